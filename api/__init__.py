@@ -1,0 +1,1 @@
+"""FastAPI: routes, live stream and pages."""

@@ -1,0 +1,1 @@
+"""Pure logic: no clock, no files, no sockets, no SQL. Imports nothing else of ours."""

@@ -1,0 +1,1 @@
+"""Signals to visits: reorder, emission, decoder, visits, snapshot, engine."""

@@ -1,0 +1,233 @@
+"""Stores, their zones and anchors: the fixed world that signals are read against.
+
+The JSON form is the contract of `sojourn replay --floorplan`; names, outlines and sizes are optional and only
+drawn. Indices of zones and anchors are their places in the plan.
+"""
+
+from collections import Counter
+from functools import cached_property
+from typing import Annotated, Final, Literal
+from zoneinfo import available_timezones
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import FloorPlanError
+from core.limits import ANCHORS_PER_STORE, ID_CHARACTERS, STORES_PER_PLAN, ZONES_PER_STORE
+
+ID_PATTERN: Final = rf"^[A-Za-z0-9][A-Za-z0-9._:-]{{0,{ID_CHARACTERS - 1}}}$"
+"""Ids stand in MQTT topics and URLs: no slash, no wildcard, no blank."""
+_Id = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
+
+ZoneKind = Literal["entrance", "department", "shelf", "fitting_room", "checkout", "service", "staff_only"]
+ZONE_KINDS: Final = frozenset(ZoneKind.__args__)  # type: ignore[attr-defined]  # typing hides Literal's values
+
+
+class Zone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named area of a store.
+
+    `outline` is a polygon in metres, used for drawing and by simulators, never for decoding.
+    `parent` names the zone that this one lies in (a shelf in a department).
+    """
+
+    id: str
+    kind: str = "department"
+    name: str | None = None
+    parent: str | None = None
+    outline: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return self.name if self.name is not None else self.id
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A fixed point with a known place: a gateway that hears tags or a beacon that phones hear.
+
+    `zone` is the zone it stands in; `covers` lists further zones it serves just as well.
+    """
+
+    id: str
+    zone: str
+    x: float | None = None
+    y: float | None = None
+    floor: int | None = None
+    covers: tuple[str, ...] = ()
+
+
+class StorePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """One store. Made by `load`, which checks it."""
+
+    id: str
+    timezone: str
+    zones: tuple[Zone, ...]
+    anchors: tuple[Anchor, ...]
+    adjacent: tuple[tuple[str, str], ...] = ()
+    name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return self.name if self.name is not None else self.id
+
+    @cached_property
+    def zone_index(self) -> dict[str, int]:
+        """Zone id to its place in `zones`."""
+        return {zone.id: place for place, zone in enumerate(self.zones)}
+
+    @cached_property
+    def anchor_index(self) -> dict[str, int]:
+        """Anchor id to its place in `anchors`."""
+        return {anchor.id: place for place, anchor in enumerate(self.anchors)}
+
+    @cached_property
+    def coverage(self) -> NDArray[np.bool_]:
+        """Which zones each anchor stands for: bool, shape (zones, anchors)."""
+        covered = np.zeros((len(self.zones), len(self.anchors)), np.bool_)
+        for place, anchor in enumerate(self.anchors):
+            for zone in (anchor.zone, *anchor.covers):
+                covered[self.zone_index[zone], place] = True
+        return covered
+
+    @cached_property
+    def adjacency(self) -> NDArray[np.bool_] | None:
+        """Symmetric bool, shape (zones, zones), or None where the plan names no neighbours."""
+        if not self.adjacent:
+            return None
+        near = np.eye(len(self.zones), dtype=np.bool_)
+        for one, other in self.adjacent:
+            near[self.zone_index[one], self.zone_index[other]] = True
+            near[self.zone_index[other], self.zone_index[one]] = True
+        return near
+
+
+class FloorPlan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """All stores of a plan file."""
+
+    stores: tuple[StorePlan, ...]
+
+    @cached_property
+    def store_index(self) -> dict[str, int]:
+        """Store id to its place in `stores`."""
+        return {store.id: place for place, store in enumerate(self.stores)}
+
+
+def load(data: bytes | str) -> FloorPlan:
+    """Read and check a floor plan.
+
+    Parameters
+    ----------
+    data : bytes or str
+        JSON as in the contract.
+
+    Returns
+    -------
+    FloorPlan
+
+    Raises
+    ------
+    FloorPlanError
+        Saying which store, zone or anchor is wrong and what is expected.
+    """
+    try:
+        plan = msgspec.json.decode(data, type=FloorPlan)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise FloorPlanError(f"The floor plan cannot be read: {error}.") from error
+    if not plan.stores:
+        raise FloorPlanError("The floor plan has no store.", hint='List at least one under "stores".')
+    if len(plan.stores) > STORES_PER_PLAN:
+        raise FloorPlanError(f"A floor plan holds at most {STORES_PER_PLAN} stores, this one {len(plan.stores)}.")
+    _unique([store.id for store in plan.stores], "store", "floor plan")
+    for store in plan.stores:
+        _check_store(store)
+    return plan
+
+
+def load_store(data: bytes | str) -> StorePlan:
+    """Read one store as `dump_store` wrote it; errors as in `load`."""
+    try:
+        store = msgspec.json.decode(data, type=StorePlan)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise FloorPlanError(f"The store plan cannot be read: {error}.") from error
+    _check_store(store)
+    return store
+
+
+def dump_store(store: StorePlan) -> bytes:
+    """Return one store as JSON with its keys in a fixed order."""
+    return msgspec.json.encode(store, order="sorted")
+
+
+def _check_store(store: StorePlan) -> None:
+    where = f"store {store.id!r}"
+    _check_id(store.id, "store", "floor plan")
+    if store.timezone not in available_timezones():
+        raise FloorPlanError(
+            f"{store.timezone!r} is not a time zone.",
+            hint="Use an IANA name such as Europe/Berlin.",
+            where=where,
+        )
+    _bounded(len(store.zones), ZONES_PER_STORE, "zones", where)
+    _bounded(len(store.anchors), ANCHORS_PER_STORE, "anchors", where)
+    _unique([zone.id for zone in store.zones], "zone", where)
+    _unique([anchor.id for anchor in store.anchors], "anchor", where)
+    for zone in store.zones:
+        _check_zone(zone, store, where)
+    for anchor in store.anchors:
+        _check_id(anchor.id, "anchor", where)
+        for named in (anchor.zone, *anchor.covers):
+            _known(named, f"Anchor {anchor.id!r}", store, where)
+    for pair in store.adjacent:
+        for named in pair:
+            _known(named, f"The adjacent pair {list(pair)}", store, where)
+
+
+def _check_zone(zone: Zone, store: StorePlan, where: str) -> None:
+    _check_id(zone.id, "zone", where)
+    if zone.kind not in ZONE_KINDS:
+        raise FloorPlanError(
+            f"Zone {zone.id!r} is of the unknown kind {zone.kind!r}.",
+            hint=f"Use one of {', '.join(sorted(ZONE_KINDS))}.",
+            where=where,
+        )
+    if zone.parent is not None:
+        _known(zone.parent, f"Zone {zone.id!r}", store, where)
+        parents = {inner.id: inner.parent for inner in store.zones}
+        above: str | None = zone.parent
+        for _ in store.zones:
+            if above is None or above == zone.id:
+                break
+            above = parents.get(above)
+        if above is not None:
+            raise FloorPlanError(f"Zone {zone.id!r} lies within itself.", hint="Mend its parent.", where=where)
+
+
+def _known(zone: str, who: str, store: StorePlan, where: str) -> None:
+    if zone not in store.zone_index:
+        raise FloorPlanError(
+            f"{who} names the unknown zone {zone!r}.", hint="Add that zone or mend the name.", where=where
+        )
+
+
+def _check_id(name: str, what: str, where: str) -> None:
+    try:
+        msgspec.convert(name, _Id)
+    except msgspec.ValidationError:
+        raise FloorPlanError(
+            f"{name!r} cannot be the id of a {what}.",
+            hint=f"Ids have 1 to {ID_CHARACTERS} letters, digits, dots, colons, dashes or underscores.",
+            where=where,
+        ) from None
+
+
+def _bounded(count: int, most: int, what: str, where: str) -> None:
+    if not 1 <= count <= most:
+        raise FloorPlanError(f"A store has 1 to {most} {what}, this one {count}.", where=where)
+
+
+def _unique(names: list[str], what: str, where: str) -> None:
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise FloorPlanError(f"The {what} id {twice[0]!r} stands there twice.", hint="Ids are unique.", where=where)

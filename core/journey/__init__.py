@@ -1,0 +1,1 @@
+"""Visits and events to the stages of a journey."""

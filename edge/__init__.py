@@ -1,0 +1,1 @@
+"""Edge agents: they hear devices, batch what they heard and publish it over MQTT."""

@@ -1,0 +1,1 @@
+"""Shoppers, radio and whole stores that publish on the same wire as real ones; replay of recordings."""
