@@ -26,8 +26,6 @@ Dir::State "{folder}/state";
 Dir::State::Lists "{folder}/lists";
 Dir::State::Status "{folder}/status";
 Dir::Cache "{folder}/cache";
-Dir::Etc::SourceList "/dev/null";
-Dir::Etc::SourceParts "{folder}/sources";
 Dir::Etc::Preferences "/dev/null";
 Dir::Etc::PreferencesParts "{folder}/preferences";
 Acquire::Languages "none";
@@ -35,6 +33,12 @@ Acquire::Retries "2";
 Acquire::http::Timeout "{timeout}";
 Acquire::https::Timeout "{timeout}";
 APT::Sandbox::User "";
+"""
+
+# one archive, and without it there is no point in going on; the machine's own archives may fail in part
+_OWN_SOURCES: Final = """\
+Dir::Etc::SourceList "/dev/null";
+Dir::Etc::SourceParts "{folder}/sources";
 APT::Update::Error-Mode "any";
 """
 
@@ -49,25 +53,30 @@ class AptRoot:
     Parameters
     ----------
     folder : Path
-        An empty folder; the caller deletes it.
-    mirror : str
-        Address of the archive.
+        A folder that is not there yet; the caller deletes it.
+    mirror : str, optional
+        Address of the archive. Without it: the machine's own archives.
     suite : str
-        Release, e.g. `trixie`.
-    signed_by : Path
-        Keyring that must have signed the archive.
+        Release, e.g. `trixie`; with `mirror`.
+    signed_by : Path, optional
+        Keyring that must have signed the archive; with `mirror`.
     """
 
-    def __init__(self, folder: Path, *, mirror: str, suite: str, signed_by: Path) -> None:
+    def __init__(
+        self, folder: Path, *, mirror: str | None = None, suite: str = "", signed_by: Path | None = None
+    ) -> None:
         self._folder = folder
-        self._mirror = mirror
+        self._mirror = mirror if mirror is not None else "the machine's own apt sources"
         for name in ("state", "lists/partial", "cache/archives/partial", "sources", "preferences"):
             (folder / name).mkdir(parents=True)
         (folder / "status").touch()
-        (folder / "apt.conf").write_text(_CONFIGURATION.format(folder=folder, timeout=_NETWORK_TIMEOUT_S))
-        (folder / "sources" / "archive.sources").write_text(
-            f"Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nSigned-By: {signed_by}\n"
-        )
+        configuration = _CONFIGURATION.format(folder=folder, timeout=_NETWORK_TIMEOUT_S)
+        if mirror is not None:
+            configuration += _OWN_SOURCES.format(folder=folder)
+            (folder / "sources" / "archive.sources").write_text(
+                f"Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nSigned-By: {signed_by}\n"
+            )
+        (folder / "apt.conf").write_text(configuration)
 
     def update(self, progress: Progress = quiet) -> None:
         """Fetch the archive's index and check its signature.
@@ -103,15 +112,6 @@ class AptRoot:
         into.mkdir(parents=True, exist_ok=True)
         self._run(["download", *packages], into, "Fetching packages", progress)
         return sorted(into.glob("*.deb"))
-
-    def closure(self, *packages: str) -> list[str]:
-        """Return the packages and all that they depend on (first alternative only), sorted."""
-        options = [f"--no-{kind}" for kind in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")]
-        listing = subprocess.run(
-            ["apt-cache", "depends", "--recurse", *options, *packages],
-            check=True, capture_output=True, text=True, env=self._environment(),
-        ).stdout  # fmt: skip
-        return sorted({line for line in listing.splitlines() if re.match(r"[a-z0-9]", line)})
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "APT_CONFIG": str(self._folder / "apt.conf"), "LC_ALL": "C.UTF-8"}

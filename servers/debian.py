@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,13 +65,9 @@ def architecture() -> Architecture:
     return found
 
 
-def archive_keyring(folders: Iterable[Path] = (Path("/usr/share/keyrings"),)) -> Path | None:
-    """Return the keyring that signs Debian's archive, if it is there."""
-    for folder in folders:
-        for name in _KEYRINGS:
-            if (folder / name).is_file():
-                return folder / name
-    return None
+def archive_keyring(folder: Path) -> Path | None:
+    """Return the keyring that signs Debian's archive, if it is in a folder."""
+    return next((folder / name for name in _KEYRINGS if (folder / name).is_file()), None)
 
 
 def archive_mirrors(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -93,13 +89,3 @@ def archive_mirrors(environment: Mapping[str, str] = os.environ) -> list[str]:
         if component == "main" and re.fullmatch(r"[a-z]+", suite) and "debian" in address and address not in mirrors:
             mirrors.append(address)
     return mirrors
-
-
-def distribution(os_release: Path = Path("/etc/os-release")) -> str:
-    """Return the machine's distribution as `ID` of os-release says it, e.g. `debian` or `ubuntu`."""
-    try:
-        text = os_release.read_text()
-    except OSError:
-        return "unknown"
-    match = re.search(r'^ID="?([a-z0-9_.-]+)', text, re.MULTILINE)
-    return match.group(1) if match else "unknown"

@@ -1,7 +1,8 @@
 """The guard of one server: a small process between whoever started a server and the server itself.
 
-It ends the server when the starter ends (even by SIGKILL), waits for every process the server has left, and takes away
-what a killed server leaves behind. If the guard itself is killed, the kernel ends the server (see `servers.process`).
+It ends the server when the starter ends (even by SIGKILL), waits for every process the server has left, and takes
+away what a killed server leaves behind. If the guard itself is killed, the kernel ends the server (see
+`servers.process`).
 
 Run as a script, standard library only; one argument, a JSON object with the fields of `Watch`. Prints the server's
 process id as its first line, exits with the server's exit code.

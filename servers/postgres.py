@@ -30,7 +30,8 @@ _SETTINGS: Final = MappingProxyType(
         "unix_socket_directories": "",  # TCP only: no socket file to leave behind, no 107 bytes of path to run out of
         "shared_preload_libraries": "timescaledb",
         "timescaledb.telemetry_level": "off",
-        "dynamic_shared_memory_type": "mmap",  # inside the data folder: /dev/shm is 64 MB in a container and outlives SIGKILL
+        # inside the data folder: /dev/shm has 64 MB in a container, and what is in it outlives SIGKILL
+        "dynamic_shared_memory_type": "mmap",
         "jit": "off",  # its LLVM is not brought along
         "max_worker_processes": "24",  # 16 TimescaleDB background workers, 8 parallel ones
         "log_timezone": "UTC",
@@ -42,15 +43,15 @@ _SETTINGS: Final = MappingProxyType(
 class Postgres:
     """One PostgreSQL server with TimescaleDB, its data folder and its password.
 
-    It stops when the process that started it ends, in whatever way. Durable: `fsync` and `synchronous_commit` stay on,
-    so a commit that was answered survives `kill` and a power cut.
+    It stops when the process that started it ends, in whatever way. Durable: `fsync` and `synchronous_commit` stay
+    on, so a commit that was answered survives `kill` and a power cut.
 
     Parameters
     ----------
     installed : Installed
         From `servers.provide.provide`.
     folder : Path
-        Holds `data`, `password` and `log`; made by the first start, used again by later ones. Nothing else may be in it.
+        Holds `data`, `password` and `log`; made by the first start, used again by later ones.
     port : int
         Loopback port; 0 chooses a free one at the first start and keeps it for this object.
     sync_initdb : bool

@@ -229,7 +229,9 @@ class GuardedProcess:
             It ended by itself, or is not ready in time; it is stopped then.
         """
         retrying = Retrying(
-            stop=stop_after_delay(timeout_s), wait=wait_fixed(_READY_POLL_S), retry=retry_if_result(lambda done: not done)
+            stop=stop_after_delay(timeout_s),
+            wait=wait_fixed(_READY_POLL_S),
+            retry=retry_if_result(lambda done: not done),
         )
         try:
             retrying(lambda: ready() or not self.running)
@@ -264,7 +266,9 @@ class GuardedProcess:
 
 def _lock_data(name: str, folder: Path) -> int:
     """Lock a data folder; a server whose starter has just been killed gets time to finish."""
-    retrying = Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.1), retry=retry_if_exception_type(BlockingIOError))
+    retrying = Retrying(
+        stop=stop_after_delay(20), wait=wait_fixed(0.1), retry=retry_if_exception_type(BlockingIOError)
+    )
     try:
         return retrying(lock_folder, folder)
     except RetryError as error:

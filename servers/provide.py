@@ -4,17 +4,17 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from servers.apt import AptRoot, Progress, quiet
-from servers.debian import SUITE, Architecture, architecture, require_tools
+from servers.apt import Progress, quiet
+from servers.archives import FindArchives, debian_archives, fetch_packages
+from servers.debian import Architecture, architecture, require_tools
 from servers.errors import FetchError
 from servers.home import locked, make_home, partial_folder, require_space, sojourn_home, sweep_partials
-from servers.trust import Archive, debian_archives
-from servers.unpack import MANIFEST, is_whole, unpack, wrap_program, write_manifest
+from servers.unpack import is_whole, unpack, wrap_program, write_manifest
 
 _RECIPE: Final = 1
 """Raise it when the packages or the way they are unpacked change: older folders are then replaced."""
@@ -55,7 +55,7 @@ def provide(
     home: Path | None = None,
     progress: Progress = quiet,
     *,
-    archives: Callable[[Path], list[Archive]] = debian_archives,
+    find_archives: FindArchives = debian_archives,
     needed_bytes: int = NEEDED_BYTES,
 ) -> Installed:
     """Return ready-to-run servers, fetching them if they are not in the private folder yet.
@@ -69,7 +69,7 @@ def provide(
         The private folder; `sojourn_home()` if not given.
     progress : Progress
         Told what is being done.
-    archives : callable
+    find_archives : callable
         Finds the archives to try; made to be replaced in tests.
     needed_bytes : int
         Free space to ask for before fetching.
@@ -92,9 +92,9 @@ def provide(
         require_tools("apt-get", "dpkg", "dpkg-deb")
         machine = architecture()
         sweep_partials(home)
-        require_space(home, needed_bytes, "Fetching TimescaleDB and mosquitto", )
+        require_space(home, needed_bytes, "Fetching TimescaleDB and mosquitto")
         with partial_folder(home, "servers") as work:
-            packages = fetch(work, [*_POSTGRES, *_MOSQUITTO], archives, progress)
+            packages = fetch_packages(work, [*_POSTGRES, *_MOSQUITTO], find_archives, progress)
             unpacked = _unpack_servers(work, packages, machine, progress)
             shutil.rmtree(final, ignore_errors=True)
             unpacked.rename(final)
@@ -104,34 +104,7 @@ def provide(
     return _installed(final)
 
 
-def fetch(
-    work: Path, names: list[str], archives: Callable[[Path], list[Archive]], progress: Progress
-) -> list[Path]:
-    """Fetch packages from the first archive that answers and is signed by Debian.
-
-    Raises
-    ------
-    FetchError
-        None of the archives could be used; says what was wrong with the first.
-    """
-    first_error: FetchError | None = None
-    for number, archive in enumerate(archives(work)):
-        apt_folder = work / f"apt-{number}"
-        apt_folder.mkdir()
-        apt = AptRoot(apt_folder, mirror=archive.mirror, suite=SUITE, signed_by=archive.keyring)
-        try:
-            apt.update(progress)
-            return apt.download(names, work / "packages", progress)
-        except FetchError as error:
-            first_error = first_error if first_error is not None else error
-    if first_error is None:
-        raise FetchError("This machine names no Debian package archive.")
-    raise first_error
-
-
-def _unpack_servers(
-    work: Path, packages: list[Path], machine: Architecture, progress: Progress
-) -> Path:
+def _unpack_servers(work: Path, packages: list[Path], machine: Architecture, progress: Progress) -> Path:
     folder = work / "servers"
     root = folder / "root"
     root.mkdir(parents=True)

@@ -59,7 +59,9 @@ def unpack(package: Path, root: Path) -> None:
 
 def _wanted(archive: tarfile.TarFile) -> Iterable[tarfile.TarInfo]:
     for member in archive:
-        if not _LEFT_OUT.match(member.name) and (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+        if not _LEFT_OUT.match(member.name) and (
+            member.isfile() or member.isdir() or member.issym() or member.islnk()
+        ):
             yield member
 
 
@@ -85,9 +87,7 @@ def wrap_program(root: Path, program: str, architecture: Architecture) -> None:
     path = root / program
     path.rename(path.with_name(f".{path.name}.real"))
     up = "/".join([".."] * (len(Path(program).parts) - 1))
-    path.write_text(
-        _WRAPPER.format(up=up, loader=architecture.loader, triplet=architecture.triplet, name=path.name)
-    )
+    path.write_text(_WRAPPER.format(up=up, loader=architecture.loader, triplet=architecture.triplet, name=path.name))
     path.chmod(0o755)
 
 
