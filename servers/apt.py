@@ -120,11 +120,16 @@ class AptRoot:
         # apt must not outlive us: a killed start would leave it writing into a folder that the next one sweeps
         leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         with tempfile.TemporaryFile("w+") as complaints:
+            command = [*leash, "apt-get", "-qq", "-o", "APT::Status-Fd=1", *arguments]
             with subprocess.Popen(
-                [*leash, "apt-get", "-qq", "-o", "APT::Status-Fd=1", *arguments],
-                cwd=folder, env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints,
+                command,
+                cwd=folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
                 text=True,
-            ) as apt:  # fmt: skip
+            ) as apt:
                 if apt.stdout is None:  # cannot be: it was asked for
                     raise RuntimeError("apt-get was started without a pipe")
                 for line in apt.stdout:

@@ -32,6 +32,9 @@ range on loopback can be connected to itself, and then holds the port."""
 
 _READY_POLL_S: Final = 0.02
 
+_BUSY_S: Final = 20.0
+"""A guard whose starter was killed needs a checkpoint's time to stop its server; then the folder is free."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -53,9 +56,9 @@ class Identity:
 def server_identity() -> Identity:
     """Find out how a server can run here without being root, which PostgreSQL refuses.
 
-    An ordinary user simply stays itself. Root becomes nobody in a user namespace of its own: files keep their owner and
-    folders below /root stay reachable. Where namespaces are forbidden (most containers), root becomes nobody for real
-    and keeps one capability, to pass through folders that are closed to others.
+    An ordinary user simply stays itself. Root becomes nobody in a user namespace of its own: files keep their owner
+    and folders below /root stay reachable. Where namespaces are forbidden (most containers), root becomes nobody for
+    real and keeps one capability, to pass through folders that are closed to others.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def server_identity() -> Identity:
     if _runs(dropped):
         return Identity(dropped, _NOBODY)
     raise MachineError(
-        "PostgreSQL refuses to run as root, and this machine lets root neither make a user namespace nor become nobody."
+        "PostgreSQL refuses to run as root, and this machine lets root neither make a user namespace nor be nobody."
     )
 
 
@@ -105,7 +108,7 @@ def own(folder: Path, identity: Identity) -> None:
 
 def free_port() -> int:
     """Return a port on loopback that nobody listens on right now."""
-    for port in random.sample(_PORTS, len(_PORTS)):  # noqa: S311 - only spreads, hides nothing
+    for port in random.sample(_PORTS, len(_PORTS)):
         if port_is_free(port):
             return port
     raise MachineError(f"Every port from {_PORTS.start} to {_PORTS.stop - 1} on {HOST} is taken.")
@@ -267,7 +270,7 @@ class GuardedProcess:
 def _lock_data(name: str, folder: Path) -> int:
     """Lock a data folder; a server whose starter has just been killed gets time to finish."""
     retrying = Retrying(
-        stop=stop_after_delay(20), wait=wait_fixed(0.1), retry=retry_if_exception_type(BlockingIOError)
+        stop=stop_after_delay(_BUSY_S), wait=wait_fixed(0.1), retry=retry_if_exception_type(BlockingIOError)
     )
     try:
         return retrying(lock_folder, folder)

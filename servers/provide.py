@@ -1,7 +1,6 @@
 """Bring TimescaleDB and mosquitto along: fetch, unpack once, keep, and find them again."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -20,17 +19,17 @@ _RECIPE: Final = 1
 """Raise it when the packages or the way they are unpacked change: older folders are then replaced."""
 
 NEEDED_BYTES: Final = 400_000_000
-"""36 MB of packages, 80 MB unpacked, apt's index 60 MB; the rest is for a first data folder (WAL alone is 16-80 MB)."""
+"""36 MB of packages, 80 MB unpacked, 60 MB of apt's index; the rest is for a first data folder and its WAL."""
 
-_POSTGRES: Final = (
-    "postgresql-17 postgresql-17-timescaledb libaudit1 libc6 libcap-ng0 libcap2 libcom-err2 libgcc-s1 "
-    "libgssapi-krb5-2 libicu76 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 libldap2 liblz4-1 liblzma5 libpam0g "
-    "libpq5 libsasl2-2 libssl3t64 libstdc++6 libsystemd0 libxml2 libxxhash0 libzstd1 zlib1g"
-).split()
-_MOSQUITTO: Final = "mosquitto libcjson1 libdlt2 libwebsockets19t64 libwrap0".split()
+_POSTGRES: Final = """
+    postgresql-17 postgresql-17-timescaledb libaudit1 libc6 libcap-ng0 libcap2 libcom-err2 libgcc-s1 libgssapi-krb5-2
+    libicu76 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 libldap2 liblz4-1 liblzma5 libpam0g libpq5 libsasl2-2
+    libssl3t64 libstdc++6 libsystemd0 libxml2 libxxhash0 libzstd1 zlib1g
+"""
+_MOSQUITTO: Final = "mosquitto libcjson1 libdlt2 libwebsockets19t64 libwrap0"
 
 _POSTGRES_BIN: Final = "usr/lib/postgresql/17/bin"
-_PROGRAMS: Final = tuple(f"{_POSTGRES_BIN}/{name}" for name in ("postgres", "initdb")) + ("usr/sbin/mosquitto",)
+_PROGRAMS: Final = (f"{_POSTGRES_BIN}/postgres", f"{_POSTGRES_BIN}/initdb", "usr/sbin/mosquitto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def provide(
         sweep_partials(home)
         require_space(home, needed_bytes, "Fetching TimescaleDB and mosquitto")
         with partial_folder(home, "servers") as work:
-            packages = fetch_packages(work, [*_POSTGRES, *_MOSQUITTO], find_archives, progress)
+            packages = fetch_packages(work, [*_POSTGRES.split(), *_MOSQUITTO.split()], find_archives, progress)
             unpacked = _unpack_servers(work, packages, machine, progress)
             shutil.rmtree(final, ignore_errors=True)
             unpacked.rename(final)
