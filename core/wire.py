@@ -150,7 +150,7 @@ def decode(payload: bytes) -> Batch:
             batch = _from_spelled(msgspec.json.decode(payload, type=_Spelled))
         else:
             batch = _from_packed(msgspec.msgpack.decode(payload, type=_Packed))
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("encoding", f"The batch is not a map of the expected form: {error}.") from error
     _check_identity(batch.boot, batch.sequence)
     _check_shape(batch)
