@@ -27,6 +27,7 @@ select create_hypertable('zone_visit', by_range('entered_at', interval '7 days')
 create unique index zone_visit_identity on zone_visit (visit_id, entered_at);
 create index zone_visit_page on zone_visit (store_no, entered_at desc, visit_id);
 create index zone_visit_device on zone_visit (device, entered_at desc);
+create index zone_visit_newest on zone_visit (store_no, left_at desc, visit_id);
 comment on table zone_visit is 'One stay of a device in a zone.';
 
 create table store_visit (
@@ -50,6 +51,7 @@ select create_hypertable('store_visit', by_range('entered_at', interval '7 days'
 create unique index store_visit_identity on store_visit (visit_id, entered_at);
 create index store_visit_page on store_visit (store_no, entered_at desc, visit_id);
 create index store_visit_device on store_visit (device, entered_at desc);
+create index store_visit_newest on store_visit (store_no, left_at desc, visit_id);
 comment on table store_visit is 'All zone visits of a device between one arrival and one departure.';
 
 -- Where devices are now. Derived from the engine within a second, so it need not survive a crash.
