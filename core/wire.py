@@ -263,7 +263,7 @@ def _read_gap(dropped: _Dropped | None) -> Gap | None:
 
 def _check_time(at_us: int) -> None:
     if not 0 <= at_us <= 2**62 // NS_PER_US:  # the year 2116; keeps base + offset inside int64 ns
-        raise WireError("columns", f"The base time {at_us} is not in microseconds since 1970.")
+        raise WireError("columns", f"The time {at_us} is not in microseconds since 1970.")
 
 
 def _times(base_us: int, offset_us: NDArray[Any]) -> NDArray[np.int64]:

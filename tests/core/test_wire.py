@@ -72,6 +72,9 @@ def packed(**changes: Any) -> bytes:
     return msgspec.msgpack.encode({**whole, **changes})
 
 
+EMPTY: dict[str, Any] = {"anchors": [], "devices": b"", "t": b"", "a": b"", "d": b"", "r": b""}
+
+
 def same(one: Batch, other: Batch) -> bool:
     columns = ("devices", "ts", "anchor", "device", "rssi_dbm")
     return (one.boot, one.sequence, one.anchors) == (other.boot, other.sequence, other.anchors) and all(
@@ -96,6 +99,15 @@ def test_the_three_forms_read_alike() -> None:
     assert same(from_map, from_zstd)
     assert from_map.ts.tolist() == [1_795_341_600_000_000_000, 1_795_341_600_120_000_000, 1_795_341_600_980_000_000]
     assert from_map.rssi_dbm.tolist() == [-61, -74, -80]
+
+
+def test_a_gap_stands_for_the_dropped_sequences() -> None:
+    batch = wire.decode(packed(**EMPTY, gap={"first": 3, "n": 512, "base": 10, "until": 25}))
+    assert batch.gap == wire.Gap(first=3, signals=512, from_ns=10_000, until_ns=25_000)
+    assert (batch.sequence, len(batch)) == (7, 0)
+    again = wire.decode(wire.encode(batch))
+    assert again.gap == batch.gap
+    assert same(again, batch)
 
 
 def test_times_are_floored_to_microseconds() -> None:
@@ -124,6 +136,13 @@ def test_times_are_floored_to_microseconds() -> None:
         (packed(a=np.array([0, 1, 2], "<u2").tobytes()), "columns"),
         (packed(d=np.array([0, 1, 2], "<u2").tobytes()), "columns"),
         (packed(base=-1), "columns"),
+        (packed(gap={"first": 1, "n": 3, "base": 1, "until": 2}), "columns"),  # a gap has no rows
+        (packed(**EMPTY, gap={"first": 8, "n": 3, "base": 1, "until": 2}), "columns"),  # ends at 7
+        (packed(**EMPTY, gap={"first": 0, "n": 3, "base": 1, "until": 2}), "columns"),
+        (packed(**EMPTY, gap={"first": 1, "n": -1, "base": 1, "until": 2}), "columns"),
+        (packed(**EMPTY, gap={"first": 1, "n": 1, "base": 2, "until": 1}), "columns"),
+        (packed(**EMPTY, gap={"first": 1, "n": 1, "base": -1, "until": 1}), "columns"),
+        (packed(**EMPTY, gap={"first": 1}), "encoding"),
         (packed(base=2**62), "columns"),
         (packed(anchors=["gw-entrance", ""]), "ids"),
         (packed(anchors=["gw-entrance", "x" * 65]), "ids"),
