@@ -110,6 +110,22 @@ class _Spelled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gap: _Dropped | None = None
 
 
+class _Named(msgspec.Struct, frozen=True):
+    """Only what names a batch; everything else is passed over."""
+
+    v: int
+    boot: bytes
+    seq: int
+
+
+class _NamedSpelled(msgspec.Struct, frozen=True):
+    """The same of the JSON form."""
+
+    v: int
+    boot: str
+    seq: int
+
+
 def encode(batch: Batch, *, compress: bool = True) -> bytes:
     """Return a batch as bytes, the same bytes for the same batch.
 
@@ -181,6 +197,28 @@ def decode(payload: bytes) -> Batch:
     _check_identity(batch.boot, batch.sequence)
     _check_shape(batch)
     return batch
+
+
+def identity(payload: bytes) -> tuple[bytes, int] | None:
+    """Return (boot, sequence) of a batch that `decode` refuses, or None where they cannot be told.
+
+    A batch of this version that names itself but holds unreadable signals can so be refused once, in its place;
+    otherwise its edge would send it for ever and everything after it would wait. One of another version is left
+    unnamed: a newer program will read it.
+    """
+    try:
+        unpacked = _decompress(payload) if payload[:4] == _ZSTD_MAGIC else payload
+        if unpacked[:1] == b"{":
+            spelled = msgspec.json.decode(unpacked, type=_NamedSpelled)
+            version, boot, sequence = spelled.v, bytes.fromhex(spelled.boot), spelled.seq
+        else:
+            named = msgspec.msgpack.decode(unpacked, type=_Named)
+            version, boot, sequence = named.v, named.boot, named.seq
+        _check_version(version)
+        _check_identity(boot, sequence)
+    except (msgspec.DecodeError, ValueError, RecursionError, WireError):
+        return None
+    return boot, sequence
 
 
 def _decompress(payload: bytes) -> bytes:
