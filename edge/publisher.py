@@ -4,8 +4,10 @@ A connection is disposable: every one has a fresh client, so nothing waits anywh
 window of rows is on its way.
 """
 
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -117,10 +119,8 @@ class Publisher:
                 raise
         finally:
             if self._stop.is_set() and link.connected:
-                farewell = client.publish(self._topics.status, self._status("offline"), qos=1, retain=True)
-                _await(farewell)
-            client.disconnect()
-            client.loop_stop()
+                _await(client.publish(self._topics.status, self._status("offline"), qos=1, retain=True))
+            _end(client, link)
 
     def _client(self, link: "_Link") -> mqtt.Client:
         # with one id the broker ends an older connection, and tells its last will, before it takes the new one
@@ -292,6 +292,15 @@ class _Link:
             self._answered |= not message.retain
             self._noted = True
             self._changed.notify_all()
+
+
+def _end(client: mqtt.Client, link: "_Link") -> None:
+    client.disconnect()
+    connection = client.socket()
+    if connection is not None and not link.wait_for(lambda: not link.connected, _FAREWELL_S):
+        with suppress(OSError):  # it may just have gone
+            connection.shutdown(socket.SHUT_RDWR)  # else paho's thread would wait for its keepalive
+    client.loop_stop()
 
 
 def _await(info: mqtt.MQTTMessageInfo) -> None:
