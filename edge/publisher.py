@@ -297,7 +297,8 @@ class _Link:
 def _end(client: mqtt.Client, link: "_Link") -> None:
     client.disconnect()
     connection = client.socket()
-    if connection is not None and not link.wait_for(lambda: not link.connected, _FAREWELL_S):
+    gone = link.wait_for(lambda: not link.connected, _FAREWELL_S)
+    if not gone and isinstance(connection, socket.socket):
         with suppress(OSError):  # it may just have gone
             connection.shutdown(socket.SHUT_RDWR)  # else paho's thread would wait for its keepalive
     client.loop_stop()
