@@ -10,8 +10,8 @@ from core.errors import InputError
 
 _QUESTION_BYTES: Final = 6
 """Guards against mistakes (a cursor used with other filters), not against an attacker: it opens nothing."""
-_CURSOR_CHARACTERS: Final = 400
-"""A place is a time or a name and an id; the longest name allowed makes 340."""
+_CURSOR_CHARACTERS: Final = 1_200
+"""A place is a time or a name, and an id; a name of 200 characters of four bytes makes 1,120."""
 
 T = TypeVar("T")
 

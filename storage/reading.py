@@ -1,21 +1,19 @@
-"""Read-only access to the database that outlives its absence: a bounded pool, and one way to listen.
+"""Read-only access to the database that outlives its absence.
 
 The service starts while the database is away; every use then raises UnavailableError at once, and works again as
 soon as the database is back.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Final
 
-import msgspec
 import structlog
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from core.errors import ConfigurationError, UnavailableError
-from core.limits import ID_CHARACTERS
-from storage.connect import Connection, connect, open_pool, reachable
+from storage.connect import Connection, open_pool, reachable
 
 POOL_CONNECTIONS: Final = 8
 """Queries take milliseconds; on the smallest machine two cores are busy with four of them."""
@@ -24,20 +22,9 @@ POOL_TIMEOUT_S: Final = 2.0
 STATEMENT_TIMEOUT_MS: Final = 5_000
 """Every query here is bounded; one that takes longer holds a connection that others need."""
 DEAD_AFTER_MS: Final = 10_000
-"""A link that swallows everything is given up after ten seconds, the longest a live page may look alive wrongly."""
-
-LIVE_CHANNEL: Final = "sojourn_live"
+"""A link that swallows everything is given up after ten seconds, the longest a page may look alive wrongly."""
 
 _log = structlog.get_logger()
-
-
-class LiveNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """What ingest tells after it wrote presence or visits of a store; times in microseconds since the epoch, UTC."""
-
-    store: str
-    as_of_us: int
-    sampled_signal_at_us: tuple[int, ...] = ()
-    visits: int = 0
 
 
 class Reader:
@@ -80,7 +67,8 @@ class Reader:
                 yield connection
         except errors.UndefinedTable as error:
             raise UnavailableError(
-                "The database has no tables of this version yet.", hint="Run `sojourn migrate`; the rest comes by itself."
+                "The database has no tables of this version yet.",
+                hint="Run `sojourn migrate`; the rest comes by itself.",
             ) from error
         except UnavailableError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
@@ -106,45 +94,6 @@ class Reader:
             _log.info("the database is back")
 
 
-def listen(database_url: str, *, poll_s: float) -> Iterator[LiveNotice | None]:
-    """Yield what ingest announces, on a connection of its own.
-
-    Parameters
-    ----------
-    database_url : str
-        As for `Reader`.
-    poll_s : float
-        None is yielded once as soon as everything from now on will be heard, and after every `poll_s` seconds of
-        silence, so that the caller can stop.
-
-    Raises
-    ------
-    UnavailableError
-        When the connection cannot be made or is lost; notices in between are lost, so read the state anew.
-    """
-    with reachable(), closing(connect(_reading(database_url), application_name="sojourn api live")) as connection:
-        connection.execute(f"listen {LIVE_CHANNEL}")
-        yield None
-        while True:
-            heard = False
-            for notice in connection.notifies(timeout=poll_s):
-                heard = True
-                yield _notice(notice.payload)
-            if not heard:
-                yield None
-
-
-def _notice(payload: str) -> LiveNotice | None:
-    try:
-        notice = msgspec.json.decode(payload, type=LiveNotice)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        _log.warning("live_notice_unreadable", error=str(error))
-        return None
-    if not 1 <= len(notice.store) <= ID_CHARACTERS:
-        return None
-    return notice
-
-
 def _reading(database_url: str) -> str:
     """Add to a database URL what every connection of the read side has."""
     try:
@@ -153,7 +102,7 @@ def _reading(database_url: str) -> str:
         said = given.get("options")
         return make_conninfo(
             database_url,
-            # not "read-write", which our own read-only sessions would fail; a standby cannot listen
+            # not "read-write", which our own read-only sessions would fail
             target_session_attrs="primary",
             options=f"{options} {said}" if said else options,
             tcp_user_timeout=DEAD_AFTER_MS,

@@ -104,9 +104,7 @@ def visits_page(
     if cursor is not None:
         values["at"], values["visit_id"] = read_cursor(cursor, question, tuple[datetime, UUID])
         # the first comparison lets the index find the place, the second one is exact
-        clauses.append(
-            sql.SQL("{key} <= %(at)s and ({key} < %(at)s or visit_id > %(visit_id)s)").format(key=key)
-        )
+        clauses.append(sql.SQL("{key} <= %(at)s and ({key} < %(at)s or visit_id > %(visit_id)s)").format(key=key))
         if wanted.order == "left_at":
             clauses.append(sql.SQL("entered_at <= %(at)s"))  # nobody leaves before entering: spares newer chunks
     query = sql.SQL(
@@ -150,7 +148,9 @@ def _check(wanted: VisitFilter, limit: int) -> None:
     if not 1 <= limit <= VISITS_PER_PAGE:
         raise InputError(f"A page has 1 to {VISITS_PER_PAGE} visits, asked for {limit}.", where="limit")
     if wanted.zone_no is not None and wanted.kind != "zone":
-        raise InputError("A store visit has no zone.", hint="Leave out the zone, or ask for zone visits.", where="zone")
+        raise InputError(
+            "A store visit has no zone.", hint="Leave out the zone, or ask for zone visits.", where="zone"
+        )
     begin, end = wanted.entered_from, wanted.entered_before
     if begin is not None and end is not None and begin >= end:
         raise InputError("The range ends before it begins.", hint="Let `to` be later than `from`.", where="from")
