@@ -26,7 +26,9 @@ def open_recording(path: Path) -> Recording:
         If there is no such file, it cannot be read at all, or it lacks a column.
     """
     if not path.exists():
-        raise RecordingError("There is no such file.", hint="Give the path of a CSV or Parquet file.", where=str(path))
+        raise RecordingError(
+            "There is no such file.", hint="Give the path of a CSV or Parquet file.", where=str(path)
+        )
     if not path.is_file():
         raise RecordingError("This is not a file.", hint="Give the path of a CSV or Parquet file.", where=str(path))
     try:

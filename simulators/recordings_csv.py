@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 
 from core.errors import RecordingError
-from simulators.recordings_rows import COLUMNS, ROWS_SCHEMA, Rows
+from simulators.recordings_rows import COLUMNS, Rows
 
 BLOCK_BYTES: Final = 8 * 2**20
 """About 120,000 rows; the parser runs at full speed from 1 MiB on, and a few blocks fit any memory."""
@@ -168,7 +168,7 @@ class CsvRows:
             beyond = "".join(fields[width:])
             for place, column in enumerate(columns[:-1]):
                 column.append(fields[place] if place < len(fields) and fields[place] else None)
-            columns[-1].append(_BEYOND if broken else beyond if beyond else None)
+            columns[-1].append(_BEYOND if broken else beyond or None)
         names = [*self._header, _BEYOND]
         return pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict.fromkeys(names, pl.String))
 
@@ -203,5 +203,3 @@ def _read_header(line: bytes, where: str) -> list[str]:
 
 def _unreadable(path: Path, error: OSError) -> RecordingError:
     return RecordingError(f"The recording cannot be read: {error.strerror}.", where=str(path))
-
-

@@ -49,7 +49,7 @@ class ParquetRecording:
         """See `Recording.rows`."""
         line = 1
         typed = pl.scan_parquet(self.path, glob=False).select(
-            pl.lit(True).alias("readable"),  # noqa: FBT003  # a column, not a switch
+            pl.lit(True).alias("readable"),  # a column, not a switch
             # a number beyond int64 becomes null and thereby a reject, not an error
             *(pl.col(name).cast(ROWS_SCHEMA[name], strict=False) for name in COLUMNS),
         )
@@ -76,7 +76,7 @@ def _check(schema: pl.Schema, where: str) -> None:
     _expect(schema["rssi_dbm"], schema["rssi_dbm"].is_numeric(), "rssi_dbm", "a float, dBm", where)
 
 
-def _expect(found: pl.DataType | DataTypeClass, right: bool, name: str, expected: str, where: str) -> None:  # noqa: FBT001
+def _expect(found: pl.DataType | DataTypeClass, right: bool, name: str, expected: str, where: str) -> None:
     if not right:
         raise RecordingError(
             f"The column {name!r} is of type {found}.", hint=f"It has to be {expected}; cast it.", where=where
