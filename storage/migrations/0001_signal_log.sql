@@ -51,26 +51,33 @@ create table edge_cursor (
     boot       uuid not null,
     committed  bigint not null,
     changed_at timestamptz not null default now(),
-    primary key (edge_no, boot)
+    primary key (edge_no, boot),
+    check (committed >= 0)
 );
+create index edge_cursor_newest on edge_cursor (edge_no, changed_at desc);
+comment on table edge_cursor is 'How far each start of an edge is in the log, without a gap.';
 
 -- One row a batch, its accepted signals as columns (docs/adr/0002-signal-log-of-batches.md).
 create table signal_log (
     received_at timestamptz not null,
-    log_no      bigint generated always as identity,  -- order in which ingest committed
+    log_no      bigint generated always as identity,  -- order in which the one ingest committed
     store_no    integer not null,
     edge_no     integer not null,
     boot        uuid not null,
     sequence    bigint not null,
     signals     integer not null,
-    first_at    timestamptz not null,
-    last_at     timestamptz not null,
+    first_at    timestamptz,                  -- of its accepted signals; null where none was accepted
+    last_at     timestamptz,
     sha256      bytea not null,               -- of the message as it arrived
-    batch       bytea not null                -- core.wire, accepted rows only
+    batch       bytea not null                -- core.wire, accepted rows only; empty where none was accepted
 );
 select create_hypertable('signal_log', by_range('received_at', interval '1 day'), create_default_indexes => false);
+-- A unique index of a hypertable must hold its time column; that a sequence is logged once is edge_cursor's to say.
 create unique index signal_log_identity on signal_log (edge_no, boot, sequence, received_at);
 create index signal_log_order on signal_log (store_no, log_no);
+-- A batch is compressed before it comes; asking PostgreSQL to try again costs time for nothing.
+alter table signal_log alter column batch set storage external;
+comment on table signal_log is 'Every accepted signal, one row a batch, in the order in which it was committed.';
 
 create table dead_letter (
     dead_letter_no bigint generated always as identity primary key,
@@ -83,7 +90,9 @@ create table dead_letter (
     signals     integer not null,             -- rows refused; 0 where the message could not be read at all
     detail      jsonb not null,               -- what was wrong, with up to a few rows; never an address of a device
     bytes       integer not null,
-    sha256      bytea not null
+    sha256      bytea not null,               -- of the message; the message itself is not kept
+    times       integer not null default 1    -- how often the same message came with the same fault
 );
 create index dead_letter_time on dead_letter (received_at desc);
+create unique index dead_letter_same on dead_letter (sha256, reason, store, edge);
 comment on table dead_letter is 'What could not be accepted, with its reason; bounded by retention.';

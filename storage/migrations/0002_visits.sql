@@ -20,12 +20,14 @@ create table zone_visit (
     confidence       real not null,
     signals          integer not null,
     closed_by        smallint not null,
-    revision         integer not null
+    revision         integer not null,        -- 0 as first reported, +1 with each correction
+    forced           boolean not null default false -- decided by a bound of the decoder rather than by agreement
 );
 select create_hypertable('zone_visit', by_range('entered_at', interval '7 days'), create_default_indexes => false);
 create unique index zone_visit_identity on zone_visit (visit_id, entered_at);
 create index zone_visit_page on zone_visit (store_no, entered_at desc, visit_id);
 create index zone_visit_device on zone_visit (device, entered_at desc);
+create index zone_visit_newest on zone_visit (store_no, left_at desc, visit_id);
 comment on table zone_visit is 'One stay of a device in a zone.';
 
 create table store_visit (
@@ -42,12 +44,14 @@ create table store_visit (
     confidence       real not null,
     signals          integer not null,
     closed_by        smallint not null,
-    revision         integer not null
+    revision         integer not null,        -- 0 as first reported, +1 with each correction
+    forced           boolean not null default false -- decided by a bound of the decoder rather than by agreement
 );
 select create_hypertable('store_visit', by_range('entered_at', interval '7 days'), create_default_indexes => false);
 create unique index store_visit_identity on store_visit (visit_id, entered_at);
 create index store_visit_page on store_visit (store_no, entered_at desc, visit_id);
 create index store_visit_device on store_visit (device, entered_at desc);
+create index store_visit_newest on store_visit (store_no, left_at desc, visit_id);
 comment on table store_visit is 'All zone visits of a device between one arrival and one departure.';
 
 -- Where devices are now. Derived from the engine within a second, so it need not survive a crash.
@@ -60,7 +64,7 @@ create unlogged table presence (
     last_signal_at timestamptz not null,
     confidence     real not null,
     primary key (store_no, device)
-);
+) with (fillfactor = 70); -- room for updates in place: last_signal_at is in no index
 create index presence_device on presence (device);
 comment on table presence is 'Visits in progress; provisional until the engine has decided.';
 
@@ -84,4 +88,5 @@ create table engine_snapshot (
     taken_at   timestamptz not null default now(),
     primary key (store_no, log_no)
 );
+alter table engine_snapshot alter column state set storage external; -- compressed before it comes
 comment on table engine_snapshot is 'The two newest generations a store.';

@@ -28,12 +28,17 @@ select distinct on (profile_id, purpose)
  where occurred_at <= now()
  order by profile_id, purpose, occurred_at desc, consent_no desc;
 
+create extension if not exists btree_gist;
+
 create table device_link (
     device     uuid not null,                 -- stable pseudonym, only ever made after consent
     profile_id uuid not null references profile,
     valid_from timestamptz not null,
-    valid_to   timestamptz,
-    primary key (device, valid_from)
+    valid_to   timestamptz,                   -- null while it holds
+    primary key (device, valid_from),
+    check (valid_to > valid_from),
+    -- a device never belongs to two people at once: its visits would show on the wrong profile
+    exclude using gist (device with =, tstzrange(valid_from, valid_to) with &&)
 );
 create index device_link_profile on device_link (profile_id);
 

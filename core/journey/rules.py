@@ -1,0 +1,98 @@
+"""The rules by which stages are reached: data with an id and a version, every bound once with its reason."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from core.limits import NS_PER_S
+
+ENGAGE_DWELL_S: Final = 30
+"""Walking through a zone of 10 m at a stroller's 0.5 m/s takes 20 s; who is still there after 30 s has stopped
+for something. Shorter also lies inside the bounds of a dwell decoded from one advert a second."""
+DISCOVER_LOOK_BACK_NS: Final = 30 * 24 * 3600 * NS_PER_S
+"""The usual attribution window of view-through campaigns; older views say little about this visit."""
+REFLECT_LOOK_AHEAD_NS: Final = 14 * 24 * 3600 * NS_PER_S
+"""The EU's statutory period of withdrawal: what is said or sent back later belongs to owning, not to the visit."""
+
+
+class Stage(StrEnum):
+    """The six stages around a store visit, in their order."""
+
+    DISCOVER = "discover"
+    PLAN_ENROLL = "plan_enroll"
+    ARRIVE = "arrive"
+    ENGAGE = "engage"
+    COMPLETE = "complete"
+    REFLECT = "reflect"
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return "Plan/Enroll" if self is Stage.PLAN_ENROLL else self.value.capitalize()
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """What lets a stage count as reached.
+
+    `says` is the rule in words. `kinds` are the kinds of events that are evidence for the stage; where a stage is
+    reached by visits rather than events it is empty.
+    """
+
+    stage: Stage
+    id: str
+    version: int
+    says: str
+    kinds: frozenset[str] = frozenset()
+
+
+CONSENT_GRANTED: Final = "consent_granted"
+CONSENT_WITHDRAWN: Final = "consent_withdrawn"
+
+RULES: Final = {
+    rule.stage: rule
+    for rule in (
+        Rule(
+            stage=Stage.DISCOVER,
+            id="discover.before_the_visit",
+            version=1,
+            says="Saw a promotion, searched, viewed a product or passed by in the 30 days before the visit,"
+            " and after the visit before.",
+            kinds=frozenset({"promotion_viewed", "searched", "product_viewed", "passed_by"}),
+        ),
+        Rule(
+            stage=Stage.PLAN_ENROLL,
+            id="plan_enroll.enrolled_or_consented",
+            version=1,
+            says="Enrolled, or gave a consent that still stood, before the visit ended.",
+            kinds=frozenset({"enrolled", CONSENT_GRANTED}),
+        ),
+        Rule(
+            stage=Stage.ARRIVE,
+            id="arrive.store_visit_begins",
+            version=1,
+            says="A store visit began.",
+        ),
+        Rule(
+            stage=Stage.ENGAGE,
+            id="engage.zone_dwell",
+            version=1,
+            says=f"Stayed in one zone for at least {ENGAGE_DWELL_S} s.",
+        ),
+        Rule(
+            stage=Stage.COMPLETE,
+            id="complete.store_visit_ends",
+            version=1,
+            says="The store visit ended and its end was seen; under way while at the checkout.",
+        ),
+        Rule(
+            stage=Stage.REFLECT,
+            id="reflect.after_the_visit",
+            version=1,
+            says="Reviewed, checked points, asked for a refund, answered a survey or complained in the 14 days after"
+            " the visit, and before the next.",
+            kinds=frozenset({"reviewed", "points_checked", "refunded", "survey_answered", "complained"}),
+        ),
+    )
+}
+"""The rule of each stage, in the order of the stages."""

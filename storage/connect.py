@@ -1,0 +1,154 @@
+"""The one place that opens connections to the database, and that says what its failures mean."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias, TypeVar
+
+import psycopg
+import psycopg_pool
+import tenacity
+from psycopg import errors
+
+from core.errors import ConfigurationError, UnavailableError
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+AsyncConnection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+Pool: TypeAlias = psycopg_pool.ConnectionPool[Connection]
+
+CONNECT_TIMEOUT_S: Final = 5
+"""A database on the same continent answers within a tenth of this."""
+_KEEPALIVE: Final = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""A half-open connection is found after 25 s; a shorter time would take a busy network for a dead one."""
+_IDLE_IN_TRANSACTION: Final = "60s"
+"""A process that was stopped in a transaction lets go of its locks; the longest of ours takes seconds."""
+_TRIES: Final = 8
+"""Serialisation failures and deadlocks end after one or two tries; eight with jitter are half a minute's work."""
+
+T = TypeVar("T")
+_AWAY_HINT: Final = "Is it running, and is SOJOURN_DATABASE_URL right?"
+_CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
+_AWAY: Final = (
+    psycopg.OperationalError,  # refused, cut, shut down, out of space or connections
+    psycopg.InterfaceError,  # the connection was closed before
+    errors.ReadOnlySqlTransaction,  # a primary that became a standby is as good as dead
+    errors.IdleInTransactionSessionTimeout,
+    psycopg_pool.PoolTimeout,
+)
+
+
+def connect(database_url: str, *, application_name: str) -> Connection:
+    """Open a connection that speaks UTC and can write; each statement outside `in_transaction` is its own.
+
+    Parameters
+    ----------
+    database_url : str
+        As libpq reads it, for example postgresql://user:secret@host:5432/name.
+    application_name : str
+        What pg_stat_activity shows.
+
+    Raises
+    ------
+    UnavailableError
+        If nothing that can write answers there within CONNECT_TIMEOUT_S.
+    ConfigurationError
+        If `database_url` cannot be read.
+    """
+    with reachable():
+        return psycopg.connect(database_url, **_settings(database_url, application_name))
+
+
+async def connect_async(database_url: str, *, application_name: str) -> AsyncConnection:
+    """Open a connection as `connect` does, for an event loop."""
+    with reachable():
+        return await psycopg.AsyncConnection.connect(database_url, **_settings(database_url, application_name))
+
+
+def open_pool(database_url: str, *, application_name: str, most: int, wait_s: float = 5.0) -> Pool:
+    """Return a pool of up to `most` connections, open but not yet connected.
+
+    It starts while the database is away; asking it for a connection then raises after `wait_s` seconds, which
+    `reachable` turns into an UnavailableError.
+    """
+    return psycopg_pool.ConnectionPool(
+        database_url,
+        kwargs=_settings(database_url, application_name),
+        min_size=1,
+        max_size=most,
+        timeout=wait_s,
+        check=psycopg_pool.ConnectionPool.check_connection,
+        name=application_name,
+        open=True,
+    )
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn what psycopg raises when the database is away into an UnavailableError."""
+    try:
+        yield
+    except _AWAY as error:
+        said = " ".join(str(error).split())
+        raise UnavailableError(f"The database does not answer: {said}.", hint=_AWAY_HINT) from error
+
+
+def in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
+    """Run `work` in one transaction and commit it; run it again where the database asks for that.
+
+    Parameters
+    ----------
+    connection : Connection
+        Not in a transaction. After an UnavailableError it is to be closed: whether a commit that was under way
+        took place is then unknown.
+    work : callable
+        May run several times, so it must not change anything outside the database.
+
+    Raises
+    ------
+    UnavailableError
+        If the database went away, or kept refusing for conflicts with others.
+    """
+    if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        raise RuntimeError("in_transaction inside a transaction would not commit")
+
+    def once() -> T:
+        with connection.transaction():
+            return work(connection)
+
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_CONFLICTS),
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=tenacity.wait_exponential_jitter(initial=0.01, max=2.0),
+        reraise=True,
+    )
+    with reachable():
+        return tries(once)
+
+
+def _settings(database_url: str, application_name: str) -> dict[str, Any]:
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            f"The database URL cannot be read: {' '.join(str(error).split())}.",
+            hint="It looks like postgresql://user:secret@host:5432/name.",
+        ) from error
+    options = f"-c timezone=UTC -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION}"
+    settings: dict[str, Any] = {
+        "autocommit": True,  # else a read would open a transaction that nobody ends
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "target_session_attrs": "read-write",
+        **_KEEPALIVE,
+        # psycopg's default prepares a statement after its fifth use; a pooler in between can switch that off here
+        "prepare_threshold": 5,
+    }
+    for name in set(settings) & set(given):
+        del settings[name]
+    said = given.get("options")
+    settings["options"] = f"{options} {said}" if said else options
+    return settings

@@ -1,0 +1,19 @@
+"""Nanoseconds of ours to the database's timestamps and back; both sides keep whole microseconds."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from core.limits import NS_PER_US
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def to_datetime(instant_ns: int) -> datetime:
+    """Return an instant (ns since 1970, UTC) as the database takes it, floored to a microsecond."""
+    return _EPOCH + timedelta(microseconds=instant_ns // NS_PER_US)
+
+
+def to_ns(instant: datetime) -> int:
+    """Return an instant as nanoseconds since 1970; exact, which `datetime.timestamp` is not."""
+    return (instant - _EPOCH) // _MICROSECOND * NS_PER_US

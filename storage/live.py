@@ -1,0 +1,55 @@
+"""The word from ingest to whoever shows live state: something of a store has changed, read it again."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+import structlog
+
+from storage.connect import Connection, connect_async, reachable
+
+CHANNEL: Final = "sojourn_live"
+SAMPLED_SIGNALS: Final = 32
+"""Enough for percentiles of the delay over a minute; a notification holds at most 8,000 bytes."""
+
+_log = structlog.get_logger()
+
+
+class LiveEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What has changed.
+
+    `as_of_us` is the time of the newest signal that the store's state reflects, `sampled_signal_at_us` those of up
+    to SAMPLED_SIGNALS signals that it did not reflect before (µs since 1970), `visits` the count of new visits.
+    """
+
+    store: str
+    as_of_us: int
+    sampled_signal_at_us: tuple[int, ...] = ()
+    visits: int = 0
+
+
+def notify(connection: Connection, event: LiveEvent) -> None:
+    """Tell listeners; inside a transaction they hear it when it is committed."""
+    connection.execute("select pg_notify(%s, %s)", [CHANNEL, msgspec.json.encode(event).decode()])
+
+
+async def listen(database_url: str, *, application_name: str) -> AsyncIterator[LiveEvent | None]:
+    """Yield None as soon as every event from then on will be heard, then the events.
+
+    Raises
+    ------
+    UnavailableError
+        If the database is away or goes away; events in between are lost, so read the state after the None.
+    """
+    connection = await connect_async(database_url, application_name=application_name)
+    async with connection:
+        with reachable():
+            await connection.execute(f"listen {CHANNEL}")
+            yield None
+            async for note in connection.notifies():
+                try:
+                    event = msgspec.json.decode(note.payload, type=LiveEvent)
+                except msgspec.DecodeError as error:  # anybody who may connect may notify
+                    _log.warning("a live event cannot be read", error=str(error))
+                    continue
+                yield event

@@ -1,0 +1,190 @@
+"""The signal log: one row a batch, in the order in which the one ingest committed them, and its cursors.
+
+The order is the engine's input: a snapshot and the rows after it give the state that was lost. It holds because
+one connection at a time appends (`claim`), so a number that was drawn later is also committed later.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from storage.connect import Connection
+from storage.instants import to_datetime
+
+CursorKey: TypeAlias = tuple[int, bytes]
+"""(edge_no, boot): one start of one edge."""
+
+_LOCK: Final = 0x696E67657374  # "ingest" in ASCII
+_APPEND: Final = (
+    "copy signal_log (received_at, log_no, store_no, edge_no, boot, sequence, signals, first_at, last_at, sha256,"
+    " batch) from stdin (format binary)"
+)
+_APPEND_TYPES: Final = (
+    "timestamptz", "int8", "int4", "int4", "uuid", "int8", "int4", "timestamptz", "timestamptz", "bytea", "bytea",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One batch to append. `received_at` is ns; `first_ns` and `last_ns` are None where no signal was accepted."""
+
+    store_no: int
+    edge_no: int
+    boot: bytes
+    sequence: int
+    received_at: int
+    signals: int
+    first_ns: int | None
+    last_ns: int | None
+    sha256: bytes
+    batch: bytes
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One batch as the engine reads it back; `batch` is empty where no signal was accepted."""
+
+    log_no: int
+    edge_no: int
+    batch: bytes
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is in the log of a store, and whether every cursor is borne out by it."""
+
+    batches: int
+    signals: int
+    missing_batches: int
+    """Sequences up to a committed cursor that are not in the log (or were removed by retention)."""
+    duplicate_batches: int
+    """Rows whose (edge, boot, sequence) stands in the log before."""
+
+
+def claim(connection: Connection) -> bool:
+    """Become the one ingest of this database for as long as the connection lives; False while another is.
+
+    The claim and the writes share a connection, so whoever lost the claim can no longer write either.
+    """
+    return connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone() == (True,)
+
+
+def lock_cursors(connection: Connection, keys: Collection[CursorKey]) -> dict[CursorKey, int]:
+    """Lock the cursors of these boots until the end of the transaction and return them; a new boot starts at 0."""
+    if not keys:
+        return {}
+    ordered = sorted(keys)  # the same order everywhere, so that two transactions cannot wait for each other
+    asked = [[edge_no for edge_no, _ in ordered], [UUID(bytes=boot) for _, boot in ordered]]
+    connection.execute(
+        "insert into edge_cursor (edge_no, boot, committed)"
+        " select edge_no, boot, 0 from unnest(%s::int[], %s::uuid[]) as new (edge_no, boot) on conflict do nothing",
+        asked,
+    )
+    rows = connection.execute(
+        "select edge_no, boot, committed from edge_cursor"
+        " where (edge_no, boot) in (select * from unnest(%s::int[], %s::uuid[]))"
+        " order by edge_no, boot for update",
+        asked,
+    ).fetchall()
+    return {(edge_no, boot.bytes): committed for edge_no, boot, committed in rows}
+
+
+def advance_cursors(connection: Connection, committed: Mapping[CursorKey, int]) -> None:
+    """Write cursors that were locked in this transaction; a cursor never goes back."""
+    keys = list(committed)
+    connection.execute(
+        "update edge_cursor set committed = new.committed, changed_at = clock_timestamp()"
+        "  from unnest(%s::int[], %s::uuid[], %s::bigint[]) as new (edge_no, boot, committed)"
+        " where edge_cursor.edge_no = new.edge_no and edge_cursor.boot = new.boot"
+        "   and edge_cursor.committed < new.committed",
+        [
+            [edge_no for edge_no, _ in keys],
+            [UUID(bytes=boot) for _, boot in keys],
+            [committed[key] for key in keys],
+        ],
+    )
+
+
+def newest_cursors(connection: Connection, edges: Collection[int], most: int) -> dict[int, dict[bytes, int]]:
+    """Return for each edge the committed sequence of its `most` boots that moved last."""
+    found: dict[int, dict[bytes, int]] = {edge_no: {} for edge_no in edges}
+    rows = connection.execute(
+        "select asked.edge_no, newest.boot, newest.committed from unnest(%s::int[]) as asked (edge_no),"
+        " lateral (select boot, committed from edge_cursor where edge_no = asked.edge_no"
+        "           order by changed_at desc limit %s) as newest",
+        [list(found), most],
+    ).fetchall()
+    for edge_no, boot, committed in rows:
+        found[edge_no][boot.bytes] = committed
+    return found
+
+
+def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
+    """Append batches in this order and return their numbers, which rise; to be called inside a transaction."""
+    if not entries:
+        return []
+    drawn = connection.execute(
+        "select nextval(pg_get_serial_sequence('signal_log', 'log_no')) from generate_series(1, %s)", [len(entries)]
+    ).fetchall()
+    numbers = sorted(row[0] for row in drawn)
+    with connection.cursor() as cursor, cursor.copy(_APPEND) as copy:
+        copy.set_types(_APPEND_TYPES)
+        for log_no, entry in zip(numbers, entries, strict=True):
+            copy.write_row(
+                (
+                    to_datetime(entry.received_at),
+                    log_no,
+                    entry.store_no,
+                    entry.edge_no,
+                    UUID(bytes=entry.boot),
+                    entry.sequence,
+                    entry.signals,
+                    None if entry.first_ns is None else to_datetime(entry.first_ns),
+                    None if entry.last_ns is None else to_datetime(entry.last_ns),
+                    entry.sha256,
+                    entry.batch,
+                )
+            )
+    return numbers
+
+
+def read(connection: Connection, store_no: int, *, after: int, most: int) -> list[LogRow]:
+    """Return the next batches of a store after a log number, in log order; at most `most` of them."""
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(
+            "select log_no, edge_no, batch from signal_log where store_no = %s and log_no > %s"
+            " order by log_no limit %s",
+            [store_no, after, most],
+        )
+        return [LogRow(log_no, edge_no, bytes(batch)) for log_no, edge_no, batch in cursor]
+
+
+def newest_log_numbers(connection: Connection) -> dict[int, int]:
+    """Return for every store the number of its last batch in the log; 0 where there is none."""
+    return dict(
+        connection.execute(
+            "select store.store_no, coalesce(newest.log_no, 0) from store left join lateral"
+            " (select log_no from signal_log where signal_log.store_no = store.store_no"
+            "   order by log_no desc limit 1) as newest on true"
+        ).fetchall()
+    )
+
+
+def tally(connection: Connection, store: str) -> Tally:
+    """Count what the log of a store (by its id) holds; reads all of its rows, so it is for demos and checks."""
+    row = connection.execute(
+        "with logged as (select edge_no, boot, sequence, sum(signals) as signals, count(*) as times"
+        "                  from signal_log join store using (store_no) where store.id = %(store)s"
+        "                 group by edge_no, boot, sequence),"
+        "     boots as (select edge_no, boot, committed from edge_cursor join edge using (edge_no)"
+        "                 join store using (store_no) where store.id = %(store)s)"
+        " select coalesce(sum(times), 0)::bigint, coalesce(sum(signals), 0)::bigint,"
+        "        (select coalesce(sum(committed), 0)::bigint from boots)"
+        "      - (select count(*) from logged join boots using (edge_no, boot) where sequence <= committed),"
+        "        coalesce(sum(times - 1), 0)::bigint from logged",
+        {"store": store},
+    ).fetchone()
+    if row is None:  # an aggregate always has a row
+        raise RuntimeError("The database returned no tally.")
+    return Tally(*row)

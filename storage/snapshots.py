@@ -1,0 +1,63 @@
+"""Snapshots of the engines: two generations a store, checked when they are read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+import structlog
+import zstandard
+
+from storage.connect import Connection
+
+GENERATIONS: Final = 2
+"""The newest, and one more for the case that it is torn."""
+_LEVEL: Final = 1  # states are mostly floats; higher levels cost time and save little
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a store's engine after the batch `log_no`."""
+
+    log_no: int
+    engine: str
+    state: bytes
+
+
+def save_snapshot(connection: Connection, store_no: int, snapshot: Snapshot) -> None:
+    """Keep a snapshot and drop all but GENERATIONS; inside the transaction that writes the visits before it."""
+    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(snapshot.state)
+    connection.execute(
+        "insert into engine_snapshot (store_no, log_no, engine, sha256, state) values (%s, %s, %s, %s, %s)"
+        " on conflict (store_no, log_no) do update set engine = excluded.engine, sha256 = excluded.sha256,"
+        " state = excluded.state, taken_at = now()",
+        [store_no, snapshot.log_no, snapshot.engine, sha256(packed).digest(), packed],
+        binary=True,
+    )
+    connection.execute(
+        "delete from engine_snapshot where store_no = %s and log_no not in"
+        " (select log_no from engine_snapshot where store_no = %s order by log_no desc limit %s)",
+        [store_no, store_no, GENERATIONS],
+    )
+
+
+def good_snapshots(connection: Connection, store_no: int) -> Iterator[Snapshot]:
+    """Yield the snapshots of a store, newest first; one that is torn or flipped is passed over with a warning."""
+    generations = connection.execute(
+        "select log_no from engine_snapshot where store_no = %s order by log_no desc", [store_no]
+    ).fetchall()
+    for (log_no,) in generations:
+        with connection.cursor(binary=True) as cursor:
+            row = cursor.execute(
+                "select engine, sha256, state from engine_snapshot where store_no = %s and log_no = %s",
+                [store_no, log_no],
+            ).fetchone()
+        if row is None:
+            continue
+        engine, digest, packed = row
+        if sha256(packed).digest() != bytes(digest):
+            _log.warning("a snapshot is damaged, the one before it is used", store_no=store_no, log_no=log_no)
+            continue
+        yield Snapshot(log_no, engine, zstandard.ZstdDecompressor().decompress(bytes(packed)))

@@ -1,0 +1,163 @@
+"""Stores with their zones and anchors, and the edges that were heard in them.
+
+The number of a zone is its place in the plan, and visits keep that number: so the zones of a stored plan keep
+their places for good, and new ones come at the end. Anchors may change freely; the log keeps them by name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import sql
+
+from core.errors import FloorPlanError
+from core.floorplan import FloorPlan, StorePlan, dump_store, load_store
+from storage.connect import Connection, in_transaction
+
+_REPLACE_ZONES = (
+    "insert into zone (store_no, zone_no, id, name, kind) values (%s, %s, %s, %s, %s)"
+    " on conflict (store_no, zone_no) do update set name = excluded.name, kind = excluded.kind"
+)
+_INSERT_ANCHORS = (
+    "insert into anchor (store_no, anchor_no, id, zone_no, x_m, y_m, floor) values (%s, %s, %s, %s, %s, %s, %s)"
+)
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """A store as the database has it: `version` counts the changes of its plan."""
+
+    store_no: int
+    version: int
+    plan: StorePlan
+
+
+@dataclass(frozen=True)
+class EdgeStatus:
+    """What an edge said last: `status` is a JSON object, `at` the time of ingest when it came."""
+
+    store_no: int
+    edge: str
+    status: str
+    at: datetime
+
+
+def save_plan(connection: Connection, plan: FloorPlan) -> list[str]:
+    """Write the stores of a floor plan; stores that it does not name stay as they are.
+
+    Returns
+    -------
+    list of str
+        Ids of the stores that are new or changed.
+
+    Raises
+    ------
+    FloorPlanError
+        If a stored zone would lose its place: visits would then stand in another zone.
+    UnavailableError
+        If the database is away.
+    """
+
+    def work(connection: Connection) -> list[str]:
+        return [store.id for store in plan.stores if _save_store(connection, store)]
+
+    return in_transaction(connection, work)
+
+
+def load_plans(connection: Connection, ids: Sequence[str] | None = None) -> list[StoredPlan]:
+    """Return the stores of these ids (default: all) in the order of their ids; unknown ids are left out."""
+    query = sql.SQL("select store_no, plan_version, plan::text from store {} order by id").format(
+        sql.SQL("") if ids is None else sql.SQL("where id = any(%s)")
+    )
+    rows = connection.execute(query, [] if ids is None else [list(ids)]).fetchall()
+    return [StoredPlan(store_no, version, load_store(text)) for store_no, version, text in rows]
+
+
+def plan_versions(connection: Connection) -> dict[str, int]:
+    """Return the plan version of every store by its id."""
+    return dict(connection.execute("select id, plan_version from store").fetchall())
+
+
+def edge_numbers(connection: Connection, edges: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Return the number of each edge, given as (store_no, id); edges heard for the first time get one.
+
+    To be called inside a transaction.
+    """
+    wanted = sorted(set(edges))
+    stores, ids = [store_no for store_no, _ in wanted], [edge for _, edge in wanted]
+    connection.execute(
+        "insert into edge (store_no, id) select store_no, id from unnest(%s::int[], %s::text[]) as new (store_no, id)"
+        " where not exists (select from edge where edge.store_no = new.store_no and edge.id = new.id)"
+        " on conflict do nothing",
+        [stores, ids],
+    )
+    rows = connection.execute(
+        "select store_no, id, edge_no from edge join unnest(%s::int[], %s::text[]) as asked (store_no, id)"
+        " using (store_no, id)",
+        [stores, ids],
+    ).fetchall()
+    return {(store_no, edge): edge_no for store_no, edge, edge_no in rows}
+
+
+def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> None:
+    """Keep what edges said last; to be called inside a transaction, for edges that have a number."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "update edge set status = %s::jsonb, status_at = %s where store_no = %s and id = %s",
+            [(said.status, said.at, said.store_no, said.edge) for said in statuses],
+        )
+
+
+def _save_store(connection: Connection, store: StorePlan) -> bool:
+    found = connection.execute(
+        "select store_no, plan::text from store where id = %s for update", [store.id]
+    ).fetchone()
+    text = dump_store(store).decode()
+    if found is None:
+        row = connection.execute(
+            "insert into store (id, name, timezone, plan) values (%s, %s, %s, %s::jsonb) returning store_no",
+            [store.id, store.label, store.timezone, text],
+        ).fetchone()
+        if row is None:  # insert … returning always has one
+            raise RuntimeError("The database returned no store number.")
+        store_no = row[0]
+    else:
+        store_no, known = found
+        before = load_store(known)
+        if before == store:
+            return False
+        _check_places(before, store)
+        connection.execute(
+            "update store set name = %s, timezone = %s, plan = %s::jsonb, plan_version = plan_version + 1,"
+            " changed_at = now() where store_no = %s",
+            [store.label, store.timezone, text, store_no],
+        )
+    _save_parts(connection, store_no, store)
+    return True
+
+
+def _check_places(before: StorePlan, after: StorePlan) -> None:
+    old, new = [zone.id for zone in before.zones], [zone.id for zone in after.zones]
+    if new[: len(old)] != old:
+        moved = next(place for place, zone in enumerate(old) if place >= len(new) or new[place] != zone)
+        raise FloorPlanError(
+            f"The zone {old[moved]!r} would lose its place, and with it the visits it has.",
+            hint="Keep the stored zones in their order, add new ones at the end, or give a rebuilt store a new id.",
+            where=f"store {after.id!r}",
+        )
+
+
+def _save_parts(connection: Connection, store_no: int, store: StorePlan) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _REPLACE_ZONES,
+            [(store_no, place, zone.id, zone.label, zone.kind) for place, zone in enumerate(store.zones)],
+        )
+        cursor.execute("delete from anchor where store_no = %s", [store_no])
+        cursor.executemany(
+            _INSERT_ANCHORS,
+            [
+                (store_no, place, anchor.id, store.zone_index[anchor.zone], anchor.x, anchor.y, anchor.floor)
+                for place, anchor in enumerate(store.anchors)
+            ],
+        )

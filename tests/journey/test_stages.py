@@ -1,0 +1,153 @@
+"""What each rule says, by example."""
+
+import pytest
+
+from core.errors import InputError
+from core.journey.rules import Stage
+from core.journey.stages import Event, Journey, StageReport, State, Stay, StoreVisit, journey
+
+S = 1_000_000_000
+DAY = 86_400 * S
+NOON = 1_763_812_800 * S  # 2025-11-22 12:00 UTC
+
+RUNNING = StoreVisit(id="v", store="marktplatz", entered_at=NOON, left_at=NOON + 600 * S)
+ENDED = StoreVisit(id="v", store="marktplatz", entered_at=NOON, left_at=NOON + 600 * S, closed_by="silence")
+
+
+def stay(begin_s: float, end_s: float, *, name: str = "z1", kind: str = "department", running: bool = False) -> Stay:
+    return Stay(
+        id=name,
+        zone="shoes",
+        zone_kind=kind,
+        entered_at=NOON + int(begin_s * S),
+        left_at=NOON + int(end_s * S),
+        in_progress=running,
+    )
+
+
+def event(kind: str, at: int, name: str = "e1") -> Event:
+    return Event(id=name, kind=kind, at=at)
+
+
+def of(found: Journey, stage: Stage) -> StageReport:
+    return found.stages[list(Stage).index(stage)]
+
+
+def test_nobody_has_come_yet() -> None:
+    found = journey(None, [], [event("consent_granted", NOON - DAY)], as_of=NOON)
+    assert [report.state for report in found.stages] == [
+        State.NOT_YET,
+        State.REACHED,
+        State.NOT_YET,
+        State.NOT_YET,
+        State.NOT_YET,
+        State.NOT_YET,
+    ]
+    assert found.visit is None
+
+
+def test_all_six_stages_of_a_visit_with_evidence_for_each() -> None:
+    found = journey(
+        ENDED,
+        [stay(10, 55)],
+        [
+            event("product_viewed", NOON - DAY, "view"),
+            event("consent_granted", NOON - 3 * DAY, "consent"),
+            event("reviewed", NOON + DAY, "review"),
+        ],
+        as_of=NOON + 2 * DAY,
+    )
+    assert {report.state for report in found.stages} == {State.REACHED}
+    assert [report.evidence[0].id for report in found.stages] == ["view", "consent", "v", "z1", "v", "review"]
+    assert [report.at for report in found.stages] == [
+        NOON - DAY,
+        NOON - 3 * DAY,
+        NOON,
+        NOON + 40 * S,
+        NOON + 600 * S,
+        NOON + DAY,
+    ]
+    assert all(report.rule.startswith(report.stage.value) and report.rule_version >= 1 for report in found.stages)
+
+
+@pytest.mark.parametrize(
+    ("dwell_ns", "state"), [(30 * S - 1, State.SKIPPED), (30 * S, State.REACHED), (30 * S + 1, State.REACHED)]
+)
+def test_engage_at_the_threshold(dwell_ns: int, state: State) -> None:
+    short = Stay(id="z", zone="shoes", zone_kind="shelf", entered_at=NOON, left_at=NOON + dwell_ns)
+    assert of(journey(ENDED, [short], [], as_of=NOON + DAY), Stage.ENGAGE).state is state
+
+
+def test_two_short_stays_do_not_add_up_to_an_engagement() -> None:
+    stays = [stay(0, 20, name="a"), stay(20, 40, name="b")]
+    assert of(journey(ENDED, stays, [], as_of=NOON + DAY), Stage.ENGAGE).state is State.SKIPPED
+
+
+def test_engage_is_under_way_while_a_stay_is_still_short() -> None:
+    report = of(journey(RUNNING, [stay(590, 600, running=True)], [], as_of=NOON + 600 * S), Stage.ENGAGE)
+    assert report.state is State.UNDER_WAY
+    assert report.at is None
+    assert report.evidence[0].id == "z1"
+
+
+def test_a_skipped_stage_is_reported_and_not_filled_in() -> None:
+    found = journey(ENDED, [], [], as_of=NOON + 30 * DAY)
+    skipped = [report.stage for report in found.stages if report.state is State.SKIPPED]
+    assert skipped == [Stage.DISCOVER, Stage.PLAN_ENROLL, Stage.ENGAGE, Stage.REFLECT]
+    assert all(report.at is None and not report.evidence for report in found.stages if report.stage in skipped)
+
+
+def test_at_the_checkout_the_visit_is_being_completed() -> None:
+    paying = stay(560, 600, kind="checkout", running=True)
+    assert of(journey(RUNNING, [paying], [], as_of=NOON + 600 * S), Stage.COMPLETE).state is State.UNDER_WAY
+    looking = stay(560, 600, running=True)
+    assert of(journey(RUNNING, [looking], [], as_of=NOON + 600 * S), Stage.COMPLETE).state is State.NOT_YET
+
+
+@pytest.mark.parametrize("closed_by", ["anchor_down", "end_of_recording"])
+def test_a_dead_gateway_is_not_a_completed_visit(closed_by: str) -> None:
+    lost = StoreVisit(id="v", store="m", entered_at=NOON, left_at=NOON + S, closed_by=closed_by)
+    report = of(journey(lost, [], [], as_of=NOON + DAY), Stage.COMPLETE)
+    assert (report.state, report.because) == (State.SKIPPED, "end_not_seen")
+
+
+def test_a_withdrawn_consent_is_no_evidence_and_the_next_one_is() -> None:
+    events = [event("consent_granted", NOON - 3 * DAY, "old"), event("consent_withdrawn", NOON - 2 * DAY, "no")]
+    assert of(journey(RUNNING, [], events, as_of=NOON + 600 * S), Stage.PLAN_ENROLL).state is State.NOT_YET
+    events.append(event("consent_granted", NOON - DAY, "new"))
+    report = of(journey(RUNNING, [], events, as_of=NOON + 600 * S), Stage.PLAN_ENROLL)
+    assert [evidence.id for evidence in report.evidence] == ["new"]
+
+
+def test_enrolling_during_the_visit_counts_and_after_it_does_not() -> None:
+    during, after = event("enrolled", NOON + 300 * S), event("enrolled", NOON + 601 * S)
+    assert of(journey(ENDED, [], [during], as_of=NOON + DAY), Stage.PLAN_ENROLL).state is State.REACHED
+    assert of(journey(ENDED, [], [after], as_of=NOON + DAY), Stage.PLAN_ENROLL).state is State.SKIPPED
+
+
+def test_discover_is_cut_at_the_visit_before_and_at_thirty_days() -> None:
+    seen = event("searched", NOON - 10 * DAY)
+    assert of(journey(ENDED, [], [seen], as_of=NOON + DAY), Stage.DISCOVER).state is State.REACHED
+    cut = journey(ENDED, [], [seen], as_of=NOON + DAY, previous_left_at=NOON - 9 * DAY)
+    assert of(cut, Stage.DISCOVER).state is State.SKIPPED
+    early = event("searched", NOON - 30 * DAY - 1)
+    assert of(journey(ENDED, [], [early], as_of=NOON + DAY), Stage.DISCOVER).state is State.SKIPPED
+
+
+def test_reflect_waits_fourteen_days_or_for_the_next_visit() -> None:
+    end = ENDED.left_at + 14 * DAY
+    assert of(journey(ENDED, [], [], as_of=end), Stage.REFLECT).state is State.NOT_YET
+    assert of(journey(ENDED, [], [], as_of=end + 1), Stage.REFLECT).state is State.SKIPPED
+    again = journey(ENDED, [], [], as_of=NOON + 3 * DAY, next_entered_at=NOON + 2 * DAY)
+    assert of(again, Stage.REFLECT).state is State.SKIPPED
+
+
+def test_the_decided_stay_counts_before_the_provisional_one() -> None:
+    provisional, decided = stay(0, 40, running=True), stay(0, 20)
+    for order in ([provisional, decided], [decided, provisional]):
+        assert of(journey(RUNNING, order, [], as_of=NOON + 600 * S), Stage.ENGAGE).state is State.NOT_YET
+
+
+def test_a_visit_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(InputError, match="ends before it begins"):
+        journey(RUNNING, [stay(20, 10)], [], as_of=NOON + 600 * S)
