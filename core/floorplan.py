@@ -133,7 +133,7 @@ def load(data: bytes | str) -> FloorPlan:
     """
     try:
         plan = msgspec.json.decode(data, type=FloorPlan)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise FloorPlanError(f"The floor plan cannot be read: {error}.") from error
     if not plan.stores:
         raise FloorPlanError("The floor plan has no store.", hint='List at least one under "stores".')
@@ -149,7 +149,7 @@ def load_store(data: bytes | str) -> StorePlan:
     """Read one store as `dump_store` wrote it; errors as in `load`."""
     try:
         store = msgspec.json.decode(data, type=StorePlan)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise FloorPlanError(f"The store plan cannot be read: {error}.") from error
     _check_store(store)
     return store

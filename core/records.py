@@ -36,10 +36,10 @@ VISIT: Final = np.dtype(
         ("closed_by", "u1"),  # ClosedBy
         ("revision", "<u2"),  # 0 as first reported, +1 with each correction
         ("forced", "u1"),  # 1 if the path was decided by the bound rather than by agreement
-        ("reserved", "u1"),
+        ("reserved", "V5"),
     ],
 )
-"""One zone visit or store visit: 72 bytes, no padding."""
+"""One zone visit or store visit: 72 bytes."""
 
 PRESENCE: Final = np.dtype(
     [

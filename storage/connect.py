@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, LiteralString, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 import psycopg_pool
 import tenacity
-from psycopg import errors, sql
+from psycopg import errors
 
 from core.errors import ConfigurationError, UnavailableError
 
@@ -127,11 +127,6 @@ def in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T
     )
     with reachable():
         return tries(once)
-
-
-def set_session(connection: Connection, name: LiteralString, value: str) -> None:
-    """Change a setting of this session only."""
-    connection.execute(sql.SQL("select set_config({}, {}, false)").format(name, value))
 
 
 def _settings(database_url: str, application_name: str) -> dict[str, Any]:

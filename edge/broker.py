@@ -1,0 +1,85 @@
+"""Where the broker is, and the topics of one edge."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from core.errors import ConfigurationError
+
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}  # as registered with IANA
+_ID: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """An MQTT 5 broker."""
+
+    host: str
+    port: int
+    tls: bool = False
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_url(cls, url: str) -> "Broker":
+        """Read `mqtt://[user:password@]host[:port]`, or `mqtts://` for TLS.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is something else.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ConfigurationError(
+                "The address of the broker cannot be read.", hint="Write it as mqtt://host:port or mqtts://host:port."
+            )
+        return cls(
+            parts.hostname,
+            port if port is not None else _PORTS[parts.scheme],
+            parts.scheme == "mqtts",
+            unquote(parts.username) if parts.username is not None else None,
+            unquote(parts.password) if parts.password is not None else None,
+        )
+
+
+@dataclass(frozen=True)
+class Topics:
+    """What one edge writes and reads.
+
+    Raises
+    ------
+    ConfigurationError
+        If an id cannot stand in a topic.
+    """
+
+    store: str
+    edge: str
+
+    def __post_init__(self) -> None:
+        for what, name in (("store", self.store), ("edge", self.edge)):
+            if _ID.fullmatch(name) is None:
+                raise ConfigurationError(
+                    f"{name!r} cannot be the id of a {what}.",
+                    hint="Use 1 to 64 letters, digits, dots, colons, dashes or underscores.",
+                )
+
+    @property
+    def signals(self) -> str:
+        """Batches go here, QoS 1."""
+        return f"sojourn/1/{self.store}/{self.edge}/signals"
+
+    @property
+    def status(self) -> str:
+        """Whether the edge is online, retained."""
+        return f"sojourn/1/{self.store}/{self.edge}/status"
+
+    @property
+    def committed(self) -> str:
+        """What the database has, retained, from ingest."""
+        return f"sojourn/1/{self.store}/{self.edge}/committed"

@@ -1,0 +1,379 @@
+"""The outbox: what was accepted and is not yet known to be in the database. The only queue of an edge.
+
+SQLite in WAL mode with `synchronous=FULL`: an append that returned survives a power cut. A row goes only when ingest
+says that its database has it. When full, the oldest rows that were never sent become one gap, which travels in their
+place, so that the database learns what is missing.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import structlog
+
+from core.errors import ConfigurationError, UnavailableError
+
+MOST_BYTES: Final = 512 * 1024 * 1024
+"""At 8 bytes a signal: 18 hours of 1,000 signals/s without a network, a week of 110/s."""
+ROW_BYTES: Final = 160
+"""What a row costs beside its payload: its columns, the index and their share of a page."""
+_ROOM: Final = 0.05
+"""Share of the bound that is freed at once when full, so that not every append has to drop."""
+_WAL_BYTES: Final = 16 * 1024 * 1024  # the log is cut back to this after a burst
+_FORMAT: Final = 1
+_SCHEMA: Final = """
+create table outbox (
+    place    integer primary key autoincrement,  -- never used again: the publisher remembers how far it came
+    boot     blob not null,
+    sequence integer not null,
+    first    integer not null,  -- of a gap: the first sequence it stands for; otherwise equal to sequence
+    gap      integer not null,
+    signals  integer not null,
+    from_us  integer not null,
+    until_us integer not null,
+    at_ns    integer not null,
+    sha256   blob not null,
+    payload  blob not null,
+    unique (boot, sequence)
+);
+create table counts (dropped integer not null);
+insert into counts values (0);
+"""
+
+log = structlog.get_logger()
+
+
+class Entry(NamedTuple):
+    """A message to be kept: its identity, the signals in it and when they were heard (us since the epoch)."""
+
+    boot: bytes
+    sequence: int
+    payload: bytes
+    signals: int
+    from_us: int
+    until_us: int
+
+
+class Row(NamedTuple):
+    """A message that waits. `place` orders the outbox: rows are sent and dropped in that order."""
+
+    place: int
+    boot: bytes
+    sequence: int
+    payload: bytes
+    sha256: bytes
+    at_ns: int
+
+
+class Dropped(NamedTuple):
+    """Rows of one boot that gave way: sequences `first`..`last`, their signals and times (us since the epoch)."""
+
+    boot: bytes
+    first: int
+    last: int
+    signals: int
+    from_us: int
+    until_us: int
+
+
+class _Stored(NamedTuple):
+    """A row without its payload."""
+
+    place: int
+    boot: bytes
+    sequence: int
+    first: int
+    gap: int
+    signals: int
+    from_us: int
+    until_us: int
+    payload_bytes: int
+
+
+class _Held(NamedTuple):
+    rows: int
+    payload_bytes: int
+    signals: int
+    dropped: int
+
+
+class Outbox:
+    """Rows on disk until they are acknowledged; one process at a time, any thread.
+
+    Parameters
+    ----------
+    path : Path
+        The SQLite file; made where it does not exist. A file that is no outbox is set aside, not overwritten.
+    gap_payload : callable
+        Makes the message that travels in place of dropped rows.
+    most_bytes : int
+        Bound on payloads and their rows.
+
+    Raises
+    ------
+    ConfigurationError
+        If another agent has it open.
+    UnavailableError
+        If the disk refuses.
+    """
+
+    def __init__(self, path: Path, gap_payload: Callable[[Dropped], bytes], most_bytes: int = MOST_BYTES) -> None:
+        self.path = path
+        self._gap_payload = gap_payload
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._gone = threading.Condition()
+        self._database = _open(path)
+        self._held = self._count()
+
+    @property
+    def rows(self) -> int:
+        """Messages that wait."""
+        return self._held.rows
+
+    @property
+    def signals(self) -> int:
+        """Signals in the messages that wait."""
+        return self._held.signals
+
+    @property
+    def dropped(self) -> int:
+        """Signals dropped since this outbox was made."""
+        return self._held.dropped
+
+    @property
+    def held_bytes(self) -> int:
+        """What counts against the bound."""
+        return self._held.payload_bytes + ROW_BYTES * self._held.rows
+
+    def append(self, entries: Sequence[Entry], at_ns: int, offered_to: int = 0) -> list[bytes]:
+        """Keep messages, all in one transaction: when this returns they survive a power cut.
+
+        Parameters
+        ----------
+        entries : sequence of Entry
+            In the order in which they shall be sent; the sequences of a boot ascend.
+        at_ns : int
+            Time now; told, never judged.
+        offered_to : int
+            Rows up to this place may be on their way and are not dropped.
+
+        Returns
+        -------
+        list of bytes
+            SHA-256 of each payload.
+
+        Raises
+        ------
+        UnavailableError
+            If the disk refuses; then nothing of it is kept.
+        """
+        digests = [sha256(entry.payload).digest() for entry in entries]
+        rows = [
+            (e.boot, e.sequence, e.sequence, 0, e.signals, e.from_us, e.until_us, at_ns, digest, e.payload)
+            for e, digest in zip(entries, digests, strict=True)
+        ]
+        with self._lock, self._transaction():
+            self._database.executemany(
+                "insert into outbox"
+                " (boot, sequence, first, gap, signals, from_us, until_us, at_ns, sha256, payload)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            held = self._held
+            self._held = held._replace(
+                rows=held.rows + len(entries),
+                payload_bytes=held.payload_bytes + sum(len(entry.payload) for entry in entries),
+                signals=held.signals + sum(entry.signals for entry in entries),
+            )
+            if self.held_bytes > self._most_bytes:
+                self._make_room(offered_to)
+        return digests
+
+    def after(self, place: int, most: int) -> list[Row]:
+        """Return up to `most` rows behind a place, in order."""
+        query = (
+            "select place, boot, sequence, payload, sha256, at_ns from outbox where place > ? order by place limit ?"
+        )
+        with self._lock:
+            try:
+                found = self._database.execute(query, (place, most)).fetchall()
+            except sqlite3.Error as error:
+                raise _refused(self.path, error) from error
+        return [Row(*row) for row in found]
+
+    def acknowledge(self, boot: bytes, committed: int) -> int:
+        """Remove what the database has: every row of a boot up to a sequence.
+
+        Returns
+        -------
+        int
+            How many rows went. A cursor beyond what waits of that boot is not ours: then nothing goes.
+        """
+        of_boot = "from outbox where boot = ?"
+        with self._lock, self._transaction():
+            (highest,) = self._database.execute(f"select max(sequence) {of_boot}", (boot,)).fetchone()
+            if highest is None:
+                return 0
+            if committed > highest:
+                log.error("more is said to be committed than was sent; kept all", committed=committed, sent=highest)
+                return 0
+            gone, payload_bytes, signals = self._database.execute(
+                f"select count(*), coalesce(sum(length(payload)), 0), coalesce(sum(signals), 0)"
+                f" {of_boot} and sequence <= ?",
+                (boot, committed),
+            ).fetchone()
+            self._database.execute(f"delete {of_boot} and sequence <= ?", (boot, committed))
+            held = self._held
+            self._held = _Held(
+                held.rows - gone, held.payload_bytes - payload_bytes, held.signals - signals, held.dropped
+            )
+        with self._gone:
+            self._gone.notify_all()
+        return int(gone)
+
+    def wait_until_empty(self, most_s: float) -> None:
+        """Wait until no row is left, at most so many seconds."""
+        with self._gone:
+            self._gone.wait_for(lambda: self._held.rows == 0, most_s)
+
+    def close(self) -> None:
+        """Close the file; rows stay."""
+        with self._lock:
+            self._database.close()
+
+    def _make_room(self, offered_to: int) -> None:
+        """Turn the oldest rows that were never offered into gaps, one a boot, until there is room again."""
+        wanted = self.held_bytes - int(self._most_bytes * (1 - _ROOM))
+        query = (
+            "select place, boot, sequence, first, gap, signals, from_us, until_us, length(payload)"
+            " from outbox where place > ? order by place"
+        )
+        chosen: list[_Stored] = []
+        for row in map(_Stored._make, self._database.execute(query, (offered_to,))):
+            chosen.append(row)
+            wanted -= row.payload_bytes + ROW_BYTES
+            if wanted <= 0:
+                break
+        for _, run in groupby(chosen, key=lambda row: row.boot):
+            self._drop(list(run))
+
+    def _drop(self, run: list[_Stored]) -> None:
+        last = run[-1]
+        if len(run) == 1 and last.gap:
+            return
+        dropped = Dropped(
+            last.boot,
+            run[0].first,
+            last.sequence,
+            sum(row.signals for row in run),
+            min(row.from_us for row in run),
+            max(row.until_us for row in run),
+        )
+        payload = self._gap_payload(dropped)
+        self._database.execute("delete from outbox where place >= ? and place < ?", (run[0].place, last.place))
+        self._database.execute(
+            "update outbox set first = ?, gap = 1, signals = ?, from_us = ?, until_us = ?, sha256 = ?, payload = ?"
+            " where place = ?",
+            (
+                dropped.first,
+                dropped.signals,
+                dropped.from_us,
+                dropped.until_us,
+                sha256(payload).digest(),
+                payload,
+                last.place,
+            ),
+        )
+        fresh = sum(row.signals for row in run if not row.gap)
+        self._database.execute("update counts set dropped = dropped + ?", (fresh,))
+        held = self._held
+        self._held = held._replace(
+            rows=held.rows - len(run) + 1,
+            payload_bytes=held.payload_bytes - sum(row.payload_bytes for row in run) + len(payload),
+            dropped=held.dropped + fresh,
+        )
+
+    def _count(self) -> _Held:
+        rows, payload_bytes, signals = self._database.execute(
+            "select count(*), coalesce(sum(length(payload)), 0), coalesce(sum(signals), 0) from outbox"
+        ).fetchone()
+        (dropped,) = self._database.execute("select dropped from counts").fetchone()
+        return _Held(rows, payload_bytes, signals, dropped)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, the counters included."""
+        before = self._held
+        try:
+            self._database.execute("begin immediate")
+            yield
+            self._database.execute("commit")
+        except BaseException as error:
+            self._held = before
+            if self._database.in_transaction:
+                self._database.execute("rollback")
+            if isinstance(error, sqlite3.Error):
+                raise _refused(self.path, error) from error
+            raise
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            f"The folder {path.parent} cannot be made: {error}.", hint="Give the edge a folder of its own."
+        ) from error
+    try:
+        return _prepared(path)
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise ConfigurationError(
+                f"Another agent uses the outbox {path}.", hint="Stop it or give this one a folder of its own."
+            ) from error
+        raise _refused(path, error) from error
+    except sqlite3.DatabaseError as error:
+        aside = path.with_name(f"{path.name}.damaged-{len(list(path.parent.glob(f'{path.name}.damaged-*')))}")
+        path.rename(aside)
+        for companion in (f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(companion).unlink(missing_ok=True)
+        log.warning("outbox damaged, set aside and begun anew", reason=str(error), kept_as=str(aside))
+        return _prepared(path)
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    """Open for this process alone: exclusive locking needs no shared memory and ends with the process."""
+    database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("pragma locking_mode = exclusive")
+        database.execute("pragma journal_mode = wal")
+        database.execute("pragma synchronous = full")
+        database.execute(f"pragma journal_size_limit = {_WAL_BYTES}")
+        database.execute("begin immediate")
+        (version,) = database.execute("pragma user_version").fetchone()
+        if version == 0:
+            for statement in filter(str.strip, _SCHEMA.split(";\n")):
+                database.execute(statement)
+            database.execute(f"pragma user_version = {_FORMAT}")
+        database.execute("commit")
+        if version not in (0, _FORMAT):
+            raise ConfigurationError(
+                f"The outbox {path} has format {version}; this version of Sojourn writes {_FORMAT}.",
+                hint="Let the version that wrote it deliver it first.",
+            )
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _refused(path: Path, error: sqlite3.Error) -> UnavailableError:
+    return UnavailableError(
+        f"The outbox {path} cannot be used: {error}.", hint="Look at the space on its disk and who owns it."
+    )

@@ -1,0 +1,311 @@
+"""Sends the rows of the outbox over MQTT 5 and removes what ingest says its database has.
+
+A connection is disposable: every one has a fresh client, so nothing waits anywhere but in the outbox, and at most a
+window of rows is on its way.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+import structlog
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from core.errors import UnavailableError
+from core.wire import BOOT_BYTES
+from edge.broker import Broker, Topics
+from edge.clock import Clock
+from edge.outbox import Outbox
+from edge.window import Step, Window
+
+STATUS_S: Final = 10.0
+"""How often the status is told: a fleet page that is ten seconds old is fresh."""
+_KEEPALIVE_S: Final = 15  # a dead link is noticed after at most one and a half times this
+_CONNECT_S: Final = 5.0
+_FAREWELL_S: Final = 2.0  # for the last status to reach the broker
+_BACKOFF_S: Final = (0.2, 30.0)
+_COMMITTED_BYTES: Final = 4096  # eight boots need 500
+_NOBODY: Final = 0x10  # PUBACK "No matching subscribers", MQTT 5.0, 3.4.2.1
+
+log = structlog.get_logger()
+
+
+class _Committed(msgspec.Struct, frozen=True):
+    boots: dict[str, int]
+
+
+class _LostError(Exception):
+    """The connection is of no use any more."""
+
+
+class Publisher:
+    """Carries rows from the outbox to the broker in a thread of its own.
+
+    Parameters
+    ----------
+    broker, topics, outbox, clock
+        Where to, as whom, from where, and the time.
+    status : callable
+        Given "online" or "offline", returns the message for the status topic.
+    """
+
+    def __init__(
+        self, broker: Broker, topics: Topics, outbox: Outbox, clock: Clock, status: Callable[[str], bytes]
+    ) -> None:
+        self._broker = broker
+        self._topics = topics
+        self._outbox = outbox
+        self._clock = clock
+        self._status = status
+        self._window = Window()
+        self._link = _Link()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"publish {topics.edge}", daemon=True)
+        self._silent_about = ""
+        self.sent = 0
+        """Messages handed to the client, repeated ones included."""
+
+    @property
+    def offered_to(self) -> int:
+        """Highest place of the outbox that may be on its way."""
+        return self._window.offered_to
+
+    def start(self) -> None:
+        """Start connecting; returns at once."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tell that the outbox has new rows."""
+        self._link.notify()
+
+    def stop(self) -> None:
+        """Say goodbye and end; rows that are not committed stay in the outbox."""
+        self._stop.set()
+        self._link.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(_LostError),
+            wait=wait_random_exponential(multiplier=_BACKOFF_S[0], max=_BACKOFF_S[1]),
+            stop=stop_when_event_set(self._stop),
+            sleep=sleep_using_event(self._stop),
+            retry_error_callback=lambda _: None,
+        )
+        while not self._stop.is_set():
+            retrying(self._connection)
+
+    def _connection(self) -> None:
+        """Live through one connection; return if it was of use, so that the next one is tried at once."""
+        self._link = link = _Link()
+        client = self._client(link)
+        try:
+            self._connect(client, link)
+            self._window.forget(self._clock.monotonic_s())
+            self._serve(client, link)
+        except _LostError as lost:
+            self._say_once(str(lost))
+            if not link.of_use:
+                raise
+        finally:
+            if self._stop.is_set() and link.connected:
+                _await(client.publish(self._topics.status, self._status("offline"), qos=1, retain=True))
+            _end(client, link)
+
+    def _client(self, link: "_Link") -> mqtt.Client:
+        # with one id the broker ends an older connection, and tells its last will, before it takes the new one
+        name = f"sojourn-{self._topics.store}-{self._topics.edge}"
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
+        if self._broker.tls:
+            client.tls_set()
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        client.connect_timeout = _CONNECT_S
+        client.will_set(self._topics.status, self._status("offline"), qos=1, retain=True)
+        client.on_connect = link.on_connect
+        client.on_disconnect = link.on_disconnect
+        client.on_subscribe = link.on_subscribe
+        client.on_publish = link.on_publish
+        client.on_message = link.on_message
+        return client
+
+    def _connect(self, client: mqtt.Client, link: "_Link") -> None:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
+        properties.SessionExpiryInterval = 0  # the outbox is the session
+        try:
+            client.connect(
+                self._broker.host, self._broker.port, _KEEPALIVE_S, clean_start=True, properties=properties
+            )
+        except (OSError, ValueError) as error:
+            raise _LostError(f"the broker cannot be reached: {error}") from error
+        client.loop_start()
+        if not link.wait_for(lambda: link.connected or link.lost is not None, _CONNECT_S) or link.lost is not None:
+            raise _LostError(link.lost if link.lost is not None else "the broker does not answer")
+        client.subscribe(self._topics.committed, qos=1)
+        self._hello(client)
+
+    def _serve(self, client: mqtt.Client, link: "_Link") -> None:
+        """Send and acknowledge until the end, or until everything has to be sent again."""
+        told_s = self._clock.monotonic_s()
+        while not self._stop.is_set():
+            self._take_notice(link)
+            now_s = self._clock.monotonic_s()
+            step = self._window.step(now_s)
+            if step is Step.SEND_AGAIN:  # over a new connection: this client may still hold the messages
+                return
+            if step is Step.HELLO or now_s - told_s >= STATUS_S:
+                self._hello(client)
+                told_s = now_s
+                if step is Step.HELLO:
+                    self._window.asked(now_s)
+            if not self._send(client):
+                link.wait(1.0)
+
+    def _take_notice(self, link: "_Link") -> None:
+        """Act on what the client's thread has noted."""
+        lost, refused, committed, answered = link.take()
+        now_s = self._clock.monotonic_s()
+        for boot, sequence in committed.items():
+            try:
+                self._outbox.acknowledge(boot, sequence)
+            except UnavailableError as error:
+                raise _LostError(str(error)) from error
+            link.of_use |= self._window.committed(boot, sequence, now_s)
+        if link.of_use and self._silent_about:
+            log.info("delivering again", edge=self._topics.edge)
+            self._silent_about = ""
+        if answered:
+            self._window.answered()
+        if refused is not None:
+            self._say_once(refused)
+            self._window.refused(now_s)
+        if lost is not None:
+            raise _LostError(lost)
+
+    def _send(self, client: mqtt.Client) -> bool:
+        """Fill the window; return whether there may be more to send at once."""
+        free = self._window.free
+        if free <= 0:
+            return False
+        try:
+            rows = self._outbox.after(self._window.behind, free)
+        except UnavailableError as error:
+            raise _LostError(str(error)) from error
+        for row in rows:
+            info = client.publish(self._topics.signals, row.payload, qos=1)
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise _LostError(f"the broker is gone: {mqtt.error_string(info.rc)}")
+            self._window.sent(row, self._clock.monotonic_s())
+            self.sent += 1
+        return len(rows) == free and self._window.free > 0
+
+    def _hello(self, client: mqtt.Client) -> None:
+        client.publish(self._topics.status, self._status("online"), qos=1, retain=True)
+
+    def _say_once(self, what: str) -> None:
+        if what != self._silent_about:
+            log.warning("not delivering, keeping everything", edge=self._topics.edge, reason=what)
+            self._silent_about = what
+
+
+class _Link:
+    """What paho's thread notes and the publisher's thread reads. Newest wins, so nothing can pile up."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._noted = False
+        self.connected = False
+        self.of_use = False  # something was committed over this connection
+        self.lost: str | None = None
+        self._refused: str | None = None
+        self._committed: dict[bytes, int] = {}
+        self._answered = False
+
+    def notify(self) -> None:
+        with self._changed:
+            self._noted = True
+            self._changed.notify_all()
+
+    def wait(self, most_s: float) -> None:
+        """Wait until something is noted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._noted, most_s)
+            self._noted = False
+
+    def wait_for(self, what: Callable[[], bool], most_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(what, most_s)
+
+    def take(self) -> tuple[str | None, str | None, dict[bytes, int], bool]:
+        """Return and clear: lost, refused, committed cursors by boot, whether ingest spoke by itself."""
+        with self._changed:
+            taken = (self.lost, self._refused, self._committed, self._answered)
+            self._refused, self._committed, self._answered = None, {}, False
+        return taken
+
+    def on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if reason.is_failure:
+            self.lost = f"the broker refuses this edge: {reason}"
+        else:
+            self.connected = True
+        self.notify()
+
+    def on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
+        self.connected = False
+        self.lost = f"the connection to the broker ended: {reason}"
+        self.notify()
+
+    def on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self.lost = "the broker does not let this edge read what is committed"
+            self.notify()
+
+    def on_publish(self, _client: mqtt.Client, _data: Any, _mid: int, reason: ReasonCode, _properties: Any) -> None:
+        if reason.is_failure:
+            self._refused = f"the broker refuses messages: {reason}"
+            self.notify()
+        elif reason.value == _NOBODY:
+            self._refused = "no ingest has subscribed at the broker yet"
+            self.notify()
+
+    def on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if len(message.payload) > _COMMITTED_BYTES:
+            return
+        try:
+            said = msgspec.json.decode(message.payload, type=_Committed)
+            cursors = {bytes.fromhex(boot): sequence for boot, sequence in said.boots.items()}
+        except (msgspec.MsgspecError, ValueError):
+            log.warning("what is said to be committed cannot be read", topic=message.topic)
+            return
+        with self._changed:
+            self._committed |= {boot: at for boot, at in cursors.items() if len(boot) == BOOT_BYTES and at >= 0}
+            self._answered |= not message.retain
+            self._noted = True
+            self._changed.notify_all()
+
+
+def _end(client: mqtt.Client, link: "_Link") -> None:
+    client.disconnect()
+    connection = client.socket()
+    gone = link.wait_for(lambda: not link.connected, _FAREWELL_S)
+    if not gone and isinstance(connection, socket.socket):
+        with suppress(OSError):  # it may just have gone
+            connection.shutdown(socket.SHUT_RDWR)  # else paho's thread would wait for its keepalive
+    client.loop_stop()
+
+
+def _await(info: mqtt.MQTTMessageInfo) -> None:
+    try:
+        info.wait_for_publish(_FAREWELL_S)
+    except (RuntimeError, ValueError):
+        log.info("the last status did not reach the broker")

@@ -1,0 +1,155 @@
+"""A private mosquitto (MQTT 5 and 3.1.1) on loopback."""
+
+import signal
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from servers.errors import PortTaken, RunError
+from servers.process import HOST, GuardedProcess, free_port, own, port_is_free, port_taken, server_identity
+from servers.provide import Installed
+
+_STOP_S: Final = 10.0
+_START_ATTEMPTS: Final = 3
+
+_CONFIGURATION: Final = """\
+# Written at each start.
+per_listener_settings false
+listener {port} {host}
+# Loopback only, for a demo or a test: nobody outside this machine can reach it.
+allow_anonymous true
+persistence true
+persistence_location {folder}/
+# Not durability: what came after the last save is lost with SIGKILL. The edge keeps a batch until ingest has
+# committed it, so this only bounds how much is sent again.
+autosave_interval 30
+max_inflight_messages 1000
+# 100,000 batches: a day of one busy store. Beyond it messages are dropped, and the edge sends them again.
+max_queued_messages 100000
+set_tcp_nodelay true
+log_dest stdout
+log_type error
+log_type warning
+log_type notice
+log_type information
+connection_messages false
+"""
+
+
+class Mosquitto:
+    """One mosquitto broker with its persistence folder.
+
+    It stops when the process that started it ends, in whatever way.
+
+    Parameters
+    ----------
+    installed : Installed
+        From `servers.provide.provide`.
+    folder : Path
+        Holds the configuration, the persistence and `log`; made by the first start.
+    port : int
+        Loopback port; 0 chooses a free one at the first start and keeps it for this object.
+    """
+
+    def __init__(self, installed: Installed, folder: Path, *, port: int = 0) -> None:
+        self._installed = installed
+        self.folder = folder.absolute()
+        self._port = port
+        self._fixed_port = port != 0
+        self._process: GuardedProcess | None = None
+
+    @property
+    def log(self) -> Path:
+        """What the broker says; kept over restarts."""
+        return self.folder / "log"
+
+    @property
+    def port(self) -> int:
+        """The loopback port; 0 before the first start if none was asked for."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The broker's address, `mqtt://host:port`."""
+        return f"mqtt://{HOST}:{self._port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the broker is up."""
+        return self._process is not None and self._process.running
+
+    @property
+    def pid(self) -> int:
+        """Process id of the broker."""
+        if self._process is None:
+            raise RunError("mosquitto has not been started.", hint="")
+        return self._process.pid
+
+    def start(self, timeout_s: float = 20.0) -> None:
+        """Start, and return when connections are taken.
+
+        Raises
+        ------
+        PortTaken
+            Somebody else listens on the port.
+        RunError
+            The broker does not start; the message names its log.
+        """
+        if self.running:
+            return
+        store = self.folder / "store"
+        store.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, _START_ATTEMPTS + 1):
+            if not self._port:
+                self._port = free_port()
+            try:
+                self._start(store, timeout_s)
+            except PortTaken:
+                if self._fixed_port or attempt == _START_ATTEMPTS:
+                    raise
+                self._port = 0
+            else:
+                self._fixed_port = True  # whoever was given the address finds it again after a restart
+                return
+
+    def _start(self, store: Path, timeout_s: float) -> None:
+        if not port_is_free(self._port):
+            raise port_taken("mosquitto", self._port, "SOJOURN_MQTT_URL")
+        configuration = self.folder / "mosquitto.conf"
+        configuration.write_text(_CONFIGURATION.format(port=self._port, host=HOST, folder=store))
+        own(store, server_identity())
+        self._process = process = GuardedProcess(
+            "mosquitto",
+            [self._installed.mosquitto, "-c", configuration],
+            folder=self.folder,
+            log=self.log,
+            stop_signal=signal.SIGTERM,
+            orphan_signal="TERM",
+            grace_s=_STOP_S,
+        )
+        try:
+            # its own word comes after the listeners are open; a connection could reach somebody else's
+            process.await_ready(lambda: " running\n" in process.output(), timeout_s)
+        except RunError:
+            if "Address already in use" in process.output():
+                raise port_taken("mosquitto", self._port, "SOJOURN_MQTT_URL") from None
+            raise
+
+    def stop(self) -> None:
+        """Stop cleanly; the broker writes its persistence."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """Kill the broker with SIGKILL as a crash would: what came after the last save is gone."""
+        if self._process is not None:
+            self._process.kill()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

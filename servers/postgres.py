@@ -1,0 +1,228 @@
+"""A private PostgreSQL with TimescaleDB on loopback."""
+
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+from servers.errors import MachineError, PortTaken, RunError
+from servers.guard import clean_up
+from servers.process import HOST, GuardedProcess, free_port, own, port_is_free, port_taken, server_identity
+from servers.provide import Installed
+
+_USER: Final = "postgres"
+_ZONEINFO: Final = Path("/usr/share/zoneinfo")
+_STOP_S: Final = 30.0
+"""A fast shutdown writes one checkpoint; 30 s is 3 GB of dirty buffers on a slow disk, and we have 128 MB."""
+
+_START_ATTEMPTS: Final = 3
+"""A port that was free a moment ago can be gone; three times in a row it is not chance."""
+
+_SETTINGS: Final = MappingProxyType(
+    {
+        "listen_addresses": HOST,
+        "unix_socket_directories": "",  # TCP only: no socket file to leave behind, no 107 bytes of path to run out of
+        "shared_preload_libraries": "timescaledb",
+        "timescaledb.telemetry_level": "off",
+        # inside the data folder: /dev/shm has 64 MB in a container, and what is in it outlives SIGKILL
+        "dynamic_shared_memory_type": "mmap",
+        "jit": "off",  # its LLVM is not brought along
+        "max_worker_processes": "24",  # 16 TimescaleDB background workers, 8 parallel ones
+        "log_timezone": "UTC",
+        "timezone": "UTC",
+    }
+)
+
+
+class Postgres:
+    """One PostgreSQL server with TimescaleDB, its data folder and its password.
+
+    It stops when the process that started it ends, in whatever way. Durable: `fsync` and `synchronous_commit` stay
+    on, so a commit that was answered survives `kill` and a power cut.
+
+    Parameters
+    ----------
+    installed : Installed
+        From `servers.provide.provide`.
+    folder : Path
+        Holds `data`, `password` and `log`; made by the first start, used again by later ones.
+    port : int
+        Loopback port; 0 chooses a free one at the first start and keeps it for this object.
+    sync_initdb : bool
+        False skips the fsync of the freshly made data folder (tests: 1 s faster on a slow disk). Running servers
+        always sync.
+    settings : mapping of str to str
+        Further server settings.
+    """
+
+    def __init__(
+        self,
+        installed: Installed,
+        folder: Path,
+        *,
+        port: int = 0,
+        sync_initdb: bool = True,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._installed = installed
+        self.folder = folder.absolute()
+        self._port = port
+        self._fixed_port = port != 0
+        self._sync_initdb = sync_initdb
+        self._settings = {**_SETTINGS, **settings}
+        self._process: GuardedProcess | None = None
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's own data folder."""
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the server says; kept over restarts."""
+        return self.folder / "log"
+
+    @property
+    def port(self) -> int:
+        """The loopback port; 0 before the first start if none was asked for."""
+        return self._port
+
+    @property
+    def running(self) -> bool:
+        """Whether the server is up."""
+        return self._process is not None and self._process.running
+
+    @property
+    def pid(self) -> int:
+        """Process id of the postmaster."""
+        if self._process is None:
+            raise RunError("PostgreSQL has not been started.", hint="")
+        return self._process.pid
+
+    def dsn(self, database: str = "postgres") -> str:
+        """Return the address of a database, with user and password."""
+        password = (self.folder / "password").read_text().strip()
+        return f"postgresql://{_USER}:{quote(password)}@{HOST}:{self._port}/{quote(database)}"
+
+    def start(self, timeout_s: float = 60.0) -> None:
+        """Make the data folder if it is new, start, and return when connections are taken.
+
+        Raises
+        ------
+        PortTaken
+            Somebody else listens on the port.
+        RunError
+            The server does not start; the message names its log.
+        """
+        if self.running:
+            return
+        if not _ZONEINFO.is_dir():
+            raise MachineError("This machine has no time zone data.", hint="Install it: `sudo apt install tzdata`.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.data / "PG_VERSION").exists() or not (self.folder / "password").exists():
+            self._initdb()
+        own(self.data, server_identity())
+        for attempt in range(1, _START_ATTEMPTS + 1):
+            if not self._port:
+                self._port = free_port()
+            try:
+                self._start(timeout_s)
+            except PortTaken:
+                if self._fixed_port or attempt == _START_ATTEMPTS:
+                    raise
+                self._port = 0
+            else:
+                self._fixed_port = True  # whoever was given the address finds it again after a restart
+                return
+
+    def _start(self, timeout_s: float) -> None:
+        if not port_is_free(self._port):
+            raise port_taken("PostgreSQL", self._port, "SOJOURN_DATABASE_URL")
+        pid_file = self.data / "postmaster.pid"
+        options = [word for key, value in self._settings.items() for word in ("-c", f"{key}={value}")]
+        self._process = GuardedProcess(
+            "PostgreSQL",
+            [self._installed.postgres, "-D", self.data, "-p", str(self._port), *options],
+            folder=self.folder,
+            log=self.log,
+            stop_signal=signal.SIGINT,  # fast shutdown: ends sessions, writes a checkpoint
+            orphan_signal="QUIT",  # immediate shutdown: PostgreSQL takes care of its children by itself
+            grace_s=_STOP_S,
+            pid_file=pid_file,
+            before_start=lambda: clean_up(pid_file),
+        )
+        try:
+            self._process.await_ready(lambda: _is_ready(pid_file), timeout_s)
+        except RunError:
+            if "Address already in use" in self._process.output():
+                raise port_taken("PostgreSQL", self._port, "SOJOURN_DATABASE_URL") from None
+            raise
+
+    def stop(self) -> None:
+        """Stop cleanly; nothing of the server is left afterwards."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL as a crash would; `start` recovers."""
+        if self._process is not None:
+            self._process.kill()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _initdb(self) -> None:
+        identity = server_identity()
+        (self.folder / "password").unlink(missing_ok=True)
+        password = secrets.token_urlsafe(24)
+        with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.folder) as scratch:
+            work = Path(scratch)
+            password_file = work / "password"
+            password_file.touch(mode=0o600)
+            password_file.write_text(password + "\n")
+            fresh = work / "data"
+            fresh.mkdir(mode=0o700)
+            own(work, identity)
+            run = subprocess.run(
+                [
+                    *identity.prefix, str(self._installed.initdb), "-D", str(fresh), "-U", _USER,
+                    "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-E", "UTF8",
+                    "--auth=scram-sha-256", f"--pwfile={password_file}",
+                    *([] if self._sync_initdb else ["--no-sync"]),
+                ],
+                check=False, capture_output=True, text=True, env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
+            )  # fmt: skip
+            if run.returncode != 0:
+                if "No space left" in run.stderr:
+                    raise MachineError(f"The disk of {self.folder} filled up while the database was made.")
+                raise RunError(f"PostgreSQL could not make its data folder in {self.folder}.") from RuntimeError(
+                    run.stderr.strip()
+                )
+            if self.data.exists():
+                raise RunError(
+                    f"{self.data} is not a database of ours, but in its place.",
+                    hint="Move it away, or choose another folder.",
+                )
+            fresh.rename(self.data)
+            password_file.rename(self.folder / "password")
+
+
+def _is_ready(pid_file: Path) -> bool:
+    """Read the state that the postmaster writes into its lock file, as pg_ctl does."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) > 7 and lines[7].strip() == "ready"

@@ -1,0 +1,63 @@
+"""MODEL files: the calibrations of all stores of a floor plan in one file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from core.dwell.model import Model
+
+from core.dwell import model
+from core.errors import ModelError
+from core.floorplan import FloorPlan
+
+_VERSION: Final = 1
+
+
+class _Models(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file: a MessagePack map."""
+
+    sojourn_models: int  # version of this form
+    stores: dict[str, bytes]  # as core.dwell.model.dump wrote them
+
+
+def write_models(models: Mapping[str, Model], path: Path) -> None:
+    """Write the models of some stores by store id; the file is there as a whole or not at all."""
+    packed = msgspec.msgpack.encode(_Models(_VERSION, {id_: model.dump(models[id_]) for id_ in sorted(models)}))
+    begun = path.with_name(f".{path.name}.part")
+    try:
+        begun.write_bytes(packed)
+        begun.replace(path)
+    except OSError as error:
+        begun.unlink(missing_ok=True)
+        raise ModelError(f"The model cannot be written: {error.strerror}.", where=str(path)) from error
+
+
+def read_models(path: Path, plan: FloorPlan) -> dict[str, Model]:
+    """Read the models of all stores of a plan.
+
+    Raises
+    ------
+    ModelError
+        If the file is no model, lacks a store of the plan, or was made for another floor plan.
+    """
+    try:
+        packed = msgspec.msgpack.decode(path.read_bytes(), type=_Models)
+    except OSError as error:
+        raise ModelError(f"The model cannot be read: {error.strerror}.", where=str(path)) from error
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise ModelError(
+            "This is not a model.",
+            hint="Make one with `sojourn calibrate RECORDING --floorplan PLAN --out MODEL`.",
+            where=str(path),
+        ) from error
+    if packed.sojourn_models != _VERSION:
+        raise ModelError(
+            f"The model is of version {packed.sojourn_models}, version {_VERSION} is read here.",
+            hint="Calibrate anew.",
+            where=str(path),
+        )
+    missing = [store.id for store in plan.stores if store.id not in packed.stores]
+    if missing:
+        raise ModelError(f"The model has no store {missing[0]!r}.", hint="Calibrate with this plan.", where=str(path))
+    return {store.id: model.load(packed.stores[store.id], store) for store in plan.stores}

@@ -1,0 +1,176 @@
+"""The front door: one command line, thin. Each command imports its room when it is called, so that help is quick."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Never
+
+import structlog
+import typer
+from rich.console import Console
+
+from core.errors import SojournError
+
+app = typer.Typer(
+    help="Signals from stores, turned into zone visits with honest dwell times and consented journeys.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DatabaseUrl = Annotated[str, typer.Option(envvar="SOJOURN_DATABASE_URL", help="postgresql://… of a TimescaleDB.")]
+MqttUrl = Annotated[str, typer.Option(envvar="SOJOURN_MQTT_URL", help="mqtt://host:port of an MQTT 5 broker.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(envvar="SOJOURN_HOME", help="Folder for servers, keys and caches (default: the user's cache)."),
+]
+PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="Floor plan (JSON).")]
+RecordingArgument = Annotated[Path, typer.Argument(metavar="RECORDING", help="CSV or Parquet in order of arrival.")]
+PlanFile = Annotated[Path, typer.Option("--floorplan", help="Floor plan (JSON).")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+
+
+floorplan = typer.Typer(help="Floor plans: stores, zones and anchors.", no_args_is_help=True)
+convert = typer.Typer(help="Recordings of others into recordings of ours.", no_args_is_help=True)
+app.add_typer(floorplan, name="floorplan")
+app.add_typer(convert, name="convert")
+
+
+@app.command()
+def demo(
+    home: Home = None,
+    for_s: Annotated[
+        float | None, typer.Option("--for", min=5, help="Seconds to run; without it until Ctrl-C.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Last line on stdout is one JSON object.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the pages (8787 or the next free).")
+    ] = None,
+    shoppers: Annotated[int, typer.Option(min=1, max=5000, help="People in the store at a time.")] = 150,
+    seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 1,
+) -> None:
+    """One simulated store on a real database and broker, with the pages to watch it."""
+    from simulators.demo import run
+
+    sys.exit(run(for_s=for_s, as_json=as_json, api_port=port, home=home, seed=seed, shoppers=shoppers))
+
+
+@app.command()
+def migrate(database_url: DatabaseUrl) -> None:
+    """Bring the database's tables up to date."""
+    from storage.migrate import migrate as apply
+
+    applied = apply(database_url)
+    typer.echo("\n".join(applied) if applied else "Nothing to do.")
+
+
+@floorplan.command("check")
+def floorplan_check(plan: PlanArgument) -> None:
+    """Say what is wrong with a floor plan, or what it holds."""
+    from simulators.replay_files import read_plan
+
+    for store in read_plan(plan).stores:
+        typer.echo(f"{store.id}: {len(store.zones)} zones, {len(store.anchors)} anchors, {store.timezone}")
+
+
+@floorplan.command("load")
+def floorplan_load(plan: PlanArgument, database_url: DatabaseUrl) -> None:
+    """Write the stores of a floor plan to the database."""
+    from simulators.replay_files import read_plan
+    from storage.connect import connect
+    from storage.stores import save_plan
+
+    with connect(database_url) as connection:
+        changed = save_plan(connection, read_plan(plan))
+    typer.echo(f"New or changed: {', '.join(changed)}" if changed else "Nothing changed.")
+
+
+@app.command()
+def ingest(database_url: DatabaseUrl, mqtt_url: MqttUrl) -> None:
+    """Take batches from the broker into the signal log and decode them into visits."""
+    from ingest import run
+
+    run(database_url, mqtt_url, stop=_stop_on_signals())
+
+
+@app.command()
+def api(
+    database_url: DatabaseUrl,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+) -> None:
+    """Serve the pages and the JSON API."""
+    from api import run
+
+    run(database_url, host, port)
+
+
+@app.command()
+def replay(
+    recording: RecordingArgument,
+    plan: PlanFile,
+    out: Annotated[Path, typer.Option(help="Visits, CSV or Parquet by its ending.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A calibration; without it the replay calibrates itself.")
+    ] = None,
+    calibration: Annotated[bool, typer.Option(help="Calibrate on the recording, or trust priors only.")] = True,
+    rejects: Annotated[Path | None, typer.Option(help="CSV for rows that are no signals, with the reason.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a recording into visits, without broker or database."""
+    from simulators.replay import replay as run
+    from simulators.replay_report import print_report, shown
+
+    with shown(quiet=quiet) as progress:
+        report = run(recording, plan, out, model=model, calibrate=calibration, rejects=rejects, progress=progress)
+    print_report(report, rejects)
+
+
+@app.command()
+def calibrate(
+    recording: RecordingArgument,
+    plan: PlanFile,
+    out: Annotated[Path, typer.Option(help="The calibration.")],
+    quiet: Quiet = False,
+) -> None:
+    """Learn from a recording how the anchors of each store are heard, without a survey."""
+    from simulators.replay_calibrate import calibrate_recording
+    from simulators.replay_report import print_calibration, shown
+
+    with shown(quiet=quiet) as progress:
+        report = calibrate_recording(recording, plan, out, progress=progress)
+    print_calibration(report)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def main() -> None:
+    """Run the command line; what is wrong becomes one sentence, not a traceback."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        app()
+    except SojournError as error:
+        _refuse(str(error))
+
+
+def _refuse(sentence: str) -> Never:
+    Console(stderr=True, soft_wrap=True).print(sentence, style="bold red", highlight=False, markup=False)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
