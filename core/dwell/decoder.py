@@ -71,6 +71,7 @@ RULE: Final = np.dtype(
 
 TIME_BEFORE_ALL: Final = -(1 << 60)
 _STAYS_AT_ONCE: Final = 4096  # rows of the kernels' output buffer, 320 kB; it is emptied as often as needed
+_NODES_AT_FIRST: Final = 256
 
 
 def device_dtype(lanes: int) -> np.dtype[Any]:
@@ -124,8 +125,8 @@ class Decoder:
         self.free: NDArray[np.int32] = np.zeros(0, np.int32)
         self.cursor: NDArray[np.int64] = np.zeros(kernels.CURSORS, np.int64)
         self.devices = 0
-        self._out = np.zeros(_STAYS_AT_ONCE, STAY)
-        self._room = int(settings.undecided_stays) + 8
+        self._room = settings.undecided_stays + 8
+        self._out = np.zeros(max(_STAYS_AT_ONCE, 2 * self._room), STAY)
 
     @property
     def forced(self) -> int:
@@ -201,10 +202,10 @@ class Decoder:
 
     def _make_room(self) -> None:
         """Double the arena if it is that which ran out; the output buffer is empty again anyway."""
-        if self.cursor[kernels.FREE] >= self._room:
+        if self.cursor[kernels.FREE] >= kernels.NODES_A_STEP:
             return
         old = len(self.nodes)
-        new = max(2 * old, 4 * self._room)
+        new = max(2 * old, _NODES_AT_FIRST)
         nodes = np.zeros(new, NODE)
         nodes[:old] = self.nodes
         free = np.zeros(new, np.int32)

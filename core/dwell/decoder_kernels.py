@@ -32,6 +32,7 @@ MOVED_ON = 0
 SILENCE = 1
 STORE_CLOSED = 4
 WARM_1, WARM_2, WARM_3 = 2, 6, 14  # steps after which the mean gap moves by 1/4, 1/8, 1/16 of a new gap
+NODES_A_STEP = 4  # taken from the free list at most: arrival, own node, own node of a forced decision, last stay
 GAP_BOUND = 3  # -ln(.05): 95% of exponential gaps are shorter than three mean gaps
 
 
@@ -64,7 +65,7 @@ def decode(
     last_bin = penalty.size - 1
     last_lead = posterior.size - 1
     doubt = rule["doubt"]
-    room = rule["undecided_stays"] + 4
+    room = rule["undecided_stays"] + 8  # rows that one step can write: all undecided stays, the last, the store visit
     for index in range(cursor[NEXT], signals.size):
         signal = signals[index]
         place = signal["device"]
@@ -73,7 +74,7 @@ def decode(
         now = signal["ts"]
         if not device["open"] or now - device["step_at"] >= step_us:
             # a new advertisement
-            if cursor[FREE] < room or out.size - cursor[OUT] < room:
+            if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = index
                 return False
             gap = now - device["last_at"]
@@ -142,7 +143,8 @@ def decode(
                         _force(place, device, nodes, free, silence, out, cursor, cost, gap, now)
                 if now >= device["check_at"]:
                     device["check_at"] = now + rule["undecided_us"] // 4
-                    if now - _first_end(device, nodes, best) > rule["undecided_us"]:
+                    ended = _first_end(device, nodes, best)
+                    if ended < device["last_at"] and now - ended > rule["undecided_us"]:
                         _force(place, device, nodes, free, silence, out, cursor, cost, gap, now)
                 _learn_gap(device, rule, gap)
             device["step_at"] = now
@@ -454,7 +456,7 @@ def close_silent(
     for place in range(cursor[NEXT], count):
         device = state[place]
         if device["open"] and frontier - device["last_at"] > device["timeout"]:
-            if cursor[FREE] < 2 or out.size - cursor[OUT] < room:
+            if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = place
                 return False
             _close(place, device, nodes, free, posterior, out, cursor, closed_by)

@@ -130,7 +130,7 @@ class StoreEngine:
     def finish(self, closed_by: ClosedBy = ClosedBy.END_OF_RECORDING) -> VisitArray:
         """Decode all that is held, close every visit at its last signal and return the visits."""
         released = self._reorder.flush()
-        rest = self._visits(released, self._reorder.watermark_us)
+        rest = self._visits(released, self._reorder.watermark_us, sweep=True)
         self._decoder.admit(len(self._devices))
         stays = self._decoder.close_silent(1 << 62, closed_by)
         return self._in_order(np.concatenate([rest, visits_from(stays, self.settings)]))
@@ -244,12 +244,12 @@ class StoreEngine:
                 wrong = least if least < low else most
                 raise InputError(f"A signal's {column} is {wrong}; {low} to {high} can be taken.", where=self.plan.id)
 
-    def _visits(self, released: NDArray[Any], frontier_us: int) -> VisitArray:
+    def _visits(self, released: NDArray[Any], frontier_us: int, *, sweep: bool = False) -> VisitArray:
         """Decode what was released and close who fell silent before the frontier."""
         self._decoder.admit(len(self._devices))
         stays = [self._decoder.decode(released)]
         self._frontier_us = max(self._frontier_us, frontier_us)
-        if self._frontier_us - self._swept_us >= _SWEEP_US:
+        if sweep or self._frontier_us - self._swept_us >= _SWEEP_US:
             self._swept_us = self._frontier_us
             stays.append(self._decoder.close_silent(self._frontier_us))
         return self._in_order(visits_from(np.concatenate(stays), self.settings))

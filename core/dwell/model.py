@@ -117,7 +117,7 @@ def prior_model(plan: StorePlan) -> Model:
             heard = DETECTION_OWN * _received(level)
         level_dbm[zone, anchor] = max(level, SENSITIVITY_DBM)  # only what is received is read
         detection[zone, anchor] = min(max(heard, DETECTION_MIN), DETECTION_MAX)
-    decodable: NDArray[np.bool_] = covered.any(axis=1) | ~np.isnan(distance_m).all(axis=1)
+    decodable = np.logical_or(covered.any(axis=1), ~np.isnan(distance_m).all(axis=1))
     if not decodable.any():
         raise ModelError("No zone of this plan is covered by an anchor.", hint="Give at least one anchor a zone.")
     return Model(
