@@ -117,28 +117,54 @@ class AptRoot:
         return {**os.environ, "APT_CONFIG": str(self._folder / "apt.conf"), "LC_ALL": "C.UTF-8"}
 
     def _run(self, arguments: list[str], folder: Path, what: str, progress: Progress) -> None:
-        # apt must not outlive us: a killed start would leave it writing into a folder that the next one sweeps
-        leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        with tempfile.TemporaryFile("w+") as complaints:
-            command = [*leash, "apt-get", "-qq", "-o", "APT::Status-Fd=1", *arguments]
-            with subprocess.Popen(
-                command,
-                cwd=folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                text=True,
-            ) as apt:
-                if apt.stdout is None:  # cannot be: it was asked for
-                    raise RuntimeError("apt-get was started without a pipe")
-                for line in apt.stdout:
-                    if match := re.match(r"dlstatus:\d+:([\d.]+):", line):
-                        progress(what, float(match.group(1)) / 100)
-            complaints.seek(0)
-            text = complaints.read()
-        if apt.returncode != 0:
+        code, text = run_apt(arguments, folder, self._environment(), what, progress)
+        if code != 0:
             raise _explain(self._mirror, arguments, text)
+
+
+def run_apt(
+    arguments: list[str], folder: Path, environment: dict[str, str], what: str, progress: Progress
+) -> tuple[int, str]:
+    """Run apt-get and pass on how far it is.
+
+    Parameters
+    ----------
+    arguments : list of str
+        After `apt-get`.
+    folder : Path
+        Working folder.
+    environment : dict of str to str
+        Process environment.
+    what : str
+        What `progress` is told.
+    progress : Progress
+
+    Returns
+    -------
+    tuple of int and str
+        Exit code, and what apt complained about.
+    """
+    # apt must not outlive us: a killed start would leave it writing into a folder that the next one sweeps
+    leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    command = [*leash, "apt-get", "-qq", "-o", "APT::Status-Fd=1", *arguments]
+    progress(what, 0.0)
+    with tempfile.TemporaryFile("w+") as complaints:
+        with subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        ) as apt:
+            if apt.stdout is None:  # cannot be: it was asked for
+                raise RuntimeError("apt-get was started without a pipe")
+            for line in apt.stdout:
+                if match := re.match(r"(?:dl|pm)status:[^:]*:([\d.]+):", line):
+                    progress(what, float(match.group(1)) / 100)
+        complaints.seek(0)
+        return apt.returncode, complaints.read()
 
 
 def _explain(mirror: str, arguments: list[str], text: str) -> FetchError:

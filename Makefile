@@ -1,0 +1,56 @@
+# The words of this project. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test check kernels-nojit format lock clean
+
+# The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	then command -v $$name; break; fi; done)
+VENV := .venv/bin
+
+help: ## list these words
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+setup: ## make .venv from the locked requirements; leaves .venv/bin/sojourn
+	@$(call bootstrap,runtime)
+
+setup-dev: ## the same with the tools of tests and checks
+	@$(call bootstrap,dev)
+
+demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it without a person
+	@$(VENV)/sojourn demo $(ARGS)
+
+test: setup-dev ## all tests, with a real database, broker and browser; ARGS="tests/edge -k outbox" picks
+	@$(VENV)/python -m servers --with-chromium
+	@$(VENV)/python -m pytest $(ARGS)
+
+check: setup-dev ## linting, formatting, types, floors of the house
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+
+kernels-nojit: setup-dev ## the kernels' tests once more as plain Python
+	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(ARGS)
+
+format: setup-dev ## put the code into the form that `make check` asks for
+	@$(VENV)/ruff check --fix-only --quiet .
+	@$(VENV)/ruff format --quiet .
+
+lock: setup-dev ## resolve requirements/*.in anew into the lock files
+	@$(call compile,runtime,)
+	@$(call compile,dev,--constraint requirements/runtime.lock)
+
+clean: ## remove what the words above made here (the private folder of the servers stays)
+	@test -L .venv || rm -rf .venv
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache dist build test-artifacts
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+bootstrap = $(if $(PYTHON),$(PYTHON) -m servers.bootstrap $(1),\
+	echo "Sojourn needs Python 3.11, 3.12 or 3.13, and none is on the PATH: \`sudo apt install python3\` on Debian 12 or Ubuntu 24.04 or newer, or name one: \`make PYTHON=/path/to/python3\`." >&2; exit 1)
+
+uv = $(shell command -v uv || echo .cache/uv/bin/uv)
+compile = if ! command -v $(uv) >/dev/null; then $(VENV)/python -m pip install --quiet --target .cache/uv uv; fi; \
+	$(uv) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --quiet $(2) --output-file requirements/$(1).lock requirements/$(1).in
