@@ -1,11 +1,11 @@
 """What stands in the database of one store, read as a whole: for demos and checks, not for pages."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
-from core.records import ClosedBy, VisitKind
+from core.records import ClosedBy
 from storage.connect import Connection
 
 _FIGURES: Final = """
@@ -21,6 +21,32 @@ select (select count(*) from signal_log where store_no = store.store_no),
   from store left join engine_progress progress using (store_no)
  where store.id = %s
 """
+
+
+_TIMES: Final = """
+       (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from left_at) * 1000000)::bigint,
+       (extract(epoch from entered_earliest) * 1000000)::bigint,
+       (extract(epoch from entered_latest) * 1000000)::bigint,
+       (extract(epoch from left_earliest) * 1000000)::bigint, (extract(epoch from left_latest) * 1000000)::bigint
+"""
+_VISITS: Final = f"""
+select 'zone', store.id, device, zone.id, dwell_s, confidence, signals, closed_by, {_TIMES}
+  from zone_visit join store using (store_no) join zone using (store_no, zone_no) where store.id = %(store)s
+ union all
+select 'store', store.id, device, '', dwell_s, confidence, signals, closed_by, {_TIMES}
+  from store_visit join store using (store_no) where store.id = %(store)s
+"""
+_SCHEMA: Final = pl.Schema(
+    {
+        **dict.fromkeys(("kind", "store", "device", "zone"), pl.String),
+        **dict.fromkeys(
+            ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest"), pl.Int64
+        ),
+        **dict.fromkeys(("dwell_s", "confidence"), pl.Float64),
+        "signals": pl.Int64,
+        "closed_by": pl.String,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -72,39 +98,20 @@ def logged_batches(connection: Connection, store: str) -> list[LoggedBatch]:
 
 def reported_visits(connection: Connection, store: str) -> pl.DataFrame:
     """Return all zone and store visits of a store in the columns of VISITS (contract of `sojourn replay`)."""
-    parts = [_visits(connection, store, kind) for kind in VisitKind]
-    return pl.concat(parts).sort(["entered_at", "device", "kind", "zone"])
-
-
-def _visits(connection: Connection, store: str, kind: VisitKind) -> pl.DataFrame:
-    zone = "zone.id" if kind is VisitKind.ZONE else "''"
-    join = "join zone using (store_no, zone_no)" if kind is VisitKind.ZONE else ""
-    times = ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest")
-    micros = ", ".join(f"(extract(epoch from {name}) * 1000000)::bigint" for name in times)
-    rows: list[tuple[Any, ...]] = connection.execute(
-        f"select device, {zone}, {micros}, dwell_s, confidence, signals, closed_by"  # type: ignore[arg-type]
-        f"  from {kind.word}_visit visit join store using (store_no) {join} where store.id = %s",
-        [store],
-    ).fetchall()
     found = [
         (
-            *(kind.word, store, device.hex, zone_id),
-            *(micro * 1000 for micro in row[:6]),
-            *(row[6], row[7], row[8], ClosedBy(row[9]).word),
+            kind,
+            of,
+            device.hex,
+            zone,
+            *(at_us * 1000 for at_us in times),
+            dwell_s,
+            confidence,
+            signals,
+            ClosedBy(closed).word,
         )
-        for device, zone_id, *row in rows
+        for kind, of, device, zone, dwell_s, confidence, signals, closed, *times in connection.execute(
+            _VISITS, {"store": store}
+        )
     ]
-    return pl.DataFrame(found, schema=_SCHEMA, orient="row")
-
-
-_SCHEMA: Final = pl.Schema(
-    {
-        **dict.fromkeys(("kind", "store", "device", "zone"), pl.String),
-        **dict.fromkeys(
-            ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest"), pl.Int64
-        ),
-        **dict.fromkeys(("dwell_s", "confidence"), pl.Float64),
-        "signals": pl.Int64,
-        "closed_by": pl.String,
-    }
-)
+    return pl.DataFrame(found, schema=_SCHEMA, orient="row").sort(["entered_at", "device", "kind", "zone"])

@@ -34,7 +34,7 @@ def scratch_database(database_url: str) -> Iterator[str]:
             hint="Write it as postgresql://user:password@host:port/name.",
         )
     name = sql.Identifier(identifier := f"sojourn_{secrets.token_hex(6)}")
-    with reachable(), connect(database_url) as connection:
+    with reachable(), connect(database_url, application_name="sojourn-scratch") as connection:
         try:
             connection.execute(sql.SQL("create database {} template template0").format(name))
         except errors.InsufficientPrivilege as error:
@@ -45,5 +45,5 @@ def scratch_database(database_url: str) -> Iterator[str]:
     try:
         yield urlunsplit(parts._replace(path=f"/{identifier}"))
     finally:
-        with reachable(), connect(database_url) as connection:
+        with reachable(), connect(database_url, application_name="sojourn-scratch") as connection:
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(name))
