@@ -7,6 +7,7 @@ import polars as pl
 
 from core.records import ClosedBy
 from storage.connect import Connection
+from storage.instants import to_ns
 
 _FIGURES: Final = """
 select (select count(*) from signal_log where store_no = store.store_no),
@@ -23,17 +24,13 @@ select (select count(*) from signal_log where store_no = store.store_no),
 """
 
 
-_TIMES: Final = """
-       (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from left_at) * 1000000)::bigint,
-       (extract(epoch from entered_earliest) * 1000000)::bigint,
-       (extract(epoch from entered_latest) * 1000000)::bigint,
-       (extract(epoch from left_earliest) * 1000000)::bigint, (extract(epoch from left_latest) * 1000000)::bigint
-"""
-_VISITS: Final = f"""
-select 'zone', store.id, device, zone.id, dwell_s, confidence, signals, closed_by, {_TIMES}
+_VISITS: Final = """
+select 'zone', store.id, device, zone.id, dwell_s, confidence, signals, closed_by,
+       entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest
   from zone_visit join store using (store_no) join zone using (store_no, zone_no) where store.id = %(store)s
  union all
-select 'store', store.id, device, '', dwell_s, confidence, signals, closed_by, {_TIMES}
+select 'store', store.id, device, '', dwell_s, confidence, signals, closed_by,
+       entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest
   from store_visit join store using (store_no) where store.id = %(store)s
 """
 _SCHEMA: Final = pl.Schema(
@@ -104,7 +101,7 @@ def reported_visits(connection: Connection, store: str) -> pl.DataFrame:
             of,
             device.hex,
             zone,
-            *(at_us * 1000 for at_us in times),
+            *map(to_ns, times),
             dwell_s,
             confidence,
             signals,
