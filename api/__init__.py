@@ -1,1 +1,5 @@
 """FastAPI: routes, live stream and pages."""
+
+from api.server import run
+
+__all__ = ["run"]

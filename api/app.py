@@ -1,0 +1,113 @@
+"""The FastAPI application: routes, pages, errors, and what lives as long as it does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from api import live_routes, pages, profile_routes, status_routes, store_routes
+from api.headers import SecurityHeaders
+from api.live import LiveHub
+from api.problems import ProblemError, ProblemOut, as_json, from_exception
+from api.service import Service
+from api.store_models import LiveStateOut
+from core.errors import SojournError
+from storage.live import listen
+from storage.occupancy import PlanCache
+from storage.reading import Reader
+
+VERSION: Final = "0.1.0"
+_DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, and the journeys of customers who consented.
+
+Times are ISO 8601 in UTC; each answer names its store's time zone. Units stand in names (`_s`, `_m`, `_us`).
+Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are application/problem+json (RFC 9457)."""
+
+_log = structlog.get_logger()
+
+
+def create_app(database_url: str) -> FastAPI:
+    """Return the application; it starts, and recovers, whether or not the database is there.
+
+    Parameters
+    ----------
+    database_url : str
+        As libpq reads it, for example postgresql://user:secret@host:5432/name.
+    """
+    app = FastAPI(
+        title="Sojourn",
+        version=VERSION,
+        description=_DESCRIPTION,
+        lifespan=partial(_lifespan, database_url=database_url),
+        docs_url=None,  # the usual page loads from a CDN
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    for module in (store_routes, live_routes, profile_routes, status_routes):
+        app.include_router(module.router)
+    pages.add_to(app)
+    for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer_error)
+    app.add_middleware(SecurityHeaders)
+    _describe_schemas(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
+    reader = Reader(database_url)
+    live = LiveHub(
+        listen=partial(listen, database_url, application_name="sojourn api live"),
+        read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
+    )
+    app.state.service = Service(reader=reader, plans=PlanCache(), live=live, now=lambda: datetime.now(UTC))
+    listening = asyncio.create_task(live.run())
+    try:
+        yield
+    finally:
+        live.close()
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        await asyncio.to_thread(reader.close)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    problem = from_exception(error)
+    if problem.status >= 500 and problem.word == "fault":
+        _log.error("a request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    if request.url.path.startswith("/v1/"):
+        return as_json(request, problem)
+    return pages.as_page(request, problem)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _describe_schemas(app: FastAPI) -> None:
+    """Add the schemas that no route returns as such: problems, and what a live event carries."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            schema = generate()
+            schemas = schema["components"]["schemas"]
+            for model in (ProblemOut, LiveStateOut):
+                described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(described.pop("$defs", {}))
+                schemas[model.__name__] = described
+            # a 422 is a problem like any other
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+        return app.openapi_schema if app.openapi_schema is not None else schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

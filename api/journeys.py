@@ -1,0 +1,103 @@
+"""From rows of storage to the inputs of core.journey."""
+
+from datetime import datetime
+from typing import Final
+
+from core.floorplan import StorePlan
+from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN
+from core.journey.stages import Event, Journey, Stay, StoreVisit, journey
+from storage.instants import to_ns
+from storage.profile_visits import VisitDetail, Whereabouts
+from storage.profiles import ConsentRow, ProfileRow
+from storage.visit_queries import VisitRow
+
+_EVENT_OF_STATUS: Final = {"granted": CONSENT_GRANTED, "withdrawn": CONSENT_WITHDRAWN}
+
+
+def journey_of(
+    profile: ProfileRow,
+    ledger: list[ConsentRow],
+    detail: VisitDetail | None,
+    plan: StorePlan | None,
+    *,
+    now: datetime,
+) -> Journey:
+    """Return the journey around a store visit of a profile.
+
+    Parameters
+    ----------
+    profile : ProfileRow
+    ledger : list of ConsentRow
+        All of its consents for this purpose.
+    detail : VisitDetail or None
+        The store visit; None if there is none yet.
+    plan : StorePlan or None
+        Of the visit's store.
+    now : datetime
+        Up to when things are known, unless the visit is in progress: then its newest signal says that.
+    """
+    events = [
+        Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at)) for row in ledger
+    ]
+    if profile.loyalty_tier is not None:
+        events.append(Event(id=str(profile.profile_id), kind="enrolled", at=to_ns(profile.created_at)))
+    if detail is None or plan is None:
+        return journey(None, [], events, as_of=to_ns(now))
+    running = detail.running
+    stays = [_decided(row, plan) for row in detail.stays]
+    if running is not None:
+        stays.append(_running(running, plan))
+    return journey(
+        _store_visit(detail),
+        stays,
+        events,
+        as_of=to_ns(running.last_signal_at if running is not None else now),
+        previous_left_at=to_ns(detail.previous_left_at) if detail.previous_left_at is not None else None,
+        next_entered_at=to_ns(detail.next_entered_at) if detail.next_entered_at is not None else None,
+    )
+
+
+def _store_visit(detail: VisitDetail) -> StoreVisit:
+    if detail.running is not None:
+        here = detail.running
+        return StoreVisit(
+            id=str(here.visit_id),
+            store=detail.store,
+            entered_at=to_ns(here.arrived_at),
+            left_at=to_ns(here.last_signal_at),
+        )
+    if detail.ended is None:  # storage says exactly one of the two is there
+        raise RuntimeError("A visit detail without a visit.")
+    return StoreVisit(
+        id=str(detail.ended.visit_id),
+        store=detail.store,
+        entered_at=to_ns(detail.ended.entered_at),
+        left_at=to_ns(detail.ended.left_at),
+        closed_by=detail.ended.closed_by.word,
+    )
+
+
+def _decided(row: VisitRow, plan: StorePlan) -> Stay:
+    if row.zone_no is None:  # zone visits always have one
+        raise RuntimeError("A zone visit without a zone.")
+    zone = plan.zones[row.zone_no]
+    return Stay(
+        id=str(row.visit_id),
+        revision=row.revision,
+        zone=zone.id,
+        zone_kind=zone.kind,
+        entered_at=to_ns(row.entered_at),
+        left_at=to_ns(row.left_at),
+    )
+
+
+def _running(here: Whereabouts, plan: StorePlan) -> Stay:
+    zone = plan.zones[here.zone_no]
+    return Stay(
+        id=str(here.stay_id),
+        in_progress=True,
+        zone=zone.id,
+        zone_kind=zone.kind,
+        entered_at=to_ns(here.in_zone_since),
+        left_at=to_ns(here.last_signal_at),
+    )

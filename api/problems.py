@@ -1,0 +1,203 @@
+"""Errors as application/problem+json (RFC 9457), each with what to do; pages get them as a page."""
+
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from core.errors import InputError, UnavailableError
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 5
+"""A database that restarts is back within seconds; sooner would only add to its load."""
+_TYPE: Final = "urn:sojourn:problem:"
+_FAULTS_SHOWN: Final = 20
+"""Nobody mends more than twenty fields from one answer."""
+
+
+class ProblemError(Exception):
+    """An answer that is not the one asked for.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status.
+    word : str
+        Kind of problem, the end of its type URN.
+    title : str
+        What kind of problem it is, the same for each of its kind.
+    detail : str
+        What is wrong here.
+    hint : str
+        What to do.
+    """
+
+    def __init__(self, status: int, word: str, title: str, *, detail: str, hint: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.word = word
+        self.title = title
+        self.detail = detail
+        self.hint = hint
+        self.faults: list[dict[str, str]] = []
+
+
+class Fault(BaseModel):
+    """One value that is wrong."""
+
+    where: str = Field(examples=["query.limit"])
+    what: str = Field(examples=["Input should be less than or equal to 500"])
+
+
+class ProblemOut(BaseModel):
+    """A problem as in RFC 9457; `hint` says what to do, `faults` lists wrong values."""
+
+    model_config = ConfigDict(
+        title="Problem",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:sojourn:problem:store-unknown",
+                    "title": "Unknown store",
+                    "status": 404,
+                    "detail": "There is no store 'marktplatz'.",
+                    "hint": "GET /v1/stores lists the stores there are.",
+                    "instance": "/v1/stores/marktplatz",
+                }
+            ]
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str
+    instance: str
+    faults: list[Fault] | None = None
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that may answer with these problems."""
+    words = {404: "Unknown", 422: "A value cannot be used", 503: "The database is away, or too many are watching"}
+    return {
+        status: {
+            "description": words[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+        }
+        for status in statuses
+    }
+
+
+def store_unknown(store: str) -> ProblemError:
+    """Return the problem of a store that is not there."""
+    return ProblemError(
+        404,
+        "store-unknown",
+        "Unknown store",
+        detail=f"There is no store {store[:64]!r}.",
+        hint="GET /v1/stores lists the stores there are.",
+    )
+
+
+def profile_unknown() -> ProblemError:
+    """Return the problem of a profile that cannot be shown; the same whether it is unknown or has no consent."""
+    return ProblemError(
+        404,
+        "profile-unknown",
+        "Unknown profile",
+        detail="There is no such profile, or it has no consent that holds.",
+        hint="GET /v1/profiles lists the profiles that may be seen.",
+    )
+
+
+def visit_unknown() -> ProblemError:
+    """Return the problem of a visit that does not belong to the profile."""
+    return ProblemError(
+        404,
+        "visit-unknown",
+        "Unknown visit",
+        detail="This profile has no such store visit.",
+        hint="GET /v1/profiles/{id}/visits lists its visits; leave out `visit` for the newest.",
+    )
+
+
+def too_many_watching() -> ProblemError:
+    """Return the problem of a live stream when no more can be served."""
+    return ProblemError(
+        503,
+        "too-many-watching",
+        "Too many live streams",
+        detail="No more live streams can be served.",
+        hint="Close a page that shows a live store, or read /occupancy instead.",
+    )
+
+
+def from_exception(error: Exception) -> ProblemError:
+    """Return what an exception means to the one who asked."""
+    match error:
+        case ProblemError():
+            return error
+        case RequestValidationError():
+            problem = ProblemError(
+                422,
+                "value",
+                "A value cannot be used",
+                detail="The question holds a value that cannot be used.",
+                hint="See faults; in URLs write the + of a time's offset as %2B, or end the time with Z.",
+            )
+            problem.faults = [
+                {"where": ".".join(map(str, fault["loc"])), "what": str(fault["msg"])}
+                for fault in error.errors()[:_FAULTS_SHOWN]
+            ]
+            return problem
+        case InputError():
+            return ProblemError(
+                422,
+                "value",
+                "A value cannot be used",
+                detail=str(error).removesuffix(error.hint).strip(),
+                hint=error.hint if error.hint else "Mend the value and ask again.",
+            )
+        case UnavailableError():
+            return ProblemError(
+                503, "unavailable", "Not available now", detail=error.what, hint=error.hint or "Ask again later."
+            )
+        case HTTPException():
+            return ProblemError(
+                error.status_code,
+                "http",
+                str(error.detail),
+                detail=f"{error.detail}.",
+                hint="See /openapi.json for what there is." if error.status_code in {404, 405} else "Ask again.",
+            )
+    return ProblemError(
+        500,
+        "fault",
+        "A fault of ours",
+        detail="Something went wrong here.",
+        hint="It was logged; ask again, and report it if it stays.",
+    )
+
+
+def as_json(request: Request, problem: ProblemError) -> Response:
+    """Return a problem as application/problem+json."""
+    body: dict[str, Any] = {
+        "type": _TYPE + problem.word,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "hint": problem.hint,
+        "instance": request.url.path,
+    }
+    if problem.faults:
+        body["faults"] = problem.faults
+    return JSONResponse(body, problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
+
+
+def retry_headers(problem: ProblemError) -> dict[str, str]:
+    """Return the headers that a problem adds to its answer."""
+    return {"Retry-After": str(RETRY_AFTER_S)} if problem.status == 503 else {}

@@ -1,0 +1,80 @@
+"""Run the application until it is told to stop."""
+
+import logging
+import socket
+from typing import Final
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from core.errors import UnavailableError
+
+STOP_WITHIN_S: Final = 1
+"""Requests under way get a second; live streams are ended before, so that a stop takes less than two."""
+_BACKLOG: Final = 256
+
+_log = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """Ends live streams first: uvicorn would wait for them, and they never end by themselves."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        service = getattr(self.config.loaded_app.state, "service", None) if self.config.loaded else None
+        if service is not None:
+            service.live.close()
+        await super().shutdown(sockets)
+
+
+def run(database_url: str, host: str = "127.0.0.1", port: int = 8000, *, log_level: str = "info") -> None:
+    """Serve until SIGINT or SIGTERM; then stop within two seconds, with or without live pages.
+
+    Parameters
+    ----------
+    database_url : str
+        As libpq reads it; the database need not be there yet.
+    host, port
+        Where to listen; port 0 takes a free one.
+    log_level : str
+        debug, info, warning or error, for the server's own messages.
+
+    Raises
+    ------
+    UnavailableError
+        If host and port cannot be listened on.
+    ConfigurationError
+        If the database URL cannot be read.
+    """
+    # psycopg's pool repeats itself with every attempt; Reader says once what it means
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    app = create_app(database_url)
+    with _listening_socket(host, port) as listener:
+        bound = listener.getsockname()
+        _log.info("the api is listening", url=f"http://{host}:{bound[1]}")
+        config = uvicorn.Config(
+            app,
+            log_level=log_level,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        )
+        server = _Server(config)
+        server.run(sockets=[listener])
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(
+            f"Nothing can listen on {host}:{port}: {error.strerror}.",
+            hint="Stop what uses that port, or choose another with --port.",
+        ) from error
+    return listener

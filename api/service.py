@@ -1,0 +1,73 @@
+"""What every route stands on, handed to it by FastAPI's dependencies."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from api.live import LiveHub
+from api.problems import profile_unknown, store_unknown
+from core.floorplan import ID_PATTERN
+from re import compile as compile_pattern
+from storage.connect import Connection
+from storage.occupancy import PlanCache
+from storage.profiles import ProfileRow, find_profile
+from storage.reading import Reader
+from storage.stores import StoredPlan
+
+_ID = compile_pattern(ID_PATTERN)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts that requests share; each is safe to use from several threads, `live` from the event loop only."""
+
+    reader: Reader
+    plans: PlanCache
+    live: LiveHub
+    now: Callable[[], datetime]
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceDep = Annotated[Service, Depends(_service)]
+
+
+def _connection(service: ServiceDep) -> Iterator[Connection]:
+    with service.reader.connection() as connection:
+        yield connection
+
+
+# "function": the connection goes back to the pool before the answer is sent, not after a slow client has read it
+ConnectionDep = Annotated[Connection, Depends(_connection, scope="function")]
+
+
+def find_store(service: Service, connection: Connection, store: str) -> StoredPlan:
+    """Return the plan of a store, or raise its problem."""
+    found = service.plans.get(connection, store) if _ID.fullmatch(store) else None
+    if found is None:
+        raise store_unknown(store)
+    return found
+
+
+def _store(store: str, service: ServiceDep, connection: ConnectionDep) -> StoredPlan:
+    return find_store(service, connection, store)
+
+
+StoreDep = Annotated[StoredPlan, Depends(_store)]
+
+
+def _profile(profile: UUID, connection: ConnectionDep) -> ProfileRow:
+    found = find_profile(connection, profile)
+    if found is None:
+        raise profile_unknown()
+    return found
+
+
+ProfileDep = Annotated[ProfileRow, Depends(_profile)]

@@ -1,0 +1,104 @@
+"""Is the process up, and can it serve?"""
+
+from datetime import timedelta
+from typing import Final, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from api.service import Service, ServiceDep
+from core.errors import ConfigurationError, UnavailableError
+from storage.connect import Connection
+from storage.migrate import pending
+from storage.occupancy import ingest_state
+
+router = APIRouter(prefix="/v1", tags=["status"])
+
+INGEST_STALE_AFTER: Final = timedelta(seconds=30)
+"""Ingest writes its status every few seconds; after half a minute without, none runs."""
+
+
+class HealthOut(BaseModel):
+    """The process is up."""
+
+    status: Literal["up"] = "up"
+
+
+class CheckOut(BaseModel):
+    """One thing that was looked at; `blocks` says whether nothing can be served without it."""
+
+    name: Literal["database", "migrations", "ingest", "live"]
+    state: Literal["ok", "behind", "away"]
+    says: str = Field(examples=["The database answers."])
+    blocks: bool
+
+
+class ReadyOut(BaseModel):
+    """Whether the service can answer, and how it fares."""
+
+    ready: bool
+    checks: list[CheckOut]
+
+
+@router.get("/health", summary="Is the process up?")
+def read_health() -> HealthOut:
+    """Answers without looking at anything; for whoever restarts processes."""
+    return HealthOut()
+
+
+@router.get("/ready", summary="Can it serve?", responses={503: {"model": ReadyOut, "description": "It cannot serve now"}})
+def read_ready(service: ServiceDep, response: Response) -> ReadyOut:
+    """Database, migrations, how fresh ingest is, and the live channel.
+
+    A quiet ingest does not make the service unready: what is stored can still be read.
+    """
+    checks = _checks(service)
+    checks.append(
+        CheckOut(name="live", state="ok", says="News from ingest is heard at once.", blocks=False)
+        if service.live.listening
+        else CheckOut(name="live", state="away", says="No news from ingest can be heard now.", blocks=False)
+    )
+    ready = all(check.state == "ok" for check in checks if check.blocks)
+    if not ready:
+        response.status_code = 503
+    return ReadyOut(ready=ready, checks=checks)
+
+
+def _checks(service: Service) -> list[CheckOut]:
+    try:
+        with service.reader.connection() as connection:
+            database = CheckOut(name="database", state="ok", says="The database answers.", blocks=True)
+            migrations = _migrations(connection)
+            if migrations.state != "ok":
+                return [database, migrations]
+            return [database, migrations, _ingest(connection)]
+    except UnavailableError as error:
+        return [CheckOut(name="database", state="away", says=str(error), blocks=True)]
+
+
+def _migrations(connection: Connection) -> CheckOut:
+    try:
+        left = pending(connection)
+    except ConfigurationError as error:
+        return CheckOut(name="migrations", state="behind", says=str(error), blocks=True)
+    if left:
+        says = f"{len(left)} migrations are to be applied, {left[0]} first: run `sojourn migrate`."
+        return CheckOut(name="migrations", state="behind", says=says, blocks=True)
+    return CheckOut(name="migrations", state="ok", says="The schema is that of this program.", blocks=True)
+
+
+def _ingest(connection: Connection) -> CheckOut:
+    said = ingest_state(connection)
+    if said is None:
+        return CheckOut(name="ingest", state="away", says="No ingest has run yet: start `sojourn ingest`.", blocks=False)
+    silent = said.now - said.changed_at
+    if silent > INGEST_STALE_AFTER:
+        says = f"Ingest has said nothing for {silent.total_seconds():.0f} s: is `sojourn ingest` running?"
+        return CheckOut(name="ingest", state="away", says=says, blocks=False)
+    if said.broker != "connected":
+        return CheckOut(name="ingest", state="behind", says="Ingest has lost the broker and waits for it.", blocks=False)
+    if said.newest_signal_at is None:
+        return CheckOut(name="ingest", state="ok", says="Ingest runs; no signal has come yet.", blocks=False)
+    behind = (said.now - said.newest_signal_at).total_seconds()
+    says = f"The newest signal is {behind:.1f} s old, {said.queued} messages are queued."
+    return CheckOut(name="ingest", state="ok", says=says, blocks=False)
