@@ -49,6 +49,11 @@ def connect(proxy: TcpProxy) -> socket.socket:
     return end
 
 
+def send_all(end: socket.socket, data: bytes) -> None:
+    end.sendall(data)
+    end.shutdown(socket.SHUT_WR)
+
+
 def test_bytes_pass_both_ways(proxy_to: MakeProxy, echo_url: str) -> None:
     proxy = proxy_to(echo_url)
     with connect(proxy) as end:
@@ -107,7 +112,7 @@ def test_delay(proxy_to: MakeProxy, echo_url: str) -> None:
 
 def test_a_server_that_is_away_looks_refused(proxy_to: MakeProxy) -> None:
     proxy = proxy_to(f"mqtt://127.0.0.1:{free_port()}")
-    with connect(proxy) as end, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), connect(proxy) as end:
         end.recv(10)
     assert proxy.connections == 0
 
@@ -125,3 +130,17 @@ def test_between_a_client_and_the_database(proxy_to: MakeProxy, empty_database_u
         proxy.reset()
         with pytest.raises(psycopg.OperationalError):
             connection.execute("SELECT 1")
+
+
+def test_much_passes_whole_through_a_slow_proxy(proxy_to: MakeProxy, echo_url: str) -> None:
+    proxy = proxy_to(echo_url)
+    proxy.delay(0.001)
+    sent = bytes(range(256)) * 8192  # 2 MiB: more than is held back
+    got = bytearray()
+    with connect(proxy) as end:
+        writer = threading.Thread(target=send_all, args=(end, sent))
+        writer.start()
+        while chunk := end.recv(65536):  # the server's end comes through after all its bytes
+            got += chunk
+        writer.join()
+    assert got == sent
