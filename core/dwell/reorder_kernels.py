@@ -13,9 +13,7 @@ MARKS = 3
 
 
 @njit(cache=True, nogil=True)
-def admit(
-    signals: Any, others: Any, lateness: int, patience: int, hold_until: int, marks: Any, out: Any
-) -> int:
+def admit(signals: Any, others: Any, lateness: int, patience: int, hold_until: int, marks: Any, out: Any) -> int:
     """Copy signals that are not late, times floored to microseconds; return how many.
 
     A signal is late if it lies before the watermark that the signals ahead of it have set; so it does not

@@ -32,7 +32,9 @@ def scene(seed: int) -> SignalArray:
     return noise(PLAN, seed, 200, devices=DEVICES, gap_s=[0.1, 1.0, 6.0][seed % 3])
 
 
-def engine_with(plan: StorePlan = PLAN, order: NDArray[np.int64] | None = None) -> tuple[StoreEngine, NDArray[np.int32]]:
+def engine_with(
+    plan: StorePlan = PLAN, order: NDArray[np.int64] | None = None
+) -> tuple[StoreEngine, NDArray[np.int32]]:
     """An engine that has met all devices in some order, and where each device's index went."""
     engine = StoreEngine(plan, MODEL, BOUND)
     names = pseudonyms(DEVICES)
