@@ -136,7 +136,7 @@ class _Demo:
         with self._console.status("Starting ingest, API and store"):
             processes.start("api", "--port", str(self._port))
             processes.start("ingest")
-            self._await(processes, lambda: ask(self._port, "/ready")[0] == 200, "The API is not ready")
+            self._await(processes, lambda: ask(self._port, "/v1/ready")[0] == 200, "The API is not ready")
             processes.start(
                 "simulate",
                 *("--floorplan", str(PLAN), "--folder", str(self._simulated), "--keys", str(self._keys)),
