@@ -57,6 +57,8 @@ def _rows(state: State, figures: Figures, delays: dict[str, float | None]) -> li
         ("store visits", f"{figures.store_visits:,}"),
         ("people in the store", f"{figures.present:,} seen, {state.inside:,} simulated"),
     ]
+    if figures.late:
+        rows.append(("too late to be decoded", f"{figures.late:,}"))
     if delays["p50"] is not None:
         rows.append(("from signal to page", f"{delays['p50']:.1f} s, worst 1% {delays['p99']:.1f} s or more"))
     if figures.decided_through_us is not None:
