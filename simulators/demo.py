@@ -30,7 +30,6 @@ from simulators.demo_servers import Servers, free_api_port, run_folder, running_
 from simulators.store_live import DRAIN_S, HISTORY_S, State
 from storage.audit import Figures, figures
 from storage.connect import Connection, connect
-from storage.migrate import migrate
 from storage.stores import save_plan
 
 PLAN: Final = Path(__file__).with_name("plans") / "demo.json"
@@ -112,17 +111,17 @@ class _Demo:
 
     def run(self, for_s: float | None, *, as_json: bool, seed: int, shoppers: int, history_s: float) -> int:
         members = min(len(PEOPLE), int(shoppers * _MEMBERS_AT_MOST))
-        migrate(self._servers.database_url)
-        with connect(self._servers.database_url, application_name="sojourn-demo") as connection:
-            save_plan(connection, self._plan)
-            profiles = add_people(connection, self._keys, seed, members)
-            environment = {
-                "SOJOURN_DATABASE_URL": self._servers.database_url,
-                "SOJOURN_MQTT_URL": self._servers.mqtt_url,
-            }
-            logs = self._folder / "logs"
-            logs.mkdir()
-            with Processes(logs, environment) as processes:
+        logs = self._folder / "logs"
+        logs.mkdir()
+        environment = {
+            "SOJOURN_DATABASE_URL": self._servers.database_url,
+            "SOJOURN_MQTT_URL": self._servers.mqtt_url,
+        }
+        with Processes(logs, environment) as processes:
+            processes.run("migrate")
+            with connect(self._servers.database_url, application_name="sojourn-demo") as connection:
+                save_plan(connection, self._plan)
+                profiles = add_people(connection, self._keys, seed, members)
                 self._start(processes, seed=seed, shoppers=shoppers, members=members, history_s=history_s)
                 delays = Delays(self._port, self._store)
                 delays.start()
@@ -136,7 +135,7 @@ class _Demo:
         with self._console.status("Starting ingest, API and store"):
             processes.start("api", "--port", str(self._port))
             processes.start("ingest")
-            self._await(processes, lambda: ask(self._port, "/v1/ready")[0] == 200, "The API is not ready")
+            self._await(processes, self._ready, "The API or ingest is not ready")
             processes.start(
                 "simulate",
                 *("--floorplan", str(PLAN), "--folder", str(self._simulated), "--keys", str(self._keys)),
@@ -145,6 +144,11 @@ class _Demo:
             )
             self._await(processes, (self._simulated / "state.json").exists, "The simulated store does not start")
         self._console.print(f"Open [bold]http://{HOST}:{self._port}/[/bold] in a browser. Ctrl-C stops everything.")
+
+    def _ready(self) -> bool:
+        """Return whether the API answers and ingest listens: edges that start before would wait for it."""
+        status, said = ask(self._port, "/v1/ready")
+        return status == 200 and all(check["state"] == "ok" for check in said["checks"])
 
     def _await(self, processes: Processes, what: Callable[[], bool], otherwise: str) -> None:
         until_s = time.monotonic() + _READY_S

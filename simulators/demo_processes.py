@@ -66,6 +66,21 @@ class Processes:
             )
         self._children.append(_Child(name, process, log))
 
+    def run(self, name: str, *arguments: str) -> None:
+        """Run `sojourn name arguments…` to its end.
+
+        Raises
+        ------
+        ChildDiedError
+            If it fails.
+        """
+        self.start(name, *arguments)
+        child = self._children[-1]
+        code = child.process.wait()
+        self._children.remove(child)
+        if code:
+            raise ChildDiedError(name, code, _tail(child.log))
+
     def check(self) -> None:
         """Raise if a process ended by itself.
 
