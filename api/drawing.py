@@ -18,7 +18,6 @@ from storage.stores import StoredPlan
 
 WIDTH: Final = 1000
 """Units across; heights follow the plan."""
-_MARGIN: Final = 6
 _MAX_HEIGHT: Final = 1400
 """A plan that is longer than wide is drawn narrower, so that it fits a screen."""
 _GRID: Final = 28
@@ -27,6 +26,10 @@ _TILE_HEIGHT: Final = 150
 _TILE_GAP: Final = 10
 _LETTER: Final = 0.54
 """Width of an average letter in ems: names in system sans-serif fonts measured 0.48 to 0.54."""
+_LINE: Final = 1.14
+"""Distance of two lines in letter heights."""
+_LEAST_LETTERS: Final = 4
+"""A name that is cut shorter than this tells nobody anything."""
 _FILL: Final = 0.95
 """Part of the width that a name may fill."""
 
@@ -34,23 +37,32 @@ Point: TypeAlias = tuple[float, float]
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """Letter heights in units: a name may shrink once before it is left out."""
+    """Letter heights in units: a name may shrink once before it is cut. `figure` is what stands below the name."""
 
     name: float
     small_name: float
+    figure: float
 
 
-WIDE: Final = Sizes(17, 14)
-"""On a plan drawn 830 px wide these are 14 and 12 px."""
-NARROW: Final = Sizes(33, 28)
-"""On a phone the plan is 340 px wide: 11 and 9.5 px."""
+WIDE: Final = Sizes(17, 14, 36)
+"""On a plan drawn 830 px wide these are 14, 12 and 30 px."""
+NARROW: Final = Sizes(32, 28, 58)
+"""On a phone the plan is 330 px wide: 10.5, 9 and 19 px."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a name and where its letters stand."""
+
+    text: str
+    y: float
 
 
 class Label(msgspec.Struct, frozen=True):
-    """The lines of a name that fit, in a size of `Sizes`; no lines where none fits."""
+    """A name in a zone, in the letters of `Sizes`, and the middle of the room below it for a figure."""
 
-    lines: tuple[str, ...]
+    lines: tuple[Line, ...]
     small: bool
+    figure_y: float
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,13 +82,6 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.corners)
 
 
-class ScaleBar(msgspec.Struct, frozen=True):
-    """A length that people can read: `metres` are `units` long on the drawing."""
-
-    metres: int
-    units: float
-
-
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     """A plan ready to be drawn: zones that lie in others come after them. `tiles` counts zones without an outline."""
 
@@ -84,7 +89,6 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     height: float
     shapes: tuple[Shape, ...]
     tiles: int
-    scale: ScaleBar | None
 
     def shape(self, zone: str) -> Shape:
         """Return the shape of a zone by its id."""
@@ -126,15 +130,14 @@ def draw(plan: StorePlan) -> Drawing:
     outlined = [zone for zone in plan.zones if zone.outline is not None and len(zone.outline) >= 3]
     bare = [zone for zone in plan.zones if zone not in outlined]
     corners: dict[str, tuple[Point, ...]] = {}
-    height, scale = 0.0, None
+    height = 0.0
     if outlined:
         units_per_m, left, top, height = _fit(outlined)
         for zone in outlined:
             corners[zone.id] = tuple(
-                (_MARGIN + (x - left) * units_per_m, _MARGIN + (y - top) * units_per_m)
+                ((x - left) * units_per_m, (y - top) * units_per_m)
                 for x, y in zone.outline  # type: ignore[union-attr]  # outlined ones have one
             )
-        scale = _scale_bar(units_per_m)
     tiles, height = _tiles(bare, height)
     corners.update(tiles)
     inner = {zone.id: [corners[child.id] for child in plan.zones if child.parent == zone.id] for zone in plan.zones}
@@ -145,13 +148,13 @@ def draw(plan: StorePlan) -> Drawing:
         height=height,
         shapes=tuple(_shape(zone, plan.zone_index[zone.id], corners[zone.id], inner[zone.id]) for zone in ordered),
         tiles=len(bare),
-        scale=scale,
     )
 
 
-def moves(drawing: Drawing, zones: Sequence[str]) -> list[Move]:
+def moves(drawing: Drawing, zones: Sequence[str], *, narrow: bool) -> list[Move]:
     """Return the walk through zones (ids in the order of the stays); a return bends to the other side."""
-    stops = [(shape.x, shape.y) for shape in map(drawing.shape, zones)]
+    shapes = [drawing.shape(zone) for zone in zones]
+    stops = [(shape.x, (shape.narrow if narrow else shape.wide).figure_y) for shape in shapes]
     walks: list[Move] = []
     for number, (start, end) in enumerate(pairwise(stops)):
         if start == end:
@@ -169,25 +172,25 @@ def _fit(zones: Sequence[Zone]) -> tuple[float, float, float, float]:
     left, right = min(x for x, _ in points), max(x for x, _ in points)
     top, bottom = min(y for _, y in points), max(y for _, y in points)
     across, down = max(right - left, 1e-6), max(bottom - top, 1e-6)
-    room = WIDTH - 2 * _MARGIN
-    units_per_m = min(room / across, (_MAX_HEIGHT - 2 * _MARGIN) / down)
+    room = WIDTH
+    units_per_m = min(room / across, (_MAX_HEIGHT) / down)
     left -= (room / units_per_m - across) / 2  # a tall plan stands in the middle
-    return units_per_m, left, top, down * units_per_m + 2 * _MARGIN
+    return units_per_m, left, top, down * units_per_m
 
 
 def _tiles(zones: Sequence[Zone], top: float) -> tuple[dict[str, tuple[Point, ...]], float]:
     if not zones:
         return {}, top
     columns = max(1, min(len(zones), ceil(sqrt(len(zones) * 1.2))))
-    across = (WIDTH - 2 * _MARGIN - (columns - 1) * _TILE_GAP) / columns
-    first = top + _TILE_GAP if top else float(_MARGIN)
+    across = (WIDTH - (columns - 1) * _TILE_GAP) / columns
+    first = top + _TILE_GAP if top else 0.0
     tiles: dict[str, tuple[Point, ...]] = {}
     for number, zone in enumerate(zones):
-        x = _MARGIN + (number % columns) * (across + _TILE_GAP)
+        x = (number % columns) * (across + _TILE_GAP)
         y = first + (number // columns) * (_TILE_HEIGHT + _TILE_GAP)
         tiles[zone.id] = ((x, y), (x + across, y), (x + across, y + _TILE_HEIGHT), (x, y + _TILE_HEIGHT))
     rows = ceil(len(zones) / columns)
-    return tiles, first + rows * (_TILE_HEIGHT + _TILE_GAP) - _TILE_GAP + _MARGIN
+    return tiles, first + rows * (_TILE_HEIGHT + _TILE_GAP) - _TILE_GAP
 
 
 def _depth(zone: Zone, plan: StorePlan) -> int:
@@ -197,23 +200,18 @@ def _depth(zone: Zone, plan: StorePlan) -> int:
     return depth
 
 
-def _scale_bar(units_per_m: float) -> ScaleBar:
-    """Choose a round length that is about a tenth of the drawing."""
-    metres = next((m for m in (1, 2, 5, 10, 20, 50, 100, 200) if m * units_per_m >= WIDTH / 12), 500)
-    return ScaleBar(metres=metres, units=metres * units_per_m)
-
-
 def _shape(zone: Zone, place: int, corners: tuple[Point, ...], inner: list[tuple[Point, ...]]) -> Shape:
     x, y = _label_point(corners, inner)
-    room = _room_across((x, y), corners, inner)
+    across = _room((x, y), corners, inner)
+    down = _room((y, x), _turned(corners), [_turned(edge) for edge in inner])
     return Shape(
         zone=zone,
         place=place,
         corners=corners,
         x=x,
         y=y,
-        wide=_fit_name(zone.label, room, WIDE),
-        narrow=_fit_name(zone.label, room, NARROW),
+        wide=_label(zone.label, y, across, down, WIDE),
+        narrow=_label(zone.label, y, across, down, NARROW),
     )
 
 
@@ -235,10 +233,14 @@ def _label_point(corners: tuple[Point, ...], inner: list[tuple[Point, ...]]) -> 
     return best
 
 
-def _room_across(point: Point, corners: tuple[Point, ...], inner: list[tuple[Point, ...]]) -> float:
+def _room(point: Point, corners: tuple[Point, ...], inner: list[tuple[Point, ...]]) -> float:
     """Return twice the distance from a point to the nearest border left or right of it."""
     crossings = [x for edge in (corners, *inner) for x in _crossings(point[1], edge)]
     return 2 * min((abs(x - point[0]) for x in crossings), default=0.0)
+
+
+def _turned(corners: tuple[Point, ...]) -> tuple[Point, ...]:
+    return tuple((y, x) for x, y in corners)
 
 
 def _crossings(y: float, corners: tuple[Point, ...]) -> list[float]:
@@ -264,19 +266,31 @@ def _distance(point: Point, corners: tuple[Point, ...]) -> float:
     return nearest
 
 
-def _fit_name(name: str, room: float, sizes: Sizes) -> Label:
+def _label(name: str, y: float, across: float, down: float, sizes: Sizes) -> Label:
+    """Fit a name: as it is, in two lines, smaller, or cut; the whole of name and figure stands around `y`."""
     for size, small in ((sizes.name, False), (sizes.small_name, True)):
-        lines = _wrap(name, int(room * _FILL / (size * _LETTER)))
-        if lines:
-            return Label(lines, small)
-    return Label((), small=True)
+        letters = int(across * _FILL / (size * _LETTER))
+        for lines in ((name,), _two_lines(name)):
+            if max(map(len, lines)) <= letters and _height(len(lines), size, sizes.figure) <= down:
+                return _placed(lines, small, y, size, sizes.figure)
+    letters = int(across * _FILL / (sizes.small_name * _LETTER))
+    cut = f"{name[: letters - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}" if letters > _LEAST_LETTERS else ""
+    lines = (cut,) if cut and _height(1, sizes.small_name, sizes.figure) <= down else ()
+    return _placed(lines, small=True, y=y, size=sizes.small_name, figure=sizes.figure)
 
 
-def _wrap(name: str, letters: int) -> tuple[str, ...]:
-    """Return a name in at most two lines of so many letters; nothing if it does not fit."""
-    if len(name) <= letters:
-        return (name,)
+def _placed(lines: tuple[str, ...], small: bool, y: float, size: float, figure: float) -> Label:
+    top = y - _height(len(lines), size, figure) / 2
+    placed = tuple(Line(text, top + size * (0.86 + _LINE * number)) for number, text in enumerate(lines))
+    return Label(placed, small, top + len(lines) * size * _LINE + figure / 2)
+
+
+def _height(lines: int, size: float, figure: float) -> float:
+    return lines * size * _LINE + figure
+
+
+def _two_lines(name: str) -> tuple[str, ...]:
+    """Return a name in two lines as equal as its words allow; one line where it is one word."""
     words = name.split()
     splits = [(" ".join(words[:cut]), " ".join(words[cut:])) for cut in range(1, len(words))]
-    fitting = [pair for pair in splits if max(map(len, pair)) <= letters]
-    return min(fitting, key=lambda pair: max(map(len, pair)), default=())
+    return min(splits, key=lambda pair: max(map(len, pair)), default=(name,))

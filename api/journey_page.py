@@ -80,7 +80,10 @@ def journey_context(
         "stays": lines,
         "names": {zone.id: zone.label for zone in plan.zones},
         "drawing": drawing,
-        "walk": moves(drawing, [line.zone for line in drawn]),
+        "walks": {
+            scale: moves(drawing, [line.zone for line in drawn], narrow=scale == "narrow")
+            for scale in ("wide", "narrow")
+        },
         "numbers": numbers,
         "steps": {zone: wording.heat_step(total, wording.DWELL_STEPS_S) for zone, total in dwell_s.items()},
         "zone_dwell_s": dwell_s,

@@ -106,7 +106,7 @@ def dwell_range(at_least_s: float, at_most_s: float) -> str:
 def per_cent(share: float) -> str:
     """Return a share of 0..1 in whole per cent; only certainty itself reads 100 %."""
     whole = int(share * 100 + 0.5)
-    return f"{min(whole, 99) if share < 1 else 100} %"
+    return f"{min(whole, 99) if share < 1 else 100}%"
 
 
 def people(count: int) -> str:

@@ -29,7 +29,7 @@ function showPeople(state) {
   for (const [id, zone] of zones) {
     const count = people.get(id) ?? 0;
     zone.querySelector("polygon").setAttribute("class", `heat-${step(count)}`);
-    zone.querySelector(".zone-people").textContent = count;
+    for (const figure of zone.querySelectorAll(".zone-people")) figure.textContent = count;
     zone.setAttribute("aria-label", `${zone.dataset.name}: ${count} ${noun(count)}. Show its newest visits.`);
   }
   showRanking(people);
@@ -100,7 +100,7 @@ function step(count) { return steps.filter((least) => count >= least).length; }
 
 function noun(count) { return count === 1 ? "person" : "people"; }
 
-function perCent(share) { return `${share < 1 ? Math.min(99, Math.floor(share * 100 + 0.5)) : 100} %`; }
+function perCent(share) { return `${share < 1 ? Math.min(99, Math.floor(share * 100 + 0.5)) : 100}%`; }
 
 function words(id) {
   const list = document.getElementById(id).children;
