@@ -39,6 +39,7 @@ app.add_typer(convert, name="convert")
 
 @app.command()
 def demo(
+    *,
     home: Home = None,
     for_s: Annotated[
         float | None, typer.Option("--for", min=5, help="Seconds to run; without it until Ctrl-C.")
@@ -108,6 +109,7 @@ def api(
 
 @app.command()
 def replay(
+    *,
     recording: RecordingArgument,
     plan: PlanFile,
     out: Annotated[Path, typer.Option(help="Visits, CSV or Parquet by its ending.")],
@@ -119,8 +121,9 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Turn a recording into visits, without broker or database."""
-    from simulators.replay import replay as run
     from simulators.replay_report import print_report, shown
+
+    from simulators.replay import replay as run
 
     with shown(quiet=quiet) as progress:
         report = run(recording, plan, out, model=model, calibrate=calibration, rejects=rejects, progress=progress)
@@ -135,8 +138,9 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Learn from a recording how the anchors of each store are heard, without a survey."""
-    from simulators.replay_calibrate import calibrate_recording
     from simulators.replay_report import print_calibration, shown
+
+    from simulators.replay_calibrate import calibrate_recording
 
     with shown(quiet=quiet) as progress:
         report = calibrate_recording(recording, plan, out, progress=progress)

@@ -70,7 +70,7 @@ class Publisher:
         self._link = _Link()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"publish {topics.edge}", daemon=True)
-        self._silent_about = ""
+        self._said: set[str] = set()  # reasons given since it last delivered; there are a handful
         self.sent = 0
         """Messages handed to the client, repeated ones included."""
 
@@ -181,9 +181,9 @@ class Publisher:
             except UnavailableError as error:
                 raise _LostError(str(error)) from error
             link.of_use |= self._window.committed(boot, sequence, now_s)
-        if link.of_use and self._silent_about:
+        if link.of_use and self._said:
             log.info("delivering again", edge=self._topics.edge)
-            self._silent_about = ""
+            self._said.clear()
         if answered:
             self._window.answered()
         if refused is not None:
@@ -213,9 +213,9 @@ class Publisher:
         client.publish(self._topics.status, self._status("online"), qos=1, retain=True)
 
     def _say_once(self, what: str) -> None:
-        if what != self._silent_about:
+        if what not in self._said:
             log.warning("not delivering, keeping everything", edge=self._topics.edge, reason=what)
-            self._silent_about = what
+            self._said.add(what)
 
 
 class _Link:

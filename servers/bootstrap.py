@@ -26,7 +26,7 @@ _OLDEST: Final = (3, 11)
 _NEWEST: Final = (3, 13)
 
 NEEDED_BYTES: Final = 1_200_000_000
-"""Measured: 560 MB for the service, 760 MB with the tools of tests and checks; pip unpacks beside it."""
+"""Measured: 570 MB for the service, 870 MB with the tools of tests and checks; pip unpacks beside it."""
 
 _LOCKS: Final = {"runtime": ("runtime.lock",), "dev": ("runtime.lock", "dev.lock")}
 _WHEELS: Final = Path("usr/share/python-wheels")

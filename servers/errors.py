@@ -11,7 +11,7 @@ from typing import Final
 
 OWN_SERVERS: Final = (
     "Or bring your own servers: set SOJOURN_DATABASE_URL and SOJOURN_MQTT_URL, "
-    "or start them with `docker compose -f deploy/compose.yaml up --detach`."
+    "or start them with `docker compose -f deploy/compose.yaml up --detach --wait`."
 )
 """What a person can always do instead."""
 

@@ -24,8 +24,12 @@ persistence_location {folder}/
 # committed it, so this only bounds how much is sent again.
 autosave_interval 30
 max_inflight_messages 1000
-# 100,000 batches: a day of one busy store. Beyond it messages are dropped, and the edge sends them again.
+# Per client: 100,000 batches (a day of one busy store) or 512 MiB. Beyond that messages are dropped, and the edge
+# sends them again.
 max_queued_messages 100000
+max_queued_bytes 536870912
+# a batch is at most 512 KiB; topic and properties get 8 KiB
+max_packet_size 532480
 set_tcp_nodelay true
 log_dest stdout
 log_type error

@@ -67,18 +67,40 @@ def server_identity() -> Identity:
     """
     if os.geteuid() != 0 and _has_name():
         return Identity((), None)
-    namespace = ("unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}")
-    if _runs(namespace):
-        return Identity(namespace, None)
-    dropped = (
-        "setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups",
-        "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
-    )  # fmt: skip
-    if _runs(dropped):
-        return Identity(dropped, _NOBODY)
+    for identity in (in_namespace(), as_nobody()):
+        if works(identity):
+            return identity
     raise MachineError(
         "PostgreSQL refuses to run as root, and this machine lets root neither make a user namespace nor be nobody."
     )
+
+
+def in_namespace() -> Identity:
+    """Nobody inside a user namespace of its own, the caller outside: data folders stay the caller's."""
+    return Identity(("unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}"), None)
+
+
+def as_nobody() -> Identity:
+    """Nobody for real, with the one capability that lets it pass through closed folders: data folders become its."""
+    change = ("--reuid", "--regid")
+    return Identity(
+        (
+            "setpriv",
+            *(f"{option}={_NOBODY}" for option in change),
+            "--clear-groups",
+            "--securebits=+no_setuid_fixup",  # without it access(2), which PostgreSQL asks, ignores the capability
+            "--inh-caps=+dac_override",
+            "--ambient-caps=+dac_override",
+        ),
+        _NOBODY,
+    )
+
+
+def works(identity: Identity) -> bool:
+    """Say whether this machine lets the caller become that."""
+    if shutil.which(identity.prefix[0]) is None:
+        return False
+    return subprocess.run([*identity.prefix, "true"], check=False, capture_output=True).returncode == 0
 
 
 def _has_name() -> bool:
@@ -88,12 +110,6 @@ def _has_name() -> bool:
     except KeyError:
         return False
     return True
-
-
-def _runs(prefix: Sequence[str]) -> bool:
-    if shutil.which(prefix[0]) is None:
-        return False
-    return subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode == 0
 
 
 def own(folder: Path, identity: Identity) -> None:

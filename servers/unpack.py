@@ -51,6 +51,7 @@ def unpack(package: Path, root: Path) -> None:
     MachineError
         The disk filled up.
     """
+    root.mkdir(parents=True, exist_ok=True)
     # tar and dpkg-deb are there wherever apt is; Python's tarfile cannot filter safely before 3.11.4
     exclude = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
     with (
@@ -76,7 +77,7 @@ def unpack(package: Path, root: Path) -> None:
         raise FetchError(
             f"The package {package.name} is damaged and cannot be unpacked.",
             hint="Start again: it is fetched anew.",
-        )
+        ) from RuntimeError(complaint.strip())
 
 
 def wrap_program(root: Path, program: str, architecture: Architecture) -> None:

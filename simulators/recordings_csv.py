@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from polars.exceptions import PolarsError
 
 from core.errors import RecordingError
 from simulators.recordings_rows import COLUMNS, Rows
@@ -21,6 +20,7 @@ BLOCK_BYTES: Final = 8 * 2**20
 """About 120,000 rows; the parser runs at full speed from 1 MiB on, and a few blocks fit any memory."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+_SOUND_LINE: Final = r'^(?:[^",]*|"(?:[^"]|"")*")(?:,(?:[^",]*|"(?:[^"]|"")*"))*$'
 _BEYOND: Final = "\x00beyond"  # what stands after the last column of the header; no column can be called that
 
 
@@ -92,89 +92,83 @@ class CsvRows:
     def __init__(self, header: list[str], block: bytes, line: int, share: float) -> None:
         self.share = share
         self.lines = block.count(b"\n") + (not block.endswith(b"\n"))
-        self._header = header
-        self._block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
-        typed = self._read(ts=pl.Int64(), rssi_dbm=pl.Float64())
-        texts = [name for name in COLUMNS if name in ("store", "anchor", "device")]
-        self.frame = typed.select(
-            pl.int_range(line, line + self.lines, dtype=pl.Int64).alias("line"),
-            pl.col(_BEYOND).is_null().alias("readable"),
-            "ts",
-            *texts,
-            "rssi_dbm",
-        )
-        if b"\n\n" in self._block or self._block.startswith(b"\n"):
-            self.frame = self.frame.filter(self._filled())
         self._first_line = line
+        self._schema: dict[str, pl.DataType] = {name: pl.String() for name in [*header, _BEYOND]}
+        block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+        blank = _blank(block)
+        self._broken = _broken(block)  # line within the block -> what stands there
+        self._block = _without(block, self._broken) if self._broken else block
+        sound = pl.col(_BEYOND).is_null()
+        if self._broken:
+            sound &= pl.int_range(self.lines).is_in(list(self._broken)).not_()
+        frame = self._read({"ts": pl.Int64(), "rssi_dbm": pl.Float64()}).select(
+            pl.int_range(line, line + self.lines, dtype=pl.Int64).alias("line"),
+            sound.alias("readable"),
+            *COLUMNS,
+        )
+        self.frame = frame.filter(~blank) if blank is not None else frame
 
     def written(self, places: NDArray[np.int64]) -> pl.DataFrame:
-        """See `Rows.written`."""
-        if not len(places):
-            return pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String))
-        lines = self.frame["line"].gather(places).to_numpy() - self._first_line
-        return self._read(ts=pl.String(), rssi_dbm=pl.String()).select(COLUMNS)[lines]
+        """See `Rows.written`; what stands in a line with broken quotes is put into `ts` as a whole."""
+        lines = self.frame["line"].gather(places) - self._first_line
+        rows = self._read({}).select(COLUMNS)[lines]
+        if not self._broken:
+            return rows
+        whole = [self._broken.get(line) for line in lines]
+        told = pl.Series([text if text is None else text.decode(errors="replace") for text in whole], dtype=pl.String)
+        return rows.with_columns(pl.coalesce(told, pl.col("ts")).alias("ts"))
 
-    def _filled(self) -> pl.Series:
-        """Tell which lines are not blank."""
-        return pl.Series([bool(line.strip()) for line in self._split()])
-
-    def _split(self) -> list[bytes]:
-        lines = self._block.split(b"\n")
-        return lines[: self.lines]
-
-    def _read(self, *, ts: pl.DataType, rssi_dbm: pl.DataType) -> pl.DataFrame:
+    def _read(self, types: dict[str, pl.DataType]) -> pl.DataFrame:
         """Read every line into a row: what the header names, and _BEYOND, which is null in a sound row."""
-        schema = {name: pl.String() for name in [*self._header, _BEYOND]} | {"ts": ts, "rssi_dbm": rssi_dbm}
-        wanted = pl.col([*COLUMNS, _BEYOND])
-        if self._is_plain():
-            try:
-                frame = pl.read_csv(
-                    io.BytesIO(self._block),
-                    has_header=False,
-                    schema=schema,
-                    extra_columns="ignore",
-                    missing_columns="insert",
-                    ignore_errors=True,
-                    quote_char='"' if b'"' in self._block else None,
-                )
-            except PolarsError:
-                pass  # the lines below find out which one it was
-            else:
-                if len(frame) == self.lines:
-                    return frame.select(wanted)
-        return self._read_singly().select(wanted).with_columns(pl.col("ts").cast(ts, strict=False), _number(rssi_dbm))
+        return pl.read_csv(
+            io.BytesIO(self._block),
+            has_header=False,
+            schema=self._schema | types,
+            extra_columns="ignore",
+            missing_columns="insert",
+            ignore_errors=True,
+            quote_char='"' if b'"' in self._block else None,
+        )
 
-    def _is_plain(self) -> bool:
-        """Whether every line ends outside of quotes and is UTF-8, so that the parser sees the same lines."""
-        if not self._block.isascii():
+
+def _blank(block: bytes) -> pl.Series | None:
+    """Tell which lines of a block are blank; None if there is none."""
+    if b"\n\n" not in block and not block.startswith(b"\n"):
+        return None
+    return pl.Series([not line for line in _lines(block)])
+
+
+def _broken(block: bytes) -> dict[int, bytes]:
+    """Return the lines of a block that are not UTF-8 or whose quotes do not enclose fields (RFC 4180), by place.
+
+    They are looked for here because the parser would read on into the next lines, or read something else depending on
+    what stands around them.
+    """
+    broken: dict[int, bytes] = {}
+    try:
+        text = block.decode()
+    except UnicodeDecodeError:
+        for place, line in enumerate(_lines(block)):
             try:
-                self._block.decode()
+                line.decode()
             except UnicodeDecodeError:
-                return False
-        return b'"' not in self._block or not any(line.count(b'"') % 2 for line in self._split())
-
-    def _read_singly(self) -> pl.DataFrame:
-        """Read each line for itself; slower, but a broken one costs only itself."""
-        width = len(self._header)
-        columns: list[list[str | None]] = [[] for _ in range(width + 1)]
-        for line in self._split():
-            fields: list[str] = []
-            broken = False
-            try:
-                fields = next(csv.reader([line.decode()], strict=True), [])
-            except (csv.Error, UnicodeDecodeError):
-                broken = True
-                fields = [line.decode(errors="replace")]
-            beyond = "".join(fields[width:])
-            for place, column in enumerate(columns[:-1]):
-                column.append(fields[place] if place < len(fields) and fields[place] else None)
-            columns[-1].append(_BEYOND if broken else beyond or None)
-        names = [*self._header, _BEYOND]
-        return pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict.fromkeys(names, pl.String))
+                broken[place] = line
+        text = block.decode(errors="replace")
+    if '"' in text:
+        lines = pl.Series(text.removesuffix("\n").split("\n"))
+        ill = lines.str.contains('"', literal=True) & ~lines.str.contains(_SOUND_LINE)
+        whole = _lines(block)
+        broken |= {place: whole[place] for place in ill.arg_true()}
+    return broken
 
 
-def _number(rssi_dbm: pl.DataType) -> pl.Expr:
-    return pl.col("rssi_dbm").cast(rssi_dbm, strict=False)
+def _without(block: bytes, broken: dict[int, bytes]) -> bytes:
+    """Return a block with some of its lines blank."""
+    return b"\n".join(b"" if place in broken else line for place, line in enumerate(_lines(block))) + b"\n"
+
+
+def _lines(block: bytes) -> list[bytes]:
+    return block.removesuffix(b"\n").split(b"\n")
 
 
 def _read_header(line: bytes, where: str) -> list[str]:

@@ -105,8 +105,8 @@ def _score_kind(visits: pl.DataFrame, truth: pl.DataFrame, shortest_s: float) ->
         covered += covered_ns(spans)
     visits, truth = (_long(table, shortest_s) for table in (visits, truth))
     pairs = _pairs(_spans(visits), _spans(truth))
-    one = truth[[row for row, _ in pairs]]
-    other = visits[[row for _, row in pairs]]
+    one = truth[pl.Series([row for row, _ in pairs], dtype=pl.Int64)]
+    other = visits[pl.Series([row for _, row in pairs], dtype=pl.Int64)]
     entry, exit_ = (_difference_s(one, other, name) for name in ("entered_at", "left_at"))
     return KindScore(
         truth=len(truth),

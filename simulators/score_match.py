@@ -20,9 +20,9 @@ def match(true: Sequence[Span], reported: Sequence[Span]) -> list[tuple[int, int
 
     The best pair is taken first. That gives as many pairs as any assignment could, as long as the visits of each side
     do not overlap each other: a pair with overlap o and lengths a, b agrees if o >= (a + b - o) / 2, so a + b <= 3 o.
-    Let b agree with both a1 and a2, which are apart, so that o1 + o2 <= b. From o1 <= a1 follows 2 o1 >= b >= o1 + o2,
-    so o1 >= o2, likewise o2 >= o1; then b = 2 o and a1 = a2 = o: both lie wholly in b, each touches no other visit,
-    and whichever is taken, one pair is all there is. Otherwise every visit has one candidate at most.
+    Let b agree with both a1 and a2, which are apart, so that o1 + o2 <= b. As o1 <= a1, 2 o1 >= b >= o1 + o2, so
+    o1 >= o2, likewise o2 >= o1; then b = 2 o and a1 = a2 = o: both lie wholly in b, each touches no other visit, and
+    whichever is taken, one pair is all there is. Otherwise every visit has one candidate at most.
 
     Parameters
     ----------

@@ -20,16 +20,16 @@ def _lines(kind: KindScore) -> list[tuple[str, str]]:
     return [
         ("true", str(kind.truth)),
         ("reported", str(kind.reported)),
-        ("matched (overlap / union >= 1/2)", str(kind.matched)),
+        ("matched at IoU >= 1/2", str(kind.matched)),
         ("recall", _percent(kind.recall)),
         ("precision", _percent(kind.precision)),
         ("F1", _percent(kind.f1)),
         ("time in the right zone", _percent(kind.time_right)),
-        ("dwell error: mean, median, bias", _error(kind.dwell)),
-        ("entry error: mean, median, bias", _error(kind.entry)),
-        ("exit error: mean, median, bias", _error(kind.exit)),
-        ("true entries within the bounds", _percent(kind.entries_within_bounds)),
-        ("true exits within the bounds", _percent(kind.exits_within_bounds)),
+        ("dwell error, s: mean, median, bias", _error(kind.dwell)),
+        ("entry error, s: mean, median, bias", _error(kind.entry)),
+        ("exit error, s: mean, median, bias", _error(kind.exit)),
+        ("entries within their bounds", _percent(kind.entries_within_bounds)),
+        ("exits within their bounds", _percent(kind.exits_within_bounds)),
     ]
 
 
@@ -40,4 +40,4 @@ def _percent(share: float | None) -> str:
 def _error(error: Error) -> str:
     if error.mae_s is None or error.median_s is None or error.bias_s is None:
         return "-"
-    return f"{error.mae_s:.2f} s, {error.median_s:.2f} s, {error.bias_s:+.2f} s"
+    return f"{error.mae_s:.2f} {error.median_s:.2f} {error.bias_s:+.2f}"

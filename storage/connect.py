@@ -24,6 +24,8 @@ _KEEPALIVE: Final = {
     "tcp_user_timeout": 25_000,
 }
 """A half-open connection is found after 25 s; a shorter time would take a busy network for a dead one."""
+_SERVER_KEEPALIVE: Final = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+"""The same for the server, whose default is two hours: a lock of a client that vanished is free after 25 s."""
 _IDLE_IN_TRANSACTION: Final = "60s"
 """A process that was stopped in a transaction lets go of its locks; the longest of ours takes seconds."""
 _TRIES: Final = 8
@@ -41,7 +43,7 @@ _AWAY: Final = (
 )
 
 
-def connect(database_url: str, *, application_name: str) -> Connection:
+def connect(database_url: str, *, application_name: str = "sojourn") -> Connection:
     """Open a connection that speaks UTC and can write; each statement outside `in_transaction` is its own.
 
     Parameters
@@ -137,7 +139,7 @@ def _settings(database_url: str, application_name: str) -> dict[str, Any]:
             f"The database URL cannot be read: {' '.join(str(error).split())}.",
             hint="It looks like postgresql://user:secret@host:5432/name.",
         ) from error
-    options = f"-c timezone=UTC -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION}"
+    options = f"-c timezone=UTC -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION} {_SERVER_KEEPALIVE}"
     settings: dict[str, Any] = {
         "autocommit": True,  # else a read would open a transaction that nobody ends
         "application_name": application_name,

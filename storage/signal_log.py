@@ -24,6 +24,28 @@ _APPEND_TYPES: Final = (
     "timestamptz", "int8", "int4", "int4", "uuid", "int8", "int4", "timestamptz", "timestamptz", "bytea", "bytea",
 )  # fmt: skip
 
+_TALLY: Final = """
+with logged as (
+    select edge_no, boot, sequence, sum(signals) as signals, count(*) as times
+      from signal_log join store using (store_no) where store.id = %(store)s
+     group by edge_no, boot, sequence
+), boots as (
+    select edge_no, boot, committed
+      from edge_cursor join edge using (edge_no) join store using (store_no) where store.id = %(store)s
+), dropped as (  -- a gap stands in the log under its last sequence
+    select coalesce(sum(last_sequence - first_sequence), 0) as batches, coalesce(sum(signals), 0) as signals
+      from signal_gap join store using (store_no) where store.id = %(store)s
+)
+select coalesce(sum(logged.times), 0)::bigint,
+       coalesce(sum(logged.signals), 0)::bigint,
+       ((select coalesce(sum(committed), 0) from boots)
+         - (select count(*) from logged join boots using (edge_no, boot) where sequence <= committed)
+         - (select batches from dropped))::bigint,
+       coalesce(sum(logged.times - 1), 0)::bigint,
+       (select signals from dropped)::bigint
+  from logged
+"""
+
 
 @dataclass(frozen=True)
 class LogEntry:
@@ -39,6 +61,21 @@ class LogEntry:
     last_ns: int | None
     sha256: bytes
     batch: bytes
+
+
+@dataclass(frozen=True)
+class GapEntry:
+    """Signals that an edge dropped: sequences `first` to `last` of a boot, between `from_ns` and `until_ns`."""
+
+    store_no: int
+    edge_no: int
+    boot: bytes
+    first: int
+    last: int
+    signals: int
+    from_ns: int
+    until_ns: int
+    received_at: int
 
 
 @dataclass(frozen=True)
@@ -60,13 +97,22 @@ class Tally:
     """Sequences up to a committed cursor that are not in the log (or were removed by retention)."""
     duplicate_batches: int
     """Rows whose (edge, boot, sequence) stands in the log before."""
+    dropped_signals: int
+    """Signals that edges say they dropped."""
 
 
 def claim(connection: Connection) -> bool:
     """Become the one ingest of this database for as long as the connection lives; False while another is.
 
-    The claim and the writes share a connection, so whoever lost the claim can no longer write either.
+    The claim and the writes share a connection, so whoever lost the claim can no longer write either. A connection
+    that this process left behind, known by its application_name, is ended first: its network may have died without
+    the server knowing.
     """
+    connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+        " and pid <> pg_backend_pid() and usename = current_user"
+        " and application_name = current_setting('application_name')"
+    )
     return connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone() == (True,)
 
 
@@ -124,9 +170,7 @@ def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
     """Append batches in this order and return their numbers, which rise; to be called inside a transaction."""
     if not entries:
         return []
-    drawn = connection.execute(
-        "select nextval(pg_get_serial_sequence('signal_log', 'log_no')) from generate_series(1, %s)", [len(entries)]
-    ).fetchall()
+    drawn = connection.execute("select nextval('log_order') from generate_series(1, %s)", [len(entries)]).fetchall()
     numbers = sorted(row[0] for row in drawn)
     with connection.cursor() as cursor, cursor.copy(_APPEND) as copy:
         copy.set_types(_APPEND_TYPES)
@@ -147,6 +191,29 @@ def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
                 )
             )
     return numbers
+
+
+def save_gaps(connection: Connection, gaps: Sequence[GapEntry]) -> None:
+    """Keep what edges say they dropped; to be called in the transaction that logs the batches that say so."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into signal_gap (edge_no, boot, first_sequence, last_sequence, store_no, signals, from_at,"
+            " until_at, received_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [
+                (
+                    gap.edge_no,
+                    UUID(bytes=gap.boot),
+                    gap.first,
+                    gap.last,
+                    gap.store_no,
+                    gap.signals,
+                    to_datetime(gap.from_ns),
+                    to_datetime(gap.until_ns),
+                    to_datetime(gap.received_at),
+                )
+                for gap in gaps
+            ],
+        )
 
 
 def read(connection: Connection, store_no: int, *, after: int, most: int) -> list[LogRow]:
@@ -173,18 +240,7 @@ def newest_log_numbers(connection: Connection) -> dict[int, int]:
 
 def tally(connection: Connection, store: str) -> Tally:
     """Count what the log of a store (by its id) holds; reads all of its rows, so it is for demos and checks."""
-    row = connection.execute(
-        "with logged as (select edge_no, boot, sequence, sum(signals) as signals, count(*) as times"
-        "                  from signal_log join store using (store_no) where store.id = %(store)s"
-        "                 group by edge_no, boot, sequence),"
-        "     boots as (select edge_no, boot, committed from edge_cursor join edge using (edge_no)"
-        "                 join store using (store_no) where store.id = %(store)s)"
-        " select coalesce(sum(times), 0)::bigint, coalesce(sum(signals), 0)::bigint,"
-        "        (select coalesce(sum(committed), 0)::bigint from boots)"
-        "      - (select count(*) from logged join boots using (edge_no, boot) where sequence <= committed),"
-        "        coalesce(sum(times - 1), 0)::bigint from logged",
-        {"store": store},
-    ).fetchone()
+    row = connection.execute(_TALLY, {"store": store}).fetchone()
     if row is None:  # an aggregate always has a row
         raise RuntimeError("The database returned no tally.")
     return Tally(*row)

@@ -19,21 +19,39 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a store's engine after the batch `log_no`."""
+    """The state of a store's engine after the place `log_no` of the log.
+
+    `engine` is the version that wrote it; `decoded`, `late` and `repeated` count the signals of the engines before
+    it, under earlier plans.
+    """
 
     log_no: int
     engine: str
     state: bytes
+    decoded: int = 0
+    late: int = 0
+    repeated: int = 0
 
 
 def save_snapshot(connection: Connection, store_no: int, snapshot: Snapshot) -> None:
     """Keep a snapshot and drop all but GENERATIONS; inside the transaction that writes the visits before it."""
     packed = zstandard.ZstdCompressor(level=_LEVEL).compress(snapshot.state)
     connection.execute(
-        "insert into engine_snapshot (store_no, log_no, engine, sha256, state) values (%s, %s, %s, %s, %s)"
-        " on conflict (store_no, log_no) do update set engine = excluded.engine, sha256 = excluded.sha256,"
-        " state = excluded.state, taken_at = now()",
-        [store_no, snapshot.log_no, snapshot.engine, sha256(packed).digest(), packed],
+        "insert into engine_snapshot (store_no, log_no, engine, decoded, late, repeated, sha256, state)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " on conflict (store_no, log_no) do update set engine = excluded.engine, decoded = excluded.decoded,"
+        " late = excluded.late, repeated = excluded.repeated, sha256 = excluded.sha256, state = excluded.state,"
+        " taken_at = now()",
+        [
+            store_no,
+            snapshot.log_no,
+            snapshot.engine,
+            snapshot.decoded,
+            snapshot.late,
+            snapshot.repeated,
+            sha256(packed).digest(),
+            packed,
+        ],
         binary=True,
     )
     connection.execute(
@@ -51,13 +69,15 @@ def good_snapshots(connection: Connection, store_no: int) -> Iterator[Snapshot]:
     for (log_no,) in generations:
         with connection.cursor(binary=True) as cursor:
             row = cursor.execute(
-                "select engine, sha256, state from engine_snapshot where store_no = %s and log_no = %s",
+                "select engine, decoded, late, repeated, sha256, state from engine_snapshot"
+                " where store_no = %s and log_no = %s",
                 [store_no, log_no],
             ).fetchone()
         if row is None:
             continue
-        engine, digest, packed = row
+        engine, decoded, late, repeated, digest, packed = row
         if sha256(packed).digest() != bytes(digest):
             _log.warning("a snapshot is damaged, the one before it is used", store_no=store_no, log_no=log_no)
             continue
-        yield Snapshot(log_no, engine, zstandard.ZstdDecompressor().decompress(bytes(packed)))
+        state = zstandard.ZstdDecompressor().decompress(bytes(packed))
+        yield Snapshot(log_no, engine, state, decoded, late, repeated)

@@ -6,13 +6,13 @@ their places for good, and new ones come at the end. Anchors may change freely; 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from psycopg import sql
 
 from core.errors import FloorPlanError
 from core.floorplan import FloorPlan, StorePlan, dump_store, load_store
 from storage.connect import Connection, in_transaction
+from storage.instants import to_datetime
 
 _REPLACE_ZONES = (
     "insert into zone (store_no, zone_no, id, name, kind) values (%s, %s, %s, %s, %s)"
@@ -33,13 +33,31 @@ class StoredPlan:
 
 
 @dataclass(frozen=True)
+class AdoptedPlan:
+    """A plan in use: signals after `log_no`, up to the next adopted plan of the store, are read against it."""
+
+    store_no: int
+    log_no: int
+    version: int
+    plan: StorePlan
+
+
+@dataclass(frozen=True)
+class EdgeNumber:
+    """An edge in the database, and when it was first heard in the order of the signal log."""
+
+    edge_no: int
+    log_no: int
+
+
+@dataclass(frozen=True)
 class EdgeStatus:
-    """What an edge said last: `status` is a JSON object, `at` the time of ingest when it came."""
+    """What an edge said last: `status` is a JSON object, `at` when it came to ingest, ns."""
 
     store_no: int
     edge: str
     status: str
-    at: datetime
+    at: int
 
 
 def save_plan(connection: Connection, plan: FloorPlan) -> list[str]:
@@ -78,25 +96,61 @@ def plan_versions(connection: Connection) -> dict[str, int]:
     return dict(connection.execute("select id, plan_version from store").fetchall())
 
 
-def edge_numbers(connection: Connection, edges: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
+def adopt_plans(connection: Connection, ids: Sequence[str] | None = None) -> list[AdoptedPlan]:
+    """Take the newest plans of these stores (default: all) into use and return them; unknown ids are left out.
+
+    Only the one ingest may call this: it draws the place in the log from which the plan holds.
+    """
+
+    def work(connection: Connection) -> list[AdoptedPlan]:
+        adopted = []
+        for stored in load_plans(connection, ids):
+            in_use = _newest_adopted(connection, stored.store_no)
+            adopted.append(
+                in_use if in_use is not None and in_use.version == stored.version else _adopt(connection, stored)
+            )
+        return adopted
+
+    return in_transaction(connection, work)
+
+
+def adopted_plans(connection: Connection, store_no: int, *, after: int = -1) -> list[AdoptedPlan]:
+    """Return the plans that a store had in use from places in the log after `after`, in that order."""
+    rows = connection.execute(
+        "select log_no, plan_version, plan::text from adopted_plan where store_no = %s and log_no > %s"
+        " order by log_no",
+        [store_no, after],
+    ).fetchall()
+    return [AdoptedPlan(store_no, log_no, version, load_store(text)) for log_no, version, text in rows]
+
+
+def edge_numbers(connection: Connection, edges: Sequence[tuple[int, str]]) -> dict[tuple[int, str], EdgeNumber]:
     """Return the number of each edge, given as (store_no, id); edges heard for the first time get one.
 
     To be called inside a transaction.
     """
     wanted = sorted(set(edges))
-    stores, ids = [store_no for store_no, _ in wanted], [edge for _, edge in wanted]
+    asked = [[store_no for store_no, _ in wanted], [edge for _, edge in wanted]]
     connection.execute(
         "insert into edge (store_no, id) select store_no, id from unnest(%s::int[], %s::text[]) as new (store_no, id)"
         " where not exists (select from edge where edge.store_no = new.store_no and edge.id = new.id)"
         " on conflict do nothing",
-        [stores, ids],
+        asked,
     )
     rows = connection.execute(
-        "select store_no, id, edge_no from edge join unnest(%s::int[], %s::text[]) as asked (store_no, id)"
-        " using (store_no, id)",
-        [stores, ids],
+        "select store_no, id, edge_no, log_no from edge"
+        " join unnest(%s::int[], %s::text[]) as asked (store_no, id) using (store_no, id)",
+        asked,
     ).fetchall()
-    return {(store_no, edge): edge_no for store_no, edge, edge_no in rows}
+    return {(store_no, edge): EdgeNumber(edge_no, log_no) for store_no, edge, edge_no, log_no in rows}
+
+
+def edges_heard(connection: Connection, store_no: int, *, after: int) -> list[EdgeNumber]:
+    """Return the edges of a store that were first heard after a log number, in that order."""
+    rows = connection.execute(
+        "select edge_no, log_no from edge where store_no = %s and log_no > %s order by log_no", [store_no, after]
+    ).fetchall()
+    return [EdgeNumber(edge_no, log_no) for edge_no, log_no in rows]
 
 
 def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> None:
@@ -104,8 +158,26 @@ def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> Non
     with connection.cursor() as cursor:
         cursor.executemany(
             "update edge set status = %s::jsonb, status_at = %s where store_no = %s and id = %s",
-            [(said.status, said.at, said.store_no, said.edge) for said in statuses],
+            [(said.status, to_datetime(said.at), said.store_no, said.edge) for said in statuses],
         )
+
+
+def _newest_adopted(connection: Connection, store_no: int) -> AdoptedPlan | None:
+    row = connection.execute(
+        "select log_no, plan_version, plan::text from adopted_plan where store_no = %s order by log_no desc limit 1",
+        [store_no],
+    ).fetchone()
+    return None if row is None else AdoptedPlan(store_no, row[0], row[1], load_store(row[2]))
+
+
+def _adopt(connection: Connection, stored: StoredPlan) -> AdoptedPlan:
+    row = connection.execute(
+        "insert into adopted_plan (store_no, plan_version, plan) values (%s, %s, %s::jsonb) returning log_no",
+        [stored.store_no, stored.version, dump_store(stored.plan).decode()],
+    ).fetchone()
+    if row is None:  # insert … returning always has one
+        raise RuntimeError("The database returned no log number.")
+    return AdoptedPlan(stored.store_no, row[0], stored.version, stored.plan)
 
 
 def _save_store(connection: Connection, store: StorePlan) -> bool:

@@ -35,10 +35,25 @@ create table anchor (
 );
 comment on table anchor is 'A fixed point with a known place: a gateway that hears tags or a beacon that phones hear.';
 
+-- One order for everything that an engine takes in: batches, edges when they are first heard, changes of the plan.
+create sequence log_order;
+
+-- Plans as ingest took them into use; from `log_no` on, signals are read against this one.
+create table adopted_plan (
+    store_no     integer not null references store,
+    log_no       bigint not null default nextval('log_order'),
+    plan_version integer not null,
+    plan         jsonb not null,
+    adopted_at   timestamptz not null default clock_timestamp(),
+    primary key (store_no, log_no)
+);
+comment on table adopted_plan is 'Which floor plan the signals of a store were read against, and since when.';
+
 create table edge (
     edge_no   integer generated always as identity primary key,
     store_no  integer not null references store,
     id        text not null,
+    log_no    bigint not null default nextval('log_order'),  -- when it was first heard
     status    jsonb not null default '{}',    -- the last retained status message
     status_at timestamptz,
     unique (store_no, id)
@@ -60,7 +75,7 @@ comment on table edge_cursor is 'How far each start of an edge is in the log, wi
 -- One row a batch, its accepted signals as columns (docs/adr/0002-signal-log-of-batches.md).
 create table signal_log (
     received_at timestamptz not null,
-    log_no      bigint generated always as identity,  -- order in which the one ingest committed
+    log_no      bigint not null default nextval('log_order'),  -- order in which the one ingest committed
     store_no    integer not null,
     edge_no     integer not null,
     boot        uuid not null,
@@ -78,6 +93,23 @@ create index signal_log_order on signal_log (store_no, log_no);
 -- A batch is compressed before it comes; asking PostgreSQL to try again costs time for nothing.
 alter table signal_log alter column batch set storage external;
 comment on table signal_log is 'Every accepted signal, one row a batch, in the order in which it was committed.';
+
+-- What an edge had to drop while its outbox was full, so that coverage is known.
+create table signal_gap (
+    edge_no        integer not null references edge,
+    boot           uuid not null,
+    first_sequence bigint not null,
+    last_sequence  bigint not null,            -- the one under which it stands in the log
+    store_no       integer not null,
+    signals        bigint not null,            -- that were dropped
+    from_at        timestamptz not null,
+    until_at       timestamptz not null,
+    received_at    timestamptz not null,
+    primary key (edge_no, boot, last_sequence),
+    check (first_sequence between 1 and last_sequence)
+);
+create index signal_gap_time on signal_gap (store_no, from_at);
+comment on table signal_gap is 'Signals that an edge dropped: the sequences they were in and the time they cover.';
 
 create table dead_letter (
     dead_letter_no bigint generated always as identity primary key,

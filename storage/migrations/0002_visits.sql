@@ -83,6 +83,9 @@ create table engine_snapshot (
     store_no   integer not null references store,
     log_no     bigint not null,
     engine     text not null,                 -- version that wrote it
+    decoded    bigint not null,               -- signals of engines before this one, under earlier plans
+    late       bigint not null,
+    repeated   bigint not null,
     sha256     bytea not null,
     state      bytea not null,
     taken_at   timestamptz not null default now(),

@@ -1,0 +1,232 @@
+"""The streaming sticky Viterbi: signals in order of time become decided stays.
+
+The checked doorway to decoder_kernels.py; docs/dwell-engine.md tells the method.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dwell import decoder_kernels as kernels
+from core.dwell.emission import RSSI_FLOOR_DBM, Tables
+from core.dwell.settings import Settings
+from core.limits import NS_PER_US
+from core.records import ClosedBy
+
+NODE: Final = np.dtype(
+    [
+        ("start", "<i8"),  # µs, first signal of the stay
+        ("zone", "<i4"),  # -1: before the first stay
+        ("parent", "<i4"),  # the stay before it
+        ("lanes", "<i4"),  # lanes whose path ends here
+        ("children", "<i4"),  # stays that follow this one in some lane's path
+        ("gap", "<i4"),  # µs from the last signal before the stay to its first
+        ("early", "<i4"),  # µs before `start` that entry may have been
+        ("late", "<i4"),  # µs after it
+        ("mark", "<i4"),  # signals of the store visit before the stay
+        ("sure", "<i4"),  # certainty summed before the stay, 64ths of a signal
+        ("held", "<i4"),  # 1: a lane still runs the stay, 2: entry decided, 0: neither
+        ("reserved", "<i8"),
+    ],
+)
+"""An undecided stay of some lane's past: 64 bytes."""
+
+STAY: Final = np.dtype(
+    [
+        ("entered_at", "<i8"),  # µs, as all times here
+        ("left_at", "<i8"),
+        ("entered_earliest", "<i8"),
+        ("entered_latest", "<i8"),
+        ("left_earliest", "<i8"),
+        ("left_latest", "<i8"),
+        ("device", "<i4"),
+        ("signals", "<i4"),
+        ("sure", "<i4"),
+        ("zone", "<i4"),
+        ("kind", "<i4"),
+        ("closed_by", "<i4"),
+        ("forced", "<i4"),
+        ("reserved", "<i4"),
+    ],
+)
+"""What the kernels write: a decided stay or a store visit."""
+
+RULE: Final = np.dtype(
+    [
+        ("step_us", "<i8"),
+        ("silence_us", "<i8"),
+        ("silence_max_us", "<i8"),
+        ("silence_gaps", "<i8"),
+        ("undecided_us", "<i8"),
+        ("undecided_stays", "<i8"),
+        ("visit_max_us", "<i8"),
+        ("forget_us", "<i8"),
+        ("gap_mean_us", "<i8"),
+        ("doubt", "<i8"),
+        ("rssi_floor_dbm", "<i8"),
+    ],
+)
+"""The settings as kernels read them."""
+
+TIME_BEFORE_ALL: Final = -(1 << 60)
+_STAYS_AT_ONCE: Final = 4096  # rows of the kernels' output buffer, 320 kB; it is emptied as often as needed
+_NODES_AT_FIRST: Final = 256
+
+
+def device_dtype(lanes: int) -> np.dtype[Any]:
+    """Return the record kept per device: `lanes` lanes, one per zone, and the scalars of its store visit."""
+    return np.dtype(
+        [
+            ("start", "<i8", (lanes,)),  # µs, first signal of the lane's running stay
+            ("score", "<i4", (lanes,)),  # quanta
+            ("node", "<i4", (lanes,)),  # the stay's own node, else that of the stay before
+            ("gap", "<i4", (lanes,)),  # µs from the last signal before the stay to its first
+            ("early", "<i4", (lanes,)),  # µs before `start` that entry may have been
+            ("late", "<i4", (lanes,)),  # µs after it
+            ("mark", "<i4", (lanes,)),  # signals of the store visit before the stay
+            ("mark_sure", "<i4", (lanes,)),  # certainty summed before the stay
+            ("step_at", "<i8"),  # µs, first signal of the advertisement
+            ("last_at", "<i8"),  # µs, last signal
+            ("arrived_at", "<i8"),
+            ("check_at", "<i8"),  # when to look next for a stretch that is ambiguous for too long
+            ("gap_mean", "<i8"),  # µs between advertisements
+            ("timeout", "<i8"),  # µs of silence that mean departure
+            ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
+            ("heard", "<i4"),  # signals of the store visit
+            ("sure", "<i4"),  # certainty summed, 64ths of a signal
+            ("step_signals", "<i4"),
+            ("gap_steps", "<i4"),
+            ("best", "<i4"),  # lane in the lead at the last advertisement
+            ("root", "<i4"),  # node that all paths hang on
+            ("nodes", "<i4"),
+            ("open", "<i4"),  # 1 while a store visit runs
+            ("forced", "<i4"),
+            ("reserved", "<i4", (3,)),
+        ],
+    )
+
+
+class Decoder:
+    """Decode the signals of one store; state of all devices, the arena and the rules.
+
+    Parameters
+    ----------
+    tables : Tables
+        What readings say, from core.dwell.emission.
+    settings : Settings
+    """
+
+    def __init__(self, tables: Tables, settings: Settings) -> None:
+        self.tables = tables
+        self.rules = _rules(settings)
+        self.state: NDArray[Any] = np.zeros(0, device_dtype(tables.lanes))
+        self.nodes: NDArray[Any] = np.zeros(0, NODE)
+        self.free: NDArray[np.int32] = np.zeros(0, np.int32)
+        self.cursor: NDArray[np.int64] = np.zeros(kernels.CURSORS, np.int64)
+        self.devices = 0
+        self._room = settings.undecided_stays + 8
+        self._out = np.zeros(max(_STAYS_AT_ONCE, 2 * self._room), STAY)
+
+    @property
+    def forced(self) -> int:
+        """Decisions made by the bound instead of by agreement."""
+        return int(self.cursor[kernels.FORCED])
+
+    def admit(self, devices: int) -> None:
+        """Make room for devices 0..devices-1."""
+        if devices > len(self.state):
+            grown = np.zeros(max(devices, 2 * len(self.state), 64), self.state.dtype)
+            grown[: len(self.state)] = self.state
+            grown["last_at"][len(self.state) :] = TIME_BEFORE_ALL
+            self.state = grown
+        self.devices = max(self.devices, devices)
+
+    def decode(self, signals: NDArray[Any]) -> NDArray[Any]:
+        """Take signals and return the stays (STAY) they decide.
+
+        Parameters
+        ----------
+        signals : structured array
+            SIGNAL with `ts` in microseconds, in order of `ts`, none before those of earlier calls, devices admitted.
+        """
+        tables = self.tables
+        self.cursor[kernels.NEXT] = 0
+        written = []
+        while True:
+            self.cursor[kernels.OUT] = 0
+            done = kernels.decode(
+                signals,
+                self.state,
+                self.nodes,
+                self.free,
+                tables.level,
+                tables.silence,
+                tables.penalty,
+                tables.posterior,
+                self.rules,
+                self._out,
+                self.cursor,
+            )
+            written.append(self._out[: self.cursor[kernels.OUT]].copy())
+            if done:
+                return np.concatenate(written)
+            self._make_room()
+
+    def close_silent(self, frontier_us: int, closed_by: ClosedBy = ClosedBy.SILENCE) -> NDArray[Any]:
+        """Close devices whose departure lies before `frontier_us`; all signals before it must have been decoded."""
+        self.cursor[kernels.NEXT] = 0
+        written = []
+        while True:
+            self.cursor[kernels.OUT] = 0
+            done = kernels.close_silent(
+                self.state,
+                self.devices,
+                self.nodes,
+                self.free,
+                self.tables.posterior,
+                frontier_us,
+                self._room,
+                int(closed_by),
+                self._out,
+                self.cursor,
+            )
+            written.append(self._out[: self.cursor[kernels.OUT]].copy())
+            if done:
+                return np.concatenate(written)
+            self._make_room()
+
+    def decided_through(self, frontier_us: int) -> int:
+        """Time in microseconds before which every visit that ended has been returned."""
+        return int(kernels.decided_through(self.state, self.devices, self.nodes, frontier_us))
+
+    def _make_room(self) -> None:
+        """Double the arena if it is that which ran out; the output buffer is empty again anyway."""
+        if self.cursor[kernels.FREE] >= kernels.NODES_A_STEP:
+            return
+        old = len(self.nodes)
+        new = max(2 * old, _NODES_AT_FIRST)
+        nodes = np.zeros(new, NODE)
+        nodes[:old] = self.nodes
+        free = np.zeros(new, np.int32)
+        count = int(self.cursor[kernels.FREE])
+        free[:count] = self.free[:count]
+        free[count : count + new - old] = np.arange(new - 1, old - 1, -1, dtype=np.int32)
+        self.nodes, self.free = nodes, free
+        self.cursor[kernels.FREE] = count + new - old
+
+
+def _rules(settings: Settings) -> NDArray[Any]:
+    rules = np.zeros(1, RULE)
+    rules["step_us"] = settings.step_ns // NS_PER_US
+    rules["silence_us"] = settings.silence_ns // NS_PER_US
+    rules["silence_max_us"] = settings.silence_max_ns // NS_PER_US
+    rules["silence_gaps"] = settings.silence_gaps
+    rules["undecided_us"] = settings.undecided_ns // NS_PER_US
+    rules["undecided_stays"] = settings.undecided_stays
+    rules["visit_max_us"] = settings.visit_max_ns // NS_PER_US
+    rules["forget_us"] = settings.forget_ns // NS_PER_US
+    rules["gap_mean_us"] = settings.gap_mean_ns // NS_PER_US
+    rules["doubt"] = settings.doubt
+    rules["rssi_floor_dbm"] = RSSI_FLOOR_DBM
+    return rules

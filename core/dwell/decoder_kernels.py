@@ -1,0 +1,477 @@
+"""Streaming sticky Viterbi, the kernels. docs/dwell-engine.md tells the method; words are used as there.
+
+Per device one record: a lane per zone (score, start of the running stay, ...) and a few scalars. Past stays that
+are not yet decided live in an arena of nodes. All scores are integers, all times whole microseconds.
+
+Constants stand in this file: with `cache=True` one imported from another module would stay stale after a change.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+# places in `cursor`, the decoder's own counters
+NEXT = 0  # next signal to take
+OUT = 1  # stays written
+FREE = 2  # nodes on the free list
+FORCED = 3  # decisions by the bound
+CURSORS = 4
+
+# bits of `flags` of a stay
+FORCED_FLAG = 1
+
+NOTHING = -1  # zone of the node before the first stay; parent of that node
+NO_SCORE = -(1 << 30)
+GAP_MOST = (1 << 31) - 1
+GAP_SHIFT = 17
+LEAD_SHIFT = 5
+ZONE_KIND = 0
+STORE_KIND = 1
+MOVED_ON = 0
+SILENCE = 1
+STORE_CLOSED = 4
+WARM_1, WARM_2, WARM_3 = 2, 6, 14  # steps after which the mean gap moves by 1/4, 1/8, 1/16 of a new gap
+NODES_A_STEP = 4  # taken from the free list at most: arrival, own node, own node of a forced decision, last stay
+GAP_BOUND = 3  # -ln(.05): 95% of exponential gaps are shorter than three mean gaps
+
+
+@njit(cache=True, nogil=True)
+def decode(
+    signals: Any,
+    state: Any,
+    nodes: Any,
+    free: Any,
+    level: Any,
+    silence: Any,
+    penalty: Any,
+    posterior: Any,
+    rules: Any,
+    out: Any,
+    cursor: Any,
+) -> bool:
+    """Take signals in order of time; write decided stays. Return False if it stopped for want of room.
+
+    signals : record array (ts in microseconds, device, anchor, rssi_dbm), sorted by ts
+    state : record array, one row per device; nodes, free : the arena and its free list
+    level, silence, penalty, posterior : the tables of core.dwell.emission
+    rules : one-row record array; out : record array for stays; cursor : int64 (CURSORS,)
+    """
+    rule = rules[0]
+    step_us = rule["step_us"]
+    rssi_floor = rule["rssi_floor_dbm"]
+    lanes = silence.size
+    top_row = level.shape[1] - 1
+    last_bin = penalty.size - 1
+    last_lead = posterior.size - 1
+    doubt = rule["doubt"]
+    room = rule["undecided_stays"] + 8  # rows that one step can write: all undecided stays, the last, the store visit
+    for index in range(cursor[NEXT], signals.size):
+        signal = signals[index]
+        place = signal["device"]
+        device = state[place]
+        score = device["score"]
+        now = signal["ts"]
+        if not device["open"] or now - device["step_at"] >= step_us:
+            # a new advertisement
+            if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
+                cursor[NEXT] = index
+                return False
+            gap = now - device["last_at"]
+            if device["open"] and gap > device["timeout"]:
+                _close(place, device, nodes, free, posterior, out, cursor, SILENCE)
+            if device["open"] and now - device["arrived_at"] >= rule["visit_max_us"]:
+                _close(place, device, nodes, free, posterior, out, cursor, STORE_CLOSED)
+            if not device["open"]:
+                _arrive(device, nodes, free, silence, rule, cursor, now)
+            else:
+                node = device["node"]
+                start = device["start"]
+                best = device["best"]
+                top = score[0]
+                for lane in range(1, lanes):
+                    top = max(top, score[lane])
+                if score[best] != top:
+                    best = 0
+                    while score[best] != top:
+                        best += 1
+                    device["best"] = best
+                second = np.int32(NO_SCORE)
+                for lane in range(lanes):
+                    second = max(second, score[lane] if lane != best else np.int32(NO_SCORE))
+                lead = min((top - second) >> LEAD_SHIFT, last_lead)
+                device["sure"] += posterior[lead] * device["step_signals"]
+                device["step_signals"] = 0
+                cost = penalty[min(gap >> GAP_SHIFT, last_bin)]
+                bar = top - cost  # who lies below does better by coming from the best zone now
+                resets = 0
+                moves = 0
+                own = node[best]
+                for lane in range(lanes):
+                    low = score[lane] < bar
+                    resets += low
+                    moves += low & (node[lane] != own)
+                if resets > 0 and nodes[own]["zone"] != best:
+                    own = _own(device, nodes, free, cursor, best)
+                    moves = resets
+                if moves > 0:
+                    for lane in range(lanes):
+                        if score[lane] < bar and node[lane] != own:
+                            _leave(device, nodes, free, cursor, lane)
+                            node[lane] = own
+                            nodes[own]["lanes"] += 1
+                heard = device["heard"]
+                sure = device["sure"]
+                early = device["early"]
+                late = device["late"]
+                for lane in range(lanes):
+                    margin = score[lane] - bar
+                    since = now - start[lane]
+                    low = margin < 0
+                    reach = gap if margin < -doubt else min(since + early[lane], GAP_MOST)
+                    early[lane] = reach if low else early[lane]
+                    seen = min(since, GAP_MOST) if (margin < doubt) & (lane != best) else late[lane]
+                    late[lane] = 0 if low else seen
+                    score[lane] = max(margin, 0) - cost + silence[lane]
+                    start[lane] = now if low else start[lane]
+                    device["gap"][lane] = gap if low else device["gap"][lane]
+                    device["mark"][lane] = heard if low else device["mark"][lane]
+                    device["mark_sure"][lane] = sure if low else device["mark_sure"][lane]
+                if moves > 0:
+                    _settle(place, device, nodes, free, out, cursor)
+                    if device["nodes"] > rule["undecided_stays"]:
+                        _force(place, device, nodes, free, silence, out, cursor, cost, gap, now)
+                if now >= device["check_at"]:
+                    device["check_at"] = now + rule["undecided_us"] // 4
+                    ended = _first_end(device, nodes, best)
+                    if ended < device["last_at"] and now - ended > rule["undecided_us"]:
+                        _force(place, device, nodes, free, silence, out, cursor, cost, gap, now)
+                _learn_gap(device, rule, gap)
+            device["step_at"] = now
+        device["last_at"] = now
+        device["heard"] += 1
+        device["step_signals"] += 1
+        row = min(max(signal["rssi_dbm"] - rssi_floor, 0), top_row)
+        anchor = signal["anchor"]
+        for lane in range(lanes):
+            score[lane] += level[anchor, row, lane]
+    cursor[NEXT] = signals.size
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor: Any, now: int) -> None:
+    """Begin a store visit: every zone is as likely, and all lanes hang on a node before the first stay."""
+    if now - device["last_at"] > rule["forget_us"]:
+        device["gap_mean"] = rule["gap_mean_us"]
+        device["gap_steps"] = 0
+        _set_timeout(device, rule)
+    cursor[FREE] -= 1
+    root = free[cursor[FREE]]
+    nodes[root]["zone"] = NOTHING
+    nodes[root]["parent"] = NOTHING
+    nodes[root]["lanes"] = silence.size
+    nodes[root]["children"] = 0
+    before = min(GAP_BOUND * device["gap_mean"], GAP_MOST)
+    device["before"] = before
+    for lane in range(silence.size):
+        device["score"][lane] = silence[lane]
+        device["node"][lane] = root
+        device["start"][lane] = now
+        device["gap"][lane] = 0
+        device["early"][lane] = before
+        device["late"][lane] = 0
+        device["mark"][lane] = 0
+        device["mark_sure"][lane] = 0
+    device["root"] = root
+    device["nodes"] = 1
+    device["best"] = 0
+    device["open"] = 1
+    device["arrived_at"] = now
+    device["check_at"] = now + rule["undecided_us"]
+    device["heard"] = 0
+    device["sure"] = 0
+    device["step_signals"] = 0
+    device["forced"] = 0
+
+
+@njit(cache=True, nogil=True)
+def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> int:
+    """Give a lane's running stay a node of its own, so that later stays can hang on it."""
+    cursor[FREE] -= 1
+    own = free[cursor[FREE]]
+    parent = device["node"][lane]
+    nodes[own]["zone"] = lane
+    nodes[own]["parent"] = parent
+    nodes[own]["lanes"] = 1
+    nodes[own]["children"] = 0
+    nodes[own]["start"] = device["start"][lane]
+    nodes[own]["gap"] = device["gap"][lane]
+    nodes[own]["early"] = device["early"][lane]
+    nodes[own]["late"] = device["late"][lane]
+    nodes[own]["mark"] = device["mark"][lane]
+    nodes[own]["sure"] = device["mark_sure"][lane]
+    nodes[own]["held"] = 1
+    nodes[parent]["lanes"] -= 1
+    nodes[parent]["children"] += 1
+    device["node"][lane] = own
+    device["nodes"] += 1
+    return own  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def _leave(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> None:
+    """Take a lane off its node; a node that nothing hangs on any more is free, and so on upwards."""
+    at = device["node"][lane]
+    if nodes[at]["zone"] == lane:
+        _hold(device, nodes, at)
+        nodes[at]["held"] = 0
+    nodes[at]["lanes"] -= 1
+    while nodes[at]["lanes"] == 0 and nodes[at]["children"] == 0:
+        above = nodes[at]["parent"]
+        free[cursor[FREE]] = at
+        cursor[FREE] += 1
+        device["nodes"] -= 1
+        nodes[above]["children"] -= 1
+        at = above
+
+
+@njit(cache=True, nogil=True)
+def _hold(device: Any, nodes: Any, at: int) -> None:
+    """Copy the bounds of entry from the lane that still runs this stay into its node."""
+    if nodes[at]["held"] == 1:
+        lane = nodes[at]["zone"]
+        nodes[at]["early"] = device["early"][lane]
+        nodes[at]["late"] = device["late"][lane]
+
+
+@njit(cache=True, nogil=True)
+def _settle(place: int, device: Any, nodes: Any, free: Any, out: Any, cursor: Any) -> None:
+    """While every survivor hangs on one child of the root, the root's stay is decided: write it, go down."""
+    root = device["root"]
+    while nodes[root]["lanes"] == 0 and nodes[root]["children"] == 1:
+        child = device["node"][device["best"]]
+        while nodes[child]["parent"] != root:
+            child = nodes[child]["parent"]
+        _hold(device, nodes, child)
+        nodes[child]["held"] = 2  # its entry is decided: no later alternative counts
+        if nodes[root]["zone"] != NOTHING:
+            _write(place, device, nodes, root, child, out, cursor)
+        free[cursor[FREE]] = root
+        cursor[FREE] += 1
+        device["nodes"] -= 1
+        nodes[child]["parent"] = NOTHING
+        root = child
+    device["root"] = root
+
+
+@njit(cache=True, nogil=True)
+def _write(place: int, device: Any, nodes: Any, stay: int, after: int, out: Any, cursor: Any) -> None:
+    """Write the stay of one node, ended by the stay of another."""
+    left = nodes[after]["start"] - nodes[after]["gap"]
+    row = out[cursor[OUT]]
+    cursor[OUT] += 1
+    row["kind"] = ZONE_KIND
+    row["device"] = place
+    row["zone"] = nodes[stay]["zone"]
+    row["entered_at"] = nodes[stay]["start"]
+    row["left_at"] = left
+    row["entered_earliest"] = nodes[stay]["start"] - nodes[stay]["early"]
+    row["entered_latest"] = nodes[stay]["start"] + nodes[stay]["late"]
+    row["left_earliest"] = min(left, nodes[after]["start"] - nodes[after]["early"])
+    row["left_latest"] = nodes[after]["start"] + nodes[after]["late"]
+    row["signals"] = nodes[after]["mark"] - nodes[stay]["mark"]
+    row["sure"] = nodes[after]["sure"] - nodes[stay]["sure"]
+    row["closed_by"] = MOVED_ON
+    row["forced"] = device["forced"]
+
+
+@njit(cache=True, nogil=True)
+def _close(
+    place: int, device: Any, nodes: Any, free: Any, posterior: Any, out: Any, cursor: Any, closed_by: int
+) -> None:
+    """End the store visit at the last signal: write the rest of the best path and the store visit itself."""
+    score = device["score"]
+    best = device["best"]
+    for lane in range(score.size):
+        if score[lane] > score[best]:
+            best = lane
+    if score[best] == score[device["best"]]:
+        best = device["best"]
+    else:
+        for lane in range(best, -1, -1):  # the lowest of equals
+            if score[lane] == score[best]:
+                best = lane
+    device["best"] = best
+    second = NO_SCORE
+    for lane in range(score.size):
+        if lane != best and score[lane] > second:
+            second = score[lane]
+    lead = min((score[best] - second) >> LEAD_SHIFT, posterior.size - 1)
+    device["sure"] += posterior[lead] * device["step_signals"]
+    for lane in range(score.size):  # drop the other lanes: then the best path is the only one and settles
+        if lane != best:
+            nodes[device["root"]]["lanes"] += 1  # keeps the root alive until all have left
+            _leave(device, nodes, free, cursor, lane)
+    nodes[device["root"]]["lanes"] -= score.size - 1
+    if nodes[device["node"][best]]["zone"] != best:
+        _own(device, nodes, free, cursor, best)
+    _settle(place, device, nodes, free, out, cursor)
+    stay = device["root"]
+    _hold(device, nodes, stay)
+    after = min(GAP_BOUND * device["gap_mean"], GAP_MOST)
+    row = out[cursor[OUT]]
+    row["kind"] = ZONE_KIND
+    row["device"] = place
+    row["zone"] = best
+    row["entered_at"] = nodes[stay]["start"]
+    row["left_at"] = device["last_at"]
+    row["entered_earliest"] = nodes[stay]["start"] - nodes[stay]["early"]
+    row["entered_latest"] = nodes[stay]["start"] + nodes[stay]["late"]
+    row["left_earliest"] = device["last_at"]
+    row["left_latest"] = device["last_at"] + after
+    row["signals"] = device["heard"] - nodes[stay]["mark"]
+    row["sure"] = device["sure"] - nodes[stay]["sure"]
+    row["closed_by"] = closed_by
+    row["forced"] = 0
+    store = out[cursor[OUT] + 1]
+    store["kind"] = STORE_KIND
+    store["device"] = place
+    store["zone"] = NOTHING
+    store["entered_at"] = device["arrived_at"]
+    store["left_at"] = device["last_at"]
+    store["entered_earliest"] = device["arrived_at"] - device["before"]
+    store["entered_latest"] = device["arrived_at"]
+    store["left_earliest"] = device["last_at"]
+    store["left_latest"] = device["last_at"] + after
+    store["signals"] = device["heard"]
+    store["sure"] = device["sure"]
+    store["closed_by"] = closed_by
+    store["forced"] = 0
+    cursor[OUT] += 2
+    free[cursor[FREE]] = stay
+    cursor[FREE] += 1
+    device["nodes"] = 0
+    device["open"] = 0
+
+
+@njit(cache=True, nogil=True)
+def _first_end(device: Any, nodes: Any, lane: int) -> int:
+    """Return when the first undecided stay on a lane's path ended; the last signal if it still runs."""
+    root = device["root"]
+    at = device["node"][lane]
+    if nodes[at]["zone"] == lane:  # the lane runs the stay of this node itself
+        if at == root:
+            return int(device["last_at"])
+        before = nodes[at]["start"] - nodes[at]["gap"]
+        at = nodes[at]["parent"]
+    else:
+        before = device["start"][lane] - device["gap"][lane]
+    ended = device["last_at"]
+    while at != root:
+        ended = before
+        before = nodes[at]["start"] - nodes[at]["gap"]
+        at = nodes[at]["parent"]
+    if nodes[root]["zone"] == NOTHING:
+        return int(ended)
+    return int(before)
+
+
+@njit(cache=True, nogil=True)
+def _force(
+    place: int,
+    device: Any,
+    nodes: Any,
+    free: Any,
+    silence: Any,
+    out: Any,
+    cursor: Any,
+    cost: int,
+    gap: int,
+    now: int,
+) -> None:
+    """Decide for the best path: every lane off it starts anew from the best zone, as if it had just left it."""
+    best = device["best"]
+    own = device["node"][best]
+    if nodes[own]["zone"] != best:
+        own = _own(device, nodes, free, cursor, best)
+    for lane in range(silence.size):
+        if device["node"][lane] != own:
+            nodes[own]["lanes"] += 1
+            _leave(device, nodes, free, cursor, lane)
+            device["node"][lane] = own
+            device["score"][lane] = silence[lane] - cost
+            device["start"][lane] = now
+            device["gap"][lane] = gap
+            device["early"][lane] = gap
+            device["late"][lane] = 0
+            device["mark"][lane] = device["heard"]
+            device["mark_sure"][lane] = device["sure"]
+    cursor[FORCED] += 1
+    device["forced"] = 1
+    _settle(place, device, nodes, free, out, cursor)
+    device["forced"] = 0
+
+
+@njit(cache=True, nogil=True)
+def _learn_gap(device: Any, rule: Any, gap: int) -> None:
+    """Follow the mean gap between adverts: quickly at first, then by a sixteenth."""
+    steps = device["gap_steps"]
+    if steps < WARM_1:
+        shift = 1
+    elif steps < WARM_2:
+        shift = 2
+    elif steps < WARM_3:
+        shift = 3
+    else:
+        shift = 4
+    device["gap_mean"] += (gap - device["gap_mean"]) >> shift
+    device["gap_steps"] = min(steps + 1, WARM_3)
+    _set_timeout(device, rule)
+
+
+@njit(cache=True, nogil=True)
+def _set_timeout(device: Any, rule: Any) -> None:
+    wanted = rule["silence_gaps"] * device["gap_mean"]
+    device["timeout"] = min(max(wanted, rule["silence_us"]), rule["silence_max_us"])
+
+
+@njit(cache=True, nogil=True)
+def close_silent(
+    state: Any,
+    count: int,
+    nodes: Any,
+    free: Any,
+    posterior: Any,
+    frontier: int,
+    room: int,
+    closed_by: int,
+    out: Any,
+    cursor: Any,
+) -> bool:
+    """Close every device whose departure lies before `frontier`. Return False if it stopped for want of room.
+
+    `cursor[NEXT]` is the next device; `frontier` in microseconds: all signals before it have been decoded.
+    """
+    for place in range(cursor[NEXT], count):
+        device = state[place]
+        if device["open"] and frontier - device["last_at"] > device["timeout"]:
+            if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
+                cursor[NEXT] = place
+                return False
+            _close(place, device, nodes, free, posterior, out, cursor, closed_by)
+    cursor[NEXT] = count
+    return True
+
+
+@njit(cache=True, nogil=True)
+def decided_through(state: Any, count: int, nodes: Any, frontier: int) -> int:
+    """Return the time (microseconds) before which every ended visit has been written."""
+    through = frontier
+    for place in range(count):
+        device = state[place]
+        if not device["open"]:
+            continue
+        for lane in range(device["score"].size):
+            through = min(through, _first_end(device, nodes, lane))
+    return through

@@ -1,0 +1,279 @@
+"""The dwell engine of one store: signals in, visits out.
+
+push -> reorder -> decoder -> visits
+          `-> presence (uses signals at once)
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dwell import presence_kernels, snapshot
+from core.dwell.decoder import NODE, Decoder, device_dtype
+from core.dwell.devices import DeviceTable
+from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, tables
+from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
+from core.dwell.reorder import LONG_AGO, Reorder
+from core.dwell.settings import Settings
+from core.dwell.visits import in_fixed_order, visits_from
+from core.errors import InputError, SnapshotError
+from core.floorplan import StorePlan
+from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
+from core.records import PRESENCE, SIGNAL, ClosedBy, PresenceArray, SignalArray, VisitArray
+
+_SWEEP_US: Final = 1_000_000
+"""Departures by silence are looked for once a second of data time: it says when a visit is reported, not what."""
+DEFAULT: Final = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCounts:
+    """Signals since the start: `decoded` is all that were pushed, with the late and the repeated ones.
+
+    `late` came behind the watermark and were left out; `repeated` were exact copies and were left out;
+    `forced` counts stretches of path decided by the bound instead of by agreement.
+    """
+
+    decoded: int
+    late: int
+    repeated: int
+    forced: int
+
+
+class StoreEngine:
+    """Turn the signals of one store into zone visits and store visits.
+
+    Visits do not depend on how signals are cut into pushes, on their order within the lateness bound, on
+    repetition, on the order in which devices were first seen, or on the interleaving of sources within the patience.
+
+    Parameters
+    ----------
+    plan : StorePlan
+    model : Model, optional
+        From `calibrate` or `load`; `prior_model(plan)` where there is none.
+    settings : Settings
+
+    Raises
+    ------
+    ModelError
+        If the model was made for another plan.
+    """
+
+    def __init__(self, plan: StorePlan, model: Model | None = None, settings: Settings = DEFAULT) -> None:
+        self.plan = plan
+        self.model = model if model is not None else prior_model(plan)
+        check_fits(self.model, plan)
+        self.settings = settings
+        self._devices = DeviceTable()
+        self._reorder = Reorder(settings)
+        self._decoder = Decoder(tables(self.model, settings), settings)
+        self._decoded = 0
+        self._frontier_us = LONG_AGO
+        self._swept_us = LONG_AGO
+
+    @property
+    def counts(self) -> EngineCounts:
+        """What became of the signals so far."""
+        return EngineCounts(self._decoded, self._reorder.late, self._reorder.repeated, self._decoder.forced)
+
+    @property
+    def decided_through(self) -> int:
+        """Time in ns: every visit that ended before it has been returned."""
+        return self._decoder.decided_through(self._frontier_us) * NS_PER_US
+
+    def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Return dense indices of pseudonyms (uint8, shape (k, 16)); new devices are added."""
+        return self._devices.index(pseudonyms)
+
+    def pseudonyms(self, index: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return the pseudonyms (uint8, shape (k, 16)) of dense indices."""
+        return self._devices.pseudonyms(index)
+
+    def expect(self, source: int) -> None:
+        """Wait, within the patience, for a source that has not spoken yet.
+
+        Without it a source that first speaks after others are already further by more than the lateness bound finds
+        its older signals late.
+        """
+        self._reorder.expect(source)
+
+    def push(self, signals: SignalArray, source: int = 0) -> VisitArray:
+        """Take signals in order of arrival and return the visits that became final, in a fixed order.
+
+        Parameters
+        ----------
+        signals : SIGNAL, shape (n,)
+            `device` from `device_index`, `anchor` an index into the plan; times are floored to microseconds.
+        source : int
+            Whose order of arrival this is (an edge); each source has its own watermark.
+
+        Returns
+        -------
+        VISIT, shape (k,)
+            Sorted by entered_at, kind, zone, pseudonym.
+
+        Raises
+        ------
+        InputError
+            If a device, anchor or level is out of range; nothing has been taken in then.
+        """
+        self._check(signals)
+        self._decoded += len(signals)
+        self._reorder.push(signals, source)
+        released = self._reorder.release()
+        return self._visits(released, self._reorder.watermark_us)
+
+    def finish(self, closed_by: ClosedBy = ClosedBy.END_OF_RECORDING) -> VisitArray:
+        """Decode all that is held, close every visit at its last signal and return the visits."""
+        released = self._reorder.flush()
+        rest = self._visits(released, self._reorder.watermark_us, sweep=True)
+        self._decoder.admit(len(self._devices))
+        stays = self._decoder.close_silent(1 << 62, closed_by)
+        return self._in_order(np.concatenate([rest, visits_from(stays, self.settings)]))
+
+    def presence(self) -> PresenceArray:
+        """Return where devices are now, in order of device index; provisional, uses signals that are not decoded yet.
+
+        A device that has been silent for longer than its departure timeout, measured by the newest signal of the
+        store, is not in it.
+        """
+        self._decoder.admit(len(self._devices))
+        state = self._decoder.state[: self._decoder.devices]
+        held = self._reorder.preview()
+        waiting, rows = np.unique(held["device"], return_inverse=True)
+        chosen = np.union1d(np.flatnonzero(state["open"]), waiting)
+        now = state[chosen]
+        tabled = self._decoder.tables
+        presence_kernels.carry_on(
+            held,
+            np.searchsorted(chosen, waiting)[rows],
+            now,
+            tabled.level,
+            tabled.silence,
+            tabled.penalty,
+            self._decoder.rules,
+        )
+        here = self._reorder.newest_us - now["last_at"] <= now["timeout"]
+        return _presence_rows(now[here], chosen[here], tabled.posterior)
+
+    def snapshot(self) -> bytes:
+        """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
+        decoder, reorder = self._decoder, self._reorder
+        decoder.admit(len(self._devices))
+        return snapshot.pack(
+            snapshot.State(
+                fingerprint=_fingerprint(self.plan, self.model, self.settings),
+                devices=self._devices.rows().tobytes(),
+                device_state=decoder.state[: decoder.devices].tobytes(),
+                device_bytes=decoder.state.dtype.itemsize,
+                nodes=decoder.nodes.tobytes(),
+                free=decoder.free.tobytes(),
+                cursor=decoder.cursor.tobytes(),
+                pending=reorder.pending().tobytes(),
+                newest=sorted(reorder.newest.items()),
+                expected=sorted(reorder.expected),
+                watermark_us=reorder.watermark_us,
+                newest_us=reorder.newest_us,
+                frontier_us=self._frontier_us,
+                swept_us=self._swept_us,
+                decoded=self._decoded,
+                late=reorder.late,
+                repeated=reorder.repeated,
+            )
+        )
+
+    @classmethod
+    def restore(
+        cls, data: bytes, plan: StorePlan, model: Model | None = None, settings: Settings = DEFAULT
+    ) -> "StoreEngine":
+        """Return an engine that goes on where `snapshot` was taken.
+
+        Raises
+        ------
+        SnapshotError
+            If the bytes are torn, changed, of another version, or were taken under another plan, model or settings.
+        ModelError
+            If the model was made for another plan.
+        """
+        state = snapshot.unpack(data)
+        engine = cls(plan, model, settings)
+        if state.fingerprint != _fingerprint(plan, engine.model, settings):
+            raise SnapshotError(
+                "The snapshot was taken under another floor plan, model or settings.",
+                hint="Start empty and replay the signal log.",
+            )
+        decoder, reorder = engine._decoder, engine._reorder
+        dtype = device_dtype(decoder.tables.lanes)
+        if state.device_bytes != dtype.itemsize:
+            raise SnapshotError("The snapshot keeps another record per device.", hint="Replay the signal log.")
+        engine._devices = DeviceTable.from_rows(snapshot.array(state.devices, np.uint64).reshape(-1, 2))
+        held = snapshot.array(state.device_state, dtype)
+        decoder.admit(len(held))
+        decoder.state[: len(held)] = held
+        decoder.nodes = snapshot.array(state.nodes, NODE)
+        decoder.free = snapshot.array(state.free, np.int32)
+        decoder.cursor = snapshot.array(state.cursor, np.int64)
+        reorder.restore_pending(snapshot.array(state.pending, SIGNAL))
+        reorder.newest = dict(state.newest)
+        reorder.expected = set(state.expected)
+        reorder.watermark_us = state.watermark_us
+        reorder.newest_us = state.newest_us
+        reorder.late = state.late
+        reorder.repeated = state.repeated
+        engine._frontier_us = state.frontier_us
+        engine._swept_us = state.swept_us
+        engine._decoded = state.decoded
+        return engine
+
+    def _check(self, signals: SignalArray) -> None:
+        if signals.dtype != SIGNAL or signals.ndim != 1:
+            raise InputError("Signals come as a one-dimensional array of dtype SIGNAL.")
+        if not len(signals):
+            return
+        for column, low, high in (
+            ("device", 0, len(self._devices) - 1),
+            ("anchor", 0, len(self.plan.anchors) - 1),
+            ("rssi_dbm", RSSI_MIN_DBM, RSSI_MAX_DBM),
+        ):
+            least, most = int(signals[column].min()), int(signals[column].max())
+            if least < low or most > high:
+                wrong = least if least < low else most
+                raise InputError(f"A signal's {column} is {wrong}; {low} to {high} can be taken.", where=self.plan.id)
+
+    def _visits(self, released: NDArray[Any], frontier_us: int, *, sweep: bool = False) -> VisitArray:
+        """Decode what was released and close who fell silent before the frontier."""
+        self._decoder.admit(len(self._devices))
+        stays = [self._decoder.decode(released)]
+        self._frontier_us = max(self._frontier_us, frontier_us)
+        if sweep or self._frontier_us - self._swept_us >= _SWEEP_US:
+            self._swept_us = self._frontier_us
+            stays.append(self._decoder.close_silent(self._frontier_us))
+        return self._in_order(visits_from(np.concatenate(stays), self.settings))
+
+    def _in_order(self, visits: VisitArray) -> VisitArray:
+        return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
+
+
+def _fingerprint(plan: StorePlan, model: Model, settings: Settings) -> bytes:
+    told = [plan_fingerprint(plan), dump(model), settings.words]
+    return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
+
+
+def _presence_rows(now: NDArray[Any], index: NDArray[Any], posterior: NDArray[np.int32]) -> PresenceArray:
+    """Make PRESENCE rows of device records."""
+    best = np.zeros(len(now), np.int64)
+    lead = np.zeros(len(now), np.int64)
+    presence_kernels.leaders(now, best, lead)
+    rows = np.zeros(len(now), PRESENCE)
+    rows["device"] = index
+    rows["zone"] = best
+    rows["arrived_at"] = now["arrived_at"] * NS_PER_US
+    rows["last_signal_at"] = now["last_at"] * NS_PER_US
+    if len(now):
+        rows["in_zone_since"] = np.take_along_axis(now["start"], best[:, None], axis=1)[:, 0] * NS_PER_US
+    rows["confidence"] = posterior[np.minimum(lead >> LEAD_SHIFT, LEAD_BINS - 1)] / SURE_UNIT
+    return rows

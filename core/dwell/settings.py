@@ -1,0 +1,103 @@
+"""Every threshold of the dwell engine, once, with the reason for its number."""
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from core.errors import ConfigurationError
+from core.limits import NS_PER_S, NS_PER_US
+
+STEP_NS_MAX: Final = NS_PER_S
+SILENCE_NS_MAX: Final = 1_800 * NS_PER_S  # gaps are kept as 32-bit microseconds: below 2,147 s
+
+VISIT_NS_MAX: Final = 48 * 3600 * NS_PER_S  # certainty is summed in 32 bits: 64 x 190 signals/s x 48 h
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What may be set about an engine; times are nanoseconds of data time, never of a clock."""
+
+    lateness_ns: int = 30 * NS_PER_S
+    """How far a signal may come behind its source's newest. An edge sends once a second and retries within
+    ten; thirty leaves room for three retries."""
+
+    patience_ns: int = 300 * NS_PER_S
+    """How long the store waits for a source that fell behind before going on without it. Five minutes cover
+    the restart of a gateway or a broker; beyond that, visits of the whole store would wait for one edge."""
+
+    step_ns: int = 100_000_000
+    """Signals of a device within this time are one advertisement heard by several anchors. Below every legal
+    advertising interval in use (100 ms is the fastest common one), above the spread of receivers' clocks."""
+
+    stay_min_ns: int = 5 * NS_PER_S
+    """A shorter stay is no visit: at 1.2 m/s it takes 5 s to walk through a 6 m zone without stopping."""
+
+    silence_ns: int = 60 * NS_PER_S
+    """Silence after which a device has left, unless its own gaps ask for more. Phones in pockets are quiet
+    for half a minute; a minute outside is not worth a second store visit."""
+
+    silence_max_ns: int = 900 * NS_PER_S
+    """No gap is so typical that a quarter of an hour of silence is still presence."""
+
+    silence_gaps: int = 14
+    """Departure after this many mean gaps: gaps of a lossy advertiser are close to exponential, and
+    exp(-14) is one false departure in a million adverts."""
+
+    stay_mean_s: float = 1000.0
+    """Sets how sticky the path is: leaving costs ln(zones / (dt / stay_mean)). Longer than real stays
+    because the noise of neighbouring adverts is not independent (a body stays where it shades)."""
+
+    evidence_weight: float = 0.6
+    """Weight of hearing or not hearing an anchor: the detections of one advert at several anchors share
+    one transmission, so that they count for less than their number."""
+
+    doubt_nats: float = 3.0
+    """Alternatives within this log-probability of the best stay inside the 95% bounds: ln(20) = 3.0."""
+
+    undecided_ns: int = 300 * NS_PER_S
+    """A stretch that stays ambiguous this long is decided for its best path and marked as forced."""
+
+    undecided_stays: int = 64
+    """Undecided stays one device may hold before its path is forced; bounds the arena (64 stays of 64 bytes)."""
+
+    gap_mean_ns: int = 4 * NS_PER_S
+    """Mean gap of a device nothing is known of: most tags and phones are heard once in 1 to 10 s. With
+    `silence_gaps` it stays just below `silence_ns`, and the first wide gap already widens it."""
+
+    forget_ns: int = 36 * 3600 * NS_PER_S
+    """After this absence a device is as new: pseudonyms of unknown devices live for a day."""
+
+    visit_max_ns: int = 24 * 3600 * NS_PER_S
+    """No store visit is longer than a day; what never leaves (shelf tags) gets one a day. Keeps sums in 32 bits."""
+
+    def __post_init__(self) -> None:
+        """Check what kernels rely on.
+
+        Raises
+        ------
+        ConfigurationError
+            Naming the setting and its range.
+        """
+        if not NS_PER_US <= self.step_ns <= STEP_NS_MAX:
+            raise ConfigurationError("step_ns lies between a microsecond and a second.")
+        if not self.step_ns <= self.silence_ns <= self.silence_max_ns <= SILENCE_NS_MAX:
+            raise ConfigurationError("step_ns <= silence_ns <= silence_max_ns <= 30 minutes does not hold.")
+        if self.lateness_ns < 0 or self.patience_ns < 0 or self.stay_min_ns < 0 or self.undecided_ns < 0:
+            raise ConfigurationError("lateness_ns, patience_ns, stay_min_ns and undecided_ns are not negative.")
+        if not (self.stay_mean_s > 0 and 0 <= self.evidence_weight <= 1 and 0 < self.doubt_nats < 50):
+            raise ConfigurationError("stay_mean_s > 0, evidence_weight in 0..1 and doubt_nats in 0..50 do not hold.")
+        if not 0 < self.gap_mean_ns <= self.silence_max_ns or not self.silence_max_ns < self.forget_ns:
+            raise ConfigurationError("0 < gap_mean_ns <= silence_max_ns < forget_ns does not hold.")
+        if not self.silence_max_ns < self.visit_max_ns <= VISIT_NS_MAX:
+            raise ConfigurationError("silence_max_ns < visit_max_ns <= 48 hours does not hold.")
+        if self.silence_gaps < 1 or not 8 <= self.undecided_stays <= 4096:
+            raise ConfigurationError("silence_gaps is at least 1, undecided_stays lies in 8..4096.")
+
+    @property
+    def doubt(self) -> int:
+        """`doubt_nats` in the decoder's quanta of 1/256 nat."""
+        return round(256 * self.doubt_nats)
+
+    @property
+    def words(self) -> str:
+        """All settings as text; part of a snapshot's fingerprint."""
+        return ";".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))

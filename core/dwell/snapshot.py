@@ -1,0 +1,74 @@
+"""An engine's state as bytes: a versioned MessagePack map behind a checksum."""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import SnapshotError
+
+VERSION: Final = 1
+_MAGIC: Final = b"SJNSNAP"
+_SUM_BYTES: Final = 32
+_HEAD_BYTES: Final = len(_MAGIC) + 1 + _SUM_BYTES
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that an engine remembers; arrays as raw little-endian bytes."""
+
+    fingerprint: bytes  # of plan, model and settings
+    devices: bytes
+    device_state: bytes
+    device_bytes: int
+    nodes: bytes
+    free: bytes
+    cursor: bytes
+    pending: bytes
+    newest: list[tuple[int, int]]
+    expected: list[int]
+    watermark_us: int
+    newest_us: int
+    frontier_us: int
+    swept_us: int
+    decoded: int
+    late: int
+    repeated: int
+
+
+def pack(state: State) -> bytes:
+    """Return a state as bytes: magic, version, BLAKE2b-256 of the rest, the map."""
+    body = msgspec.msgpack.encode(state)
+    return _MAGIC + bytes([VERSION]) + _digest(body) + body
+
+
+def unpack(data: bytes) -> State:
+    """Read what `pack` wrote.
+
+    Raises
+    ------
+    SnapshotError
+        If it is no snapshot, of another version, cut short or changed in any byte.
+    """
+    hint = "Start from an older snapshot, or empty, and replay the signal log."
+    if len(data) < _HEAD_BYTES or data[: len(_MAGIC)] != _MAGIC:
+        raise SnapshotError("These bytes are not an engine snapshot.", hint=hint)
+    if data[len(_MAGIC)] != VERSION:
+        raise SnapshotError(f"The snapshot is of version {data[len(_MAGIC)]}, not {VERSION}.", hint=hint)
+    body = data[_HEAD_BYTES:]
+    if _digest(body) != data[len(_MAGIC) + 1 : _HEAD_BYTES]:
+        raise SnapshotError("The snapshot is torn or changed: its checksum is another.", hint=hint)
+    try:
+        return msgspec.msgpack.decode(body, type=State)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise SnapshotError(f"The snapshot cannot be read: {error}.", hint=hint) from error
+
+
+def array(data: bytes, dtype: Any) -> NDArray[Any]:
+    """Return bytes as a writable array of their own."""
+    return np.frombuffer(data, dtype).copy()
+
+
+def _digest(body: bytes) -> bytes:
+    return blake2b(bytes([VERSION]) + body, digest_size=_SUM_BYTES, person=b"sojourn-snapshot").digest()

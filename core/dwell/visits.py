@@ -1,0 +1,47 @@
+"""Decided stays become visits: what is long enough, in nanoseconds, with confidence, in a fixed order."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dwell.emission import SURE_UNIT
+from core.dwell.settings import Settings
+from core.limits import NS_PER_US
+from core.records import NO_ZONE, VISIT, VisitArray, VisitKind
+
+_TIMES = ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest")
+
+
+def visits_from(stays: NDArray[Any], settings: Settings) -> VisitArray:
+    """Turn stays (core.dwell.decoder.STAY) into visits (VISIT); shorter ones than `stay_min_ns` are left out.
+
+    A store visit is held to the same bound: whoever was heard for less passed by.
+    """
+    long_enough = (stays["left_at"] - stays["entered_at"]) * NS_PER_US >= settings.stay_min_ns
+    stays = stays[long_enough]
+    visits = np.zeros(len(stays), VISIT)
+    for name in _TIMES:
+        visits[name] = stays[name] * NS_PER_US
+    visits["device"] = stays["device"]
+    visits["signals"] = stays["signals"]
+    visits["confidence"] = stays["sure"] / (SURE_UNIT * np.maximum(stays["signals"], 1))
+    visits["zone"] = np.where(stays["kind"] == VisitKind.STORE, NO_ZONE, stays["zone"])
+    visits["kind"] = stays["kind"]
+    visits["closed_by"] = stays["closed_by"]
+    visits["forced"] = stays["forced"]
+    return visits
+
+
+def in_fixed_order(visits: VisitArray, pseudonyms: NDArray[np.uint8]) -> VisitArray:
+    """Sort by entry, kind, zone, pseudonym: an order that does not depend on how devices got their index.
+
+    Parameters
+    ----------
+    visits : VISIT, shape (n,)
+    pseudonyms : uint8, shape (n, 16)
+        That of each visit's device.
+    """
+    words = np.ascontiguousarray(pseudonyms).view(">u8").reshape(-1, 2)
+    order = np.lexsort((words[:, 1], words[:, 0], visits["zone"], visits["kind"], visits["entered_at"]))
+    return visits[order]

@@ -1,0 +1,96 @@
+"""Which rows of a batch can be signals of this store: pure, and no Python per row."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.floorplan import StorePlan
+from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS, RSSI_MAX_DBM, RSSI_MIN_DBM
+from core.wire import Batch
+
+UNKNOWN_ANCHOR: Final = "unknown_anchor"
+RSSI: Final = "rssi"
+FUTURE: Final = "future"
+PAST: Final = "past"
+_SHOWN: Final = 8
+"""Examples in a dead letter: enough to see the pattern."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Rows of a batch that were refused for one reason; `detail` says what was wrong, without any device."""
+
+    reason: str
+    signals: int
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What is left of a batch: `batch` is None where no row is; `whole` where all rows are."""
+
+    batch: Batch | None
+    whole: bool
+    rejects: tuple[Reject, ...]
+
+
+def accept(batch: Batch, plan: StorePlan, received_at: int) -> Accepted:
+    """Judge every row of a batch; a row is counted under the first reason that applies.
+
+    Parameters
+    ----------
+    batch : Batch
+        As read from the wire.
+    plan : StorePlan
+        Of the store in the topic.
+    received_at : int
+        When the message came, ns; times are judged against it.
+    """
+    known = np.array([anchor in plan.anchor_index for anchor in batch.anchors], np.bool_)
+    ahead_ns = batch.ts - received_at
+    left = np.ones(len(batch), np.bool_)
+    rejects: list[Reject] = []
+    for reason, bad in (
+        (UNKNOWN_ANCHOR, ~known[batch.anchor]),
+        (RSSI, (batch.rssi_dbm < RSSI_MIN_DBM) | (batch.rssi_dbm > RSSI_MAX_DBM)),
+        (FUTURE, ahead_ns > FUTURE_BOUND_NS),
+        (PAST, ahead_ns < -PAST_BOUND_NS),
+    ):
+        refused = left & bad
+        if refused.any():
+            rejects.append(Reject(reason, int(refused.sum()), _detail(reason, batch, refused, ahead_ns)))
+            left &= ~bad
+    if not rejects:
+        return Accepted(batch if len(batch) else None, len(batch) > 0, ())
+    return Accepted(_only(batch, left) if left.any() else None, False, tuple(rejects))
+
+
+def _detail(reason: str, batch: Batch, refused: NDArray[np.bool_], ahead_ns: NDArray[np.int64]) -> dict[str, Any]:
+    if reason == UNKNOWN_ANCHOR:
+        anchors = [batch.anchors[place] for place in np.unique(batch.anchor[refused])[:_SHOWN].tolist()]
+        return {"anchors": anchors, "hint": "Add them to the store's floor plan or mend their ids."}
+    if reason == RSSI:
+        return {"rssi_dbm": np.unique(batch.rssi_dbm[refused])[:_SHOWN].tolist()}
+    seconds = ahead_ns[refused] / NS_PER_S
+    return {
+        "seconds_ahead": [round(float(seconds.min()), 3), round(float(seconds.max()), 3)],
+        "hint": "Look at the edge's clock.",
+    }
+
+
+def _only(batch: Batch, left: NDArray[np.bool_]) -> Batch:
+    """Return these rows, with only the anchors and devices that they name."""
+    anchors, anchor = np.unique(batch.anchor[left], return_inverse=True)
+    devices, device = np.unique(batch.device[left], return_inverse=True)
+    return Batch(
+        boot=batch.boot,
+        sequence=batch.sequence,
+        anchors=tuple(batch.anchors[place] for place in anchors.tolist()),
+        devices=batch.devices[devices],
+        ts=batch.ts[left],
+        anchor=anchor.astype(np.uint16),
+        device=device.astype(np.uint16),
+        rssi_dbm=batch.rssi_dbm[left],
+    )

@@ -1,0 +1,254 @@
+"""The first transaction: batches into the signal log, cursors forward, faults into dead letters; all or nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import msgspec
+
+from core.errors import WireError
+from core.wire import Batch, encode
+from ingest.acceptance import Accepted, accept
+from ingest.cursors import Arranged, Parked, arrange
+from ingest.messages import Arrival, Said
+from storage.connect import Connection, in_transaction
+from storage.dead_letters import DeadLetter, save_dead_letters
+from storage.signal_log import (
+    CursorKey,
+    GapEntry,
+    LogEntry,
+    advance_cursors,
+    append,
+    lock_cursors,
+    newest_cursors,
+    save_gaps,
+)
+from storage.stores import AdoptedPlan, EdgeNumber, EdgeStatus, adopt_plans, edge_numbers, save_statuses
+
+BOOTS_TOLD: Final = 8
+"""Boots in a `committed` message: an edge that restarts more often than that between two messages is broken, and
+boots that were just heard come first, so it still learns of each."""
+
+EdgeKey: TypeAlias = tuple[str, str]
+"""(store id, edge id), as in topics."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A batch that is now in the log; `batch` is None where no signal of it was accepted."""
+
+    store_no: int
+    edge_no: int
+    log_no: int
+    batch: Batch | None
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What one transaction did.
+
+    `edges` are the numbers of all edges that were heard; `cursors` holds for each of them the committed sequences
+    of its boots, those just heard first.
+    """
+
+    logged: tuple[Logged, ...] = ()
+    edges: Mapping[EdgeKey, EdgeNumber] = field(default_factory=dict)
+    repeated: int = 0
+    dead_letters: int = 0
+    parked: Parked[CursorKey, Arrival] = field(default_factory=dict)
+    cursors: Mapping[EdgeKey, Mapping[bytes, int]] = field(default_factory=dict)
+
+
+@dataclass
+class Directory:
+    """The plans in use and the numbers of edges, as far as they were looked up."""
+
+    plans: dict[str, AdoptedPlan] = field(default_factory=dict)
+    edges: dict[EdgeKey, EdgeNumber] = field(default_factory=dict)
+
+    def adopt(self, connection: Connection, stores: Sequence[str] | None = None) -> list[AdoptedPlan]:
+        """Take the newest plans of these stores (default: all) into use; return those that are new to us."""
+        found = adopt_plans(connection, stores)
+        new = [adopted for adopted in found if self.plans.get(adopted.plan.id) != adopted]
+        self.plans.update({adopted.plan.id: adopted for adopted in new})
+        return new
+
+
+def commit(
+    connection: Connection,
+    directory: Directory,
+    readings: Sequence[Arrival | Said | DeadLetter],
+    parked: Parked[CursorKey, Arrival],
+) -> Committed:
+    """Write what was received and return what became of it.
+
+    Parameters
+    ----------
+    connection : Connection
+    directory : Directory
+        Learns stores and edges that are new.
+    readings : sequence
+        In order of receipt.
+    parked : mapping
+        What waited before; not changed, so that after a failure everything is as it was.
+
+    Raises
+    ------
+    UnavailableError
+        If the database is away; whether the transaction took place may then be unknown.
+    """
+    unknown = {reading.store for reading in readings if not isinstance(reading, DeadLetter)} - directory.plans.keys()
+    if unknown:  # it may have been loaded a moment ago
+        directory.adopt(connection, sorted(unknown))
+    letters = [reading for reading in readings if isinstance(reading, DeadLetter)]
+    arrivals: list[Arrival] = []
+    statuses: list[Said] = []
+    for reading in readings:
+        if isinstance(reading, Arrival) and reading.store in directory.plans:
+            arrivals.append(reading)
+        elif isinstance(reading, Arrival):
+            letters.append(_unknown_store(reading))
+        elif isinstance(reading, Said) and reading.store in directory.plans and _counts(reading, directory):
+            statuses.append(reading)
+    given = _Input(arrivals, statuses, letters, parked)
+    committed = in_transaction(connection, lambda connection: _write(connection, directory, given))
+    directory.edges.update(committed.edges)
+    return committed
+
+
+@dataclass(frozen=True)
+class _Input:
+    arrivals: Sequence[Arrival]
+    statuses: Sequence[Said]
+    letters: Sequence[DeadLetter]
+    parked: Parked[CursorKey, Arrival]
+
+
+def _counts(said: Said, directory: Directory) -> bool:
+    """Whether a status is worth keeping: not that of an edge that was gone before it was ever heard."""
+    return said.status.state == "online" or (said.store, said.edge) in directory.edges
+
+
+def _write(connection: Connection, directory: Directory, given: _Input) -> Committed:
+    edges = _number_edges(connection, directory, [*given.arrivals, *given.statuses])
+    keyed = [((edges[arrival.store, arrival.edge].edge_no, arrival.boot), arrival) for arrival in given.arrivals]
+    cursors = lock_cursors(connection, {key for key, _ in keyed})
+    arranged = arrange(keyed, given.parked, cursors)
+    letters = list(given.letters)
+    entries: list[LogEntry] = []
+    batches: list[Batch | None] = []
+    for (edge_no, _), arrival in arranged.ready:
+        stored = directory.plans[arrival.store]
+        judged, payload = _judge(arrival, stored, letters)
+        entries.append(_entry(arrival, stored.store_no, edge_no, judged.batch, payload))
+        batches.append(judged.batch)
+    numbers = append(connection, entries)
+    save_gaps(connection, _gaps(directory, arranged))
+    advance_cursors(connection, {key: arranged.committed[key] for key, _ in arranged.ready})
+    save_dead_letters(connection, letters)
+    save_statuses(connection, [_status(directory, said) for said in given.statuses])
+    return Committed(
+        logged=tuple(
+            Logged(entry.store_no, entry.edge_no, log_no, batch)
+            for entry, log_no, batch in zip(entries, numbers, batches, strict=True)
+        ),
+        edges=edges,
+        repeated=len(arranged.repeated),
+        dead_letters=len(letters),
+        parked=arranged.parked,
+        cursors=_told(connection, edges, arranged.committed),
+    )
+
+
+def _number_edges(
+    connection: Connection, directory: Directory, heard: Sequence[Arrival | Said]
+) -> dict[EdgeKey, EdgeNumber]:
+    keys = {(one.store, one.edge) for one in heard}
+    numbers = {key: directory.edges[key] for key in keys & directory.edges.keys()}
+    new = sorted(keys - numbers.keys())
+    if new:
+        found = edge_numbers(connection, [(directory.plans[store].store_no, edge) for store, edge in new])
+        numbers |= {(store, edge): found[directory.plans[store].store_no, edge] for store, edge in new}
+    return numbers
+
+
+def _judge(arrival: Arrival, stored: AdoptedPlan, letters: list[DeadLetter]) -> tuple[Accepted, bytes]:
+    """Return what is accepted of a batch and the bytes to log; what is not accepted goes to `letters`."""
+    if arrival.batch is None:
+        what = "" if arrival.fault is None else str(arrival.fault)
+        reason = "encoding" if arrival.fault is None else arrival.fault.reason
+        letters.append(arrival.dead_letter(reason, 0, {"what": what}))
+        return Accepted(None, False, ()), b""
+    judged = accept(arrival.batch, stored.plan, arrival.received_at)
+    letters += [arrival.dead_letter(reject.reason, reject.signals, reject.detail) for reject in judged.rejects]
+    if judged.whole:
+        return judged, arrival.payload
+    if judged.batch is None:
+        return judged, b""
+    try:
+        return judged, encode(judged.batch)
+    except WireError as error:  # its edge compressed harder than we do, and the rest no longer fits
+        letters.append(arrival.dead_letter(error.reason, len(judged.batch), {"what": str(error)}))
+        return Accepted(None, False, ()), b""
+
+
+def _entry(arrival: Arrival, store_no: int, edge_no: int, batch: Batch | None, payload: bytes) -> LogEntry:
+    return LogEntry(
+        store_no=store_no,
+        edge_no=edge_no,
+        boot=arrival.boot,
+        sequence=arrival.last,
+        received_at=arrival.received_at,
+        signals=0 if batch is None else len(batch),
+        first_ns=None if batch is None else int(batch.ts.min()),
+        last_ns=None if batch is None else int(batch.ts.max()),
+        sha256=arrival.sha256,
+        batch=payload,
+    )
+
+
+def _gaps(directory: Directory, arranged: Arranged[CursorKey, Arrival]) -> list[GapEntry]:
+    return [
+        GapEntry(
+            store_no=directory.plans[arrival.store].store_no,
+            edge_no=edge_no,
+            boot=boot,
+            first=arrival.batch.gap.first,
+            last=arrival.last,
+            signals=arrival.batch.gap.signals,
+            from_ns=arrival.batch.gap.from_ns,
+            until_ns=arrival.batch.gap.until_ns,
+            received_at=arrival.received_at,
+        )
+        for (edge_no, boot), arrival in arranged.ready
+        if arrival.batch is not None and arrival.batch.gap is not None
+    ]
+
+
+def _status(directory: Directory, said: Said) -> EdgeStatus:
+    return EdgeStatus(
+        directory.plans[said.store].store_no, said.edge, msgspec.json.encode(said.status).decode(), said.received_at
+    )
+
+
+def _told(
+    connection: Connection, edges: Mapping[EdgeKey, EdgeNumber], committed: Mapping[CursorKey, int]
+) -> dict[EdgeKey, dict[bytes, int]]:
+    """Return what each edge that was heard is to be told."""
+    if not edges:
+        return {}
+    newest = newest_cursors(connection, {edge.edge_no for edge in edges.values()}, BOOTS_TOLD)
+    told: dict[EdgeKey, dict[bytes, int]] = {}
+    for key, edge in edges.items():
+        just_heard = {boot: sequence for (number, boot), sequence in committed.items() if number == edge.edge_no}
+        before = {boot: sequence for boot, sequence in newest[edge.edge_no].items() if boot not in just_heard}
+        told[key] = just_heard | before
+    return told
+
+
+def _unknown_store(arrival: Arrival) -> DeadLetter:
+    return arrival.dead_letter(
+        "unknown_store",
+        0 if arrival.batch is None else len(arrival.batch),
+        {"what": f"No floor plan has the store {arrival.store!r}.", "hint": "Load its plan; the edge sends again."},
+    )

@@ -1,0 +1,304 @@
+"""The engine of one store and the second transaction: visits, presence and progress.
+
+The engine takes in exactly what the log's order holds: rows of the signal log (one push each), edges when they are
+first heard, changes of the floor plan. So a snapshot and the rows
+after it give the same engine, and whatever was not written yet when a process was killed is derived again.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from core.dwell import snapshot as snapshots
+from core.dwell.engine import StoreEngine
+from core.errors import SnapshotError
+from core.floorplan import StorePlan
+from core.limits import NS_PER_S, NS_PER_US
+from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArray
+from core.wire import Batch, decode
+from storage.connect import Connection, in_transaction
+from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
+from storage.signal_log import read
+from storage.snapshots import Snapshot, good_snapshots, save_snapshot
+from storage.stores import AdoptedPlan, EdgeNumber, adopted_plans, edges_heard
+from storage.visits import Progress, clear_presence, save_presence, save_progress, save_visits
+
+PRESENCE_STEP_NS: Final = 5 * NS_PER_S
+"""A device that only stays is written every five seconds, not with every advertisement."""
+_ROWS_A_READ: Final = 256
+"""Log rows in memory during a replay: 64 MiB in the worst case, 2 MiB as a rule."""
+_SAMPLES_A_PUSH: Final = 8
+_NEVER_NS: Final = 2**62  # beyond the times that a batch can hold
+_LOG_END: Final = 2**63  # beyond every log number
+NOTHING_BEFORE: Final = Progress(0, 0, 0, 0, None)
+_ENGINE: Final = f"core.dwell {snapshots.VERSION}"
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Derived:
+    """Visits that are not written yet, with their devices and the plan that they were decoded under."""
+
+    plan: StorePlan
+    visits: VisitArray
+    devices: NDArray[np.uint8]
+
+
+class StoreFeed:
+    """One store: its engine, how far it has come in the log, and what is not written yet.
+
+    Parameters
+    ----------
+    adopted : AdoptedPlan
+        The plan in use at `log_no`.
+    engine : StoreEngine
+        In the state after the place `log_no` of the log.
+    log_no : int
+    before : Progress, optional
+        Counts of the engines under earlier plans.
+    """
+
+    def __init__(
+        self, adopted: AdoptedPlan, engine: StoreEngine, log_no: int, before: Progress = NOTHING_BEFORE
+    ) -> None:
+        self.log_no = log_no
+        self.snapshot_log_no = log_no
+        self.newest_ns = 0
+        self.dirty = True
+        self._adopted = adopted
+        self._engine = engine
+        self._before = before
+        self._derived: list[_Derived] = []
+        self._samples: list[NDArray[np.int64]] = []
+        self._written = np.empty(0, PRESENCE)
+        self._presence_known = False
+
+    @property
+    def store_no(self) -> int:
+        """Its number in the database."""
+        return self._adopted.store_no
+
+    def adopt(self, adopted: AdoptedPlan) -> None:
+        """Change to another plan.
+
+        If its zones or anchors differ, open visits end at their last signal and an engine begins afresh.
+        """
+        if adopted.log_no <= self.log_no:
+            return
+        if _decodes_otherwise(self._adopted.plan, adopted.plan):
+            self._keep(self._engine.finish())
+            self._before = self._progress()
+            self._engine = StoreEngine(adopted.plan)
+            self.forget_written()
+        self._adopted = adopted
+        self._moved(adopted.log_no)
+
+    def expect(self, edge: EdgeNumber) -> None:
+        """Wait for an edge that was heard for the first time: its older signals are then not late."""
+        if edge.log_no > self.log_no:
+            self._engine.expect(edge.edge_no)
+            self._moved(edge.log_no)
+
+    def push(self, log_no: int, edge_no: int, batch: Batch | None) -> None:
+        """Take in one row of the log; `batch` is None where no signal was accepted."""
+        if log_no <= self.log_no:
+            return
+        if batch is not None:
+            signals = to_signals(batch, self._adopted.plan, self._engine)
+            if len(signals):
+                self._keep(self._engine.push(signals, source=edge_no))
+                self.newest_ns = max(self.newest_ns, int(signals["ts"].max()))
+                self._samples.append(_sample(signals["ts"], _SAMPLES_A_PUSH))
+                del self._samples[:-SAMPLED_SIGNALS]
+        self._moved(log_no)
+
+    def catch_up(self, connection: Connection, *, stopped: Callable[[], bool]) -> int:
+        """Take in what the log holds beyond the engine, in its order; return how many batches that were."""
+        taken = 0
+        events: list[AdoptedPlan | EdgeNumber] = [
+            *adopted_plans(connection, self.store_no, after=self.log_no),
+            *edges_heard(connection, self.store_no, after=self.log_no),
+        ]
+        waiting = deque(sorted(events, key=lambda event: event.log_no))
+        while not stopped():
+            rows = read(connection, self.store_no, after=self.log_no, most=_ROWS_A_READ)
+            for row in rows:
+                self._take(waiting, row.log_no)
+                self.push(row.log_no, row.edge_no, decode(row.batch) if row.batch else None)
+            taken += len(rows)
+            if len(rows) < _ROWS_A_READ:
+                self._take(waiting, _LOG_END)
+                break
+        self._samples.clear()  # what is replayed is not news
+        return taken
+
+    def forget_written(self) -> None:
+        """Take presence as unknown: after a crash of the database its table is empty."""
+        self._presence_known = False
+        self.dirty = True
+
+    def write(self, connection: Connection, *, snapshot: bool = False) -> int:
+        """Write what is new, with a snapshot on demand, in one transaction; return the number of visits.
+
+        Raises
+        ------
+        UnavailableError
+            If the database is away; then everything is still there to be written later.
+        """
+        presence = _by_device(self._engine.presence())
+        known = self._written if self._presence_known else np.empty(0, PRESENCE)
+        changed, gone = presence_changes(known, presence)
+        state = self._snapshot() if snapshot else None
+        visits = sum(len(derived.visits) for derived in self._derived)
+        event = self._event(visits)
+
+        def work(connection: Connection) -> None:
+            for derived in self._derived:
+                save_visits(connection, self.store_no, derived.plan, derived.visits, derived.devices)
+            if not self._presence_known:
+                clear_presence(connection, self.store_no)
+            pseudonyms = self._engine.pseudonyms
+            save_presence(
+                connection, self.store_no, changed, pseudonyms(changed["device"]), pseudonyms(gone["device"])
+            )
+            save_progress(connection, self.store_no, self._progress())
+            if state is not None:
+                save_snapshot(connection, self.store_no, state)
+            if event is not None:
+                notify(connection, event)
+
+        in_transaction(connection, work)
+        self._derived.clear()
+        self._samples.clear()
+        self._written = merged(known, changed, gone)
+        self._presence_known = True
+        self.dirty = False
+        if state is not None:
+            self.snapshot_log_no = self.log_no
+        return visits
+
+    def _moved(self, log_no: int) -> None:
+        self.log_no = log_no
+        self.dirty = True
+
+    def _take(self, waiting: deque[AdoptedPlan | EdgeNumber], before: int) -> None:
+        while waiting and waiting[0].log_no < before:
+            event = waiting.popleft()
+            if isinstance(event, AdoptedPlan):
+                self.adopt(event)
+            else:
+                self.expect(event)
+
+    def _keep(self, visits: VisitArray) -> None:
+        if len(visits):
+            self._derived.append(_Derived(self._adopted.plan, visits, self._engine.pseudonyms(visits["device"])))
+
+    def _progress(self) -> Progress:
+        counts = self._engine.counts
+        through = self._engine.decided_through
+        return Progress(
+            log_no=self.log_no,
+            decoded=self._before.decoded + counts.decoded,
+            late=self._before.late + counts.late,
+            repeated=self._before.repeated + counts.repeated,
+            decided_through=through if 0 < through < _NEVER_NS else None,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        before = self._before
+        return Snapshot(self.log_no, _ENGINE, self._engine.snapshot(), before.decoded, before.late, before.repeated)
+
+    def _event(self, visits: int) -> LiveEvent | None:
+        if not self._samples and not visits:
+            return None
+        stamps = np.concatenate(self._samples) if self._samples else np.empty(0, np.int64)
+        return LiveEvent(
+            store=self._adopted.plan.id,
+            as_of_us=self.newest_ns // NS_PER_US,
+            sampled_signal_at_us=tuple((_sample(stamps, SAMPLED_SIGNALS) // NS_PER_US).tolist()),
+            visits=visits,
+        )
+
+
+def restore(connection: Connection, store_no: int) -> StoreFeed:
+    """Return the feed of a store from its newest good snapshot, or a fresh one; the log is still to be caught up.
+
+    The store has at least one adopted plan.
+    """
+    plans = adopted_plans(connection, store_no)
+    for snapshot in good_snapshots(connection, store_no):
+        then = [adopted for adopted in plans if adopted.log_no <= snapshot.log_no]
+        try:
+            engine = StoreEngine.restore(snapshot.state, then[-1].plan)
+        except SnapshotError as error:
+            _log.warning("a snapshot cannot be used", store=then[-1].plan.id, log_no=snapshot.log_no, why=str(error))
+            continue
+        before = Progress(snapshot.log_no, snapshot.decoded, snapshot.late, snapshot.repeated, None)
+        return StoreFeed(then[-1], engine, snapshot.log_no, before)
+    return StoreFeed(plans[0], StoreEngine(plans[0].plan), plans[0].log_no)
+
+
+def to_signals(batch: Batch, plan: StorePlan, engine: StoreEngine) -> SignalArray:
+    """Return the rows of a batch as the engine reads them.
+
+    A row whose anchor the plan no longer has is left out: the plan changed since the row was logged. Devices that
+    the batch lists without a row never reach the engine.
+    """
+    named, device = np.unique(batch.device, return_inverse=True)
+    anchors = np.array([plan.anchor_index.get(anchor, -1) for anchor in batch.anchors], np.int16)
+    signals = np.empty(len(batch), SIGNAL)
+    signals["ts"] = batch.ts
+    signals["device"] = engine.device_index(batch.devices[named])[device]
+    signals["anchor"] = anchors[batch.anchor]
+    signals["rssi_dbm"] = batch.rssi_dbm
+    known: SignalArray = signals[signals["anchor"] >= 0]
+    return known
+
+
+def presence_changes(before: PresenceArray, now: PresenceArray) -> tuple[PresenceArray, PresenceArray]:
+    """Return the rows to write and the rows to remove; both inputs are in order of their devices.
+
+    A device that stays where it was is left out until its last signal is PRESENCE_STEP_NS newer.
+    """
+    place = np.searchsorted(before["device"], now["device"])
+    known = np.zeros(len(now), np.bool_)
+    inside = place < len(before)
+    known[inside] = before["device"][place[inside]] == now["device"][inside]
+    same = known.copy()
+    old = before[place[known]]
+    new = now[known]
+    same[known] = (
+        (old["zone"] == new["zone"])
+        & (old["in_zone_since"] == new["in_zone_since"])
+        & (old["arrived_at"] == new["arrived_at"])
+        & (new["last_signal_at"] - old["last_signal_at"] < PRESENCE_STEP_NS)
+    )
+    return now[~same], before[~np.isin(before["device"], now["device"])]
+
+
+def merged(before: PresenceArray, changed: PresenceArray, gone: PresenceArray) -> PresenceArray:
+    """Return what the table holds after `changed` was written and `gone` removed, in order of devices."""
+    replaced = np.isin(before["device"], changed["device"]) | np.isin(before["device"], gone["device"])
+    return _by_device(np.concatenate([before[~replaced], changed]))
+
+
+def _decodes_otherwise(one: StorePlan, other: StorePlan) -> bool:
+    return (one.zones, one.anchors, one.adjacent) != (other.zones, other.anchors, other.adjacent)
+
+
+def _by_device(presence: PresenceArray) -> PresenceArray:
+    ordered: PresenceArray = presence[np.argsort(presence["device"], kind="stable")]
+    return ordered
+
+
+def _sample(stamps: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return up to `most` of them, evenly spread."""
+    if len(stamps) <= most:
+        return stamps.copy()
+    return stamps[np.linspace(0, len(stamps) - 1, most).astype(np.intp)]

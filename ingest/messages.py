@@ -1,0 +1,158 @@
+"""What a message says: a batch, an edge's status, or nothing that can be read. Pure."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+from core.errors import WireError
+from core.wire import Batch, decode, identity
+from ingest import topics
+from storage.dead_letters import DeadLetter
+
+_STATUS_BYTES: Final = 65_536
+"""A status lists at most 1,024 anchors of 64 characters."""
+
+
+class Received(Protocol):
+    """A message as the broker gave it; `received_at` is ns."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102
+
+    @property
+    def payload(self) -> bytes: ...  # noqa: D102
+
+    @property
+    def received_at(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One batch of one edge, standing for the sequences `first` to `last` of its boot.
+
+    `batch` is None where only its name could be read; `fault` says why.
+    """
+
+    store: str
+    edge: str
+    boot: bytes
+    first: int
+    last: int
+    batch: Batch | None
+    payload: bytes
+    sha256: bytes
+    received_at: int
+    fault: WireError | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes while it is parked."""
+        columns = 0 if self.batch is None else 14 * len(self.batch) + self.batch.devices.nbytes
+        return len(self.payload) + columns
+
+    def dead_letter(self, reason: str, signals: int, detail: dict[str, Any]) -> DeadLetter:
+        """Return a dead letter that names this batch."""
+        return DeadLetter(
+            received_at=self.received_at,
+            store=self.store,
+            edge=self.edge,
+            reason=reason,
+            message_bytes=len(self.payload),
+            sha256=self.sha256,
+            signals=signals,
+            boot=self.boot,
+            sequence=self.last,
+            detail=detail,
+        )
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an edge says about itself; fields that are not listed are passed over."""
+
+    state: str
+    boot: str | None = None
+    at_us: int | None = None
+    anchors: tuple[str, ...] = ()
+    backlog: int | None = None
+    dropped: int | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """An edge's status and when it came (ns)."""
+
+    store: str
+    edge: str
+    status: Status
+    received_at: int
+
+
+Reading: TypeAlias = Arrival | Said | DeadLetter | None
+
+
+def read(message: Received) -> Reading:
+    """Return what a message says; None where there is nothing to do (an empty status clears a retained one)."""
+    topic = topics.parse(message.topic)
+    if topic is None or not topic.usable:
+        return _dead(message, "", "", "topic", "The topic does not name a store and an edge.")
+    if topic.kind == topics.STATUS:
+        return _read_status(message, topic)
+    try:
+        batch = decode(message.payload)
+    except WireError as error:
+        named = identity(message.payload)
+        if named is None:
+            return _dead(message, topic.store, topic.edge, error.reason, str(error))
+        boot, sequence = named
+        return _arrival(message, topic, (boot, sequence, sequence), fault=error)
+    first = batch.sequence if batch.gap is None else batch.gap.first
+    return _arrival(message, topic, (batch.boot, first, batch.sequence), batch=batch)
+
+
+def _arrival(
+    message: Received,
+    topic: topics.Topic,
+    named: tuple[bytes, int, int],
+    *,
+    batch: Batch | None = None,
+    fault: WireError | None = None,
+) -> Arrival:
+    boot, first, last = named
+    return Arrival(
+        store=topic.store,
+        edge=topic.edge,
+        boot=boot,
+        first=first,
+        last=last,
+        batch=batch,
+        payload=message.payload,
+        sha256=sha256(message.payload).digest(),
+        received_at=message.received_at,
+        fault=fault,
+    )
+
+
+def _read_status(message: Received, topic: topics.Topic) -> Said | DeadLetter | None:
+    if not message.payload:
+        return None
+    try:
+        if len(message.payload) > _STATUS_BYTES:
+            raise msgspec.ValidationError(f"a status has at most {_STATUS_BYTES} bytes")
+        status = msgspec.json.decode(message.payload, type=Status)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return _dead(message, topic.store, topic.edge, "status", f"The status cannot be read: {error}.")
+    return Said(topic.store, topic.edge, status, message.received_at)
+
+
+def _dead(message: Received, store: str, edge: str, reason: str, what: str) -> DeadLetter:
+    return DeadLetter(
+        received_at=message.received_at,
+        store=store,
+        edge=edge,
+        reason=reason,
+        message_bytes=len(message.payload),
+        sha256=sha256(message.payload).digest(),
+        detail={"what": what},
+    )

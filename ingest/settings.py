@@ -1,0 +1,53 @@
+"""How much ingest takes at once and how long it waits, each with its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Bounds and times of an ingest; the defaults are meant for every size of store.
+
+    Times are seconds of real time, sizes bytes.
+    """
+
+    client_id: str = "sojourn-ingest"
+    """Names the broker's session, so it must not change between starts. One ingest serves a database."""
+
+    session_expiry_s: int = 7 * 24 * 3600
+    """The broker keeps what an ingest that is away has not read; as long as an edge's outbox is sized for."""
+
+    receive_maximum: int = 256
+    """Messages the broker may have open: above `commit_messages`, so that the next ones come while a commit runs.
+    It also bounds the queue: 256 of at most `packet_bytes` are 128 MiB in the worst case, 5 MiB as a rule."""
+
+    packet_bytes: int = 512 * 1024
+    """Twice what a batch may have, so that one that is too large is told and kept as a dead letter, while an
+    absurd one never leaves the broker."""
+
+    commit_messages: int = 128
+    """Messages to a transaction: at 2 ms for a commit to disk the commit is no longer what limits."""
+
+    gather_s: float = 0.01
+    """How long a transaction waits for more messages. It adds to the time from signal to page, which is seconds."""
+
+    parked_bytes: int = 32 * 1024 * 1024
+    """Batches that wait for an earlier one of their edge; what does not fit comes again from the edge's outbox."""
+
+    parked_s: float = 600.0
+    """An edge sends again within seconds; ten minutes later its boot is gone and nothing will fill the gap."""
+
+    derive_s: float = 0.2
+    """How often visits and presence of a store are written while signals come in: faster than a page redraws."""
+
+    snapshot_s: float = 300.0
+    """A replay of five minutes' signals takes seconds; a snapshot of a large store takes as long to write."""
+
+    status_s: float = 5.0
+    """How often ingest tells how it fares."""
+
+    prune_s: float = 60.0
+    """How often dead letters are cut back to their bound."""
+
+    retry_first_s: float = 0.2
+    retry_most_s: float = 10.0
+    """A server that restarts is back within seconds; ten seconds do not hammer one that is down for an hour."""

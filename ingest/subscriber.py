@@ -1,0 +1,246 @@
+"""The broker's side of ingest: MQTT 5 with a session that outlives the process and acknowledgements by hand.
+
+Each connection is a paho client of its own. A message knows the client that brought it and is acknowledged through
+that one, so an acknowledgement that comes too late ends with its connection; on a shared client paho would send it
+on the new connection, where its number belongs to another message.
+"""
+
+import contextlib
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import paho.mqtt.client as paho
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from core.errors import ConfigurationError, UnavailableError
+from ingest.settings import Settings
+from ingest.topics import SUBSCRIPTIONS
+
+_ANSWER_S: Final = 10.0
+"""A broker on the same continent answers within a tenth of this."""
+_KEEPALIVE_S: Final = 30
+"""The broker finds a dead ingest after 45 s, and ingest a dead broker."""
+_FAREWELL_S: Final = 1.0
+"""A connection that does not take a DISCONNECT within a second is stuck."""
+_UNSENT_PUBLICATIONS: Final = 10_000
+"""Cursors that wait to be sent; they are told again with the next commit, so dropping one only delays it."""
+_PLAIN_PORT: Final = 1883
+_TLS_PORT: Final = 8883
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of one connection; `received_at` is ns of this machine's clock."""
+
+    topic: str
+    payload: bytes
+    received_at: int
+    mid: int
+    qos: int
+    connection: "_Connection"
+
+
+class _Connection:
+    """One client, from CONNECT to its end. Callbacks run in paho's thread and only pass things on."""
+
+    def __init__(self, url: SplitResult, settings: Settings, messages: "queue.Queue[Message]") -> None:
+        self.lost = threading.Event()
+        self._settings = settings
+        self._messages = messages
+        self._connected = threading.Event()
+        self._subscribed = threading.Event()
+        self._refused = ""
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            settings.client_id,
+            protocol=paho.MQTTv5,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        if url.username is not None:
+            client.username_pw_set(unquote(url.username), None if url.password is None else unquote(url.password))
+        if url.scheme == "mqtts":
+            client.tls_set_context(ssl.create_default_context())
+        client.max_queued_messages_set(_UNSENT_PUBLICATIONS)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        self.client = client
+
+    def open(self, host: str, port: int) -> None:
+        """Connect and subscribe, or raise UnavailableError."""
+        asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own annotations end here
+        asked.SessionExpiryInterval = self._settings.session_expiry_s
+        asked.ReceiveMaximum = self._settings.receive_maximum
+        asked.MaximumPacketSize = self._settings.packet_bytes
+        try:
+            self.client.connect(host, port, _KEEPALIVE_S, clean_start=False, properties=asked)
+        except OSError as error:
+            raise self._away(str(error)) from error
+        self.client.loop_start()
+        self._await(self._connected, "does not answer")
+        self.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
+        self._await(self._subscribed, "does not confirm the subscription")
+
+    def close(self) -> None:
+        """End the connection; the session stays, and with it whatever was not acknowledged."""
+        self.client.on_message = None
+        self.client.disconnect()
+        connection = self.client.socket()
+        if isinstance(connection, socket.socket) and not self.lost.wait(_FAREWELL_S):
+            with contextlib.suppress(OSError):  # it may just have gone
+                connection.shutdown(socket.SHUT_RDWR)  # else paho would wait until its keepalive runs out
+        self.client.loop_stop()
+        self.lost.set()
+
+    def _await(self, event: threading.Event, otherwise: str) -> None:
+        deadline = time.monotonic() + _ANSWER_S
+        while not event.wait(0.05):
+            if self._refused or self.lost.is_set() or time.monotonic() > deadline:
+                raise self._away(self._refused or otherwise)
+
+    def _away(self, said: str) -> UnavailableError:
+        return UnavailableError(
+            f"The broker cannot be used: {said}.", hint="Is it running, and is SOJOURN_MQTT_URL right?"
+        )
+
+    def _on_connect(
+        self, _client: paho.Client, _userdata: Any, _flags: paho.ConnectFlags, reason: ReasonCode, _said: Any
+    ) -> None:
+        if reason.is_failure:
+            self._refused = f"it refuses the connection ({reason})"
+        else:
+            self._connected.set()
+
+    def _on_subscribe(
+        self, _client: paho.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _said: Any
+    ) -> None:
+        refused = [reason for reason in reasons if reason.is_failure]
+        if refused:
+            self._refused = f"it refuses the subscription ({refused[0]})"
+        else:
+            self._subscribed.set()
+
+    def _on_disconnect(self, *_told: Any) -> None:
+        self.lost.set()
+
+    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        received = Message(message.topic, bytes(message.payload), time.time_ns(), message.mid, message.qos, self)
+        try:
+            self._messages.put_nowait(received)
+        except queue.Full:  # the broker sends more than ReceiveMaximum, or at QoS 0
+            _log.warning("the broker sends more than was asked for; the connection is closed and it sends again")
+            self.lost.set()
+
+
+class Subscriber:
+    """Messages from the broker, as many as may be open at once.
+
+    All methods are to be called from one thread.
+
+    Parameters
+    ----------
+    mqtt_url : str
+        mqtt://[user:secret@]host[:port], or mqtts:// for TLS.
+    settings : Settings
+
+    Raises
+    ------
+    ConfigurationError
+        If the URL cannot be read.
+    """
+
+    def __init__(self, mqtt_url: str, settings: Settings) -> None:
+        self._url = urlsplit(mqtt_url)
+        if self._url.scheme not in ("mqtt", "mqtts") or self._url.hostname is None:
+            raise ConfigurationError("The MQTT URL cannot be read.", hint="It looks like mqtt://host:1883.")
+        self._settings = settings
+        self._messages: queue.Queue[Message] = queue.Queue(settings.receive_maximum)
+        self._connection: _Connection | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the newest connection still stands, as far as is known."""
+        return self._connection is not None and not self._connection.lost.is_set()
+
+    @property
+    def queued(self) -> int:
+        """Messages received and not yet taken."""
+        return self._messages.qsize()
+
+    def connect(self) -> None:
+        """Begin a new connection; what was queued from earlier ones is forgotten, for the broker sends it again.
+
+        Raises
+        ------
+        UnavailableError
+            If the broker is away or refuses.
+        """
+        self.drop()
+        connection = _Connection(self._url, self._settings, self._messages)
+        try:
+            connection.open(
+                str(self._url.hostname),
+                self._url.port if self._url.port is not None else self._default_port(),
+            )
+        except UnavailableError:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def take(self, *, wait_s: float) -> list[Message]:
+        """Return the next messages of this connection in order of receipt, at most one commit's worth.
+
+        Waits up to `wait_s` for the first and `gather_s` for more to come.
+        """
+        taken: list[Message] = []
+        deadline = time.monotonic() + wait_s
+        while len(taken) < self._settings.commit_messages:
+            try:
+                message = self._messages.get(timeout=max(deadline - time.monotonic(), 0.0))
+            except queue.Empty:
+                break
+            if message.connection is self._connection:
+                if not taken:
+                    deadline = time.monotonic() + self._settings.gather_s
+                taken.append(message)
+        return taken
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Tell the broker, in this order, that it may forget these messages."""
+        for message in messages:
+            message.connection.client.ack(message.mid, message.qos)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message at QoS 1; while the broker is away it is dropped."""
+        if self._connection is not None and self.connected:
+            self._connection.client.publish(topic, payload, qos=1, retain=True)
+
+    def drop(self) -> None:
+        """End the connection so that the broker sends again what was not acknowledged."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        while True:
+            try:
+                self._messages.get_nowait()
+            except queue.Empty:
+                break
+
+    def _default_port(self) -> int:
+        return _TLS_PORT if self._url.scheme == "mqtts" else _PLAIN_PORT

@@ -1,0 +1,311 @@
+"""The ingest process: from the broker into the signal log, and from there through the engines into visits.
+
+One thread does it all; paho's thread only fills a bounded queue. While the database is away ingest lets go of the
+broker, which then keeps the messages (and behind it each edge its outbox), so nothing piles up here.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
+from tenacity.nap import sleep_using_event
+
+from core.errors import ConfigurationError, UnavailableError
+from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
+from ingest.cursors import Parked, bounded, parked_count
+from ingest.feed import StoreFeed, restore
+from ingest.messages import Arrival, read
+from ingest.settings import Settings
+from ingest.subscriber import Message, Subscriber
+from ingest.topics import committed_topic
+from storage.connect import Connection, connect, reachable
+from storage.dead_letters import prune
+from storage.edition import read_edition
+from storage.ingest_status import IngestStatus, save_status
+from storage.migrate import pending
+from storage.signal_log import CursorKey, claim
+from storage.stores import plan_versions
+
+_IDLE_S: Final = 0.5
+"""How long ingest may sleep without messages before it looks whether it shall stop."""
+
+_log = structlog.get_logger()
+
+
+def run(database_url: str, mqtt_url: str, *, stop: threading.Event, settings: Settings | None = None) -> None:
+    """Take in batches until `stop` is set; servers that are away are waited for.
+
+    Parameters
+    ----------
+    database_url, mqtt_url : str
+        See `storage.connect.connect` and `ingest.subscriber.Subscriber`.
+    stop : threading.Event
+        When set, ingest finishes the commit it is in, writes snapshots and returns.
+    settings : Settings, optional
+
+    Raises
+    ------
+    ConfigurationError
+        If a URL cannot be read or the database lacks migrations.
+    """
+    _Worker(database_url, mqtt_url, stop, settings if settings is not None else Settings()).run()
+
+
+class _Worker:
+    """What one ingest process knows; everything here can be derived from the database again."""
+
+    def __init__(self, database_url: str, mqtt_url: str, stop: threading.Event, settings: Settings) -> None:
+        self._database_url = database_url
+        self._stop = stop
+        self._settings = settings
+        self._subscriber = Subscriber(mqtt_url, settings)
+        self._directory = Directory()
+        self._feeds: dict[int, StoreFeed] = {}
+        self._parked: Parked[CursorKey, Arrival] = {}
+        self._told_away: dict[str, str] = {}
+        self._started_at = time.time_ns()
+        self._committed_at: int | None = None
+        self._batches = self._signals = self._repeated = self._dead_letters = 0
+        self._failures = 0
+        self._timers = _Timers()
+        self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
+
+    def run(self) -> None:
+        """Work in sessions: each lasts as long as its connection to the database."""
+        try:
+            while not self._stop.is_set():
+                begun_s = time.monotonic()
+                try:
+                    connection = self._connect_database()
+                    if connection is None:
+                        return
+                    with connection, reachable():
+                        self._session(connection)
+                except UnavailableError as error:
+                    self._subscriber.drop()
+                    self._parked = {}
+                    self._say_away("database", error)
+                    # one that lets us in and then refuses (a full disk) is not asked again at once
+                    self._stop.wait(self._backoff_s(lasted_s=time.monotonic() - begun_s))
+        finally:
+            self._subscriber.drop()
+
+    def _session(self, connection: Connection) -> None:
+        if not self._prepare(connection):
+            return
+        while not self._stop.is_set():
+            if not self._subscriber.connected:
+                self._connect_broker(connection)
+            messages = self._subscriber.take(wait_s=self._wait_s())
+            if messages:
+                self._take_in(connection, messages)
+            self._derive(connection)
+            self._tend(connection)
+        self._subscriber.drop()
+        for feed in self._feeds.values():
+            if feed.dirty or feed.log_no > feed.snapshot_log_no:
+                feed.write(connection, snapshot=True)
+        self._write_status(connection)
+
+    def _prepare(self, connection: Connection) -> bool:
+        """Bring everything here to where the log is; False when ingest is to stop.
+
+        After a start, and after any doubt about what the last commit did.
+        """
+        lacking = pending(connection)
+        if lacking:
+            raise ConfigurationError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
+        edition, version = read_edition(connection)
+        if not self._claim(connection):
+            return False
+        self._write_status(connection)
+        self._say_back("database")
+        _log.info("ingest has the database", timescaledb=version, edition=edition.value)
+        self._directory.adopt(connection)
+        replayed = 0
+        for adopted in self._directory.plans.values():
+            feed = self._feed(connection, adopted.store_no)
+            replayed += feed.catch_up(connection, stopped=self._stop.is_set)
+            feed.forget_written()
+        if replayed:
+            _log.info("batches replayed from the log", batches=replayed)
+        return True
+
+    def _take_in(self, connection: Connection, messages: list[Message]) -> None:
+        """Commit what these messages say, then acknowledge them, then let the engines have it."""
+        readings = [reading for reading in map(read, messages) if reading is not None]
+        committed = commit(connection, self._directory, readings, self._parked)
+        self._subscriber.acknowledge(messages)
+        self._keep_parked(committed.parked)
+        for edge, cursors in committed.cursors.items():
+            self._tell(edge, cursors)
+        self._count(committed)
+        self._feed_engines(connection, committed)
+
+    def _feed_engines(self, connection: Connection, committed: Committed) -> None:
+        for (store, _), edge in sorted(committed.edges.items(), key=lambda item: item[1].log_no):
+            self._feed(connection, self._directory.plans[store].store_no).expect(edge)
+        for logged in committed.logged:
+            self._feed(connection, logged.store_no).push(logged.log_no, logged.edge_no, logged.batch)
+
+    def _feed(self, connection: Connection, store_no: int) -> StoreFeed:
+        """Return the feed of a store; a new one has caught up with the log."""
+        if store_no not in self._feeds:
+            feed = restore(connection, store_no)
+            feed.catch_up(connection, stopped=self._stop.is_set)
+            self._feeds[store_no] = feed
+        return self._feeds[store_no]
+
+    def _derive(self, connection: Connection) -> None:
+        """Write what the engines have found, each store at most every `derive_s`."""
+        for store_no, feed in self._feeds.items():
+            if feed.dirty and self._timers.due(f"derive {store_no}", self._settings.derive_s):
+                feed.write(connection)
+
+    def _tend(self, connection: Connection) -> None:
+        """Do what is to be done from time to time."""
+        if self._timers.due("status", self._settings.status_s):
+            self._write_status(connection)
+            self._adopt_changes(connection)
+        if self._timers.due("prune", self._settings.prune_s):
+            prune(connection)
+        for store_no, feed in self._feeds.items():
+            moved = feed.log_no > feed.snapshot_log_no
+            if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
+                feed.write(connection, snapshot=True)
+
+    def _adopt_changes(self, connection: Connection) -> None:
+        """Take plans into use that were loaded or changed since."""
+        in_use = {store: adopted.version for store, adopted in self._directory.plans.items()}
+        changed = [store for store, version in plan_versions(connection).items() if in_use.get(store) != version]
+        if changed:
+            for adopted in self._directory.adopt(connection, changed):
+                self._feed(connection, adopted.store_no).adopt(adopted)
+                _log.info("floor plan taken into use", store=adopted.plan.id, version=adopted.version)
+
+    def _keep_parked(self, parked: Parked[CursorKey, Arrival]) -> None:
+        oldest = time.time_ns() - int(self._settings.parked_s * 1e9)
+        kept, dropped = bounded(parked, most_bytes=self._settings.parked_bytes, not_before=oldest)
+        if kept and not self._parked:
+            _log.warning("batches wait for earlier ones of their edge", batches=parked_count(kept))
+        if dropped:
+            _log.warning("batches that waited for earlier ones were let go; their edges send again", batches=dropped)
+        self._parked = kept
+
+    def _tell(self, edge: EdgeKey, cursors: Mapping[bytes, int]) -> None:
+        """Publish which batches of an edge are in the database."""
+        told = list(cursors.items())
+        for start in range(0, max(len(told), 1), BOOTS_TOLD):
+            boots = {boot.hex(): sequence for boot, sequence in told[start : start + BOOTS_TOLD]}
+            self._subscriber.publish(committed_topic(*edge), msgspec.json.encode({"boots": boots}))
+
+    def _count(self, committed: Committed) -> None:
+        self._batches += len(committed.logged)
+        self._signals += sum(0 if logged.batch is None else len(logged.batch) for logged in committed.logged)
+        self._repeated += committed.repeated
+        self._dead_letters += committed.dead_letters
+        if committed.logged:
+            self._committed_at = time.time_ns()
+
+    def _write_status(self, connection: Connection) -> None:
+        newest_ns = max((feed.newest_ns for feed in self._feeds.values()), default=0)
+        save_status(
+            connection,
+            IngestStatus(
+                started_at=self._started_at,
+                changed_at=time.time_ns(),
+                broker_connected=self._subscriber.connected,
+                queued=self._subscriber.queued,
+                parked=parked_count(self._parked),
+                batches=self._batches,
+                signals=self._signals,
+                repeated=self._repeated,
+                dead_letters=self._dead_letters,
+                newest_signal_at=newest_ns if newest_ns > 0 else None,
+                committed_at=self._committed_at,
+            ),
+        )
+
+    def _wait_s(self) -> float:
+        dirty = [store_no for store_no, feed in self._feeds.items() if feed.dirty]
+        waits = [self._timers.left_s(f"derive {store_no}", self._settings.derive_s) for store_no in dirty]
+        return min([_IDLE_S, *waits])
+
+    def _connect_database(self) -> Connection | None:
+        """Wait for the database; None when ingest is to stop."""
+        connection: Connection | None = self._retrying(
+            lambda state: self._say_away("database", state.outcome.exception() if state.outcome else None)
+        )(connect, self._database_url, application_name=self._name)
+        return connection
+
+    def _connect_broker(self, connection: Connection) -> None:
+        """Wait for the broker, telling all the while that ingest is alive."""
+
+        def meanwhile(state: RetryCallState) -> None:
+            self._say_away("broker", state.outcome.exception() if state.outcome else None)
+            self._write_status(connection)
+            self._derive(connection)
+
+        self._parked = {}  # the broker sends again what it still has, the edges what it has not
+        self._retrying(meanwhile)(self._subscriber.connect)
+        if self._subscriber.connected:
+            self._say_back("broker")
+
+    def _claim(self, connection: Connection) -> bool:
+        """Wait until no other ingest writes to this database; standing by like this is allowed."""
+        while not claim(connection):
+            self._say_away("place of the one ingest", UnavailableError("Another ingest writes to this database."))
+            if self._stop.wait(1.0):
+                return False
+        self._say_back("place of the one ingest")
+        return True
+
+    def _backoff_s(self, *, lasted_s: float) -> float:
+        most_s = self._settings.retry_most_s
+        self._failures = 0 if lasted_s > most_s else self._failures + 1
+        return min(self._settings.retry_first_s * 2.0 ** min(self._failures, 10), most_s)
+
+    def _retrying(self, before_sleep: Callable[[RetryCallState], None]) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception_type(UnavailableError),
+            wait=wait_exponential_jitter(initial=self._settings.retry_first_s, max=self._settings.retry_most_s),
+            stop=stop_when_event_set(self._stop),
+            sleep=sleep_using_event(self._stop),
+            before_sleep=before_sleep,
+            retry_error_callback=lambda _: None,
+        )
+
+    def _say_away(self, server: str, error: BaseException | None) -> None:
+        """Say once that a server is away, until it was back."""
+        if server not in self._told_away:
+            self._told_away[server] = str(error)
+            _log.warning(f"waiting for the {server}; nothing is lost", why=str(error))
+
+    def _say_back(self, server: str) -> None:
+        if self._told_away.pop(server, None) is not None:
+            _log.info(f"the {server} is back")
+
+
+class _Timers:
+    """When things were done last, on this process's own clock."""
+
+    def __init__(self) -> None:
+        self._done_s: dict[str, float] = {}
+
+    def due(self, what: str, every_s: float, *, first: bool = True) -> bool:
+        """Whether it is time again; then it counts as done. `first`: the very first time is at once."""
+        if self.left_s(what, every_s) > 0:
+            return False
+        begun = what in self._done_s
+        self._done_s[what] = time.monotonic()
+        return begun or first
+
+    def left_s(self, what: str, every_s: float) -> float:
+        """Seconds until it is due."""
+        done_s = self._done_s.get(what)
+        return 0.0 if done_s is None else max(done_s + every_s - time.monotonic(), 0.0)

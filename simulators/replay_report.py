@@ -1,0 +1,124 @@
+"""What a person sees of a replay: a progress bar while it takes long, and what came of it; all on stderr."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from core.limits import NS_PER_S
+from simulators.recordings_rejects import EXPLAINED, Reason
+from simulators.replay import ReplayReport
+from simulators.replay_calibrate import CalibrationReport
+from simulators.replay_lanes import Progress, no_progress
+
+SHOWN_AFTER_S: Final = 1.0
+"""What is over within a second needs no bar."""
+
+_LATE_SHARE: Final = 0.05
+"""So many late signals do not come from a network but from a recording in another order."""
+_UNIT_NS: Final = 366 * 24 * 3600 * NS_PER_S
+"""A recording that ends within a year of 1970 was most likely written in seconds, milliseconds or microseconds."""
+_STEPS: Final = {"calibrate": "Calibrating", "replay": "Replaying"}
+
+
+@contextmanager
+def shown(*, quiet: bool = False) -> Iterator[Progress]:
+    """Show how far a replay has come, on stderr, once it has taken more than a second.
+
+    Parameters
+    ----------
+    quiet : bool
+        Never show anything.
+    """
+    if quiet:
+        yield no_progress
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Bar(*columns, console=_stderr(), transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def tell(step: str, share: float) -> None:
+        if step not in tasks:
+            tasks[step] = bar.add_task(_STEPS[step], total=1.0)
+        bar.update(tasks[step], completed=share)
+        if not bar.live.is_started and bar.get_time() - began_at > SHOWN_AFTER_S:
+            bar.start()
+
+    began_at = bar.get_time()
+    try:
+        yield tell
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def print_report(report: ReplayReport, rejects: Path | None) -> None:
+    """Say what a replay took in and gave out.
+
+    Parameters
+    ----------
+    report : ReplayReport
+    rejects : Path or None
+        Where the rejects are, if they were written.
+    """
+    console = _stderr()
+    rate = report.rows / report.took_s if report.took_s else 0.0
+    console.print(f"{report.rows:,} rows in {report.took_s:.1f} s ({rate:,.0f} a second)")
+    if report.first_at is not None and report.last_at is not None:
+        console.print(
+            f"{report.signals:,} signals of {report.devices:,} devices in {report.stores:,} {_stores(report.stores)}, "
+            f"{_utc(report.first_at)} to {_utc(report.last_at)} UTC"
+        )
+    _print_rejects(console, report.rejected, rejects)
+    if report.late or report.repeated:
+        console.print(f"{report.late:,} signals were late and left out, {report.repeated:,} came twice")
+    for hint in _hints(report):
+        console.print(hint, style="yellow")
+    forced = f", {report.forced:,} of them decided by a bound" if report.forced else ""
+    console.print(f"{report.zone_visits:,} zone visits, {report.store_visits:,} store visits{forced}")
+
+
+def print_calibration(report: CalibrationReport) -> None:
+    """Say what a calibration looked at."""
+    console = _stderr()
+    console.print(f"{report.rows:,} rows")
+    _print_rejects(console, report.rejected, None)
+    for store, used in sorted(report.used.items()):
+        console.print(f"{store}: calibrated on {used:,} signals")
+
+
+def _print_rejects(console: Console, rejected: Mapping[Reason, int], path: Path | None) -> None:
+    if not rejected:
+        return
+    where = f", see {path}" if path is not None else ""
+    console.print(f"{sum(rejected.values()):,} rows were no signals{where}", style="yellow")
+    for reason in Reason:
+        if reason in rejected:
+            console.print(f"  {reason.value}: {rejected[reason]:,} ({EXPLAINED[reason]})")
+
+
+def _hints(report: ReplayReport) -> Iterator[str]:
+    """Say what is most likely wrong with a recording that can be read but makes no sense."""
+    if report.signals and report.late > _LATE_SHARE * report.signals:
+        yield "Many signals were late: a recording has to be in order of arrival. Sort it by ts."
+    if report.last_at is not None and report.last_at < _UNIT_NS:
+        yield "All times lie in 1970: ts is in nanoseconds since then. Was another unit meant?"
+    if report.rows and not report.signals:
+        yield "Not one row was a signal: do the floor plan and the recording belong together?"
+
+
+def _stores(count: int) -> str:
+    return "store" if count == 1 else "stores"
+
+
+def _utc(ns: int) -> str:
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,277 @@
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from core.errors import ConfigurationError, UnavailableError
+from edge.outbox import ROW_BYTES, Dropped, Entry, Outbox
+
+BOOT = b"b" * 16
+OTHER = b"o" * 16
+
+
+def as_gap(dropped: Dropped) -> bytes:
+    return f"gap {dropped.first}-{dropped.last} of {dropped.signals}".encode()
+
+
+def entry(sequence: int, boot: bytes = BOOT, size: int = 20, signals: int = 3) -> Entry:
+    payload = sequence.to_bytes(4) + bytes(size)
+    return Entry(boot, sequence, payload, signals, 1_000 * sequence, 1_000 * sequence + 500)
+
+
+def open_outbox(path: Path, most_bytes: int = 10**9) -> Outbox:
+    return Outbox(path, as_gap, most_bytes)
+
+
+def test_rows_come_back_in_order_with_their_digest(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    digests = outbox.append([entry(1), entry(2), entry(1, OTHER)], at_ns=7)
+    rows = outbox.after(0, 10)
+    assert [(row.boot, row.sequence) for row in rows] == [(BOOT, 1), (BOOT, 2), (OTHER, 1)]
+    assert [row.sha256 for row in rows] == digests == [sha256(row.payload).digest() for row in rows]
+    assert [row.place for row in outbox.after(rows[0].place, 1)] == [rows[1].place]
+
+
+def test_an_acknowledgement_takes_its_boot_only_and_up_to_its_sequence(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1), entry(2), entry(3), entry(1, OTHER), entry(2, OTHER)], at_ns=0)
+    assert outbox.acknowledge(BOOT, 2) == 2
+    assert outbox.acknowledge(BOOT, 2) == 0
+    assert [(row.boot, row.sequence) for row in outbox.after(0, 9)] == [(BOOT, 3), (OTHER, 1), (OTHER, 2)]
+    assert outbox.rows == 3
+    assert outbox.signals == 9
+
+
+def test_a_cursor_beyond_what_waits_removes_nothing(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1), entry(2)], at_ns=0)
+    assert outbox.acknowledge(BOOT, 3) == 0
+    assert outbox.acknowledge(OTHER, 1) == 0
+    assert outbox.rows == 2
+
+
+def test_a_place_is_never_used_again(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1)], at_ns=0)
+    (first,) = outbox.after(0, 1)
+    outbox.acknowledge(BOOT, 1)
+    outbox.append([entry(2)], at_ns=0)
+    (second,) = outbox.after(first.place, 1)
+    assert second.place > first.place
+
+
+def test_a_full_outbox_makes_one_gap_of_the_oldest_that_were_never_offered(tmp_path: Path) -> None:
+    size = 1000
+    room = 10 * (size + 4 + ROW_BYTES)
+    outbox = open_outbox(tmp_path / "o", room)
+    outbox.append([entry(n, size=size) for n in range(1, 11)], at_ns=0)
+    assert outbox.dropped == 0
+    offered = outbox.after(0, 2)
+    outbox.append([entry(n, size=size) for n in range(11, 14)], at_ns=0, offered_to=offered[-1].place)
+    rows = outbox.after(0, 100)
+    assert [row.sequence for row in rows][:2] == [1, 2]  # they may be on their way
+    assert rows[2].payload.startswith(b"gap 3-")
+    last = rows[2].sequence
+    assert [row.sequence for row in rows[3:]] == list(range(last + 1, 14))
+    assert outbox.dropped == 3 * (last - 2)
+    assert outbox.held_bytes <= room
+    outbox.append([entry(n, size=size) for n in range(14, 24)], at_ns=0, offered_to=offered[-1].place)
+    rows = outbox.after(0, 100)
+    assert rows[2].payload == b"gap 3-%d of %d" % (rows[2].sequence, 3 * (rows[2].sequence - 2))  # grew, not doubled
+    assert [row.sequence for row in rows[3:]] == list(range(rows[2].sequence + 1, 24))
+    assert outbox.acknowledge(BOOT, rows[2].sequence) == 3
+
+
+def test_a_gap_that_may_be_on_its_way_is_left_alone(tmp_path: Path) -> None:
+    size = 1000
+    outbox = open_outbox(tmp_path / "o", 4 * (size + 4 + ROW_BYTES))
+    outbox.append([entry(n, size=size) for n in range(1, 6)], at_ns=0)
+    gap = outbox.after(0, 1)[0]
+    assert gap.payload.startswith(b"gap 1-")
+    outbox.append([entry(n, size=size) for n in range(6, 12)], at_ns=0, offered_to=gap.place)
+    rows = outbox.after(0, 9)
+    assert rows[0] == gap
+    assert rows[1].payload.startswith(b"gap %d-" % (gap.sequence + 1))
+
+
+def test_gaps_of_two_boots_stay_two(tmp_path: Path) -> None:
+    size = 1000
+    outbox = open_outbox(tmp_path / "o", 3 * (size + 4 + ROW_BYTES))
+    both = [entry(n, size=size) for n in (1, 2)] + [entry(n, OTHER, size=size) for n in (1, 2, 3, 4)]
+    outbox.append(both, at_ns=0)
+    rows = outbox.after(0, 9)
+    assert rows[0].payload == b"gap 1-2 of 6"
+    assert rows[0].boot == BOOT
+    assert rows[1].payload.startswith(b"gap 1-")
+    assert rows[1].boot == OTHER
+
+
+def test_a_second_agent_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    with pytest.raises(ConfigurationError, match="Another agent uses the outbox"):
+        open_outbox(tmp_path / "o")
+    outbox.append([entry(1)], at_ns=0)
+    outbox.close()
+    assert open_outbox(tmp_path / "o").rows == 1
+
+
+def test_a_file_that_is_no_outbox_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "o"
+    path.write_bytes(b"something else entirely" * 200)
+    outbox = open_outbox(path)
+    outbox.append([entry(1)], at_ns=0)
+    assert outbox.rows == 1
+    assert (tmp_path / "o.damaged-0").read_bytes().startswith(b"something else")
+
+
+def test_an_outbox_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    open_outbox(tmp_path / "o").close()
+    with sqlite3.connect(tmp_path / "o") as database:
+        database.execute("pragma user_version = 99")
+    database.close()
+    with pytest.raises(ConfigurationError, match="format 99"):
+        open_outbox(tmp_path / "o")
+
+
+def test_a_full_disk_keeps_nothing_of_the_append_and_loses_nothing_else(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1)], at_ns=0)
+    outbox._database.execute("pragma max_page_count = 12")  # SQLite's own SQLITE_FULL, as from a full disk
+    with pytest.raises(UnavailableError, match="cannot be used"):
+        outbox.append([entry(n, size=5000) for n in range(2, 40)], at_ns=0)
+    assert (outbox.rows, outbox.signals) == (1, 3)
+    outbox._database.execute("pragma max_page_count = 100000")
+    outbox.append([entry(2)], at_ns=0)
+    assert [row.sequence for row in outbox.after(0, 9)] == [1, 2]
+
+
+_APPENDER = """
+import sys
+from pathlib import Path
+from edge.outbox import Entry, Outbox
+outbox = Outbox(Path(sys.argv[1]), lambda dropped: b"")
+sequence = 0
+while True:
+    entries = [Entry(b"b" * 16, sequence + n, bytes([n]) * 3000, 1, 0, 0) for n in range(1, 4)]
+    outbox.append(entries, at_ns=0)
+    sequence += len(entries)
+    print(sequence, flush=True)
+"""
+
+
+@pytest.mark.parametrize("appends", [1, 7, 40])
+def test_what_was_accepted_survives_kill_9(tmp_path: Path, appends: int) -> None:
+    command = [sys.executable, "-c", _APPENDER, str(tmp_path / "o")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        accepted = 0
+        for _ in range(appends):
+            accepted = int(process.stdout.readline())
+        os.kill(process.pid, signal.SIGKILL)
+        said = process.stdout.read().split("\n")  # what it still accepted before it died
+        accepted = max([accepted, *(int(line) for line in said if line)])
+    outbox = open_outbox(tmp_path / "o")
+    rows = outbox.after(0, 100_000)
+    sequences = [row.sequence for row in rows]
+    assert sequences == list(range(1, len(rows) + 1))
+    assert len(rows) >= accepted >= 3 * appends
+    assert len(rows) % 3 == 0  # an append is kept whole or not at all
+    assert all(row.sha256 == sha256(row.payload).digest() for row in rows)
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Appends, acknowledgements, restarts and a bound, beside a list that does the obvious thing."""
+
+    @initialize(most_rows=st.integers(2, 30))
+    def begin(self, most_rows: int) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.most_bytes = most_rows * (104 + ROW_BYTES)
+        self.outbox = open_outbox(self.folder / "o", self.most_bytes)
+        self.boot = 0
+        self.next = 1
+        self.committed: dict[bytes, int] = {}
+        self.appended: dict[bytes, int] = {}  # highest sequence
+        self.signals = 0
+        self.offered = 0
+        self.delivered = 0  # signals that reached the database
+
+    def _name(self) -> bytes:
+        return self.boot.to_bytes(16)
+
+    @rule(count=st.integers(1, 8))
+    def append(self, count: int) -> None:
+        boot = self._name()
+        entries = [entry(self.next + n, boot, size=100) for n in range(count)]
+        self.outbox.append(entries, at_ns=0, offered_to=self.offered)
+        self.next += count
+        self.appended[boot] = self.next - 1
+        self.signals += 3 * count
+
+    @rule(count=st.integers(1, 6))
+    def offer(self, count: int) -> None:
+        rows = self.outbox.after(self.offered, count)
+        if rows:
+            self.offered = rows[-1].place
+
+    @precondition(lambda self: self.appended)
+    @rule(data=st.data())
+    def acknowledge(self, data: st.DataObject) -> None:
+        """Ingest commits some of the oldest rows that were offered."""
+        rows = [row for row in self.outbox.after(0, 1000) if row.place <= self.offered]
+        if rows:
+            row = data.draw(st.sampled_from(rows))
+            gone = [one for one in rows if one.boot == row.boot and one.sequence <= row.sequence]
+            self.delivered += 3 * sum(not one.payload.startswith(b"gap") for one in gone)
+            self.outbox.acknowledge(row.boot, row.sequence)
+            self.committed[row.boot] = max(self.committed.get(row.boot, 0), row.sequence)
+
+    @rule()
+    def restart(self) -> None:
+        self.outbox.close()
+        self.outbox = open_outbox(self.folder / "o", self.most_bytes)
+        self.offered = 0
+        self.boot += 1
+        self.next = 1
+
+    @invariant()
+    def every_sequence_is_committed_waits_or_is_in_a_gap(self) -> None:
+        if not hasattr(self, "outbox"):
+            return
+        rows = self.outbox.after(0, 10_000)
+        assert self.outbox.rows == len(rows)
+        reached = {boot: self.committed.get(boot, 0) for boot in self.appended}
+        for row in rows:
+            first = row.sequence
+            if row.payload.startswith(b"gap"):
+                first = int(row.payload.split()[1].split(b"-")[0])
+            assert first <= reached[row.boot] + 1, "a sequence is missing, the cursor would stop"
+            assert row.sequence > reached[row.boot]
+            reached[row.boot] = row.sequence
+        assert reached == self.appended
+        waiting = 3 * sum(not row.payload.startswith(b"gap") for row in rows)
+        assert self.delivered + waiting + self.outbox.dropped == self.signals
+        gaps = sum(row.payload.startswith(b"gap") for row in rows)
+        offered = sum(row.place <= self.offered for row in rows)
+        # beyond the bound only by what may not be dropped: offered rows, a gap a boot, the newest append
+        assert self.outbox.held_bytes <= self.most_bytes + (offered + gaps) * (104 + ROW_BYTES)
+
+    def teardown(self) -> None:
+        if hasattr(self, "outbox"):
+            self.outbox.close()
+            shutil.rmtree(self.folder)
+
+
+TestOutboxMachine = OutboxMachine.TestCase
+TestOutboxMachine.settings = settings(
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
