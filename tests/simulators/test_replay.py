@@ -350,7 +350,7 @@ def test_memory_stays_bounded(tmp_path: Path, folder: Folder) -> None:
     )
     peaks = []
     for times in (1, 3_000_000 // len(folder.signals)):
-        span = int(folder.signals["ts"].max() - folder.signals["ts"].min()) + 1_000_000_000  # type: ignore[operator]
+        span = int(np.ptp(folder.signals["ts"].to_numpy())) + 1_000_000_000
         path = tmp_path / f"{times}.csv"
         with path.open("wb") as file:
             folder.signals[:0].write_csv(file)
