@@ -151,9 +151,8 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Turn a recording into visits, without broker or database."""
-    from simulators.replay_report import print_report, shown
-
     from simulators.replay import replay as run
+    from simulators.replay_report import print_report, shown
 
     with shown(quiet=quiet) as progress:
         report = run(recording, plan, out, model=model, calibrate=calibration, rejects=rejects, progress=progress)
@@ -168,9 +167,8 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Learn from a recording how the anchors of each store are heard, without a survey."""
-    from simulators.replay_report import print_calibration, shown
-
     from simulators.replay_calibrate import calibrate_recording
+    from simulators.replay_report import print_calibration, shown
 
     with shown(quiet=quiet) as progress:
         report = calibrate_recording(recording, plan, out, progress=progress)

@@ -101,7 +101,7 @@ class StoreEngine:
         """
         self._reorder.expect(source)
 
-    def push(self, signals: SignalArray, source: int = 0) -> VisitArray:
+    def push(self, signals: SignalArray, source: int = 0, arrived_at: int | None = None) -> VisitArray:
         """Take signals in order of arrival and return the visits that became final, in a fixed order.
 
         Parameters
@@ -110,6 +110,10 @@ class StoreEngine:
             `device` from `device_index`, `anchor` an index into the plan; times are floored to microseconds.
         source : int
             Whose order of arrival this is (an edge); each source has its own watermark.
+        arrived_at : int, optional
+            When they arrived, ns of whoever took them in. With it, a source is waited for as long as the store has
+            been heard for no more than the patience since it last spoke; without it (offline), as long as its
+            newest signal lies no more than the patience behind the newest of all.
 
         Returns
         -------
@@ -123,7 +127,7 @@ class StoreEngine:
         """
         self._check(signals)
         self._decoded += len(signals)
-        self._reorder.push(signals, source)
+        self._reorder.push(signals, source, None if arrived_at is None else arrived_at // NS_PER_US)
         released = self._reorder.release()
         return self._visits(released, self._reorder.watermark_us)
 
@@ -177,6 +181,9 @@ class StoreEngine:
                 newest=sorted(reorder.newest.items()),
                 expected=sorted(reorder.expected),
                 hold_until_us=reorder.hold_until_us,
+                arrived_us=reorder.arrived_us,
+                heard_us=reorder.heard_us,
+                spoke=sorted(reorder.spoke.items()),
                 watermark_us=reorder.watermark_us,
                 newest_us=reorder.newest_us,
                 frontier_us=self._frontier_us,
@@ -222,6 +229,9 @@ class StoreEngine:
         reorder.newest = dict(state.newest)
         reorder.expected = set(state.expected)
         reorder.hold_until_us = state.hold_until_us
+        reorder.arrived_us = state.arrived_us
+        reorder.heard_us = state.heard_us
+        reorder.spoke = dict(state.spoke)
         reorder.watermark_us = state.watermark_us
         reorder.newest_us = state.newest_us
         reorder.late = state.late

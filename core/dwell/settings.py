@@ -21,8 +21,16 @@ class Settings:
     ten; thirty leaves room for three retries."""
 
     patience_ns: int = 300 * NS_PER_S
-    """How long the store waits for a source that fell behind before going on without it. Five minutes cover
+    """How long the store waits for a source that fell silent before going on without it. Five minutes cover
     the restart of a gateway or a broker; beyond that, visits of the whole store would wait for one edge."""
+
+    quiet_ns: int = 5 * NS_PER_S
+    """The most that one pause between two arrivals counts towards the patience: while nobody is heard (the
+    broker, the line or ingest itself was away) nobody falls behind, and afterwards backlogs come in any order."""
+
+    held_signals: int = 20_000_000
+    """Signals held back at most (320 MB): half an hour of 1,500 devices heard once a second by seven anchors. Beyond
+    that the store goes on without those who are behind."""
 
     step_ns: int = 100_000_000
     """Signals of a device within this time are one advertisement heard by several anchors. Below every legal
@@ -81,8 +89,12 @@ class Settings:
             raise ConfigurationError("step_ns lies between a microsecond and a second.")
         if not self.step_ns <= self.silence_ns <= self.silence_max_ns <= SILENCE_NS_MAX:
             raise ConfigurationError("step_ns <= silence_ns <= silence_max_ns <= 30 minutes does not hold.")
-        if self.lateness_ns < 0 or self.patience_ns < 0 or self.stay_min_ns < 0 or self.undecided_ns < 0:
-            raise ConfigurationError("lateness_ns, patience_ns, stay_min_ns and undecided_ns are not negative.")
+        if min(self.lateness_ns, self.patience_ns, self.quiet_ns, self.stay_min_ns, self.undecided_ns) < 0:
+            raise ConfigurationError(
+                "lateness_ns, patience_ns, quiet_ns, stay_min_ns, undecided_ns are not negative."
+            )
+        if self.held_signals < 1:
+            raise ConfigurationError("held_signals is at least 1.")
         if not (self.stay_mean_s > 0 and 0 <= self.evidence_weight <= 1 and 0 < self.doubt_nats < 50):
             raise ConfigurationError("stay_mean_s > 0, evidence_weight in 0..1 and doubt_nats in 0..50 do not hold.")
         if not 0 < self.gap_mean_ns <= self.silence_max_ns or not self.silence_max_ns < self.forget_ns:
