@@ -87,27 +87,26 @@ def test_a_short_demo_loses_nothing_counts_nothing_twice_and_leaves_nothing() ->
     assert set(sojourn_home().glob("demo-*")) <= before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_no_process_and_no_folder(running: Running, number: signal.Signals) -> None:
+def test_ctrl_c_leaves_no_process_and_no_folder(running: Running) -> None:
     running.read_until("in a browser")
     family = running.family()
     folders = set(sojourn_home().glob("demo-*"))
     names = " ".join(word for process in family for word in process.cmdline())
     assert all(word in names for word in ("ingest", "api", "simulate", "mosquitto", "postgres"))
-    running.process.send_signal(number)
+    running.process.send_signal(signal.SIGINT)
     assert "nothing is left behind" in running.end()
     assert running.process.returncode == 0
     assert_gone(family)
     assert all(not folder.exists() for folder in folders)
 
 
-def test_ctrl_c_while_starting_leaves_nothing_either(running: Running) -> None:
+def test_being_stopped_while_starting_leaves_nothing_either(running: Running) -> None:
     folders: set[Path] = set()
     while not folders:
         folders = set(sojourn_home().glob("demo-*/database"))
         assert running.process.poll() is None
     family = running.family()
-    running.process.send_signal(signal.SIGINT)
+    running.process.send_signal(signal.SIGTERM)
     running.end()
     assert_gone(family)
     assert all(not folder.exists() for folder in folders)

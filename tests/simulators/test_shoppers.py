@@ -87,7 +87,9 @@ def test_zones_keep_people_as_long_as_their_kind_does(floor: Floor) -> None:
 
 def test_the_same_seed_walks_the_same_way(floor: Floor) -> None:
     one, same, other = (walk(floor, Manner.BROWSER, np.random.default_rng(seed)) for seed in (5, 5, 6))
-    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert np.array_equal(one.t_s, same.t_s)
+    assert np.array_equal(one.x, same.x)
+    assert np.array_equal(one.facing, same.facing)
     assert len(one.t_s) != len(other.t_s) or (one.t_s != other.t_s).any()
 
 
