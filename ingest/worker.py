@@ -273,7 +273,7 @@ class _Worker:
     def _retrying(self, before_sleep: Callable[[RetryCallState], None]) -> Retrying:
         return Retrying(
             retry=retry_if_exception_type(UnavailableError),
-            wait=wait_exponential_jitter(initial=self._settings.retry_first_s, max=self._settings.retry_most_s),
+            wait=wait_exponential_jitter(multiplier=self._settings.retry_first_s, max=self._settings.retry_most_s),
             stop=stop_when_event_set(self._stop),
             sleep=sleep_using_event(self._stop),
             before_sleep=before_sleep,

@@ -29,7 +29,7 @@ _SERVER_KEEPALIVE: Final = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval
 _IDLE_IN_TRANSACTION: Final = "60s"
 """A process that was stopped in a transaction lets go of its locks; the longest of ours takes seconds."""
 _TRIES: Final = 8
-"""Serialisation failures and deadlocks end after one or two tries; eight with jitter are half a minute's work."""
+"""Serialisation failures and deadlocks end after one or two tries; eight take three seconds."""
 
 T = TypeVar("T")
 _AWAY_HINT: Final = "Is it running, and is SOJOURN_DATABASE_URL right?"
@@ -124,7 +124,7 @@ def in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T
     tries = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(_CONFLICTS),
         stop=tenacity.stop_after_attempt(_TRIES),
-        wait=tenacity.wait_exponential_jitter(initial=0.01, max=2.0),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.01, max=2.0, jitter=0.05),
         reraise=True,
     )
     with reachable():

@@ -1,6 +1,6 @@
 """The word from ingest to whoever shows live state: something of a store has changed, read it again."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
@@ -33,7 +33,7 @@ def notify(connection: Connection, event: LiveEvent) -> None:
     connection.execute("select pg_notify(%s, %s)", [CHANNEL, msgspec.json.encode(event).decode()])
 
 
-async def listen(database_url: str, *, application_name: str) -> AsyncIterator[LiveEvent | None]:
+async def listen(database_url: str, *, application_name: str) -> AsyncGenerator[LiveEvent | None, None]:
     """Yield None as soon as every event from then on will be heard, then the events.
 
     Raises
