@@ -108,6 +108,36 @@ def api(
 
 
 @app.command()
+def simulate(
+    *,
+    plan: PlanFile,
+    mqtt_url: MqttUrl,
+    folder: Annotated[Path, typer.Option(help="Takes outboxes, the journal of what was sent, and the truth.")],
+    keys: Annotated[Path | None, typer.Option(help="Key folder of the edges (default: keys in the folder).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another day.")] = 1,
+    shoppers: Annotated[int, typer.Option(min=1, max=5000, help="People in the store at a time.")] = 150,
+    members: Annotated[int, typer.Option(min=0, help="How many of them always carry the same tag.")] = 0,
+    history: Annotated[float, typer.Option(min=0, max=3600, help="Seconds before now to begin with.")] = 1200.0,
+) -> None:
+    """Let a store live in real time: edge agents publish what they hear of its shoppers."""
+    from edge.broker import Broker
+    from simulators.replay_files import read_plan
+    from simulators.store_live import LiveStore, run
+
+    store = LiveStore(
+        plan=read_plan(plan).stores[0],
+        broker=Broker.from_url(mqtt_url),
+        folder=folder,
+        keys=keys if keys is not None else folder / "keys",
+        seed=seed,
+        shoppers=shoppers,
+        members=members,
+        history_s=history,
+    )
+    sys.exit(1 if run(store, _stop_on_signals()) else 0)
+
+
+@app.command()
 def replay(
     *,
     recording: RecordingArgument,

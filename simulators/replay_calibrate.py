@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from core.dwell.model import Model, calibrate, prior_model
 from core.dwell.settings import Settings
-
 from core.floorplan import FloorPlan, StorePlan
 from core.records import SignalArray
 from simulators.recordings import open_recording

@@ -82,8 +82,8 @@ class StoreEngine:
 
     @property
     def decided_through(self) -> int:
-        """Time in ns: every visit that ended before it has been returned."""
-        return self._decoder.decided_through(self._frontier_us) * NS_PER_US
+        """Time in ns: every visit that ended before it has been returned; 0 before there is any."""
+        return max(0, self._decoder.decided_through(self._frontier_us)) * NS_PER_US
 
     def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Return dense indices of pseudonyms (uint8, shape (k, 16)); new devices are added."""
@@ -94,10 +94,10 @@ class StoreEngine:
         return self._devices.pseudonyms(index)
 
     def expect(self, source: int) -> None:
-        """Wait, within the patience, for a source that has not spoken yet.
+        """Decode nothing until this source has spoken, at most for the patience; call it before its first push.
 
-        Without it a source that first speaks after others are already further by more than the lateness bound finds
-        its older signals late.
+        Without it, a source that first speaks when others are further by more than the lateness bound finds its older
+        signals late.
         """
         self._reorder.expect(source)
 
@@ -176,6 +176,7 @@ class StoreEngine:
                 pending=reorder.pending().tobytes(),
                 newest=sorted(reorder.newest.items()),
                 expected=sorted(reorder.expected),
+                hold_until_us=reorder.hold_until_us,
                 watermark_us=reorder.watermark_us,
                 newest_us=reorder.newest_us,
                 frontier_us=self._frontier_us,
@@ -220,6 +221,7 @@ class StoreEngine:
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))
         reorder.newest = dict(state.newest)
         reorder.expected = set(state.expected)
+        reorder.hold_until_us = state.hold_until_us
         reorder.watermark_us = state.watermark_us
         reorder.newest_us = state.newest_us
         reorder.late = state.late

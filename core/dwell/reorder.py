@@ -26,6 +26,7 @@ class Reorder:
         self._patience_us = settings.patience_ns // NS_PER_US
         self.newest: dict[int, int] = {}
         self.expected: set[int] = set()
+        self.hold_until_us = LONG_AGO
         self.watermark_us = LONG_AGO
         self.newest_us = LONG_AGO
         self._pending: list[NDArray[Any]] = []
@@ -33,26 +34,24 @@ class Reorder:
         self.repeated = 0
 
     def expect(self, source: int) -> None:
-        """Wait for a source that has not spoken yet, as if it had spoken when the first signal came."""
-        if source in self.newest:
-            return
-        if self.newest_us == LONG_AGO:
+        """Hold the watermark until this source has spoken, at most for the patience."""
+        if source not in self.newest:
             self.expected.add(source)
-        else:
-            self.newest[source] = self.watermark_us + self._lateness_us
+            if self.newest_us != LONG_AGO:
+                self.hold_until_us = self.newest_us + self._patience_us
 
     def push(self, signals: NDArray[Any], source: int) -> None:
         """Take signals (SIGNAL, ns) of one source in order of arrival."""
         if not len(signals):
             return
-        if self.expected:
-            first = int(signals["ts"][0]) // NS_PER_US
-            self.newest.update(dict.fromkeys(self.expected, first))
-            self.expected.clear()
+        self.expected.discard(source)
+        if self.newest_us == LONG_AGO:
+            self.hold_until_us = int(signals["ts"][0]) // NS_PER_US + self._patience_us
+        hold_until_us = self.hold_until_us if self.expected else LONG_AGO
         others = np.array(sorted(at for name, at in self.newest.items() if name != source), np.int64)
         marks = np.array([self.newest.get(source, LONG_AGO), self.watermark_us, self.newest_us], np.int64)
         held = np.empty(len(signals), SIGNAL)
-        kept = kernels.admit(signals, others, self._lateness_us, self._patience_us, marks, held)
+        kept = kernels.admit(signals, others, self._lateness_us, self._patience_us, hold_until_us, marks, held)
         self.newest[source] = int(marks[kernels.NEWEST])
         self.watermark_us = int(marks[kernels.WATERMARK])
         self.newest_us = int(marks[kernels.NEWEST_OF_ALL])

@@ -28,6 +28,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     pending: bytes
     newest: list[tuple[int, int]]
     expected: list[int]
+    hold_until_us: int
     watermark_us: int
     newest_us: int
     frontier_us: int

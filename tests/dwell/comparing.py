@@ -10,6 +10,8 @@ from core.records import ClosedBy, SignalArray, VisitArray, VisitKind
 from tests.dwell.scenes import heard, pseudonyms, world_of
 from tests.oracle.paths import Row, Rules, visits_of
 
+TIMES = ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest")
+DEFAULT_RULES = Rules()
 FOREVER = Settings(undecided_stays=4096)
 """No forced decision by number: the oracle does not count nodes."""
 
@@ -33,31 +35,29 @@ def run(
 def rows_of(visits: VisitArray, device: int) -> list[Row]:
     """One device's visits as the oracle tells them."""
     own = visits[visits["device"] == device]
-    rows = [
-        Row(
-            VisitKind(v["kind"]).word,
-            int(v["zone"]),
-            *(
-                int(v[name]) // 1000
-                for name in (
-                    "entered_at",
-                    "left_at",
-                    "entered_earliest",
-                    "entered_latest",
-                    "left_earliest",
-                    "left_latest",
-                )
-            ),
-            int(v["signals"]),
-            round(float(v["confidence"]) * 64 * int(v["signals"])),
-            ClosedBy(v["closed_by"]).word,
-            bool(v["forced"]),
+    rows = []
+    for v in own:
+        entered, left, *bounds = (int(v[name]) // 1000 for name in TIMES)
+        sure = round(float(v["confidence"]) * 64 * int(v["signals"]))
+        rows.append(
+            Row(
+                VisitKind(v["kind"]).word,
+                int(v["zone"]),
+                entered,
+                left,
+                bounds[0],
+                bounds[1],
+                bounds[2],
+                bounds[3],
+                int(v["signals"]),
+                sure,
+                ClosedBy(v["closed_by"]).word,
+                bool(v["forced"]),
+            )
         )
-        for v in own
-    ]
     return sorted(rows, key=lambda row: (row.entered, row.kind == "store", row.zone))
 
 
-def told(plan: StorePlan, signals: SignalArray, model: Model, device: int, rules: Rules = Rules()) -> list[Row]:
+def told(plan: StorePlan, signals: SignalArray, model: Model, device: int, rules: Rules = DEFAULT_RULES) -> list[Row]:
     """What the oracle says of one device."""
     return visits_of(heard(signals, device), world_of(model), rules, int(signals["ts"].max()) // 1000)

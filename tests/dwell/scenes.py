@@ -77,7 +77,10 @@ class Walk:
     absences: bool = False
 
 
-def walk(plan: StorePlan, seed: int, how: Walk = Walk()) -> SignalArray:
+WALK = Walk()
+
+
+def walk(plan: StorePlan, seed: int, how: Walk = WALK) -> SignalArray:
     """Return the signals of walking devices, in order of time; devices are numbered from 0."""
     rng = np.random.default_rng([seed, 1])
     anchors = np.array([[a.x if a.x is not None else 8.0 * i, a.y or 0.0] for i, a in enumerate(plan.anchors)])
@@ -96,8 +99,12 @@ def walk(plan: StorePlan, seed: int, how: Walk = Walk()) -> SignalArray:
                 metres = np.hypot(*(anchors - homes[zone] - rng.normal(0, 1.5, 2)).T)
                 level = -62 + how.offset_db - 10 * how.path_loss * np.log10(np.maximum(metres, 1))
                 level = level + rng.normal(0, how.noise_db, len(anchors))
-                for anchor in np.flatnonzero((level > -92) & (rng.random(len(anchors)) >= how.loss)):
-                    rows.append((at + int(rng.integers(0, 30_000_000)), device, int(anchor), round(level[anchor])))
+                hearing = np.flatnonzero((level > -92) & (rng.random(len(anchors)) >= how.loss))
+                delay_ns = rng.integers(0, 30_000_000, len(hearing))
+                rows.extend(
+                    (at + int(delay), device, int(anchor), round(level[anchor]))
+                    for anchor, delay in zip(hearing, delay_ns, strict=True)
+                )
             if how.absences:
                 at += int(rng.choice([0, 30e9, 59.9e9, 60e9, 60.1e9, 200e9]))
     signals = np.array(rows, SIGNAL)

@@ -52,7 +52,9 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
     visits = run(plan, signals, model, never_leave, cuts=[50, 51, 200])
     zones = visits[visits["kind"] == VisitKind.ZONE]
     zones = zones[np.argsort(zones["left_at"])]
-    mine = [tuple(int(x) for x in (v["zone"], v["entered_at"] // 1000, v["left_at"] // 1000, v["signals"])) for v in zones]
+    mine = [
+        tuple(int(x) for x in (v["zone"], v["entered_at"] // 1000, v["left_at"] // 1000, v["signals"])) for v in zones
+    ]
     theirs = stays_on(best_path(heard(signals, 0), world_of(model)), heard(signals, 0))
     assert mine == theirs
     assert not zones["forced"].any()

@@ -1,6 +1,7 @@
 """The streaming decoder as it could be told to a child: every lane carries the whole list of its stays.
 
-Slow and obvious: a stay is decided when it stands at the same place in every lane's list. Imports nothing of the product.
+Slow and obvious: a stay is decided when it stands at the same place in every lane's list. Imports nothing of the
+product.
 """
 
 import math
@@ -77,6 +78,8 @@ class Device:
         self.gap_mean = 0
         self.gap_steps = 0
         self.timeout = 0
+        self.best = self.before = self.arrived_at = self.check_at = self.step_at = 0
+        self.heard = self.sure = self.step_signals = 0
 
     def hear(self, signal: Heard) -> None:
         """Take one signal; they come in order of time."""

@@ -1,0 +1,124 @@
+"""The watermark: what is late, what waits, and for whom."""
+
+import numpy as np
+import pytest
+
+from core.dwell.reorder import Reorder
+from core.dwell.settings import Settings
+from core.records import SIGNAL
+
+pytestmark = pytest.mark.kernels
+S = 10**9
+SETTINGS = Settings(lateness_ns=30 * S, patience_ns=300 * S)
+
+
+def at(*seconds: float) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    signals = np.zeros(len(seconds), SIGNAL)
+    signals["ts"] = [int(second * S) for second in seconds]
+    return signals
+
+
+def seconds(signals: np.ndarray[tuple[int], np.dtype[np.void]]) -> list[float]:
+    return [float(ts) / 1e6 for ts in signals["ts"]]
+
+
+@pytest.mark.parametrize(("second", "late"), [(69.999999, 1), (70.0, 0), (70.000001, 0)])
+def test_a_signal_at_the_watermark_minus_1_the_watermark_and_plus_1(second: float, late: int) -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(100, second), 0)
+    assert reorder.late == late
+
+
+def test_what_lies_before_the_watermark_is_released_in_order() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(60, 50, 55, 89, 90, 90.5), 0)
+    assert seconds(reorder.release()) == [50, 55, 60]
+    assert seconds(reorder.release()) == []
+    assert seconds(reorder.preview()) == [89, 90, 90.5]
+    reorder.push(at(200), 0)
+    assert seconds(reorder.release()) == [89, 90, 90.5]
+    assert seconds(reorder.flush()) == [200]
+
+
+def test_a_slow_source_is_waited_for() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(10), 1)
+    reorder.push(at(200), 0)
+    assert seconds(reorder.release()) == []
+    reorder.push(at(50), 1)
+    assert seconds(reorder.release()) == [10]
+    assert reorder.late == 0
+
+
+@pytest.mark.parametrize(("newest", "released"), [(309.999, []), (310, []), (310.001, [10])])
+def test_a_source_is_given_up_at_the_patience_minus_1_the_patience_and_plus_1(
+    newest: float, released: list[int]
+) -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(10), 1)
+    reorder.push(at(newest), 0)
+    assert seconds(reorder.release()) == released
+
+
+def test_an_expected_source_holds_everything_until_it_speaks() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.expect(1)
+    reorder.push(at(10, 200), 0)
+    assert seconds(reorder.release()) == []
+    reorder.push(at(5, 60), 1)
+    assert seconds(reorder.release()) == [5, 10]
+    assert reorder.late == 0
+
+
+def test_an_expected_source_that_never_speaks_is_given_up() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.expect(1)
+    reorder.push(at(10, 310), 0)
+    assert seconds(reorder.release()) == []
+    reorder.push(at(310.5), 0)
+    assert seconds(reorder.release()) == [10]
+
+
+def test_a_source_expected_later_holds_what_is_not_yet_released() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(10, 100), 0)
+    reorder.expect(1)
+    reorder.push(at(200), 0)
+    assert seconds(reorder.release()) == [10]
+    reorder.push(at(80), 1)
+    assert reorder.late == 0
+
+
+def test_exact_repetitions_are_removed_and_counted_others_not() -> None:
+    reorder = Reorder(SETTINGS)
+    signals = at(1, 1, 1, 1, 1, 2)
+    signals["device"] = [3, 3, 1, 3, 3, 3]
+    signals["anchor"] = [2, 2, 2, 1, 2, 2]
+    signals["rssi_dbm"] = [-60, -60, -60, -60, -61, -60]
+    reorder.push(signals, 0)
+    held = reorder.flush()
+    assert [(s["device"].item(), s["anchor"].item(), s["rssi_dbm"].item()) for s in held] == [
+        (1, 2, -60),
+        (3, 1, -60),
+        (3, 2, -61),
+        (3, 2, -60),
+        (3, 2, -60),
+    ]
+    assert reorder.repeated == 1
+
+
+def test_times_are_floored_to_whole_microseconds() -> None:
+    reorder = Reorder(SETTINGS)
+    signals = at(1, 1)
+    signals["ts"] = [1_000_999, 1_000_001]
+    reorder.push(signals, 0)
+    assert reorder.flush()["ts"].tolist() == [1_000]
+    assert reorder.repeated == 1
+
+
+def test_what_comes_after_the_flush_and_lies_before_it_is_late() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(100), 0)
+    reorder.flush()
+    reorder.push(at(100), 0)
+    assert reorder.late == 1
