@@ -199,7 +199,7 @@ def test_profiles_are_searched_and_paged_by_name(client: httpx.Client, customers
         assert client.get("/v1/profiles", params=bad).status_code == 422
 
 
-def test_a_malformed_id_is_a_problem(client: httpx.Client) -> None:
+def test_a_malformed_id_is_a_problem(client: httpx.Client, customers: dict[str, UUID]) -> None:
     assert client.get("/v1/profiles/amara").status_code == 422
     assert client.get(f"/v1/profiles/{AMARA}/journey", params={"visit": "x"}).status_code == 422
 

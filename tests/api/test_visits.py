@@ -147,23 +147,18 @@ def test_a_cursor_belongs_to_its_filters_and_store(store: SeededStore, client: h
     assert client.get("/v1/stores/quay/visits", params={"cursor": cursor}).status_code == 422
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
+def test_a_value_that_cannot_be_used_is_a_problem_and_never_an_empty_list(client: httpx.Client) -> None:
+    for params in (
         {"limit": "0"}, {"limit": "501"}, {"limit": "many"}, {"kind": "both"}, {"closed_by": "boredom"},
         {"zone": "nowhere"}, {"zone": "\x00"}, {"kind": "store", "zone": "shoes"}, {"from": "yesterday"},
         {"from": "2026-11-21T09:00:00"}, {"from": "2026-11-21T09:00:00Z", "to": "2026-11-21T09:00:00Z"},
         {"cursor": "!"}, {"cursor": "AAAA"}, {"cursor": "\u00e4"}, {"cursor": "A" * 5000}, {"order": "dwell"},
         {"form": "2026-11-21T09:00:00Z"},
-    ],
-)  # fmt: skip
-def test_a_value_that_cannot_be_used_is_a_problem_and_never_an_empty_list(
-    client: httpx.Client, params: dict[str, str]
-) -> None:
-    answer = client.get(PATH, params=params)
-    assert answer.status_code == 422, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["type"] == "urn:sojourn:problem:value"
-    assert problem["detail"]
-    assert problem["hint"]
+    ):  # fmt: skip
+        answer = client.get(PATH, params=params)
+        assert answer.status_code == 422, (params, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert problem["type"] == "urn:sojourn:problem:value"
+        assert problem["detail"]
+        assert problem["hint"]
