@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from core.dwell.model import Model, calibrate, prior_model
+from core.dwell.model import Model, prior_model
 from core.dwell.settings import Settings
 from core.floorplan import FloorPlan, StorePlan
 from core.records import SignalArray
@@ -98,4 +98,6 @@ class _SampleLane:
 
     def learn(self) -> Model:
         """Calibrate on what was collected."""
+        from core.dwell.model import calibrate  # type: ignore[attr-defined]
+
         return calibrate(self.store, self.sample.signals(), Settings())
