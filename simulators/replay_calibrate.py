@@ -98,6 +98,7 @@ class _SampleLane:
 
     def learn(self) -> Model:
         """Calibrate on what was collected."""
-        from core.dwell.model import calibrate  # type: ignore[attr-defined]
+        from core.dwell.model import calibrate  # type: ignore[attr-defined]  # noqa: PLC0415
 
-        return calibrate(self.store, self.sample.signals(), Settings())
+        learnt: Model = calibrate(self.store, self.sample.signals(), Settings())
+        return learnt
