@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from core.dwell.model import Model, calibrate, prior_model
+from core.dwell.model import Model, prior_model
 from core.dwell.settings import Settings
 from core.floorplan import FloorPlan, StorePlan
 from core.records import SignalArray
@@ -98,4 +98,7 @@ class _SampleLane:
 
     def learn(self) -> Model:
         """Calibrate on what was collected."""
-        return calibrate(self.store, self.sample.signals(), Settings())
+        from core.dwell.model import calibrate  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        learnt: Model = calibrate(self.store, self.sample.signals(), Settings())
+        return learnt
