@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.dwell import presence_kernels, snapshot
 from core.dwell.decoder import NODE, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
-from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, tables
+from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
 from core.dwell.reorder import LONG_AGO, Reorder
 from core.dwell.settings import Settings
@@ -152,6 +152,7 @@ class StoreEngine:
         chosen = np.union1d(np.flatnonzero(state["open"]), waiting)
         now = state[chosen]
         tabled = self._decoder.tables
+        presence_kernels.zone_starts(now, self._decoder.nodes, tabled.zone_of)
         presence_kernels.carry_on(
             held,
             np.searchsorted(chosen, waiting)[rows],
@@ -159,10 +160,11 @@ class StoreEngine:
             tabled.level,
             tabled.silence,
             tabled.penalty,
+            tabled.zone_of,
             self._decoder.rules,
         )
         here = self._reorder.newest_us - now["last_at"] <= now["timeout"]
-        return _presence_rows(now[here], chosen[here], tabled.posterior)
+        return _presence_rows(now[here], chosen[here], tabled)
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -275,17 +277,17 @@ def _fingerprint(plan: StorePlan, model: Model, settings: Settings) -> bytes:
     return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
 
 
-def _presence_rows(now: NDArray[Any], index: NDArray[Any], posterior: NDArray[np.int32]) -> PresenceArray:
+def _presence_rows(now: NDArray[Any], index: NDArray[Any], tabled: Tables) -> PresenceArray:
     """Make PRESENCE rows of device records."""
     best = np.zeros(len(now), np.int64)
     lead = np.zeros(len(now), np.int64)
-    presence_kernels.leaders(now, best, lead)
+    presence_kernels.leaders(now, tabled.zone_of, best, lead)
     rows = np.zeros(len(now), PRESENCE)
     rows["device"] = index
-    rows["zone"] = best
+    rows["zone"] = tabled.zone_of[best]
     rows["arrived_at"] = now["arrived_at"] * NS_PER_US
     rows["last_signal_at"] = now["last_at"] * NS_PER_US
     if len(now):
         rows["in_zone_since"] = np.take_along_axis(now["start"], best[:, None], axis=1)[:, 0] * NS_PER_US
-    rows["confidence"] = posterior[np.minimum(lead >> LEAD_SHIFT, LEAD_BINS - 1)] / SURE_UNIT
+    rows["confidence"] = tabled.posterior[np.minimum(lead >> LEAD_SHIFT, LEAD_BINS - 1)] / SURE_UNIT
     return rows

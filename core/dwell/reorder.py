@@ -97,7 +97,7 @@ class Reorder:
         pending = self.pending()
         ready = pending["ts"] < self.watermark_us
         self._pending = [pending[~ready]]
-        released, repeated = _sorted(pending[ready])
+        released, repeated = in_order_of_time(pending[ready])
         self.repeated += repeated
         return released
 
@@ -115,14 +115,14 @@ class Reorder:
 
     def preview(self) -> NDArray[Any]:
         """Return what is held as it would be released now; nothing changes."""
-        return _sorted(self.pending())[0]
+        return in_order_of_time(self.pending())[0]
 
     def restore_pending(self, pending: NDArray[Any]) -> None:
         """Put back what `pending` returned."""
         self._pending = [pending]
 
 
-def _sorted(signals: NDArray[Any]) -> tuple[NDArray[Any], int]:
+def in_order_of_time(signals: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """Return a sorted copy without exact repetitions, and how many those were."""
     ordered = signals[np.argsort(signals["ts"], kind="stable")]
     kept = int(kernels.order_ties(ordered))

@@ -67,6 +67,10 @@ class Settings:
     undecided_stays: int = 64
     """Undecided stays one device may hold before its path is forced; bounds the arena (64 stays of 64 bytes)."""
 
+    offset_limit_db: int = 20
+    """How far a device's own level may be learnt away from the model's (0: not at all): the strongest tags send 20 dB
+    above the weakest."""
+
     gap_mean_ns: int = 4 * NS_PER_S
     """Mean gap of a device nothing is known of: most tags and phones are heard once in 1 to 10 s. With
     `silence_gaps` it stays just below `silence_ns`, and the first wide gap already widens it."""
@@ -101,6 +105,8 @@ class Settings:
             raise ConfigurationError("0 < gap_mean_ns <= silence_max_ns < forget_ns does not hold.")
         if not self.silence_max_ns < self.visit_max_ns <= VISIT_NS_MAX:
             raise ConfigurationError("silence_max_ns < visit_max_ns <= 48 hours does not hold.")
+        if not 0 <= self.offset_limit_db <= 60:
+            raise ConfigurationError("offset_limit_db lies in 0..60.")
         if self.silence_gaps < 1 or not 8 <= self.undecided_stays <= 4096:
             raise ConfigurationError("silence_gaps is at least 1, undecided_stays lies in 8..4096.")
 
