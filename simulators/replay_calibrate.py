@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from core.dwell.calibration import calibrate
 from core.dwell.model import Model, prior_model
 from core.dwell.settings import Settings
 from core.floorplan import FloorPlan, StorePlan
@@ -98,7 +99,4 @@ class _SampleLane:
 
     def learn(self) -> Model:
         """Calibrate on what was collected."""
-        from core.dwell.model import calibrate  # type: ignore[attr-defined]  # noqa: PLC0415
-
-        learnt: Model = calibrate(self.store, self.sample.signals(), Settings())
-        return learnt
+        return calibrate(self.store, self.sample.signals(), Settings())
