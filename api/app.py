@@ -24,7 +24,7 @@ from api.store_models import LiveStateOut
 from core.errors import SojournError
 from storage.live import listen
 from storage.occupancy import PlanCache
-from storage.reading import Reader
+from storage.reading import Reader, check_url
 
 VERSION: Final = "0.1.0"
 _DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, journeys of customers who consented.
@@ -42,7 +42,13 @@ def create_app(database_url: str) -> FastAPI:
     ----------
     database_url : str
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the URL cannot be read.
     """
+    check_url(database_url)
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
