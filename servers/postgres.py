@@ -196,17 +196,8 @@ class Postgres:
     def _run_initdb(self, data: Path, password: Path) -> None:
         identity = server_identity()
         own(data.parent, identity)
-        command = [
-            *identity.prefix,
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            self._installed.initdb,
-            "-D",
-            data,
-            "-U",
-            _USER,
-        ]
+        command = [*identity.prefix, "setpriv", "--pdeathsig", "KILL"]
+        command += [str(self._installed.initdb), "-D", str(data), "-U", _USER]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-E", "UTF8"]
         command += ["--auth=scram-sha-256", f"--pwfile={password}"]
         if not self._sync_initdb:
