@@ -29,7 +29,7 @@ _SERVER_KEEPALIVE: Final = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval
 _IDLE_IN_TRANSACTION: Final = "60s"
 """A process that was stopped in a transaction lets go of its locks; the longest of ours takes seconds."""
 _TRIES: Final = 8
-"""Serialisation failures and deadlocks end after one or two tries; eight take three seconds."""
+"""Serialisation failures and deadlocks end after one or two tries; eight take two seconds."""
 
 T = TypeVar("T")
 _AWAY_HINT: Final = "Is it running, and is SOJOURN_DATABASE_URL right?"
