@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api import live_routes, pages, profile_routes, status_routes, store_routes
+from api.drawing import DrawingCache
 from api.headers import SecurityHeaders
 from api.live import LiveHub
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
@@ -23,10 +24,10 @@ from api.store_models import LiveStateOut
 from core.errors import SojournError
 from storage.live import listen
 from storage.occupancy import PlanCache
-from storage.reading import Reader
+from storage.reading import Reader, check_url
 
 VERSION: Final = "0.1.0"
-_DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, and the journeys of customers who consented.
+_DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, journeys of customers who consented.
 
 Times are ISO 8601 in UTC; each answer names its store's time zone. Units stand in names (`_s`, `_m`, `_us`).
 Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are application/problem+json (RFC 9457)."""
@@ -41,7 +42,13 @@ def create_app(database_url: str) -> FastAPI:
     ----------
     database_url : str
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the URL cannot be read.
     """
+    check_url(database_url)
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
@@ -68,7 +75,9 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         listen=partial(listen, database_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
     )
-    app.state.service = Service(reader=reader, plans=PlanCache(), live=live, now=lambda: datetime.now(UTC))
+    app.state.service = Service(
+        reader=reader, plans=PlanCache(), drawings=DrawingCache(), live=live, now=lambda: datetime.now(UTC)
+    )
     listening = asyncio.create_task(live.run())
     try:
         yield

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -150,6 +151,7 @@ class LiveHub:
         if watched.task is None:
             watched.changed.set()
             watched.task = asyncio.create_task(self._follow(store, watched))
+            watched.task.add_done_callback(partial(self._end, store, watched))
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
@@ -208,6 +210,17 @@ class LiveHub:
             for watcher in watched.watchers:
                 watcher.put(Beat(listening))
 
+    def _end(self, store: str, watched: _Watched, task: asyncio.Task[None]) -> None:
+        """After a fault of ours: let the pages connect again rather than look alive."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is None:
+            return
+        _log.error("a live state cannot be made", store=store, exc_info=fault)
+        if self._stores.get(store) is watched:
+            del self._stores[store]
+        for watcher in watched.watchers:
+            watcher.close()
+
     async def _follow(self, store: str, watched: _Watched) -> None:
         while True:
             await watched.changed.wait()
@@ -220,10 +233,6 @@ class LiveHub:
                 watched.samples = [*samples, *watched.samples][-SAMPLES_KEPT:]
                 watched.visits = watched.visits or visits
                 watched.changed.set()
-                await asyncio.sleep(AGAIN_S[-1])
-                continue
-            except Exception:  # a fault in one state must not end the stream for good; it is logged with its place
-                _log.exception("a live state cannot be made", store=store)
                 await asyncio.sleep(AGAIN_S[-1])
                 continue
             if not visits and watched.latest is not None:

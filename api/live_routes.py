@@ -28,7 +28,8 @@ _STREAM: dict[str, Any] = {
     " between. The data of `state` is a LiveStateOut.",
     "content": {
         "text/event-stream": {
-            "example": 'event: state\nid: 1795266191250000\ndata: {"store":"marktplatz","as_of_us":1795266191250000,…}\n\n'
+            "example": "event: state\nid: 1795266191250000\n"
+            'data: {"store":"marktplatz","as_of_us":1795266191250000}\n\n'
             'event: heartbeat\ndata: {"server_at_us":1795266196250000,"listening":true}\n\n',
         }
     },
@@ -60,14 +61,14 @@ async def follow_store(
         str | None, Header(description="Sent by browsers on reconnecting; every stream begins with the whole state")
     ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """The whole state at once, then the whole state whenever it changed.
+    """Send the whole state at once, then again whenever it changed.
 
     Nothing has to be caught up after an interruption, so `Last-Event-ID` is accepted and needs no answer.
     """
     del last_event_id
     watcher = service.live.watch(store)
     try:
-        while not watcher.closed:
+        while True:
             news = await watcher.get(wait_s=HEARTBEAT_S)
             if watcher.closed:
                 return

@@ -160,7 +160,7 @@ def from_exception(error: Exception) -> ProblemError:
                 "value",
                 "A value cannot be used",
                 detail=str(error).removesuffix(error.hint).strip(),
-                hint=error.hint if error.hint else "Mend the value and ask again.",
+                hint=error.hint or "Mend the value and ask again.",
             )
         case UnavailableError():
             return ProblemError(

@@ -214,7 +214,7 @@ class StageOut(BaseModel):
 
 
 class JourneyOut(BaseModel):
-    """The six stages around one store visit: the one in progress, or else the newest, unless another was asked for."""
+    """The six stages around one store visit: in progress, or else the newest, unless another was asked for."""
 
     profile_id: UUID
     visit_id: UUID | None = Field(description="Null for a customer who has not come yet")
@@ -236,5 +236,3 @@ class JourneyOut(BaseModel):
             as_of=to_datetime(found.as_of),
             stages=[StageOut.of(report) for report in found.stages],
         )
-
-

@@ -32,14 +32,14 @@ def list_profiles(
     limit: Annotated[int, Query(ge=1, le=PROFILES_PER_PAGE)] = 50,
     cursor: Annotated[str | None, Query()] = None,
 ) -> ProfilesOut:
-    """Customers whose consent holds, in the order of their names."""
+    """List customers whose consent holds, in the order of their names."""
     page = profiles_page(connection, search=q, limit=limit, cursor=cursor)
     return ProfilesOut(profiles=[ProfileLineOut.of(row) for row in page.profiles], next_cursor=page.next_cursor)
 
 
 @router.get("/{profile}", responses=described(404, 422, 503), summary="One profile")
 def read_profile(found: ProfileDep, connection: ConnectionDep, service: ServiceDep) -> ProfileOut:
-    """The customer, the consent that holds and the visit in progress, if there is one."""
+    """Return the customer, the consent that holds and the visit in progress, if there is one."""
     here = whereabouts(connection, found.profile_id)
     return ProfileOut(
         profile_id=found.profile_id,
@@ -48,7 +48,9 @@ def read_profile(found: ProfileDep, connection: ConnectionDep, service: ServiceD
         created_at=found.created_at,
         consent=ConsentOut.of(found.consent, PURPOSE),
         visit_in_progress=(
-            VisitInProgressOut.of(here, find_store(service, connection, here.store).plan) if here is not None else None
+            VisitInProgressOut.of(here, find_store(service, connection, here.store).plan)
+            if here is not None
+            else None
         ),
     )
 
@@ -75,7 +77,9 @@ def read_journey(
     found: ProfileDep,
     connection: ConnectionDep,
     service: ServiceDep,
-    visit: Annotated[UUID | None, Query(description="A store visit; default: in progress, or else the newest")] = None,
+    visit: Annotated[
+        UUID | None, Query(description="A store visit; default: in progress, or else the newest")
+    ] = None,
 ) -> JourneyOut:
     """Six stages around one store visit, each with its state, its evidence and the rule that was applied."""
     detail = visit_detail(connection, found.profile_id, visit)

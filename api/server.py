@@ -2,10 +2,12 @@
 
 import logging
 import socket
+from contextlib import suppress
 from typing import Final
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from core.errors import UnavailableError
@@ -20,10 +22,12 @@ _log = structlog.get_logger()
 class _Server(uvicorn.Server):
     """Ends live streams first: uvicorn would wait for them, and they never end by themselves."""
 
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        service = getattr(self.config.loaded_app.state, "service", None) if self.config.loaded else None
-        if service is not None:
-            service.live.close()
+        self._app.state.service.live.close()
         await super().shutdown(sockets)
 
 
@@ -60,8 +64,8 @@ def run(database_url: str, host: str = "127.0.0.1", port: int = 8000, *, log_lev
             server_header=False,
             timeout_graceful_shutdown=STOP_WITHIN_S,
         )
-        server = _Server(config)
-        server.run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has stopped in order
+            _Server(config, app).run(sockets=[listener])
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from re import compile as compile_pattern
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
 
+from api.drawing import DrawingCache
 from api.live import LiveHub
 from api.problems import profile_unknown, store_unknown
 from core.floorplan import ID_PATTERN
-from re import compile as compile_pattern
 from storage.connect import Connection
 from storage.occupancy import PlanCache
 from storage.profiles import ProfileRow, find_profile
@@ -27,6 +28,7 @@ class Service:
 
     reader: Reader
     plans: PlanCache
+    drawings: DrawingCache
     live: LiveHub
     now: Callable[[], datetime]
 

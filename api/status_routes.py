@@ -1,4 +1,4 @@
-"""Is the process up, and can it serve?"""
+"""Whether the process is up, and whether it can serve."""
 
 from datetime import timedelta
 from typing import Final, Literal
@@ -46,7 +46,9 @@ def read_health() -> HealthOut:
     return HealthOut()
 
 
-@router.get("/ready", summary="Can it serve?", responses={503: {"model": ReadyOut, "description": "It cannot serve now"}})
+@router.get(
+    "/ready", summary="Can it serve?", responses={503: {"model": ReadyOut, "description": "It cannot serve now"}}
+)
 def read_ready(service: ServiceDep, response: Response) -> ReadyOut:
     """Database, migrations, how fresh ingest is, and the live channel.
 
@@ -90,13 +92,17 @@ def _migrations(connection: Connection) -> CheckOut:
 def _ingest(connection: Connection) -> CheckOut:
     said = ingest_state(connection)
     if said is None:
-        return CheckOut(name="ingest", state="away", says="No ingest has run yet: start `sojourn ingest`.", blocks=False)
+        return CheckOut(
+            name="ingest", state="away", says="No ingest has run yet: start `sojourn ingest`.", blocks=False
+        )
     silent = said.now - said.changed_at
     if silent > INGEST_STALE_AFTER:
         says = f"Ingest has said nothing for {silent.total_seconds():.0f} s: is `sojourn ingest` running?"
         return CheckOut(name="ingest", state="away", says=says, blocks=False)
     if said.broker != "connected":
-        return CheckOut(name="ingest", state="behind", says="Ingest has lost the broker and waits for it.", blocks=False)
+        return CheckOut(
+            name="ingest", state="behind", says="Ingest has lost the broker and waits for it.", blocks=False
+        )
     if said.newest_signal_at is None:
         return CheckOut(name="ingest", state="ok", says="Ingest runs; no signal has come yet.", blocks=False)
     behind = (said.now - said.newest_signal_at).total_seconds()

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from core.floorplan import StorePlan
 from storage.occupancy import Occupancy, Progress, StoreSummary
@@ -13,7 +14,7 @@ from storage.visit_queries import VisitRow
 
 ClosedByWord = Literal["moved_on", "silence", "anchor_down", "app_exit", "store_closed", "end_of_recording"]
 
-_VISIT = {
+_VISIT: JsonDict = {
     "visit_id": "5f0c1c8e-8f5d-4d6c-9a53-0d9be61f3a10",
     "kind": "zone",
     "zone": "shoes",
@@ -38,10 +39,14 @@ class StoreLineOut(BaseModel):
 
     id: str = Field(examples=["marktplatz"])
     name: str = Field(examples=["Marktplatz"])
-    timezone: str = Field(description="IANA name of the zone that the store's clocks show", examples=["Europe/Berlin"])
+    timezone: str = Field(
+        description="IANA name of the zone that the store's clocks show", examples=["Europe/Berlin"]
+    )
     zone_count: int = Field(examples=[12])
     anchor_count: int = Field(examples=[17])
-    people_now: int = Field(description="Devices with a visit in progress: people who carry app or tag", examples=[87])
+    people_now: int = Field(
+        description="Devices with a visit in progress: people who carry app or tag", examples=[87]
+    )
 
     @classmethod
     def of(cls, row: StoreSummary) -> Self:
@@ -221,7 +226,9 @@ class VisitsOut(BaseModel):
     store: str = Field(examples=["marktplatz"])
     timezone: str = Field(examples=["Europe/Berlin"])
     visits: list[VisitOut]
-    next_cursor: str | None = Field(description="Ask with `cursor` set to this, and the same filters, for the next page")
+    next_cursor: str | None = Field(
+        description="Ask with `cursor` set to this, and the same filters, for the next page"
+    )
 
 
 class LiveStateOut(BaseModel):
@@ -246,7 +253,9 @@ class LiveStateOut(BaseModel):
     store: str
     as_of_us: int | None = Field(description="Newest signal reflected; null before the first")
     server_at_us: int = Field(description="The server's clock when this state was read")
-    sampled_signal_at_us: list[int] = Field(description="Times of some signals that no state before this one reflected")
+    sampled_signal_at_us: list[int] = Field(
+        description="Times of some signals that no state before this one reflected"
+    )
     occupancy: list[ZonePeopleOut]
     total: int = Field(description="People in the store")
     newest_visits: list[VisitOut] = Field(description="Zone visits that ended last, newest first")

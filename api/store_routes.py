@@ -91,7 +91,7 @@ def list_zones(stored: StoreDep) -> ZonesOut:
 
 @router.get("/{store}/occupancy", responses=described(404, 503), summary="How many are where now")
 def read_occupancy(stored: StoreDep, connection: ConnectionDep) -> OccupancyOut:
-    """Counts of visits in progress, zone by zone, with how fresh they are.
+    """Count visits in progress, zone by zone, and say how fresh the counts are.
 
     A count is of devices: people who carry a loyalty tag or the app. It is provisional until visits are decided.
     """
@@ -107,10 +107,8 @@ def read_occupancy(stored: StoreDep, connection: ConnectionDep) -> OccupancyOut:
 
 @router.get("/{store}/visits", responses=described(404, 422, 503), summary="Visits of a store, page by page")
 def list_visits(stored: StoreDep, connection: ConnectionDep, query: Annotated[VisitQuery, Query()]) -> VisitsOut:
-    """Final visits, newest first. No visit is on two pages, and none is left out while new ones come."""
-    page = visits_page(
-        connection, stored.store_no, query.wanted(stored.plan), limit=query.limit, cursor=query.cursor
-    )
+    """List final visits, newest first. No visit is on two pages, and none is left out while new ones come."""
+    page = visits_page(connection, stored.store_no, query.wanted(stored.plan), limit=query.limit, cursor=query.cursor)
     return VisitsOut(
         store=stored.plan.id,
         timezone=stored.plan.timezone,

@@ -5,9 +5,9 @@ from typing import Final
 
 from edge.outbox import Row
 
-MOST_ROWS: Final = 32
-"""Messages on their way at once: at 100 ms from edge to database and back that is 320 batches/s, far above need,
-and at most 3 MB in memory."""
+MOST_ROWS: Final = 8
+"""Messages on their way at once: at 100 ms from edge to database and back that is 80 batches/s, 300,000 signals.
+More would let one edge of a store run minutes of data ahead of the others while all deliver what they saved up."""
 PATIENCE_S: Final = (5.0, 300.0)
 """First and longest wait for the committed cursor to move. A commit takes well under a second; after five the edge
 asks. The longest wait ends in sending again even if nobody answered."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from servers.apt import Progress, quiet, run_apt
-from servers.archives import FindArchives, debian_archives, fetch_packages
+from servers.archives import debian_archives, fetch_packages
 from servers.debian import Architecture, architecture, require_tools
 from servers.errors import FetchError
 from servers.home import locked, make_home, partial_folder, require_space, sojourn_home, sweep_partials
@@ -85,7 +85,6 @@ def provide_chromium(
     home: Path | None = None,
     progress: Progress = quiet,
     *,
-    find_archives: FindArchives = debian_archives,
     environment: Mapping[str, str] = os.environ,
     is_root: Callable[[], bool] = lambda: os.geteuid() == 0,
 ) -> Path:
@@ -111,7 +110,7 @@ def provide_chromium(
         found = find_chromium(home, environment)
         if found is None and is_root() and _install_system_package(progress):
             found = find_chromium(home, environment)
-        return found if found is not None else _unpack_chromium(home, progress, find_archives)
+        return found if found is not None else _unpack_chromium(home, progress)
 
 
 def _folder(home: Path) -> Path:
@@ -145,13 +144,13 @@ def _install_system_package(progress: Progress) -> bool:
     return code == 0
 
 
-def _unpack_chromium(home: Path, progress: Progress, find_archives: FindArchives) -> Path:
+def _unpack_chromium(home: Path, progress: Progress) -> Path:
     machine = architecture()
     sweep_partials(home)
     require_space(home, NEEDED_BYTES, "Fetching Chromium for the browser tests")
     final = _folder(home)
     with partial_folder(home, "chromium") as work:
-        packages = fetch_packages(work, _PACKAGES.split(), find_archives, progress)
+        packages = fetch_packages(work, _PACKAGES.split(), debian_archives, progress)
         folder = work / "chromium"
         root = folder / "root"
         root.mkdir(parents=True)

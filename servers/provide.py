@@ -3,13 +3,13 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from servers.apt import Progress, quiet
-from servers.archives import FindArchives, debian_archives, fetch_packages
+from servers.archives import debian_archives, fetch_packages
 from servers.debian import Architecture, architecture, require_tools
 from servers.errors import FetchError
 from servers.home import locked, make_home, partial_folder, require_space, sojourn_home, sweep_partials
@@ -50,11 +50,20 @@ class Installed:
     versions: Mapping[str, str]
 
 
+Fetch: TypeAlias = Callable[[Path, Progress], list[Path]]
+"""Given a work folder, returns package files in it."""
+
+
+def fetch_servers(work: Path, progress: Progress) -> list[Path]:
+    """Fetch the packages of both servers from Debian; see `servers.archives.fetch_packages`."""
+    return fetch_packages(work, [*_POSTGRES.split(), *_MOSQUITTO.split()], debian_archives, progress)
+
+
 def provide(
     home: Path | None = None,
     progress: Progress = quiet,
     *,
-    find_archives: FindArchives = debian_archives,
+    fetch: Fetch = fetch_servers,
     needed_bytes: int = NEEDED_BYTES,
 ) -> Installed:
     """Return ready-to-run servers, fetching them if they are not in the private folder yet.
@@ -68,8 +77,8 @@ def provide(
         The private folder; `sojourn_home()` if not given.
     progress : Progress
         Told what is being done.
-    find_archives : callable
-        Finds the archives to try; made to be replaced in tests.
+    fetch : callable
+        Puts the packages into a work folder; replaced where they come from elsewhere.
     needed_bytes : int
         Free space to ask for before fetching.
 
@@ -88,12 +97,12 @@ def provide(
     with locked(home, on_wait=lambda: progress("Waiting for another start that fetches the servers", 0.0)):
         if is_whole(final):  # the other start has done it
             return _installed(final)
-        require_tools("apt-get", "dpkg", "dpkg-deb")
+        require_tools("apt-get", "dpkg", "dpkg-deb", "tar")
         machine = architecture()
         sweep_partials(home)
         require_space(home, needed_bytes, "Fetching TimescaleDB and mosquitto")
         with partial_folder(home, "servers") as work:
-            packages = fetch_packages(work, [*_POSTGRES.split(), *_MOSQUITTO.split()], find_archives, progress)
+            packages = fetch(work, progress)
             unpacked = _unpack_servers(work, packages, machine, progress)
             shutil.rmtree(final, ignore_errors=True)
             unpacked.rename(final)

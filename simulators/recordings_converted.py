@@ -88,7 +88,8 @@ def truth_frame(stays: pl.DataFrame, store: str) -> pl.DataFrame:
         pl.lit(store).alias("store"),
         *(pl.col("entered_at").alias(name) for name in ("entered_earliest", "entered_latest")),
         *(pl.col("left_at").alias(name) for name in ("left_earliest", "left_latest")),
-        ((pl.col("left_at") - pl.col("entered_at")) / NS_PER_S).alias("dwell_s"),
+        # by numpy, which rounds .3 s to .3; polars multiplies by the reciprocal
+        pl.Series("dwell_s", (visits["left_at"] - visits["entered_at"]).to_numpy() / NS_PER_S),
         pl.lit(1.0).alias("confidence"),
         pl.lit(0, pl.Int64).alias("signals"),
         pl.lit(ClosedBy.MOVED_ON.word).alias("closed_by"),

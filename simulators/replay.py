@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+
 from core.dwell.engine import StoreEngine
 from core.dwell.model import Model
 from core.dwell.settings import Settings
-
 from core.floorplan import FloorPlan, StorePlan
 from core.records import SignalArray, VisitArray, VisitKind
 from simulators.recordings import open_recording

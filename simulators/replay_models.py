@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from core.dwell.model import Model
 
 from core.dwell import model
+from core.dwell.model import Model
 from core.errors import ModelError
 from core.floorplan import FloorPlan
 

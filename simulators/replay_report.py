@@ -70,8 +70,9 @@ def print_report(report: ReplayReport, rejects: Path | None) -> None:
     rate = report.rows / report.took_s if report.took_s else 0.0
     console.print(f"{report.rows:,} rows in {report.took_s:.1f} s ({rate:,.0f} a second)")
     if report.first_at is not None and report.last_at is not None:
+        stores = "1 store" if report.stores == 1 else f"{report.stores:,} stores"
         console.print(
-            f"{report.signals:,} signals of {report.devices:,} devices in {report.stores:,} {_stores(report.stores)}, "
+            f"{report.signals:,} signals of {report.devices:,} devices in {stores}, "
             f"{_utc(report.first_at)} to {_utc(report.last_at)} UTC"
         )
     _print_rejects(console, report.rejected, rejects)
@@ -110,10 +111,6 @@ def _hints(report: ReplayReport) -> Iterator[str]:
         yield "All times lie in 1970: ts is in nanoseconds since then. Was another unit meant?"
     if report.rows and not report.signals:
         yield "Not one row was a signal: do the floor plan and the recording belong together?"
-
-
-def _stores(count: int) -> str:
-    return "store" if count == 1 else "stores"
 
 
 def _utc(ns: int) -> str:

@@ -4,6 +4,8 @@ Equal plan, seed and settings give equal readings, however the time is cut into 
 """
 
 import heapq
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -24,6 +26,8 @@ from simulators.shoppers_floor import Floor
 
 START_NS: Final = 1_767_603_600 * NS_PER_S
 """Monday 2026-01-05 09:00 UTC: recordings start there unless told otherwise, so that equal seeds give equal bytes."""
+TOLD_VISITS: Final = 100_000
+"""Visits whose truth is kept: three days of 150 shoppers, 100 MB."""
 EDGES: Final = 4
 """Gateways of a store are wired to this many agents."""
 
@@ -104,10 +108,15 @@ class StoreSimulation:
         self._radio = Radio(plan, settings if settings is not None else RadioSettings())
         self._device_of_member: dict[int, int] = {}
         self._inside: list[_Visit] = []
-        self._stays: list[tuple[int, truth.Stays]] = []  # device, where it was
+        self._stays: deque[tuple[int, truth.Stays]] = deque(maxlen=TOLD_VISITS)  # device, where it was
         self._slots = [self._first(number) for number in range(shoppers)]
         heapq.heapify(self._slots)
         self._came_to_ns = self.start_ns
+
+    @property
+    def inside(self) -> int:
+        """How many people are in the store at the time up to which readings were taken."""
+        return len(self._inside)
 
     def readings(self, until_s: float) -> SignalArray:
         """Return what is heard from the last call (or the start) until `until_s` seconds after the start.
@@ -128,21 +137,21 @@ class StoreSimulation:
         heard = np.concatenate(pieces) if pieces else np.zeros(0, SIGNAL)
         return heard[np.lexsort((heard["device"], heard["anchor"], heard["ts"]))]
 
-    def true_visits(self, until_s: float, names: list[str]) -> pl.DataFrame:
-        """Return the visits that really took place until `until_s`, as rows of `truth.SCHEMA`.
+    def true_visits(self, from_ns: int, until_ns: int, names: Sequence[str]) -> pl.DataFrame:
+        """Return the visits that really took place between two times, as rows of `truth.SCHEMA`.
 
         Parameters
         ----------
-        until_s : float
-            At most as far as `readings` was asked for.
-        names : list of str
+        from_ns, until_ns : int
+            What crosses them is cut there. Up to where `readings` was asked for the truth is complete; of visits
+            that ended long ago, only the last TOLD_VISITS are known.
+        names : sequence of str
             What each device is called, by its index.
         """
-        until_ns = self.start_ns + int(until_s * 1e6) * NS_PER_US
         found = [
             row
             for device, stays in self._stays
-            for row in truth.rows(self.plan, names[device], stays, self.start_ns, until_ns)
+            for row in truth.rows(self.plan, names[device], stays, max(from_ns, self.start_ns), until_ns)
         ]
         return pl.DataFrame(found, schema=truth.SCHEMA, orient="row").sort(["entered_at", "device", "kind", "zone"])
 
@@ -255,7 +264,8 @@ def generate(
             "rssi_dbm": heard["rssi_dbm"].astype(np.float64),
         }
     )
-    return Generated(signals, simulation.true_visits(duration_s, names))
+    until_ns = simulation.start_ns + int(duration_s * 1e6) * NS_PER_US
+    return Generated(signals, simulation.true_visits(simulation.start_ns, until_ns, names))
 
 
 def arrival_order(heard: SignalArray, edge_of: NDArray[np.int64]) -> NDArray[np.intp]:

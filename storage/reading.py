@@ -12,7 +12,7 @@ import structlog
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from core.errors import ConfigurationError, UnavailableError
+from core.errors import ConfigurationError, InputError, UnavailableError
 from storage.connect import Connection, open_pool, reachable
 
 POOL_CONNECTIONS: Final = 8
@@ -61,6 +61,8 @@ class Reader:
         ------
         UnavailableError
             If the database is away, too busy or not migrated.
+        InputError
+            If a value that was asked with is nothing the database can hold.
         """
         try:
             with reachable(), self._pool.connection() as connection:
@@ -69,6 +71,10 @@ class Reader:
             raise UnavailableError(
                 "The database has no tables of this version yet.",
                 hint="Run `sojourn migrate`; the rest comes by itself.",
+            ) from error
+        except errors.DataError as error:
+            raise InputError(
+                "A value cannot be looked up.", hint="Leave out characters that are no text, such as NUL."
             ) from error
         except UnavailableError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
@@ -92,6 +98,11 @@ class Reader:
             _log.warning("the database is away", hint="is it running, and is SOJOURN_DATABASE_URL right?")
         else:
             _log.info("the database is back")
+
+
+def check_url(database_url: str) -> None:
+    """Raise ConfigurationError if a database URL cannot be read; nothing is asked of the database."""
+    _reading(database_url)
 
 
 def _reading(database_url: str) -> str:

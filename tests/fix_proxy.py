@@ -1,21 +1,45 @@
 """A TCP proxy on loopback that can break a connection in the ways networks do."""
 
 import contextlib
+import queue
+import selectors
 import socket
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 _CHUNK_BYTES = 65536
-_TICK_S = 0.05
+_HELD_BYTES = 262144  # what one direction holds back before it stops reading, as a network's buffers would
+_ANSWER_S = 10.0
+
+
+class _Way:
+    """One direction of a connection: bytes read from one end that wait to be written to the other."""
+
+    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
+        self.source = source
+        self.sink = sink
+        self.held: deque[tuple[float, bytes]] = deque()  # due (monotonic), bytes
+        self.ended = False  # the source said that nothing more comes
+        self.told = False  # and so was the sink
+
+    @property
+    def reads(self) -> bool:
+        return not self.ended and sum(len(chunk) for _due, chunk in self.held) < _HELD_BYTES
+
+    def writes(self, now: float) -> bool:
+        return (bool(self.held) and self.held[0][0] <= now) or (self.ended and not self.held and not self.told)
 
 
 class TcpProxy:
     """Stands between a client and a server; each way of breaking can be turned on and off while connections run.
+
+    One thread does everything with non-blocking sockets, so when `cut`, `reset` or `stall` return, it has happened.
 
     Parameters
     ----------
@@ -29,19 +53,20 @@ class TcpProxy:
             raise ValueError(f"no host and port in {target}")
         self._target_url = parts
         self._target = (parts.hostname, parts.port)
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._lock = threading.Lock()
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._pairs: list[tuple[_Way, _Way]] = []
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._flowing = True
         self._accepting = True
         self._closed = False
         self._delay_s = 0.0
-        self.connections = 0  # accepted so far
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(_TICK_S)
+        self.connections = 0  # carried so far
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept, name="proxy-accept", daemon=True)]
-        self._threads[0].start()
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
+        self._thread.start()
 
     @property
     def url(self) -> str:
@@ -51,93 +76,148 @@ class TcpProxy:
 
     def cut(self, *, refuse: bool = True) -> None:
         """Close every connection in order (FIN); with `refuse`, new ones are closed at once until `mend`."""
-        self._accepting = not refuse
-        self._drop(reset=False)
+        self._order(lambda: self._drop(reset=False, refuse=refuse))
 
     def reset(self, *, refuse: bool = False) -> None:
-        """Break every connection with a TCP reset."""
-        self._accepting = not refuse
-        self._drop(reset=True)
+        """Break every connection with a TCP reset; with `refuse`, new ones are closed at once until `mend`."""
+        self._order(lambda: self._drop(reset=True, refuse=refuse))
 
     def stall(self) -> None:
         """Hold all bytes back, connections stay open, until `mend`: what a dead Wi-Fi looks like."""
-        self._flowing.clear()
+        self._order(lambda: setattr(self, "_flowing", False))
 
     def delay(self, seconds: float) -> None:
-        """Hold each chunk back for a while; 0 turns it off."""
-        self._delay_s = seconds
+        """Hold each chunk back for a while, each way; 0 turns it off."""
+        self._order(lambda: setattr(self, "_delay_s", seconds))
 
     def mend(self) -> None:
         """Let everything through again."""
-        self._delay_s = 0.0
-        self._accepting = True
-        self._flowing.set()
+
+        def whole() -> None:
+            self._flowing = self._accepting = True
+            self._delay_s = 0.0
+
+        self._order(whole)
 
     def close(self) -> None:
-        """End the proxy and its threads."""
-        self._closed = True
-        self._flowing.set()
-        self._drop(reset=False)
-        for thread in self._threads:
-            thread.join(timeout=5)
-        self._listener.close()
+        """End the proxy and its connections."""
+        if not self._closed:
+            self._order(self._end)
+            self._thread.join(_ANSWER_S)
+
+    def _order(self, what: Callable[[], None]) -> None:
+        done = threading.Event()
+
+        def obey() -> None:
+            what()
+            done.set()
+
+        self._orders.put(obey)
+        self._waker.send(b"!")
+        if not done.wait(_ANSWER_S):
+            raise TimeoutError("the proxy's thread does not answer")
+
+    def _run(self) -> None:
+        while not self._closed:
+            now = time.monotonic()
+            with selectors.DefaultSelector() as selector:  # a handful of sockets: made anew, nothing to keep in step
+                selector.register(self._woken, selectors.EVENT_READ)
+                selector.register(self._listener, selectors.EVENT_READ)
+                for pair in self._pairs:
+                    for way, back in (pair, pair[::-1]):
+                        events = selectors.EVENT_READ * (self._flowing and way.reads)
+                        events |= selectors.EVENT_WRITE * (self._flowing and back.writes(now))
+                        if events:
+                            selector.register(way.source, events, (pair, way, back))
+                for key, events in selector.select(self._until_due(now)):
+                    self._serve(key, events)
+            while not self._orders.empty():
+                self._orders.get()()
+        for end in (self._listener, self._woken, self._waker):
+            end.close()
+
+    def _until_due(self, now: float) -> float | None:
+        dues = [way.held[0][0] - now for pair in self._pairs for way in pair if way.held and way.held[0][0] > now]
+        return max(0.0, min(dues)) if dues and self._flowing else None
+
+    def _serve(self, key: selectors.SelectorKey, events: int) -> None:
+        if key.fileobj is self._woken:
+            self._woken.recv(_CHUNK_BYTES)
+        elif key.fileobj is self._listener:
+            self._accept()
+        else:
+            pair, way, back = key.data
+            if pair not in self._pairs:  # closed a moment ago, by its other end's turn
+                return
+            try:
+                if events & selectors.EVENT_READ:
+                    self._read(way)
+                if events & selectors.EVENT_WRITE:
+                    _write(back)
+                finished = all(one.told for one in pair)
+            except BlockingIOError:  # not ready after all
+                finished = False
+            except OSError:  # one end went away: so does the other
+                finished = True
+            if finished:
+                self._pairs.remove(pair)
+                _close(pair, reset=False)
 
     def _accept(self) -> None:
-        while not self._closed:
-            try:
-                client, _address = self._listener.accept()
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-            if not self._accepting:
-                client.close()
-                continue
-            try:
-                server = socket.create_connection(self._target, timeout=5)
-            except OSError:
-                _close(client, reset=True)
-                continue
-            self.connections += 1
-            for end in (client, server):
-                end.settimeout(None)
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                self._pairs.append((client, server))
-            for source, sink in ((client, server), (server, client)):
-                thread = threading.Thread(target=self._carry, args=(source, sink), name="proxy-carry", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        client, _address = self._listener.accept()
+        if not self._accepting:
+            client.close()
+            return
         try:
-            while chunk := source.recv(_CHUNK_BYTES):
-                if self._delay_s:
-                    time.sleep(self._delay_s)
-                self._flowing.wait()
-                sink.sendall(chunk)
+            server = socket.create_connection(self._target, timeout=5)
         except OSError:
-            pass  # cut on purpose, or one end went away
-        # half a connection tells both ends nothing that they could use
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            return
+        for end in (client, server):
+            end.setblocking(False)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connections += 1
+        self._pairs.append((_Way(client, server), _Way(server, client)))
 
-    def _drop(self, *, reset: bool) -> None:
-        with self._lock:
-            pairs, self._pairs = self._pairs, []
-        for pair in pairs:
-            for end in pair:
-                _close(end, reset=reset)
-
-
-def _close(end: socket.socket, *, reset: bool) -> None:
-    with contextlib.suppress(OSError):
-        if reset:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def _read(self, way: _Way) -> None:
+        chunk = way.source.recv(_CHUNK_BYTES)
+        if chunk:
+            way.held.append((time.monotonic() + self._delay_s, chunk))
         else:
-            end.shutdown(socket.SHUT_RDWR)
-    end.close()
+            way.ended = True
+
+    def _drop(self, *, reset: bool, refuse: bool) -> None:
+        self._accepting = not refuse
+        for pair in self._pairs:
+            _close(pair, reset=reset)
+        self._pairs.clear()
+
+    def _end(self) -> None:
+        self._drop(reset=False, refuse=True)
+        self._closed = True
+
+
+def _write(way: _Way) -> None:
+    if way.held:
+        due, chunk = way.held.popleft()
+        sent = way.sink.send(chunk)
+        if sent < len(chunk):
+            way.held.appendleft((due, chunk[sent:]))
+    if way.ended and not way.held:
+        way.told = True
+        with contextlib.suppress(OSError):
+            way.sink.shutdown(socket.SHUT_WR)
+
+
+def _close(pair: tuple[_Way, _Way], *, reset: bool) -> None:
+    for way in pair:
+        with contextlib.suppress(OSError):
+            if reset:
+                way.source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                way.source.shutdown(socket.SHUT_RDWR)
+        way.source.close()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from core.records import ClosedBy
 NODE: Final = np.dtype(
     [
         ("start", "<i8"),  # µs, first signal of the stay
-        ("zone", "<i4"),  # -1: before the first stay
+        ("lane", "<i4"),  # -1: before the first stay
         ("parent", "<i4"),  # the stay before it
         ("lanes", "<i4"),  # lanes whose path ends here
         ("children", "<i4"),  # stays that follow this one in some lane's path
@@ -65,16 +65,18 @@ RULE: Final = np.dtype(
         ("gap_mean_us", "<i8"),
         ("doubt", "<i8"),
         ("rssi_floor_dbm", "<i8"),
+        ("offset_limit_db", "<i8"),
     ],
 )
 """The settings as kernels read them."""
 
 TIME_BEFORE_ALL: Final = -(1 << 60)
 _STAYS_AT_ONCE: Final = 4096  # rows of the kernels' output buffer, 320 kB; it is emptied as often as needed
+_NODES_AT_FIRST: Final = 256
 
 
 def device_dtype(lanes: int) -> np.dtype[Any]:
-    """Return the record kept per device: `lanes` lanes, one per zone, and the scalars of its store visit."""
+    """Return the record kept per device: `lanes` lanes, one per spot, and the scalars of its store visit."""
     return np.dtype(
         [
             ("start", "<i8", (lanes,)),  # µs, first signal of the lane's running stay
@@ -91,6 +93,7 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("check_at", "<i8"),  # when to look next for a stretch that is ambiguous for too long
             ("gap_mean", "<i8"),  # µs between advertisements
             ("timeout", "<i8"),  # µs of silence that mean departure
+            ("visit_start", "<i8"),  # µs, first signal of the zone visit that the decided path is in
             ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
             ("heard", "<i4"),  # signals of the store visit
             ("sure", "<i4"),  # certainty summed, 64ths of a signal
@@ -100,8 +103,15 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("root", "<i4"),  # node that all paths hang on
             ("nodes", "<i4"),
             ("open", "<i4"),  # 1 while a store visit runs
-            ("forced", "<i4"),
-            ("reserved", "<i4", (3,)),
+            ("forced", "<i4"),  # 1 while the bound decides
+            ("firm", "<i4"),  # 1 if the lead of `best` is enough to learn from
+            ("offset_db", "<i4"),  # how much louder this device is than the model expects
+            ("offset_sum", "<i4"),  # eighths of a dB
+            ("offset_count", "<i4"),
+            ("visit_early", "<i4"),  # as early, late, mark and mark_sure, of the zone visit
+            ("visit_late", "<i4"),
+            ("visit_mark", "<i4"),
+            ("visit_sure", "<i4"),
         ],
     )
 
@@ -124,8 +134,8 @@ class Decoder:
         self.free: NDArray[np.int32] = np.zeros(0, np.int32)
         self.cursor: NDArray[np.int64] = np.zeros(kernels.CURSORS, np.int64)
         self.devices = 0
-        self._out = np.zeros(_STAYS_AT_ONCE, STAY)
-        self._room = int(settings.undecided_stays) + 8
+        self._room = settings.undecided_stays + 8
+        self._out = np.zeros(max(_STAYS_AT_ONCE, 2 * self._room), STAY)
 
     @property
     def forced(self) -> int:
@@ -163,6 +173,8 @@ class Decoder:
                 tables.silence,
                 tables.penalty,
                 tables.posterior,
+                tables.expected,
+                tables.zone_of,
                 self.rules,
                 self._out,
                 self.cursor,
@@ -184,6 +196,7 @@ class Decoder:
                 self.nodes,
                 self.free,
                 self.tables.posterior,
+                self.tables.zone_of,
                 frontier_us,
                 self._room,
                 int(closed_by),
@@ -201,10 +214,10 @@ class Decoder:
 
     def _make_room(self) -> None:
         """Double the arena if it is that which ran out; the output buffer is empty again anyway."""
-        if self.cursor[kernels.FREE] >= self._room:
+        if self.cursor[kernels.FREE] >= kernels.NODES_A_STEP:
             return
         old = len(self.nodes)
-        new = max(2 * old, 4 * self._room)
+        new = max(2 * old, _NODES_AT_FIRST)
         nodes = np.zeros(new, NODE)
         nodes[:old] = self.nodes
         free = np.zeros(new, np.int32)
@@ -227,5 +240,6 @@ def _rules(settings: Settings) -> NDArray[Any]:
     rules["forget_us"] = settings.forget_ns // NS_PER_US
     rules["gap_mean_us"] = settings.gap_mean_ns // NS_PER_US
     rules["doubt"] = settings.doubt
+    rules["offset_limit_db"] = settings.offset_limit_db
     rules["rssi_floor_dbm"] = RSSI_FLOOR_DBM
     return rules

@@ -13,13 +13,14 @@ MARKS = 3
 
 
 @njit(cache=True, nogil=True)
-def admit(signals: Any, others: Any, lateness: int, patience: int, marks: Any, out: Any) -> int:
+def admit(signals: Any, others: Any, lateness: int, patience: int, hold_until: int, marks: Any, out: Any) -> int:
     """Copy signals that are not late, times floored to microseconds; return how many.
 
     A signal is late if it lies before the watermark that the signals ahead of it have set; so it does not
     matter how they were cut into pushes.
 
     signals, out : SIGNAL; others : int64 ascending, the newest time of every other source
+    hold_until : the watermark stays until something is newer; expected sources have not all spoken before that
     marks : int64 (MARKS,), updated; lateness, patience and all but signals["ts"] in microseconds
     """
     newest = marks[NEWEST]
@@ -47,7 +48,8 @@ def admit(signals: Any, others: Any, lateness: int, patience: int, marks: Any, o
                 slowest = newest
             if first < others.size:
                 slowest = min(slowest, others[first])
-            watermark = max(watermark, slowest - lateness)
+            if newest_of_all > hold_until:
+                watermark = max(watermark, slowest - lateness)
     marks[NEWEST] = newest
     marks[WATERMARK] = watermark
     marks[NEWEST_OF_ALL] = newest_of_all

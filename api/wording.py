@@ -1,0 +1,137 @@
+"""How times, lengths of time and codes are written for people; used by the templates, and told to the scripts."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+PEOPLE_STEPS: Final = (1, 3, 6, 10, 16, 25)
+"""Least people for each step of heat above empty. Fixed, so that a colour means the same at every minute and in every
+store; each step is about 1.6 times the one before, as people judge crowds by ratio."""
+DWELL_STEPS_S: Final = (15, 30, 60, 180, 420, 900)
+"""Least seconds for each step: passing through, the 30 s of an engagement, then steps of two to three times."""
+
+_TO: Final = "\N{EN DASH}"
+
+CLOSED_BY: Final = {
+    "moved_on": "Moved on to another zone",
+    "silence": "Signals stopped",
+    "anchor_down": "Anchor went down",
+    "app_exit": "App reported leaving",
+    "store_closed": "Store closed",
+    "end_of_recording": "Recording ended",
+}
+ZONE_KIND: Final = {
+    "entrance": "Entrance",
+    "department": "Department",
+    "shelf": "Shelf",
+    "fitting_room": "Fitting room",
+    "checkout": "Checkout",
+    "service": "Service",
+    "staff_only": "Staff only",
+}
+STATE: Final = {"reached": "Reached", "under_way": "Under way", "not_yet": "Not yet", "skipped": "Skipped"}
+BECAUSE: Final = {
+    "evidence": "",
+    "no_evidence": "No evidence of it",
+    "no_evidence_so_far": "No evidence so far",
+    "not_arrived": "Waits for a visit",
+    "visit_in_progress": "Visit in progress",
+    "stay_in_progress": "A stay is in progress, still short",
+    "at_checkout": "At the checkout now",
+    "end_not_seen": "The end of the visit was not seen",
+}
+EVIDENCE: Final = {
+    "store_visit": "Store visit",
+    "zone_visit": "Stay",
+    "consent_granted": "Consent given",
+    "enrolled": "Enrolled",
+}
+
+
+def heat_step(value: float, steps: tuple[int, ...]) -> int:
+    """Return 0 for less than the first step, else how many steps `value` has come up."""
+    return sum(value >= step for step in steps)
+
+
+def clock(at: datetime, timezone: str) -> str:
+    """Return the time of day with seconds on the clocks of `timezone`, like 14:03:22."""
+    return at.astimezone(ZoneInfo(timezone)).strftime("%H:%M:%S")
+
+
+def minute(at: datetime, timezone: str) -> str:
+    """Return the time of day like 14:03."""
+    return at.astimezone(ZoneInfo(timezone)).strftime("%H:%M")
+
+
+def day(at: datetime, timezone: str) -> str:
+    """Return the date like Sat 21 Nov 2026."""
+    local = at.astimezone(ZoneInfo(timezone))
+    return f"{local:%a} {local.day} {local:%b %Y}"
+
+
+def utc_iso(at: datetime) -> str:
+    """Return a time as machines read it, for <time datetime>."""
+    return at.astimezone(ZoneInfo("UTC")).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def zone_abbreviation(at: datetime, timezone: str) -> str:
+    """Return what the clocks of `timezone` follow at that time, like CET; its name where it has no letters."""
+    name = at.astimezone(ZoneInfo(timezone)).strftime("%Z")
+    return name if name.isalpha() else f"UTC{name}"
+
+
+def dwell(seconds: float) -> str:
+    """Return a length of time like 42 s, 4 min 12 s or 1 h 04 min."""
+    whole = int(max(0.0, seconds) + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = (whole + 30) // 60
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def dwell_range(at_least_s: float, at_most_s: float) -> str:
+    """Return bounds in the unit of the larger one, like 38 to 46 s, 3:58 to 4:30 min or 1:04 to 1:09 h."""
+    low, high = int(max(0.0, at_least_s) + 0.5), int(max(0.0, at_most_s) + 0.5)
+    if high < 60:
+        return f"{low} to {high} s"
+    if high < 3600:
+        return f"{low // 60}:{low % 60:02d} to {high // 60}:{high % 60:02d} min"
+    low, high = (low + 30) // 60, (high + 30) // 60
+    return f"{low // 60}:{low % 60:02d} to {high // 60}:{high % 60:02d} h"
+
+
+def per_cent(share: float) -> str:
+    """Return a share of 0..1 in whole per cent; only certainty itself reads 100 %."""
+    whole = int(share * 100 + 0.5)
+    return f"{min(whole, 99) if share < 1 else 100}%"
+
+
+def people(count: int) -> str:
+    """Return a count with its noun."""
+    return f"{count} person" if count == 1 else f"{count} people"
+
+
+def steps_words(steps: tuple[int, ...]) -> list[str]:
+    """Return what each step from empty to the last stands for, like 0, 1-2, 3-5, …, 25+."""
+    words = ["0"] if steps[0] == 1 else [f"0{_TO}{steps[0] - 1}"]
+    for low, high in pairwise(steps):
+        words.append(str(low) if high == low + 1 else f"{low}{_TO}{high - 1}")
+    return [*words, f"{steps[-1]}+"]
+
+
+def dwell_steps_words() -> list[str]:
+    """Return what each step of DWELL_STEPS_S stands for."""
+    return [f"under {dwell_short(DWELL_STEPS_S[0])}", *(f"from {dwell_short(step)}" for step in DWELL_STEPS_S)]
+
+
+def dwell_short(seconds: int) -> str:
+    """Return a round length of time like 30 s or 7 min."""
+    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min"
+
+
+def ago(length: timedelta) -> str:
+    """Return how long ago like 2 s ago; nothing lies in the future."""
+    return f"{dwell(length.total_seconds())} ago"

@@ -1,0 +1,148 @@
+"""Database and broker of a demo: the ones that the environment names, or own ones in a folder that goes away."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from core.errors import UnavailableError
+from edge.broker import Broker
+from servers.errors import ServersError
+from servers.home import lock_folder, make_home
+from servers.mosquitto import Mosquitto
+from servers.postgres import Postgres
+from servers.process import HOST, port_is_free
+from servers.provide import Installed, provide
+from storage.scratch import scratch_database
+
+PORT: Final = 8787
+"""Where the pages are unless that port is taken."""
+_PORTS_TRIED: Final = 100
+_RUN: Final = "demo-"
+_GREET_S: Final = 5.0
+
+
+class Servers(NamedTuple):
+    """Where the demo's data goes."""
+
+    database_url: str
+    mqtt_url: str
+
+
+@contextmanager
+def run_folder(home: Path) -> Iterator[Path]:
+    """Give a folder for one run and remove it at the end; so are folders of runs that were killed."""
+    with _one_sentence():
+        make_home(home)
+    for old in home.glob(f"{_RUN}*"):
+        _remove_unless_used(old)
+    folder = Path(tempfile.mkdtemp(prefix=_RUN, dir=home))
+    lock = lock_folder(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def running_servers(home: Path, folder: Path, console: Console) -> Iterator[Servers]:
+    """Give a database of its own and a broker; what was started is stopped, what was made is dropped.
+
+    Raises
+    ------
+    UnavailableError, ConfigurationError
+        One sentence that says what to do instead.
+    """
+    database_url = os.environ.get("SOJOURN_DATABASE_URL", "")
+    mqtt_url = os.environ.get("SOJOURN_MQTT_URL", "")
+    with ExitStack() as stack:
+        installed = None
+        if not (database_url and mqtt_url):
+            installed = _provide(home, console)
+        with _one_sentence():
+            if installed is not None and not database_url:
+                database_url = stack.enter_context(Postgres(installed, folder / "database", sync_initdb=False)).dsn()
+            else:
+                database_url = stack.enter_context(scratch_database(database_url))
+            if installed is not None and not mqtt_url:
+                mqtt_url = stack.enter_context(Mosquitto(installed, folder / "broker")).url
+            else:
+                _greet(Broker.from_url(mqtt_url))
+        yield Servers(database_url, mqtt_url)
+
+
+def free_api_port(asked: int | None, console: Console) -> int:
+    """Return the port for the pages.
+
+    Raises
+    ------
+    UnavailableError
+        If the one that was asked for is taken, or every one that was tried.
+    """
+    if asked is not None:
+        if not port_is_free(asked):
+            raise UnavailableError(
+                f"Port {asked} on {HOST} is taken by another program.", hint="Stop it, or choose another with --port."
+            )
+        return asked
+    for port in range(PORT, PORT + _PORTS_TRIED):
+        if port_is_free(port):
+            if port != PORT:
+                console.print(f"Port {PORT} is taken; the pages are on {port}.", highlight=False)
+            return port
+    raise UnavailableError(
+        f"Every port from {PORT} to {PORT + _PORTS_TRIED - 1} on {HOST} is taken.", hint="Choose one with --port."
+    )
+
+
+def _greet(broker: Broker) -> None:
+    try:
+        socket.create_connection((broker.host, broker.port), _GREET_S).close()
+    except OSError as error:
+        raise UnavailableError(
+            f"The broker at {broker.host}:{broker.port} does not answer ({error}).",
+            hint="Is it running, and is SOJOURN_MQTT_URL right?",
+        ) from error
+
+
+def _provide(home: Path, console: Console) -> Installed:
+    if not console.is_terminal:
+        said: set[str] = set()
+
+        def say(doing: str, _share: float) -> None:
+            if doing not in said:
+                said.add(doing)
+                console.print(doing)
+
+        with _one_sentence():
+            return provide(home, say)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with _one_sentence(), Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task("Looking for TimescaleDB and mosquitto", total=1.0)
+        return provide(home, lambda doing, share: bars.update(task, description=doing, completed=share))
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn errors of the servers room, which stands on no other room, into ours."""
+    try:
+        yield
+    except ServersError as error:
+        raise UnavailableError(error.what, hint=error.hint) from error
+
+
+def _remove_unless_used(folder: Path) -> None:
+    try:
+        lock = lock_folder(folder)
+    except (BlockingIOError, OSError):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)

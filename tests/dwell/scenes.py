@@ -1,0 +1,136 @@
+"""Small worlds with devices that walk about, made from a seed."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.dwell.model import Model, plan_fingerprint, prior_model
+from core.floorplan import StorePlan, load
+from core.records import SIGNAL, SignalArray
+from tests.oracle.viterbi import Heard, World
+
+START_NS = 1_760_000_000 * 10**9
+CELL_M = 8.0
+
+
+def grid_plan(zones: int, anchors_per_zone: int = 1, *, places: bool = True) -> StorePlan:
+    """A store of square cells in rows of three, an anchor (or more) in the middle of each."""
+    side = 3
+    plan = {
+        "id": "shop",
+        "timezone": "Europe/Berlin",
+        "zones": [{"id": f"z{zone}"} for zone in range(zones)],
+        "anchors": [
+            {"id": f"a{zone}-{one}", "zone": f"z{zone}"}
+            | ({"x": CELL_M * (zone % side) + one, "y": CELL_M * (zone // side)} if places else {})
+            for zone in range(zones)
+            for one in range(anchors_per_zone)
+        ],
+    }
+    return load(json.dumps({"stores": [plan]})).stores[0]
+
+
+def pseudonyms(devices: int, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    return np.random.default_rng([seed, 99]).integers(0, 256, (devices, 16), dtype=np.uint8)
+
+
+def random_model(plan: StorePlan, seed: int) -> Model:
+    """A model without any sense: the decoder must be exact whatever it is told."""
+    rng = np.random.default_rng([seed, 7])
+    zones = len(plan.zones)
+    spot_zone = np.sort(np.concatenate([np.arange(zones), rng.integers(0, zones, zones // 2)])).astype(np.int16)
+    shape = (len(spot_zone), len(plan.anchors))
+    decodable = rng.random(zones) < 0.85
+    decodable[rng.integers(zones)] = True
+    return Model(
+        spot_zone=spot_zone,
+        level_dbm=rng.uniform(-95, -55, shape).astype(np.float32),
+        detection=rng.uniform(0.02, 0.97, shape).astype(np.float32),
+        spread_db=float(rng.uniform(3, 9)),
+        decodable=decodable,
+        origin="calibrated",
+        signals=1,
+        plan_fingerprint=plan_fingerprint(plan),
+    )
+
+
+def world_of(model: Model) -> World:
+    """The same model as the oracle takes it."""
+    return World(
+        zone_of=model.spot_zone.tolist(),
+        level_dbm=model.level_dbm.astype(float).tolist(),
+        detection=model.detection.astype(float).tolist(),
+        spread_db=model.spread_db,
+        decodable=model.decodable.tolist(),
+    )
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How devices walk and are heard."""
+
+    devices: int = 2
+    stays: int = 3
+    stay_s: float = 20.0
+    advert_s: float = 1.0
+    loss: float = 0.2
+    noise_db: float = 4.0
+    path_loss: float = 2.4
+    offset_db: float = 0.0
+    absences: bool = False
+
+
+WALK = Walk()
+
+
+def walk(plan: StorePlan, seed: int, how: Walk = WALK) -> SignalArray:
+    """Return the signals of walking devices, in order of time; devices are numbered from 0."""
+    rng = np.random.default_rng([seed, 1])
+    anchors = np.array([[a.x if a.x is not None else 8.0 * i, a.y or 0.0] for i, a in enumerate(plan.anchors)])
+    homes = [
+        anchors[[i for i, a in enumerate(plan.anchors) if a.zone == zone.id] or [0]].mean(axis=0)
+        for zone in plan.zones
+    ]
+    rows: list[tuple[int, int, int, int]] = []
+    for device in range(how.devices):
+        at = START_NS + int(rng.uniform(0, 20e9))
+        for _ in range(how.stays):
+            zone = int(rng.integers(len(plan.zones)))
+            ends = at + int(rng.exponential(how.stay_s) * 1e9)
+            while at < ends:
+                at += int(rng.uniform(0.8, 1.2) * how.advert_s * 1e9)
+                metres = np.hypot(*(anchors - homes[zone] - rng.normal(0, 1.5, 2)).T)
+                level = -62 + how.offset_db - 10 * how.path_loss * np.log10(np.maximum(metres, 1))
+                level = level + rng.normal(0, how.noise_db, len(anchors))
+                hearing = np.flatnonzero((level > -92) & (rng.random(len(anchors)) >= how.loss))
+                delay_ns = rng.integers(0, 30_000_000, len(hearing))
+                rows.extend(
+                    (at + int(delay), device, int(anchor), round(level[anchor]))
+                    for anchor, delay in zip(hearing, delay_ns, strict=True)
+                )
+            if how.absences:
+                at += int(rng.choice([0, 30e9, 59.9e9, 60e9, 60.1e9, 200e9]))
+    signals = np.array(rows, SIGNAL)
+    return signals[np.argsort(signals["ts"], kind="stable")]
+
+
+def noise(plan: StorePlan, seed: int, signals: int, devices: int = 2, gap_s: float = 1.0) -> SignalArray:
+    """Return signals without any sense: any anchor, any level, gaps from none to departures."""
+    rng = np.random.default_rng([seed, 2])
+    made = np.zeros(signals, SIGNAL)
+    gap_us = rng.exponential(gap_s * 1e6, signals) * rng.choice([0, 0.01, 1, 1, 1, 30], signals)
+    made["ts"] = START_NS + np.cumsum(gap_us.astype(np.int64)) * 1000
+    made["device"] = rng.integers(0, devices, signals)
+    made["anchor"] = rng.integers(0, len(plan.anchors), signals)
+    made["rssi_dbm"] = rng.integers(-120, 21, signals)
+    return made
+
+
+def heard(signals: SignalArray, device: int) -> list[Heard]:
+    """One device's signals as the oracle takes them."""
+    own = signals[signals["device"] == device]
+    return [Heard(int(s["ts"]) // 1000, int(s["anchor"]), int(s["rssi_dbm"])) for s in own]
+
+
+__all__ = ["CELL_M", "START_NS", "Walk", "grid_plan", "heard", "noise", "prior_model", "pseudonyms", "random_model"]

@@ -1,0 +1,107 @@
+"""The doorway: what is refused, what is counted, in which order visits come."""
+
+import numpy as np
+import pytest
+
+from core.dwell.engine import StoreEngine
+from core.dwell.settings import Settings
+from core.errors import ConfigurationError, InputError
+from core.records import SIGNAL, VISIT
+from tests.dwell.scenes import Walk, grid_plan, pseudonyms, walk
+
+pytestmark = pytest.mark.kernels
+PLAN = grid_plan(6)
+
+
+def engine_for(devices: int) -> StoreEngine:
+    engine = StoreEngine(PLAN)
+    engine.device_index(pseudonyms(devices))
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("device", 2), ("device", -1), ("anchor", 6), ("anchor", -1), ("rssi_dbm", 21), ("rssi_dbm", -121)],
+)
+def test_a_signal_out_of_range_is_refused_and_nothing_is_taken_in(column: str, value: int) -> None:
+    engine = engine_for(2)
+    signals = walk(PLAN, 0)
+    signals[column][-1] = value
+    with pytest.raises(InputError, match=column):
+        engine.push(signals)
+    assert engine.counts.decoded == 0
+    assert not len(engine.presence())
+
+
+def test_another_dtype_is_refused() -> None:
+    with pytest.raises(InputError, match="SIGNAL"):
+        engine_for(1).push(np.zeros(3, VISIT))
+
+
+def test_an_empty_push_and_an_empty_engine_do_nothing() -> None:
+    engine = StoreEngine(PLAN)
+    assert engine.push(np.zeros(0, SIGNAL)).dtype == VISIT
+    assert not len(engine.finish())
+    assert not len(engine.presence())
+    assert engine.decided_through == 0
+
+
+def test_visits_come_in_order_of_entry_kind_zone_and_pseudonym() -> None:
+    engine = engine_for(40)
+    signals = walk(PLAN, 1, Walk(devices=40, stays=2))
+    signals["ts"] -= signals["ts"] % (5 * 10**9)  # so that many enter at the same time
+    parts = [engine.push(signals), engine.finish()]
+    assert sum(map(len, parts)) > 80
+    for part in parts:
+        names = engine.pseudonyms(part["device"])
+        keys = [
+            (int(visit["entered_at"]), int(visit["kind"]), int(visit["zone"]), name.tobytes())
+            for visit, name in zip(part, names, strict=True)
+        ]
+        assert keys == sorted(keys)
+
+
+def test_counts_tell_what_became_of_the_signals() -> None:
+    engine = engine_for(2)
+    signals = walk(PLAN, 2)
+    engine.push(signals)
+    engine.push(signals[-5:])
+    engine.push(signals[:3])
+    engine.finish()
+    counts = engine.counts
+    assert counts.decoded == len(signals) + 8
+    assert counts.repeated + counts.late == 8
+    assert counts.late >= 3
+
+
+def test_an_engine_goes_on_after_it_was_finished() -> None:
+    engine = engine_for(2)
+    signals = walk(PLAN, 2)
+    engine.push(signals)
+    engine.finish()
+    later = signals.copy()
+    later["ts"] += 3600 * 10**9
+    again = np.concatenate([engine.push(later), engine.finish()])
+    assert (again["kind"] == 1).sum() == 2
+    assert engine.counts.late == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"step_ns": 0},
+        {"silence_ns": 10**12},
+        {"silence_max_ns": 3_600 * 10**9},
+        {"lateness_ns": -1},
+        {"evidence_weight": 1.5},
+        {"doubt_nats": 0.0},
+        {"undecided_stays": 7},
+        {"gap_mean_ns": 0},
+        {"offset_limit_db": -1},
+        {"visit_max_ns": 10**9},
+        {"visit_max_ns": 10**18},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigurationError):
+        Settings(**wrong)

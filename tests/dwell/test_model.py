@@ -1,0 +1,117 @@
+"""Priors, and models as artefacts."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+
+from core.dwell.engine import StoreEngine
+from core.dwell.model import check_fits, dump, load, plan_fingerprint, prior_model
+from core.errors import ModelError
+from core.floorplan import StorePlan
+from core.floorplan import load as load_plan
+from tests.dwell.scenes import grid_plan, random_model
+
+
+def plan_of(**changes: object) -> StorePlan:
+    plan = {
+        "id": "s",
+        "timezone": "UTC",
+        "zones": [{"id": "a"}, {"id": "b"}],
+        "anchors": [{"id": "1", "zone": "a", "x": 0, "y": 0}, {"id": "2", "zone": "b", "x": 10, "y": 0}],
+    }
+    return load_plan(json.dumps({"stores": [plan | changes]})).stores[0]
+
+
+def test_two_levels_where_no_places_are_known() -> None:
+    model = prior_model(grid_plan(3, places=False))
+    own, other = model.level_dbm[0, 0], model.level_dbm[0, 1]
+    assert own > other + 8
+    assert model.level_dbm[1].tolist() == [other, own, other]
+    assert model.detection[0, 0] > model.detection[0, 1]
+    assert model.decodable.all()
+
+
+def test_levels_fall_with_distance_and_floors() -> None:
+    level = prior_model(grid_plan(3)).level_dbm
+    assert level[0, 0] > level[0, 1] > level[0, 2]
+    upstairs = plan_of(
+        anchors=[
+            {"id": "1", "zone": "a", "x": 0, "y": 0, "floor": 0},
+            {"id": "2", "zone": "b", "x": 3, "y": 0, "floor": 1},
+        ]
+    )
+    flat = plan_of(anchors=[{"id": "1", "zone": "a", "x": 0, "y": 0}, {"id": "2", "zone": "b", "x": 3, "y": 0}])
+    assert prior_model(upstairs).level_dbm[0, 1] < prior_model(flat).level_dbm[0, 1] - 10
+
+
+def test_an_anchor_that_covers_several_zones_counts_for_each() -> None:
+    plan = plan_of(anchors=[{"id": "1", "zone": "a", "covers": ["b"]}])
+    model = prior_model(plan)
+    assert model.level_dbm[0, 0] == model.level_dbm[1, 0]
+    assert model.decodable.all()
+
+
+def test_an_outline_gives_a_place_to_a_zone_without_anchor() -> None:
+    outline = [[18.0, -2.0], [22.0, -2.0], [22.0, 2.0], [18.0, 2.0]]
+    zones = [{"id": "a"}, {"id": "b"}, {"id": "c", "outline": outline}, {"id": "d"}]
+    model = prior_model(plan_of(zones=zones))
+    assert model.decodable.tolist() == [True, True, True, False]
+    assert model.level_dbm[2, 1] > model.level_dbm[2, 0]
+
+
+def test_a_flat_outline_does_not_break_the_prior() -> None:
+    zones = [{"id": "a", "outline": [[0, 0], [1, 0], [2, 0]]}, {"id": "b"}]
+    assert np.isfinite(prior_model(plan_of(zones=zones)).level_dbm).all()
+
+
+def test_a_model_comes_back_as_it_went() -> None:
+    plan = grid_plan(5, 2)
+    model = random_model(plan, 3)
+    again = load(dump(model), plan)
+    assert dump(again) == dump(model)
+    assert (again.level_dbm == model.level_dbm).all()
+    assert (again.decodable == model.decodable).all()
+
+
+def test_a_model_of_another_plan_is_refused() -> None:
+    plan = grid_plan(5)
+    data = dump(prior_model(plan))
+    moved = grid_plan(5, 2)
+    with pytest.raises(ModelError, match="another floor plan"):
+        load(data, moved)
+    with pytest.raises(ModelError, match="another floor plan"):
+        StoreEngine(moved, prior_model(plan))
+    with pytest.raises(ModelError, match="another floor plan"):
+        check_fits(prior_model(plan), moved)
+
+
+def test_names_and_outlines_do_not_make_another_plan() -> None:
+    named = plan_of(name="The shop", zones=[{"id": "a", "name": "Shoes"}, {"id": "b"}])
+    assert plan_fingerprint(named) == plan_fingerprint(plan_of())
+    assert plan_fingerprint(plan_of(id="t")) != plan_fingerprint(plan_of())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("version", 2, "version 2"),
+        ("level_dbm", b"\x00", "size"),
+        ("spread_db", 0.0, "cannot be"),
+        ("decodable", bytes(3), "no zone"),
+        ("level_dbm", np.full(9, np.nan, "<f4").tobytes(), "cannot be"),
+        ("detection", np.ones(9, "<f4").tobytes(), "cannot be"),
+    ],
+)
+def test_an_impossible_model_is_refused(field: str, value: object, word: str) -> None:
+    plan = grid_plan(3)
+    told = msgspec.msgpack.decode(dump(prior_model(plan)))
+    with pytest.raises(ModelError, match=word):
+        load(msgspec.msgpack.encode(told | {field: value}), plan)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x80", b"hello"])
+def test_what_is_no_model_is_refused(data: bytes) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        load(data, grid_plan(3))

@@ -1,0 +1,101 @@
+"""Presence uses signals at once and forgets who has left."""
+
+import numpy as np
+import pytest
+
+from core.dwell.engine import StoreEngine
+from core.dwell.model import prior_model
+from core.dwell.settings import Settings
+from core.records import SIGNAL
+from tests.dwell.scenes import START_NS, Walk, grid_plan, heard, pseudonyms, walk, world_of
+from tests.oracle.paths import Device, Rules
+from tests.oracle.viterbi import leader
+
+pytestmark = pytest.mark.kernels
+
+
+def ring(zone: int, at_s: float, device: int = 0) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """Thirty adverts, one a second, heard loudly by one zone's anchor."""
+    signals = np.zeros(30, SIGNAL)
+    signals["ts"] = START_NS + int(at_s * 1e9) + 10**9 * np.arange(30)
+    signals["device"] = device
+    signals["anchor"] = zone
+    signals["rssi_dbm"] = -60
+    return signals
+
+
+def engine_for(zones: int = 4, devices: int = 3) -> StoreEngine:
+    engine = StoreEngine(grid_plan(zones))
+    engine.device_index(pseudonyms(devices))
+    return engine
+
+
+def test_one_signal_is_enough_to_be_present() -> None:
+    engine = engine_for()
+    engine.push(ring(2, 0)[:1])
+    [row] = engine.presence()
+    assert (row["device"], row["zone"]) == (0, 2)
+    assert row["arrived_at"] == row["in_zone_since"] == row["last_signal_at"] == START_NS
+    assert 0 < row["confidence"] <= 1
+
+
+def test_a_move_shows_before_the_lateness_bound_has_passed() -> None:
+    engine = engine_for()
+    engine.push(ring(0, 0))
+    engine.push(ring(3, 30)[:6])
+    [row] = engine.presence()
+    assert row["zone"] == 3
+    assert START_NS + 29 * 10**9 <= row["in_zone_since"] <= START_NS + 31 * 10**9
+    assert row["arrived_at"] == START_NS
+
+
+def test_who_is_silent_for_longer_than_the_timeout_disappears() -> None:
+    engine = engine_for()
+    engine.push(ring(0, 0, device=0))
+    engine.push(ring(1, 59, device=1)[:30])  # the newest is 59 s after the last of device 0
+    assert engine.presence()["device"].tolist() == [0, 1]
+    engine.push(ring(1, 89, device=1)[:2])
+    assert engine.presence()["device"].tolist() == [1]
+
+
+def test_presence_changes_no_visit() -> None:
+    plan = grid_plan(6)
+    signals = walk(plan, 8, Walk(devices=2, absences=True))
+    silent, asked = engine_for(6), engine_for(6)
+    for part in np.array_split(signals, 20):
+        asked.presence()
+        asked.push(part)
+        silent.push(part)
+    assert asked.finish().tobytes() == silent.finish().tobytes()
+    assert not len(asked.presence())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_presence_is_the_causal_lead_of_the_oracle(seed: int) -> None:
+    plan = grid_plan(6)
+    signals = walk(plan, seed, Walk(devices=2, stays=2))
+    signals = signals[: len(signals) * (seed + 1) // 6]
+    engine = engine_for(6)
+    for part in np.array_split(signals, 5):
+        engine.push(part)
+    rows = {int(row["device"]): row for row in engine.presence()}
+    for device in np.unique(signals["device"]).tolist():
+        oracle = Device(world_of(prior_model(plan)), Rules())
+        for signal in sorted(heard(signals, device)):
+            oracle.hear(signal)
+        scores = {zone: lane.score for zone, lane in oracle.lanes.items()}
+        assert rows[device]["zone"] == leader(scores, -1)
+        assert rows[device]["arrived_at"] == oracle.arrived_at * 1000
+        assert rows[device]["in_zone_since"] == oracle.lanes[int(rows[device]["zone"])].stays[-1].start * 1000
+
+
+def test_a_store_visit_of_more_than_a_day_is_cut() -> None:
+    engine = StoreEngine(grid_plan(1), settings=Settings(silence_ns=1_800 * 10**9, silence_max_ns=1_800 * 10**9))
+    engine.device_index(pseudonyms(1))
+    signals = np.zeros(200, SIGNAL)
+    signals["ts"] = START_NS + 900 * 10**9 * np.arange(200)
+    signals["rssi_dbm"] = -60
+    visits = np.concatenate([engine.push(signals), engine.finish()])
+    stores = visits[visits["kind"] == 1]
+    assert (stores["left_at"] - stores["entered_at"]).max() < 24 * 3600 * 10**9
+    assert [v.item() for v in stores["closed_by"]] == [4, 4, 5]

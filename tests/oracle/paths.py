@@ -1,0 +1,306 @@
+"""The streaming decoder as it could be told to a child: every lane carries the whole list of its stays.
+
+Slow and obvious: a stay is decided when it stands at the same place in every lane's list. Imports nothing of the
+product.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.oracle.viterbi import STEP_US, Heard, World, leader
+
+LONGEST = 2**31 - 1
+
+
+class Rules(NamedTuple):
+    """The settings, in microseconds."""
+
+    silence_us: int = 60_000_000
+    silence_max_us: int = 900_000_000
+    silence_gaps: int = 14
+    stay_min_us: int = 5_000_000
+    undecided_us: int = 300_000_000
+    gap_mean_us: int = 4_000_000
+    visit_max_us: int = 24 * 3600 * 1_000_000
+    forget_us: int = 36 * 3600 * 1_000_000
+    doubt: int = 768
+
+
+class Row(NamedTuple):
+    """A visit or stay as it is reported; times in microseconds."""
+
+    kind: str
+    zone: int
+    entered: int
+    left: int
+    entered_earliest: int
+    entered_latest: int
+    left_earliest: int
+    left_latest: int
+    signals: int
+    sure: int
+    closed_by: str
+    forced: bool
+    next_zone: int = -1  # zone of the stay that follows
+
+
+@dataclass(eq=False)
+class Stay:
+    """A stay of some lane; `early` and `late` say how much the entry may lie before or after `start`."""
+
+    zone: int
+    start: int
+    gap: int
+    early: int
+    late: int
+    mark: int
+    sure: int
+    decided: bool = False
+
+
+@dataclass
+class Lane:
+    """A zone's best path: its stays, the running one last."""
+
+    score: int
+    stays: list[Stay] = field(default_factory=list)
+
+
+class Device:
+    """One device of one store."""
+
+    def __init__(self, world: World, rules: Rules) -> None:
+        self.world = world
+        self.rules = rules
+        self.lanes: dict[int, Lane] = {}
+        self.rows: list[Row] = []
+        self.last_at = -(10**18)
+        self.gap_mean = 0
+        self.gap_steps = 0
+        self.residual_sum = self.residual_count = self.offset_db = 0
+        self.firm = False
+        self.timeout = 0
+        self.best = self.before = self.arrived_at = self.check_at = self.step_at = 0
+        self.heard = self.sure = self.step_signals = 0
+
+    def hear(self, signal: Heard) -> None:
+        """Take one signal; they come in order of time."""
+        now = signal.at_us
+        if self.lanes and now - self.step_at < STEP_US:
+            pass
+        else:
+            gap = now - self.last_at
+            if self.lanes and gap > self.timeout:
+                self.close("silence")
+            if self.lanes and now - self.arrived_at >= self.rules.visit_max_us:
+                self.close("store_closed")
+            if self.lanes:
+                self._advance(now, gap)
+            else:
+                self._arrive(now)
+            self.step_at = now
+        self.last_at = now
+        self.heard += 1
+        self.step_signals += 1
+        if self.firm:
+            self._learn_offset(signal)
+        for spot, lane in self.lanes.items():
+            lane.score += self.world.level(spot, signal.anchor, signal.rssi_dbm - self.offset_db)
+
+    def close(self, closed_by: str) -> None:
+        """End the store visit at its last signal."""
+        if not self.lanes:
+            return
+        self._note_leader()
+        after = min(3 * self.gap_mean, LONGEST)
+        chosen = self.lanes[self.best]
+        for stay, following in zip(chosen.stays, chosen.stays[1:], strict=False):
+            self._report(stay, following, forced=False)
+        last = chosen.stays[-1]
+        self.rows.append(
+            Row(
+                "zone",
+                last.zone,
+                last.start,
+                self.last_at,
+                last.start - last.early,
+                last.start + last.late,
+                self.last_at,
+                self.last_at + after,
+                self.heard - last.mark,
+                self.sure - last.sure,
+                closed_by,
+                False,
+            )
+        )
+        self.rows.append(
+            Row(
+                "store",
+                -1,
+                self.arrived_at,
+                self.last_at,
+                self.arrived_at - self.before,
+                self.arrived_at,
+                self.last_at,
+                self.last_at + after,
+                self.heard,
+                self.sure,
+                closed_by,
+                False,
+            )
+        )
+        self.lanes = {}
+
+    def _arrive(self, now: int) -> None:
+        if now - self.last_at > self.rules.forget_us:
+            self.gap_mean = self.rules.gap_mean_us
+            self.gap_steps = 0
+            self.residual_sum = self.residual_count = self.offset_db = 0
+            self._set_timeout()
+        self.before = min(3 * self.gap_mean, LONGEST)
+        self.lanes = {
+            zone: Lane(self.world.silence(zone), [Stay(zone, now, 0, self.before, 0, 0, 0)])
+            for zone in self.world.spots
+        }
+        self.best = 0
+        self.firm = False
+        self.arrived_at = now
+        self.check_at = now + self.rules.undecided_us
+        self.heard = self.sure = self.step_signals = 0
+
+    def _note_leader(self) -> None:
+        """Who leads after the advertisement that has just ended, and how surely."""
+        self.best = leader({zone: lane.score for zone, lane in self.lanes.items()}, self.best)
+        zone_of = self.world.zone_of
+        others = [lane.score for spot, lane in self.lanes.items() if zone_of[spot] != zone_of[self.best]]
+        lead = 10**9 if not others else self.lanes[self.best].score - max(others)
+        eighths = min(lead // 32, 63)
+        self.firm = eighths >= 16
+        self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8))) * self.step_signals
+        self.step_signals = 0
+
+    def _advance(self, now: int, gap: int) -> None:
+        self._note_leader()
+        chosen = self.lanes[self.best]
+        top = chosen.score
+        path = list(chosen.stays)
+        cost = self.world.penalty(gap)
+        for zone, lane in self.lanes.items():
+            margin = lane.score - (top - cost)
+            running = lane.stays[-1]
+            if margin < 0:
+                reach = gap
+                if margin >= -self.rules.doubt:
+                    reach = min(now - running.start + running.early, LONGEST)
+                lane.stays = [*path, Stay(zone, now, gap, reach, 0, self.heard, self.sure)]
+            elif margin < self.rules.doubt and zone != self.best and not running.decided:
+                running.late = min(now - running.start, LONGEST)
+            lane.score = max(margin, 0) - cost + self.world.silence(zone)
+        self._decide(forced=False)
+        if now >= self.check_at:
+            self.check_at = now + self.rules.undecided_us // 4
+            if len(chosen.stays) > 1:
+                ended = chosen.stays[1].start - chosen.stays[1].gap
+                if ended < self.last_at and now - ended > self.rules.undecided_us:
+                    self._force(chosen, now, gap, cost)
+        self._learn_gap(gap)
+
+    def _decide(self, *, forced: bool) -> None:
+        lists = [lane.stays for lane in self.lanes.values()]
+        common = 0
+        while all(len(stays) > common and stays[common] is lists[0][common] for stays in lists):
+            lists[0][common].decided = True
+            common += 1
+        for number in range(common - 1):
+            self._report(lists[0][number], lists[0][number + 1], forced=forced)
+        if common > 1:
+            for lane in self.lanes.values():
+                lane.stays = lane.stays[common - 1 :]
+
+    def _force(self, chosen: Lane, now: int, gap: int, cost: int) -> None:
+        for zone, lane in self.lanes.items():
+            if lane is not chosen and chosen.stays[-1] not in lane.stays:
+                lane.stays = [*chosen.stays, Stay(zone, now, gap, gap, 0, self.heard, self.sure)]
+                lane.score = self.world.silence(zone) - cost
+        self._decide(forced=True)
+
+    def _report(self, stay: Stay, following: Stay, *, forced: bool) -> None:
+        left = following.start - following.gap
+        self.rows.append(
+            Row(
+                "zone",
+                stay.zone,
+                stay.start,
+                left,
+                stay.start - stay.early,
+                stay.start + stay.late,
+                min(left, following.start - following.early),
+                following.start + following.late,
+                following.mark - stay.mark,
+                following.sure - stay.sure,
+                "moved_on",
+                forced,
+                self.world.zone_of[following.zone],
+            )
+        )
+
+    def _learn_offset(self, signal: Heard) -> None:
+        """The device's mean residual against its leading spot, in eighths of a dB, anew every 16 signals."""
+        expected = round(8 * self.world.level_dbm[self.best][signal.anchor])
+        self.residual_sum += min(max(8 * signal.rssi_dbm - expected, -160), 160)
+        self.residual_count += 1
+        if self.residual_count % 16 == 0:
+            share = 8 * (self.residual_count + 32)
+            self.offset_db = min(max((self.residual_sum + share // 2) // share, -20), 20)
+            if self.residual_count >= 1024:
+                self.residual_sum //= 2
+                self.residual_count //= 2
+
+    def _learn_gap(self, gap: int) -> None:
+        shift = 1 if self.gap_steps < 2 else 2 if self.gap_steps < 6 else 3 if self.gap_steps < 14 else 4
+        self.gap_mean += (gap - self.gap_mean) // 2**shift
+        self.gap_steps = min(self.gap_steps + 1, 14)
+        self._set_timeout()
+
+    def _set_timeout(self) -> None:
+        wanted = self.rules.silence_gaps * self.gap_mean
+        self.timeout = min(max(wanted, self.rules.silence_us), self.rules.silence_max_us)
+
+
+def merged(rows: list[Row], world: World) -> list[Row]:
+    """Stays at spots become zone visits: a stay that moved on to another spot of its zone goes on there."""
+    visits: list[Row] = []
+    begun: Row | None = None
+    for row in rows:
+        if row.kind == "store":
+            visits.append(row)
+            continue
+        here = row._replace(zone=world.zone_of[row.zone])
+        if begun is not None:
+            here = here._replace(
+                entered=begun.entered,
+                entered_earliest=begun.entered_earliest,
+                entered_latest=begun.entered_latest,
+                signals=begun.signals + here.signals,
+                sure=begun.sure + here.sure,
+            )
+        begun = here if row.closed_by == "moved_on" and row.next_zone == here.zone else None
+        if begun is None:
+            visits.append(here)
+    return visits
+
+
+def visits_of(signals: list[Heard], world: World, rules: Rules, store_newest_us: int) -> list[Row]:
+    """Return the visits of one device at the end of a recording: those of at least the least stay, by entry.
+
+    `store_newest_us` is the newest signal of any device: it may show that this one had left before the end.
+    """
+    device = Device(world, rules)
+    for signal in sorted(set(signals)):
+        device.hear(signal)
+    if device.lanes:
+        device.close("silence" if store_newest_us - device.last_at >= device.timeout else "end_of_recording")
+    long_enough = [row for row in merged(device.rows, world) if row.left - row.entered >= rules.stay_min_us]
+    long_enough = [row._replace(next_zone=-1) for row in long_enough]
+    return sorted(long_enough, key=lambda row: (row.entered, row.kind == "store", row.zone))

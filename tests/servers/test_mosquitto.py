@@ -1,0 +1,128 @@
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from servers import mosquitto, process
+from servers.errors import PortTaken
+from servers.mosquitto import Mosquitto
+from servers.process import free_port
+from servers.provide import Installed
+
+pytestmark = pytest.mark.servers
+WAIT_S = 10.0
+
+
+@contextmanager
+def client(port: int, on_message: Callable[[mqtt.MQTTMessage], None] | None = None) -> Iterator[mqtt.Client]:
+    """A connected MQTT 5 client with its loop running."""
+    connected = threading.Event()
+    made = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+
+    def on_connect(_client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        assert not reason.is_failure
+        connected.set()
+
+    made.on_connect = on_connect
+    if on_message is not None:
+        made.on_message = lambda _client, _data, message: on_message(message)
+    made.connect("127.0.0.1", port)
+    made.loop_start()
+    try:
+        assert connected.wait(WAIT_S)
+        yield made
+    finally:
+        made.disconnect()
+        made.loop_stop()
+
+
+def publish_retained(port: int, topic: str, payload: bytes) -> None:
+    with client(port) as publisher:
+        publisher.publish(topic, payload, qos=1, retain=True).wait_for_publish(WAIT_S)
+
+
+def retained(port: int, topic: str) -> bytes:
+    got: list[bytes] = []
+    arrived = threading.Event()
+
+    def on_message(message: mqtt.MQTTMessage) -> None:
+        got.append(bytes(message.payload))
+        arrived.set()
+
+    with client(port, on_message) as subscriber:
+        subscriber.subscribe(topic, qos=1)
+        assert arrived.wait(WAIT_S)
+    return got[0]
+
+
+def test_what_is_retained_survives_an_orderly_stop(own_broker: Mosquitto) -> None:
+    publish_retained(own_broker.port, "a/b", b"kept")
+    own_broker.stop()
+    assert not own_broker.running
+    own_broker.start()
+    assert retained(own_broker.port, "a/b") == b"kept"
+
+
+def test_after_a_kill_it_starts_again_on_the_same_port(own_broker: Mosquitto) -> None:
+    url = own_broker.url
+    own_broker.kill()
+    own_broker.start()
+    assert own_broker.url == url
+    publish_retained(own_broker.port, "a/b", b"new")
+    assert retained(own_broker.port, "a/b") == b"new"
+
+
+def test_a_packet_as_large_as_the_largest_batch_passes(broker: Mosquitto) -> None:
+    batch = bytes(524_288)
+    publish_retained(broker.port, "sojourn/1/" + "s" * 64 + "/" + "e" * 64 + "/signals", batch)
+    assert retained(broker.port, "sojourn/1/" + "s" * 64 + "/" + "e" * 64 + "/signals") == batch
+
+
+def test_a_port_in_use(installed: Installed, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        server = Mosquitto(installed, tmp_path, port=other.getsockname()[1])
+        with pytest.raises(PortTaken, match=r"Port \d+ .* is taken by another program.* SOJOURN_MQTT_URL"):
+            server.start()
+
+
+def test_a_port_lost_in_the_last_moment(
+    installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(mosquitto, "port_is_free", lambda _port: True)
+        with pytest.raises(PortTaken):
+            Mosquitto(installed, tmp_path, port=taken).start()
+        ports = iter([taken, free_port()])
+        monkeypatch.setattr(process, "free_port", lambda: next(ports))
+        with Mosquitto(installed, tmp_path) as chosen:
+            assert chosen.port != taken
+
+
+def test_a_folder_with_a_blank_in_its_name(installed: Installed, tmp_path: Path) -> None:
+    with Mosquitto(installed, tmp_path / "with a blank") as server:
+        publish_retained(server.port, "a/b", b"kept")
+        server.stop()
+        server.start()
+        assert retained(server.port, "a/b") == b"kept"
+
+
+def test_the_compose_file_s_broker_has_the_same_settings(broker: Mosquitto) -> None:
+    def settings(text: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for line in text.splitlines():
+            if match := re.match(r"([a-z_]+) (.+)", line):
+                found.setdefault(match.group(1), set()).add(match.group(2))
+        for own in ("listener", "persistence_location", "per_listener_settings"):
+            found.pop(own, None)
+        return found
+
+    deploy = Path(__file__).parents[2] / "deploy/mosquitto.conf"
+    assert settings(deploy.read_text()) == settings((broker.folder / "mosquitto.conf").read_text())
