@@ -6,4 +6,5 @@ pytest_plugins = (
     "tests.fix_broker",
     "tests.fix_proxy",
     "tests.fix_browser",
+    "tests.fix_api",
 )
