@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Never
+from typing import Annotated, Literal, Never
 
 import structlog
 import typer
@@ -151,9 +151,8 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Turn a recording into visits, without broker or database."""
-    from simulators.replay_report import print_report, shown
-
     from simulators.replay import replay as run
+    from simulators.replay_report import print_report, shown
 
     with shown(quiet=quiet) as progress:
         report = run(recording, plan, out, model=model, calibrate=calibration, rejects=rejects, progress=progress)
@@ -168,13 +167,77 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Learn from a recording how the anchors of each store are heard, without a survey."""
-    from simulators.replay_report import print_calibration, shown
-
     from simulators.replay_calibrate import calibrate_recording
+    from simulators.replay_report import print_calibration, shown
 
     with shown(quiet=quiet) as progress:
         report = calibrate_recording(recording, plan, out, progress=progress)
     print_calibration(report)
+
+
+@app.command()
+def score(
+    visits: Annotated[Path, typer.Argument(metavar="VISITS", help="What a replay found.")],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="What really happened, in the same form.")],
+    shortest: Annotated[float, typer.Option(min=0, help="Leave out visits of fewer seconds, on both sides.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Say how well visits agree with a truth: visits found, dwell, entries and exits, bounds."""
+    from simulators.score import score_files
+    from simulators.score_table import score_table
+
+    found = score_files(visits, truth, shortest_s=shortest)
+    if as_json:
+        typer.echo(found.as_json())
+    else:
+        Console().print(score_table(found))
+
+
+@convert.command("salrb")
+def convert_salrb(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the data set.")],
+    out: Annotated[Path, typer.Option(help="Folder for recording.parquet, plan.json and truth.csv.")],
+    cars: Annotated[bool, typer.Option("--cars", help="The car runs instead of the walks.")] = False,
+) -> None:
+    """SAL-RB: a tag past ten sniffers around a door, truth inside or outside."""
+    from simulators.recordings_converted import write_converted
+    from simulators.recordings_salrb import convert_salrb as read
+
+    write_converted(read(folder, "car" if cars else "walk"), out)
+
+
+@convert.command("tetam")
+def convert_tetam(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the data set.")],
+    out: Annotated[Path, typer.Option(help="Folder for recording.parquet, plan.json and truth.csv.")],
+    receivers: Annotated[bool, typer.Option("--receivers", help="A zone for each of 12 receivers, not 4.")] = False,
+) -> None:
+    """TETAM: a tag along nine tracks past twelve receivers, its place known all the time."""
+    from simulators.recordings_converted import write_converted
+    from simulators.recordings_tetam import convert_tetam as read
+
+    write_converted(read(folder, "receivers" if receivers else "groups"), out)
+
+
+@convert.command("csv")
+def convert_csv(
+    *,
+    source: Annotated[Path, typer.Argument(metavar="CSV", help="A table of one's own, with a header.")],
+    out: Annotated[Path, typer.Option(help="The recording, CSV or Parquet by its ending.")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=SOURCE: what ts, anchor, … is called there."),
+    ] = None,
+    store: Annotated[str | None, typer.Option(help="The store of all rows, where there is no column for it.")] = None,
+    unit: Annotated[Literal["ns", "us", "ms", "s", "iso"], typer.Option(help="How times are written.")] = "ns",
+    separator: Annotated[str, typer.Option(help="What stands between fields.")] = ",",
+    sort: Annotated[bool, typer.Option("--sort", help="The rows are not in order of arrival: sort by time.")] = False,
+) -> None:
+    """Turn a table of one's own into a recording."""
+    from simulators.recordings_table import columns_from, convert_table
+
+    columns = columns_from(column if column is not None else [])
+    convert_table(source, out, columns, store=store, unit=unit, separator=separator, ordered=not sort)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -40,6 +40,7 @@ class Logged:
     store_no: int
     edge_no: int
     log_no: int
+    received_at: int
     batch: Batch | None
 
 
@@ -149,7 +150,7 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
     save_statuses(connection, [_status(directory, said) for said in given.statuses])
     return Committed(
         logged=tuple(
-            Logged(entry.store_no, entry.edge_no, log_no, batch)
+            Logged(entry.store_no, entry.edge_no, log_no, entry.received_at, batch)
             for entry, log_no, batch in zip(entries, numbers, batches, strict=True)
         ),
         edges=edges,

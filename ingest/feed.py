@@ -105,14 +105,14 @@ class StoreFeed:
             self._engine.expect(edge.edge_no)
             self._moved(edge.log_no)
 
-    def push(self, log_no: int, edge_no: int, batch: Batch | None) -> None:
+    def push(self, log_no: int, edge_no: int, received_at: int, batch: Batch | None) -> None:
         """Take in one row of the log; `batch` is None where no signal was accepted."""
         if log_no <= self.log_no:
             return
         if batch is not None:
             signals = to_signals(batch, self._adopted.plan, self._engine)
             if len(signals):
-                self._keep(self._engine.push(signals, source=edge_no))
+                self._keep(self._engine.push(signals, source=edge_no, arrived_at=received_at))
                 self.newest_ns = max(self.newest_ns, int(signals["ts"].max()))
                 self._samples.append(_sample(signals["ts"], _SAMPLES_A_PUSH))
                 del self._samples[:-SAMPLED_SIGNALS]
@@ -130,7 +130,7 @@ class StoreFeed:
             rows = read(connection, self.store_no, after=self.log_no, most=_ROWS_A_READ)
             for row in rows:
                 self._take(waiting, row.log_no)
-                self.push(row.log_no, row.edge_no, decode(row.batch) if row.batch else None)
+                self.push(row.log_no, row.edge_no, row.received_at, decode(row.batch) if row.batch else None)
             taken += len(rows)
             if len(rows) < _ROWS_A_READ:
                 self._take(waiting, _LOG_END)

@@ -151,7 +151,9 @@ class _Worker:
         for (store, _), edge in sorted(committed.edges.items(), key=lambda item: item[1].log_no):
             self._feed(connection, self._directory.plans[store].store_no).expect(edge)
         for logged in committed.logged:
-            self._feed(connection, logged.store_no).push(logged.log_no, logged.edge_no, logged.batch)
+            self._feed(connection, logged.store_no).push(
+                logged.log_no, logged.edge_no, logged.received_at, logged.batch
+            )
 
     def _feed(self, connection: Connection, store_no: int) -> StoreFeed:
         """Return the feed of a store; a new one has caught up with the log."""

@@ -5,12 +5,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from servers.errors import PortTaken, RunError
-from servers.process import HOST, GuardedProcess, free_port, own, port_is_free, port_taken, server_identity
+from servers.errors import RunError
+from servers.process import (
+    HOST,
+    GuardedProcess,
+    hold,
+    own,
+    port_is_free,
+    port_taken,
+    server_identity,
+    start_on_free_port,
+)
 from servers.provide import Installed
 
 _STOP_S: Final = 10.0
-_START_ATTEMPTS: Final = 3
 
 _CONFIGURATION: Final = """\
 # Written at each start.
@@ -59,7 +67,6 @@ class Mosquitto:
         self._installed = installed
         self.folder = folder.absolute()
         self._port = port
-        self._fixed_port = port != 0
         self._process: GuardedProcess | None = None
 
     @property
@@ -101,31 +108,24 @@ class Mosquitto:
         """
         if self.running:
             return
-        store = self.folder / "store"
-        store.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, _START_ATTEMPTS + 1):
-            if not self._port:
-                self._port = free_port()
-            try:
-                self._start(store, timeout_s)
-            except PortTaken:
-                if self._fixed_port or attempt == _START_ATTEMPTS:
-                    raise
-                self._port = 0
-            else:
-                self._fixed_port = True  # whoever was given the address finds it again after a restart
-                return
+        with hold("mosquitto", self.folder) as lock:
+            if self._port:
+                self._start(lock, self._port, timeout_s)
+            else:  # kept from then on: whoever was given the address finds it again after a restart
+                self._port = start_on_free_port(lambda port: self._start(lock, port, timeout_s))
 
-    def _start(self, store: Path, timeout_s: float) -> None:
-        if not port_is_free(self._port):
-            raise port_taken("mosquitto", self._port, "SOJOURN_MQTT_URL")
+    def _start(self, lock: int, port: int, timeout_s: float) -> None:
+        if not port_is_free(port):
+            raise port_taken("mosquitto", port, "SOJOURN_MQTT_URL")
+        store = self.folder / "store"
+        store.mkdir(exist_ok=True)
         configuration = self.folder / "mosquitto.conf"
-        configuration.write_text(_CONFIGURATION.format(port=self._port, host=HOST, folder=store))
+        configuration.write_text(_CONFIGURATION.format(port=port, host=HOST, folder=store))
         own(store, server_identity())
         self._process = process = GuardedProcess(
             "mosquitto",
             [self._installed.mosquitto, "-c", configuration],
-            folder=self.folder,
+            lock=lock,
             log=self.log,
             stop_signal=signal.SIGTERM,
             orphan_signal="TERM",
@@ -136,7 +136,7 @@ class Mosquitto:
             process.await_ready(lambda: " running\n" in process.output(), timeout_s)
         except RunError:
             if "Address already in use" in process.output():
-                raise port_taken("mosquitto", self._port, "SOJOURN_MQTT_URL") from None
+                raise port_taken("mosquitto", port, "SOJOURN_MQTT_URL") from None
             raise
 
     def stop(self) -> None:

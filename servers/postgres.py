@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -11,18 +12,25 @@ from types import MappingProxyType, TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
-from servers.errors import MachineError, PortTaken, RunError
+from servers.errors import MachineError, RunError
 from servers.guard import clean_up
-from servers.process import HOST, GuardedProcess, free_port, own, port_is_free, port_taken, server_identity
+from servers.process import (
+    HOST,
+    GuardedProcess,
+    hold,
+    own,
+    port_is_free,
+    port_taken,
+    server_identity,
+    start_on_free_port,
+)
 from servers.provide import Installed
 
 _USER: Final = "postgres"
 _ZONEINFO: Final = Path("/usr/share/zoneinfo")
+_SCRATCH: Final = "initdb-"
 _STOP_S: Final = 30.0
 """A fast shutdown writes one checkpoint; 30 s is 3 GB of dirty buffers on a slow disk, and we have 128 MB."""
-
-_START_ATTEMPTS: Final = 3
-"""A port that was free a moment ago can be gone; three times in a row it is not chance."""
 
 _SETTINGS: Final = MappingProxyType(
     {
@@ -73,7 +81,6 @@ class Postgres:
         self._installed = installed
         self.folder = folder.absolute()
         self._port = port
-        self._fixed_port = port != 0
         self._sync_initdb = sync_initdb
         self._settings = {**_SETTINGS, **settings}
         self._process: GuardedProcess | None = None
@@ -124,44 +131,36 @@ class Postgres:
             return
         if not _ZONEINFO.is_dir():
             raise MachineError("This machine has no time zone data.", hint="Install it: `sudo apt install tzdata`.")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.data / "PG_VERSION").exists() or not (self.folder / "password").exists():
-            self._initdb()
-        own(self.data, server_identity())
-        for attempt in range(1, _START_ATTEMPTS + 1):
-            if not self._port:
-                self._port = free_port()
-            try:
-                self._start(timeout_s)
-            except PortTaken:
-                if self._fixed_port or attempt == _START_ATTEMPTS:
-                    raise
-                self._port = 0
-            else:
-                self._fixed_port = True  # whoever was given the address finds it again after a restart
-                return
+        with hold("PostgreSQL", self.folder) as lock:
+            if not (self.data / "PG_VERSION").exists() or not (self.folder / "password").exists():
+                self._initdb()
+            own(self.data, server_identity())
+            clean_up(self.data / "postmaster.pid")  # under the lock: whoever it names is not ours, and not running
+            if self._port:
+                self._start(lock, self._port, timeout_s)
+            else:  # kept from then on: whoever was given the address finds it again after a restart
+                self._port = start_on_free_port(lambda port: self._start(lock, port, timeout_s))
 
-    def _start(self, timeout_s: float) -> None:
-        if not port_is_free(self._port):
-            raise port_taken("PostgreSQL", self._port, "SOJOURN_DATABASE_URL")
+    def _start(self, lock: int, port: int, timeout_s: float) -> None:
+        if not port_is_free(port):
+            raise port_taken("PostgreSQL", port, "SOJOURN_DATABASE_URL")
         pid_file = self.data / "postmaster.pid"
         options = [word for key, value in self._settings.items() for word in ("-c", f"{key}={value}")]
         self._process = GuardedProcess(
             "PostgreSQL",
-            [self._installed.postgres, "-D", self.data, "-p", str(self._port), *options],
-            folder=self.folder,
+            [self._installed.postgres, "-D", self.data, "-p", str(port), *options],
+            lock=lock,
             log=self.log,
             stop_signal=signal.SIGINT,  # fast shutdown: ends sessions, writes a checkpoint
             orphan_signal="QUIT",  # immediate shutdown: PostgreSQL takes care of its children by itself
             grace_s=_STOP_S,
             pid_file=pid_file,
-            before_start=lambda: clean_up(pid_file),
         )
         try:
             self._process.await_ready(lambda: _is_ready(pid_file), timeout_s)
         except RunError:
             if "Address already in use" in self._process.output():
-                raise port_taken("PostgreSQL", self._port, "SOJOURN_DATABASE_URL") from None
+                raise port_taken("PostgreSQL", port, "SOJOURN_DATABASE_URL") from None
             raise
 
     def stop(self) -> None:
@@ -185,9 +184,11 @@ class Postgres:
 
     def _initdb(self) -> None:
         identity = server_identity()
+        for unfinished in self.folder.glob(f"{_SCRATCH}*"):  # of a start that was killed
+            shutil.rmtree(unfinished, ignore_errors=True)
         (self.folder / "password").unlink(missing_ok=True)
         password = secrets.token_urlsafe(24)
-        with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.folder) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.folder) as scratch:
             work = Path(scratch)
             password_file = work / "password"
             password_file.touch(mode=0o600)
@@ -197,7 +198,7 @@ class Postgres:
             own(work, identity)
             run = subprocess.run(
                 [
-                    *identity.prefix, str(self._installed.initdb), "-D", str(fresh), "-U", _USER,
+                    *identity.prefix, "setpriv", "--pdeathsig", "KILL", str(self._installed.initdb), "-D", str(fresh), "-U", _USER,
                     "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-E", "UTF8",
                     "--auth=scram-sha-256", f"--pwfile={password_file}",
                     *([] if self._sync_initdb else ["--no-sync"]),

@@ -1,5 +1,6 @@
 """Start a server so that it never outlives whoever started it."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -9,13 +10,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from servers.errors import MachineError, PortTaken, RunError
 from servers.guard import Watch
@@ -31,6 +40,9 @@ _PORTS: Final = range(18000, 32000)
 range on loopback can be connected to itself, and then holds the port."""
 
 _READY_POLL_S: Final = 0.02
+
+_START_ATTEMPTS: Final = 3
+"""A port that was free a moment ago can be gone; three times in a row it is not chance."""
 
 _BUSY_S: Final = 20.0
 """A guard whose starter was killed needs a checkpoint's time to stop its server; then the folder is free."""
@@ -141,6 +153,31 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def start_on_free_port(start: Callable[[int], None]) -> int:
+    """Start a server on a free port, on another one if somebody takes it in the last moment; return the port.
+
+    Parameters
+    ----------
+    start : callable
+        Starts the server on the port it is given.
+
+    Raises
+    ------
+    PortTaken
+        Every attempt met somebody.
+    """
+    retrying = Retrying(
+        stop=stop_after_attempt(_START_ATTEMPTS), retry=retry_if_exception_type(PortTaken), reraise=True
+    )
+
+    def attempt() -> int:
+        port = free_port()
+        start(port)
+        return port
+
+    return retrying(attempt)
+
+
 def port_taken(server: str, port: int, variable: str) -> PortTaken:
     """Return the error for a port that somebody else listens on."""
     return PortTaken(
@@ -158,8 +195,8 @@ class GuardedProcess:
         What to call it in messages.
     command : sequence of str
         The server, in the foreground.
-    folder : Path
-        Locked for as long as the server or its guard lives.
+    lock : int
+        Descriptor of the lock on the server's folder (`hold`): the server and its guard keep it as long as they live.
     log : Path
         Takes the server's output.
     stop_signal : signal.Signals
@@ -170,8 +207,6 @@ class GuardedProcess:
         How long stopping may take.
     pid_file : Path, optional
         PostgreSQL's lock file.
-    before_start : callable, optional
-        Called under the folder's lock, when nobody else can be running on it.
     """
 
     def __init__(
@@ -179,13 +214,12 @@ class GuardedProcess:
         name: str,
         command: Sequence[str | Path],
         *,
-        folder: Path,
+        lock: int,
         log: Path,
         stop_signal: signal.Signals,
         orphan_signal: str,
         grace_s: float,
         pid_file: Path | None = None,
-        before_start: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -202,21 +236,15 @@ class GuardedProcess:
             grace_s=grace_s,
             pid_file=str(pid_file) if pid_file is not None else "",
         )
-        lock = _lock_data(name, folder)
-        try:
-            if before_start is not None:
-                before_start()
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), json.dumps(asdict(watch))],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C in a terminal is for us; we stop the servers in order
-                pass_fds=(lock,),  # the guard holds the lock from here on
-                text=True,
-            )
-        finally:
-            os.close(lock)
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), json.dumps(asdict(watch))],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in a terminal is for us; we stop the servers in order
+            pass_fds=(lock,),
+            text=True,
+        )
         if self._guard.stdout is None:  # cannot be: it was asked for
             raise RuntimeError("the guard was started without a pipe")
         with self._guard.stdout as pipe:
@@ -283,14 +311,38 @@ class GuardedProcess:
             self._guard.wait()
 
 
-def _lock_data(name: str, folder: Path) -> int:
-    """Lock a data folder; a server whose starter has just been killed gets time to finish."""
+@contextlib.contextmanager
+def hold(name: str, folder: Path) -> Iterator[int]:
+    """Make a server's folder and hold its lock; a server whose starter has just been killed gets time to finish.
+
+    Parameters
+    ----------
+    name : str
+        The server, for messages.
+    folder : Path
+        Made if needed.
+
+    Yields
+    ------
+    int
+        The lock's descriptor. Whatever process it was passed on to keeps the lock.
+
+    Raises
+    ------
+    RunError
+        A server runs on the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     retrying = Retrying(
         stop=stop_after_delay(_BUSY_S), wait=wait_fixed(0.1), retry=retry_if_exception_type(BlockingIOError)
     )
     try:
-        return retrying(lock_folder, folder)
+        lock = retrying(lock_folder, folder)
     except RetryError as error:
         raise RunError(
             f"Another {name} runs on the data folder {folder}.", hint="Stop it first, or choose another folder."
         ) from error
+    try:
+        yield lock
+    finally:
+        os.close(lock)

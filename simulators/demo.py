@@ -141,6 +141,7 @@ class _Demo:
                 *("--floorplan", str(PLAN), "--folder", str(self._simulated), "--keys", str(self._keys)),
                 *("--seed", str(seed), "--shoppers", str(shoppers), "--members", str(members)),
                 *("--history", str(history_s)),
+                disposable=True,
             )
             self._await(processes, (self._simulated / "state.json").exists, "The simulated store does not start")
         self._console.print(f"Open [bold]http://{HOST}:{self._port}/[/bold] in a browser. Ctrl-C stops everything.")

@@ -15,6 +15,8 @@ from core.errors import SojournError
 
 _STOP_S: Final = 15.0
 """Time to stop cleanly before SIGKILL; the API takes two seconds, ingest one commit."""
+_DISPOSABLE_STOP_S: Final = 2.0
+"""Time for a process whose work goes away with the demo."""
 _TAIL_LINES: Final = 15
 _TAIL_BYTES: Final = 16_384
 
@@ -32,6 +34,7 @@ class _Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    stop_s: float
 
 
 class Processes:
@@ -49,22 +52,29 @@ class Processes:
         self._logs = logs
         self._environment = {**os.environ, **environment}
         self._children: list[_Child] = []
-        # the kernel stops them if we are killed
-        self._leash = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") is not None else []
 
-    def start(self, name: str, *arguments: str) -> None:
-        """Start `sojourn name arguments…`."""
+    def start(self, name: str, *arguments: str, disposable: bool = False) -> None:
+        """Start `sojourn name arguments…`; a disposable one gets no time to finish its work when all is over."""
+        # the kernel stops it if we are killed
+        leash = ["setpriv", "--pdeathsig", "KILL" if disposable else "TERM"]
         log = self._logs / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603  # our own program with arguments of our own
-                [*self._leash, sys.executable, "-m", "sojourn", name, *arguments],
+                [
+                    *(leash if shutil.which("setpriv") is not None else []),
+                    sys.executable,
+                    "-m",
+                    "sojourn",
+                    name,
+                    *arguments,
+                ],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in a terminal is for us; they are stopped in order
             )
-        self._children.append(_Child(name, process, log))
+        self._children.append(_Child(name, process, log, _DISPOSABLE_STOP_S if disposable else _STOP_S))
 
     def run(self, name: str, *arguments: str) -> None:
         """Run `sojourn name arguments…` to its end.
@@ -94,7 +104,7 @@ class Processes:
             if code is not None:
                 raise ChildDiedError(child.name, code, _tail(child.log))
 
-    def stop(self, name: str, within_s: float = _STOP_S) -> int:
+    def stop(self, name: str, within_s: float) -> int:
         """Ask a process to stop, wait, and return its exit code; kill it if it takes too long."""
         child = next(child for child in self._children if child.name == name)
         self._children.remove(child)
@@ -107,10 +117,7 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for child in reversed(self._children):
-            if child.process.poll() is None:
-                child.process.terminate()
-        for child in reversed(self._children):
-            _stop(child, _STOP_S)
+            _stop(child, child.stop_s)
         self._children.clear()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.errors import UnavailableError
+from edge.broker import Broker
 from servers.errors import ServersError
 from servers.home import lock_folder, make_home
 from servers.mosquitto import Mosquitto
@@ -24,6 +26,7 @@ PORT: Final = 8787
 """Where the pages are unless that port is taken."""
 _PORTS_TRIED: Final = 100
 _RUN: Final = "demo-"
+_GREET_S: Final = 5.0
 
 
 class Servers(NamedTuple):
@@ -71,6 +74,8 @@ def running_servers(home: Path, folder: Path, console: Console) -> Iterator[Serv
                 database_url = stack.enter_context(scratch_database(database_url))
             if installed is not None and not mqtt_url:
                 mqtt_url = stack.enter_context(Mosquitto(installed, folder / "broker")).url
+            else:
+                _greet(Broker.from_url(mqtt_url))
         yield Servers(database_url, mqtt_url)
 
 
@@ -98,7 +103,27 @@ def free_api_port(asked: int | None, console: Console) -> int:
     )
 
 
+def _greet(broker: Broker) -> None:
+    try:
+        socket.create_connection((broker.host, broker.port), _GREET_S).close()
+    except OSError as error:
+        raise UnavailableError(
+            f"The broker at {broker.host}:{broker.port} does not answer ({error}).",
+            hint="Is it running, and is SOJOURN_MQTT_URL right?",
+        ) from error
+
+
 def _provide(home: Path, console: Console) -> Installed:
+    if not console.is_terminal:
+        said: set[str] = set()
+
+        def say(doing: str, _share: float) -> None:
+            if doing not in said:
+                said.add(doing)
+                console.print(doing)
+
+        with _one_sentence():
+            return provide(home, say)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with _one_sentence(), Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task("Looking for TimescaleDB and mosquitto", total=1.0)

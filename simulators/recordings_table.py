@@ -1,6 +1,6 @@
 """A CSV of one's own: other column names, another unit of time, no column for the store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -17,6 +17,19 @@ from simulators.replay_files import keep_apart
 TimeUnit: TypeAlias = Literal["ns", "us", "ms", "s", "iso"]
 
 _US_IN: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
+
+
+def columns_from(words: Sequence[str]) -> dict[str, str]:
+    """Read a mapping of columns from words of the form NAME=SOURCE; ConfigurationError where one is not."""
+    columns: dict[str, str] = {}
+    for word in words:
+        name, sign, source = word.partition("=")
+        if not sign or not source:
+            raise ConfigurationError(
+                f"{word!r} does not name a column.", hint="Write the recording's name first: ts=when."
+            )
+        columns[name] = source
+    return columns
 
 
 def convert_table(

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from core.dwell.model import Model, calibrate, prior_model
+from core.dwell.calibration import calibrate
+from core.dwell.model import Model, prior_model
 from core.dwell.settings import Settings
 from core.floorplan import FloorPlan, StorePlan
 from core.records import SignalArray

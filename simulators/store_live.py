@@ -140,6 +140,7 @@ def run(store: LiveStore, stop: threading.Event, clock: Clock | None = None) -> 
             _replace(store.folder / "state.json", msgspec.json.encode(state))
 
         edges.start()
+        tell(0)
         try:
             until_s = _deliver_history(store, simulation, edges, stop)
             while not stop.wait(TICK_S):

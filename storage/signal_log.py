@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from storage.connect import Connection
-from storage.instants import to_datetime
+from storage.instants import to_datetime, to_ns
 
 CursorKey: TypeAlias = tuple[int, bytes]
 """(edge_no, boot): one start of one edge."""
@@ -80,10 +80,11 @@ class GapEntry:
 
 @dataclass(frozen=True)
 class LogRow:
-    """One batch as the engine reads it back; `batch` is empty where no signal was accepted."""
+    """One batch as the engine reads it back; `received_at` in ns, `batch` is empty where no signal was accepted."""
 
     log_no: int
     edge_no: int
+    received_at: int
     batch: bytes
 
 
@@ -220,11 +221,11 @@ def read(connection: Connection, store_no: int, *, after: int, most: int) -> lis
     """Return the next batches of a store after a log number, in log order; at most `most` of them."""
     with connection.cursor(binary=True) as cursor:
         cursor.execute(
-            "select log_no, edge_no, batch from signal_log where store_no = %s and log_no > %s"
+            "select log_no, edge_no, received_at, batch from signal_log where store_no = %s and log_no > %s"
             " order by log_no limit %s",
             [store_no, after, most],
         )
-        return [LogRow(log_no, edge_no, bytes(batch)) for log_no, edge_no, batch in cursor]
+        return [LogRow(log_no, edge_no, to_ns(at), bytes(batch)) for log_no, edge_no, at, batch in cursor]
 
 
 def newest_log_numbers(connection: Connection) -> dict[int, int]:

@@ -1,4 +1,10 @@
-"""Fixtures by theme; each file tells what it gives."""
+"""Fixtures by theme; each file tells what it gives. Random tests print what reproduces them."""
+
+from hypothesis import settings
+
+# no deadline: the first example pays for compiling kernels, and two busy cores are no stopwatch
+settings.register_profile("sojourn", deadline=None, print_blob=True)
+settings.load_profile("sojourn")
 
 pytest_plugins = (
     "tests.fix_servers",

@@ -17,7 +17,7 @@ from core.records import ClosedBy
 NODE: Final = np.dtype(
     [
         ("start", "<i8"),  # µs, first signal of the stay
-        ("zone", "<i4"),  # -1: before the first stay
+        ("lane", "<i4"),  # -1: before the first stay
         ("parent", "<i4"),  # the stay before it
         ("lanes", "<i4"),  # lanes whose path ends here
         ("children", "<i4"),  # stays that follow this one in some lane's path
@@ -65,6 +65,7 @@ RULE: Final = np.dtype(
         ("gap_mean_us", "<i8"),
         ("doubt", "<i8"),
         ("rssi_floor_dbm", "<i8"),
+        ("offset_limit_db", "<i8"),
     ],
 )
 """The settings as kernels read them."""
@@ -75,7 +76,7 @@ _NODES_AT_FIRST: Final = 256
 
 
 def device_dtype(lanes: int) -> np.dtype[Any]:
-    """Return the record kept per device: `lanes` lanes, one per zone, and the scalars of its store visit."""
+    """Return the record kept per device: `lanes` lanes, one per spot, and the scalars of its store visit."""
     return np.dtype(
         [
             ("start", "<i8", (lanes,)),  # µs, first signal of the lane's running stay
@@ -92,6 +93,7 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("check_at", "<i8"),  # when to look next for a stretch that is ambiguous for too long
             ("gap_mean", "<i8"),  # µs between advertisements
             ("timeout", "<i8"),  # µs of silence that mean departure
+            ("visit_start", "<i8"),  # µs, first signal of the zone visit that the decided path is in
             ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
             ("heard", "<i4"),  # signals of the store visit
             ("sure", "<i4"),  # certainty summed, 64ths of a signal
@@ -101,8 +103,15 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("root", "<i4"),  # node that all paths hang on
             ("nodes", "<i4"),
             ("open", "<i4"),  # 1 while a store visit runs
-            ("forced", "<i4"),
-            ("reserved", "<i4", (3,)),
+            ("forced", "<i4"),  # 1 while the bound decides
+            ("firm", "<i4"),  # 1 if the lead of `best` is enough to learn from
+            ("offset_db", "<i4"),  # how much louder this device is than the model expects
+            ("offset_sum", "<i4"),  # eighths of a dB
+            ("offset_count", "<i4"),
+            ("visit_early", "<i4"),  # as early, late, mark and mark_sure, of the zone visit
+            ("visit_late", "<i4"),
+            ("visit_mark", "<i4"),
+            ("visit_sure", "<i4"),
         ],
     )
 
@@ -164,6 +173,8 @@ class Decoder:
                 tables.silence,
                 tables.penalty,
                 tables.posterior,
+                tables.expected,
+                tables.zone_of,
                 self.rules,
                 self._out,
                 self.cursor,
@@ -185,6 +196,7 @@ class Decoder:
                 self.nodes,
                 self.free,
                 self.tables.posterior,
+                self.tables.zone_of,
                 frontier_us,
                 self._room,
                 int(closed_by),
@@ -228,5 +240,6 @@ def _rules(settings: Settings) -> NDArray[Any]:
     rules["forget_us"] = settings.forget_ns // NS_PER_US
     rules["gap_mean_us"] = settings.gap_mean_ns // NS_PER_US
     rules["doubt"] = settings.doubt
+    rules["offset_limit_db"] = settings.offset_limit_db
     rules["rssi_floor_dbm"] = RSSI_FLOOR_DBM
     return rules

@@ -21,7 +21,7 @@ CURSORS = 4
 # bits of `flags` of a stay
 FORCED_FLAG = 1
 
-NOTHING = -1  # zone of the node before the first stay; parent of that node
+NOTHING = -1  # lane of the node before the first stay; parent of that node
 NO_SCORE = -(1 << 30)
 GAP_MOST = (1 << 31) - 1
 GAP_SHIFT = 17
@@ -33,6 +33,12 @@ SILENCE = 1
 STORE_CLOSED = 4
 WARM_1, WARM_2, WARM_3 = 2, 6, 14  # steps after which the mean gap moves by 1/4, 1/8, 1/16 of a new gap
 NODES_A_STEP = 4  # taken from the free list at most: arrival, own node, own node of a forced decision, last stay
+FIRM_LEAD = 16  # of the tabled leads (eighths of a nat): 2 nats, the leading zone is right 7 times in 8
+OFFSET_UNITS = 8  # offsets are summed in eighths of a dB
+OFFSET_MOST = 8 * 20  # a single reading counts for at most 20 dB: reflections are no offset
+OFFSET_EVERY = 15  # a power of two less one: the offset moves after every 16th signal
+OFFSET_SHRINK = 32  # pseudo-signals at 0 dB: devices differ by 4 dB, a stay's mean reading by 4, after ~30 signals
+OFFSET_MEMORY = 1024  # signals; a phone goes from hand to pocket within a visit
 GAP_BOUND = 3  # -ln(.05): 95% of exponential gaps are shorter than three mean gaps
 
 
@@ -46,6 +52,8 @@ def decode(
     silence: Any,
     penalty: Any,
     posterior: Any,
+    expected: Any,
+    zone_of: Any,
     rules: Any,
     out: Any,
     cursor: Any,
@@ -54,7 +62,7 @@ def decode(
 
     signals : record array (ts in microseconds, device, anchor, rssi_dbm), sorted by ts
     state : record array, one row per device; nodes, free : the arena and its free list
-    level, silence, penalty, posterior : the tables of core.dwell.emission
+    level, silence, penalty, posterior, expected, zone_of : the tables of core.dwell.emission
     rules : one-row record array; out : record array for stays; cursor : int64 (CURSORS,)
     """
     rule = rules[0]
@@ -79,9 +87,9 @@ def decode(
                 return False
             gap = now - device["last_at"]
             if device["open"] and gap > device["timeout"]:
-                _close(place, device, nodes, free, posterior, out, cursor, SILENCE)
+                _close(place, device, nodes, free, posterior, zone_of, out, cursor, SILENCE)
             if device["open"] and now - device["arrived_at"] >= rule["visit_max_us"]:
-                _close(place, device, nodes, free, posterior, out, cursor, STORE_CLOSED)
+                _close(place, device, nodes, free, posterior, zone_of, out, cursor, STORE_CLOSED)
             if not device["open"]:
                 _arrive(device, nodes, free, silence, rule, cursor, now)
             else:
@@ -97,10 +105,12 @@ def decode(
                         best += 1
                     device["best"] = best
                 second = np.int32(NO_SCORE)
+                zone = zone_of[best]
                 for lane in range(lanes):
-                    second = max(second, score[lane] if lane != best else np.int32(NO_SCORE))
+                    second = max(second, score[lane] if zone_of[lane] != zone else np.int32(NO_SCORE))
                 lead = min((top - second) >> LEAD_SHIFT, last_lead)
                 device["sure"] += posterior[lead] * device["step_signals"]
+                device["firm"] = lead >= FIRM_LEAD
                 device["step_signals"] = 0
                 cost = penalty[min(gap >> GAP_SHIFT, last_bin)]
                 bar = top - cost  # who lies below does better by coming from the best zone now
@@ -111,7 +121,7 @@ def decode(
                     low = score[lane] < bar
                     resets += low
                     moves += low & (node[lane] != own)
-                if resets > 0 and nodes[own]["zone"] != best:
+                if resets > 0 and nodes[own]["lane"] != best:
                     own = _own(device, nodes, free, cursor, best)
                     moves = resets
                 if moves > 0:
@@ -138,21 +148,23 @@ def decode(
                     device["mark"][lane] = heard if low else device["mark"][lane]
                     device["mark_sure"][lane] = sure if low else device["mark_sure"][lane]
                 if moves > 0:
-                    _settle(place, device, nodes, free, out, cursor)
+                    _settle(place, device, nodes, free, zone_of, out, cursor)
                     if device["nodes"] > rule["undecided_stays"]:
-                        _force(place, device, nodes, free, silence, out, cursor, cost, gap, now)
+                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap, now)
                 if now >= device["check_at"]:
                     device["check_at"] = now + rule["undecided_us"] // 4
                     ended = _first_end(device, nodes, best)
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
-                        _force(place, device, nodes, free, silence, out, cursor, cost, gap, now)
+                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap, now)
                 _learn_gap(device, rule, gap)
             device["step_at"] = now
         device["last_at"] = now
         device["heard"] += 1
         device["step_signals"] += 1
-        row = min(max(signal["rssi_dbm"] - rssi_floor, 0), top_row)
         anchor = signal["anchor"]
+        if device["firm"]:
+            _learn_offset(device, rule, signal["rssi_dbm"], expected[anchor, device["best"]])
+        row = min(max(signal["rssi_dbm"] - device["offset_db"] - rssi_floor, 0), top_row)
         for lane in range(lanes):
             score[lane] += level[anchor, row, lane]
     cursor[NEXT] = signals.size
@@ -165,10 +177,13 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     if now - device["last_at"] > rule["forget_us"]:
         device["gap_mean"] = rule["gap_mean_us"]
         device["gap_steps"] = 0
+        device["offset_sum"] = 0
+        device["offset_count"] = 0
+        device["offset_db"] = 0
         _set_timeout(device, rule)
     cursor[FREE] -= 1
     root = free[cursor[FREE]]
-    nodes[root]["zone"] = NOTHING
+    nodes[root]["lane"] = NOTHING
     nodes[root]["parent"] = NOTHING
     nodes[root]["lanes"] = silence.size
     nodes[root]["children"] = 0
@@ -193,6 +208,7 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     device["sure"] = 0
     device["step_signals"] = 0
     device["forced"] = 0
+    device["firm"] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -201,7 +217,7 @@ def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> int:
     cursor[FREE] -= 1
     own = free[cursor[FREE]]
     parent = device["node"][lane]
-    nodes[own]["zone"] = lane
+    nodes[own]["lane"] = lane
     nodes[own]["parent"] = parent
     nodes[own]["lanes"] = 1
     nodes[own]["children"] = 0
@@ -223,7 +239,7 @@ def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> int:
 def _leave(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> None:
     """Take a lane off its node; a node that nothing hangs on any more is free, and so on upwards."""
     at = device["node"][lane]
-    if nodes[at]["zone"] == lane:
+    if nodes[at]["lane"] == lane:
         _hold(device, nodes, at)
         nodes[at]["held"] = 0
     nodes[at]["lanes"] -= 1
@@ -240,13 +256,13 @@ def _leave(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> None:
 def _hold(device: Any, nodes: Any, at: int) -> None:
     """Copy the bounds of entry from the lane that still runs this stay into its node."""
     if nodes[at]["held"] == 1:
-        lane = nodes[at]["zone"]
+        lane = nodes[at]["lane"]
         nodes[at]["early"] = device["early"][lane]
         nodes[at]["late"] = device["late"][lane]
 
 
 @njit(cache=True, nogil=True)
-def _settle(place: int, device: Any, nodes: Any, free: Any, out: Any, cursor: Any) -> None:
+def _settle(place: int, device: Any, nodes: Any, free: Any, zone_of: Any, out: Any, cursor: Any) -> None:
     """While every survivor hangs on one child of the root, the root's stay is decided: write it, go down."""
     root = device["root"]
     while nodes[root]["lanes"] == 0 and nodes[root]["children"] == 1:
@@ -255,8 +271,11 @@ def _settle(place: int, device: Any, nodes: Any, free: Any, out: Any, cursor: An
             child = nodes[child]["parent"]
         _hold(device, nodes, child)
         nodes[child]["held"] = 2  # its entry is decided: no later alternative counts
-        if nodes[root]["zone"] != NOTHING:
-            _write(place, device, nodes, root, child, out, cursor)
+        if nodes[root]["lane"] == NOTHING:
+            _begin(device, nodes, child)
+        elif zone_of[nodes[root]["lane"]] != zone_of[nodes[child]["lane"]]:
+            _write(place, device, nodes, child, zone_of[nodes[root]["lane"]], out, cursor)
+            _begin(device, nodes, child)
         free[cursor[FREE]] = root
         cursor[FREE] += 1
         device["nodes"] -= 1
@@ -266,29 +285,47 @@ def _settle(place: int, device: Any, nodes: Any, free: Any, out: Any, cursor: An
 
 
 @njit(cache=True, nogil=True)
-def _write(place: int, device: Any, nodes: Any, stay: int, after: int, out: Any, cursor: Any) -> None:
-    """Write the stay of one node, ended by the stay of another."""
+def _begin(device: Any, nodes: Any, stay: int) -> None:
+    """Remember how the zone visit began that this stay is the first of."""
+    device["visit_start"] = nodes[stay]["start"]
+    device["visit_early"] = nodes[stay]["early"]
+    device["visit_late"] = nodes[stay]["late"]
+    device["visit_mark"] = nodes[stay]["mark"]
+    device["visit_sure"] = nodes[stay]["sure"]
+
+
+@njit(cache=True, nogil=True)
+def _write(place: int, device: Any, nodes: Any, after: int, zone: int, out: Any, cursor: Any) -> None:
+    """Write the zone visit that the stay of another zone has ended."""
     left = nodes[after]["start"] - nodes[after]["gap"]
     row = out[cursor[OUT]]
     cursor[OUT] += 1
     row["kind"] = ZONE_KIND
     row["device"] = place
-    row["zone"] = nodes[stay]["zone"]
-    row["entered_at"] = nodes[stay]["start"]
+    row["zone"] = zone
+    row["entered_at"] = device["visit_start"]
     row["left_at"] = left
-    row["entered_earliest"] = nodes[stay]["start"] - nodes[stay]["early"]
-    row["entered_latest"] = nodes[stay]["start"] + nodes[stay]["late"]
+    row["entered_earliest"] = device["visit_start"] - device["visit_early"]
+    row["entered_latest"] = device["visit_start"] + device["visit_late"]
     row["left_earliest"] = min(left, nodes[after]["start"] - nodes[after]["early"])
     row["left_latest"] = nodes[after]["start"] + nodes[after]["late"]
-    row["signals"] = nodes[after]["mark"] - nodes[stay]["mark"]
-    row["sure"] = nodes[after]["sure"] - nodes[stay]["sure"]
+    row["signals"] = nodes[after]["mark"] - device["visit_mark"]
+    row["sure"] = nodes[after]["sure"] - device["visit_sure"]
     row["closed_by"] = MOVED_ON
     row["forced"] = device["forced"]
 
 
 @njit(cache=True, nogil=True)
 def _close(
-    place: int, device: Any, nodes: Any, free: Any, posterior: Any, out: Any, cursor: Any, closed_by: int
+    place: int,
+    device: Any,
+    nodes: Any,
+    free: Any,
+    posterior: Any,
+    zone_of: Any,
+    out: Any,
+    cursor: Any,
+    closed_by: int,
 ) -> None:
     """End the store visit at the last signal: write the rest of the best path and the store visit itself."""
     score = device["score"]
@@ -305,7 +342,7 @@ def _close(
     device["best"] = best
     second = NO_SCORE
     for lane in range(score.size):
-        if lane != best and score[lane] > second:
+        if zone_of[lane] != zone_of[best] and score[lane] > second:
             second = score[lane]
     lead = min((score[best] - second) >> LEAD_SHIFT, posterior.size - 1)
     device["sure"] += posterior[lead] * device["step_signals"]
@@ -314,24 +351,23 @@ def _close(
             nodes[device["root"]]["lanes"] += 1  # keeps the root alive until all have left
             _leave(device, nodes, free, cursor, lane)
     nodes[device["root"]]["lanes"] -= score.size - 1
-    if nodes[device["node"][best]]["zone"] != best:
+    if nodes[device["node"][best]]["lane"] != best:
         _own(device, nodes, free, cursor, best)
-    _settle(place, device, nodes, free, out, cursor)
+    _settle(place, device, nodes, free, zone_of, out, cursor)
     stay = device["root"]
-    _hold(device, nodes, stay)
     after = min(GAP_BOUND * device["gap_mean"], GAP_MOST)
     row = out[cursor[OUT]]
     row["kind"] = ZONE_KIND
     row["device"] = place
-    row["zone"] = best
-    row["entered_at"] = nodes[stay]["start"]
+    row["zone"] = zone_of[best]
+    row["entered_at"] = device["visit_start"]
     row["left_at"] = device["last_at"]
-    row["entered_earliest"] = nodes[stay]["start"] - nodes[stay]["early"]
-    row["entered_latest"] = nodes[stay]["start"] + nodes[stay]["late"]
+    row["entered_earliest"] = device["visit_start"] - device["visit_early"]
+    row["entered_latest"] = device["visit_start"] + device["visit_late"]
     row["left_earliest"] = device["last_at"]
     row["left_latest"] = device["last_at"] + after
-    row["signals"] = device["heard"] - nodes[stay]["mark"]
-    row["sure"] = device["sure"] - nodes[stay]["sure"]
+    row["signals"] = device["heard"] - device["visit_mark"]
+    row["sure"] = device["sure"] - device["visit_sure"]
     row["closed_by"] = closed_by
     row["forced"] = 0
     store = out[cursor[OUT] + 1]
@@ -360,7 +396,7 @@ def _first_end(device: Any, nodes: Any, lane: int) -> int:
     """Return when the first undecided stay on a lane's path ended; the last signal if it still runs."""
     root = device["root"]
     at = device["node"][lane]
-    if nodes[at]["zone"] == lane:  # the lane runs the stay of this node itself
+    if nodes[at]["lane"] == lane:  # the lane runs the stay of this node itself
         if at == root:
             return int(device["last_at"])
         before = nodes[at]["start"] - nodes[at]["gap"]
@@ -372,7 +408,7 @@ def _first_end(device: Any, nodes: Any, lane: int) -> int:
         ended = before
         before = nodes[at]["start"] - nodes[at]["gap"]
         at = nodes[at]["parent"]
-    if nodes[root]["zone"] == NOTHING:
+    if nodes[root]["lane"] == NOTHING:
         return int(ended)
     return int(before)
 
@@ -384,6 +420,7 @@ def _force(
     nodes: Any,
     free: Any,
     silence: Any,
+    zone_of: Any,
     out: Any,
     cursor: Any,
     cost: int,
@@ -393,7 +430,7 @@ def _force(
     """Decide for the best path: every lane off it starts anew from the best zone, as if it had just left it."""
     best = device["best"]
     own = device["node"][best]
-    if nodes[own]["zone"] != best:
+    if nodes[own]["lane"] != best:
         own = _own(device, nodes, free, cursor, best)
     for lane in range(silence.size):
         if device["node"][lane] != own:
@@ -409,7 +446,7 @@ def _force(
             device["mark_sure"][lane] = device["sure"]
     cursor[FORCED] += 1
     device["forced"] = 1
-    _settle(place, device, nodes, free, out, cursor)
+    _settle(place, device, nodes, free, zone_of, out, cursor)
     device["forced"] = 0
 
 
@@ -431,6 +468,22 @@ def _learn_gap(device: Any, rule: Any, gap: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _learn_offset(device: Any, rule: Any, rssi_dbm: int, expected: int) -> None:
+    """Follow how much louder than expected this device is, by what its leading zone's anchors hear."""
+    away = OFFSET_UNITS * rssi_dbm - expected
+    device["offset_sum"] += min(max(away, -OFFSET_MOST), OFFSET_MOST)
+    device["offset_count"] += 1
+    count = device["offset_count"]
+    if count & OFFSET_EVERY == 0:
+        share = OFFSET_UNITS * (count + OFFSET_SHRINK)
+        offset_db = (device["offset_sum"] + share // 2) // share
+        device["offset_db"] = min(max(offset_db, -rule["offset_limit_db"]), rule["offset_limit_db"])
+        if count >= OFFSET_MEMORY:
+            device["offset_count"] = count // 2
+            device["offset_sum"] = device["offset_sum"] // 2
+
+
+@njit(cache=True, nogil=True)
 def _set_timeout(device: Any, rule: Any) -> None:
     wanted = rule["silence_gaps"] * device["gap_mean"]
     device["timeout"] = min(max(wanted, rule["silence_us"]), rule["silence_max_us"])
@@ -443,6 +496,7 @@ def close_silent(
     nodes: Any,
     free: Any,
     posterior: Any,
+    zone_of: Any,
     frontier: int,
     room: int,
     closed_by: int,
@@ -459,7 +513,7 @@ def close_silent(
             if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = place
                 return False
-            _close(place, device, nodes, free, posterior, out, cursor, closed_by)
+            _close(place, device, nodes, free, posterior, zone_of, out, cursor, closed_by)
     cursor[NEXT] = count
     return True
 

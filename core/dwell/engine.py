@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.dwell import presence_kernels, snapshot
 from core.dwell.decoder import NODE, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
-from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, tables
+from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
 from core.dwell.reorder import LONG_AGO, Reorder
 from core.dwell.settings import Settings
@@ -101,7 +101,7 @@ class StoreEngine:
         """
         self._reorder.expect(source)
 
-    def push(self, signals: SignalArray, source: int = 0) -> VisitArray:
+    def push(self, signals: SignalArray, source: int = 0, arrived_at: int | None = None) -> VisitArray:
         """Take signals in order of arrival and return the visits that became final, in a fixed order.
 
         Parameters
@@ -110,6 +110,10 @@ class StoreEngine:
             `device` from `device_index`, `anchor` an index into the plan; times are floored to microseconds.
         source : int
             Whose order of arrival this is (an edge); each source has its own watermark.
+        arrived_at : int, optional
+            When they arrived, ns of whoever took them in. With it, a source is waited for as long as the store has
+            been heard for no more than the patience since it last spoke; without it (offline), as long as its
+            newest signal lies no more than the patience behind the newest of all.
 
         Returns
         -------
@@ -123,7 +127,7 @@ class StoreEngine:
         """
         self._check(signals)
         self._decoded += len(signals)
-        self._reorder.push(signals, source)
+        self._reorder.push(signals, source, None if arrived_at is None else arrived_at // NS_PER_US)
         released = self._reorder.release()
         return self._visits(released, self._reorder.watermark_us)
 
@@ -148,6 +152,7 @@ class StoreEngine:
         chosen = np.union1d(np.flatnonzero(state["open"]), waiting)
         now = state[chosen]
         tabled = self._decoder.tables
+        presence_kernels.zone_starts(now, self._decoder.nodes, tabled.zone_of)
         presence_kernels.carry_on(
             held,
             np.searchsorted(chosen, waiting)[rows],
@@ -155,10 +160,11 @@ class StoreEngine:
             tabled.level,
             tabled.silence,
             tabled.penalty,
+            tabled.zone_of,
             self._decoder.rules,
         )
         here = self._reorder.newest_us - now["last_at"] <= now["timeout"]
-        return _presence_rows(now[here], chosen[here], tabled.posterior)
+        return _presence_rows(now[here], chosen[here], tabled)
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -177,6 +183,9 @@ class StoreEngine:
                 newest=sorted(reorder.newest.items()),
                 expected=sorted(reorder.expected),
                 hold_until_us=reorder.hold_until_us,
+                arrived_us=reorder.arrived_us,
+                heard_us=reorder.heard_us,
+                spoke=sorted(reorder.spoke.items()),
                 watermark_us=reorder.watermark_us,
                 newest_us=reorder.newest_us,
                 frontier_us=self._frontier_us,
@@ -222,6 +231,9 @@ class StoreEngine:
         reorder.newest = dict(state.newest)
         reorder.expected = set(state.expected)
         reorder.hold_until_us = state.hold_until_us
+        reorder.arrived_us = state.arrived_us
+        reorder.heard_us = state.heard_us
+        reorder.spoke = dict(state.spoke)
         reorder.watermark_us = state.watermark_us
         reorder.newest_us = state.newest_us
         reorder.late = state.late
@@ -265,17 +277,17 @@ def _fingerprint(plan: StorePlan, model: Model, settings: Settings) -> bytes:
     return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
 
 
-def _presence_rows(now: NDArray[Any], index: NDArray[Any], posterior: NDArray[np.int32]) -> PresenceArray:
+def _presence_rows(now: NDArray[Any], index: NDArray[Any], tabled: Tables) -> PresenceArray:
     """Make PRESENCE rows of device records."""
     best = np.zeros(len(now), np.int64)
     lead = np.zeros(len(now), np.int64)
-    presence_kernels.leaders(now, best, lead)
+    presence_kernels.leaders(now, tabled.zone_of, best, lead)
     rows = np.zeros(len(now), PRESENCE)
     rows["device"] = index
-    rows["zone"] = best
+    rows["zone"] = tabled.zone_of[best]
     rows["arrived_at"] = now["arrived_at"] * NS_PER_US
     rows["last_signal_at"] = now["last_at"] * NS_PER_US
     if len(now):
         rows["in_zone_since"] = np.take_along_axis(now["start"], best[:, None], axis=1)[:, 0] * NS_PER_US
-    rows["confidence"] = posterior[np.minimum(lead >> LEAD_SHIFT, LEAD_BINS - 1)] / SURE_UNIT
+    rows["confidence"] = tabled.posterior[np.minimum(lead >> LEAD_SHIFT, LEAD_BINS - 1)] / SURE_UNIT
     return rows

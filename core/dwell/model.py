@@ -1,4 +1,4 @@
-"""What a device sounds like in each zone: levels, detection and spread per (zone, anchor), as an artefact.
+"""What a device sounds like at each spot: levels, detection and spread per (spot, anchor), as an artefact.
 
 Without a calibration `prior_model` gives sensible values from the floor plan alone: log-distance path loss
 where places are known, two levels (own anchors, other anchors) where they are not.
@@ -6,15 +6,16 @@ where places are known, two levels (own anchors, other anchors) where they are n
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import erf, log10, pi, sqrt
+from math import erf, hypot, log10, sqrt
 from typing import Final, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.dwell.spots import SPOTS_PER_STORE, ZONE_RADIUS_M, Spot, spots_of
 from core.errors import ModelError
-from core.floorplan import StorePlan, Zone
+from core.floorplan import Anchor, StorePlan
 
 VERSION: Final = 1
 
@@ -24,12 +25,12 @@ PATH_LOSS: Final = 2.4
 """Exponent between free space (2) and furnished halls (3); shops measure 1.8 to 3.2."""
 FLOOR_LOSS_DB: Final = 15.0
 """A concrete slab (ITU-R P.1238: 9 to 16 dB at 2.4 GHz)."""
-ZONE_RADIUS_M: Final = 3.0
-"""Mean distance from the centre of a cell of 8 m, where a plan draws no outline."""
 OTHER_DISTANCE_M: Final = 9.0
 """How far the next zones' anchors are where a plan gives no places: one cell and a bit."""
 DETECTION_OWN: Final = 0.8
 """Share of adverts an anchor hears from its own zone: 20% are lost to collisions and scanning gaps."""
+DETECTION_BESIDE: Final = 0.5
+"""The same for another anchor of the same zone at unknown distance."""
 DETECTION_OTHER: Final = 0.3
 """The same for anchors of other zones at unknown distance: some are next door, most are out of reach."""
 SENSITIVITY_DBM: Final = -92.0
@@ -45,12 +46,14 @@ SPREAD_DB: Final = 6.0
 class Model:
     """One store's calibration; made by `prior_model`, `calibrate` or `load`.
 
-    `level_dbm` and `detection` are float32, shape (zones, anchors): the mean RSSI of a reading and the
-    probability that an advert is heard at all. `spread_db` is one standard deviation for all.
-    `decodable` is bool, shape (zones,): False for a zone that no anchor covers and whose place is not
-    known; such a zone is never reported (it would otherwise win whenever everything is heard weakly).
+    A zone is one or more spots (core.dwell.spots): places in it that sound alike, usually one per anchor. `spot_zone`
+    int16, shape (spots,), says which zone each belongs to. `level_dbm` and `detection` are float32, shape (spots,
+    anchors): the mean RSSI of a reading and the probability that an advert is heard at all. `spread_db` is one
+    standard deviation for all. `decodable` is bool, shape (zones,): False for a zone that no anchor covers and whose
+    place is not known; such a zone is never reported (it would otherwise win whenever everything is heard weakly).
     """
 
+    spot_zone: NDArray[np.int16]
     level_dbm: NDArray[np.float32]
     detection: NDArray[np.float32]
     spread_db: float
@@ -63,8 +66,8 @@ class Model:
 class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     plan: bytes
-    zones: int
     anchors: int
+    spot_zone: bytes
     level_dbm: bytes
     detection: bytes
     spread_db: float
@@ -102,25 +105,19 @@ def prior_model(plan: StorePlan) -> Model:
         If no zone at all could ever be told apart because none is covered (a plan cannot be so today,
         every anchor stands in a zone).
     """
-    covered = plan.coverage
-    distance_m = _distances(plan)
-    level_dbm = np.empty(covered.shape, np.float32)
-    detection = np.empty(covered.shape, np.float32)
-    for zone, anchor in np.ndindex(covered.shape):
-        metres = float(distance_m[zone, anchor])
-        if np.isnan(metres):
-            metres = ZONE_RADIUS_M if covered[zone, anchor] else OTHER_DISTANCE_M
-            heard = DETECTION_OWN if covered[zone, anchor] else DETECTION_OTHER
-            level = _path_loss(metres)
-        else:
-            level = _path_loss(metres) - FLOOR_LOSS_DB * _floors_between(plan, zone, anchor)
-            heard = DETECTION_OWN * _received(level)
-        level_dbm[zone, anchor] = max(level, SENSITIVITY_DBM)  # only what is received is read
-        detection[zone, anchor] = min(max(heard, DETECTION_MIN), DETECTION_MAX)
-    decodable = np.logical_or(covered.any(axis=1), ~np.isnan(distance_m).all(axis=1))
-    if not decodable.any():
-        raise ModelError("No zone of this plan is covered by an anchor.", hint="Give at least one anchor a zone.")
+    spots = spots_of(plan)
+    level_dbm = np.empty((len(spots), len(plan.anchors)), np.float32)
+    detection = np.empty_like(level_dbm)
+    for row, spot in enumerate(spots):
+        for column, anchor in enumerate(plan.anchors):
+            level, heard = _expect(spot, anchor, plan.zones[spot.zone].id)
+            level_dbm[row, column] = max(level, SENSITIVITY_DBM)  # only what is received is read
+            detection[row, column] = min(max(heard, DETECTION_MIN), DETECTION_MAX)
+    decodable = np.zeros(len(plan.zones), np.bool_)
+    for spot in spots:
+        decodable[spot.zone] |= bool(spot.anchors or spot.places)
     return Model(
+        spot_zone=np.array([spot.zone for spot in spots], np.int16),
         level_dbm=level_dbm,
         detection=detection,
         spread_db=SPREAD_DB,
@@ -133,13 +130,12 @@ def prior_model(plan: StorePlan) -> Model:
 
 def dump(model: Model) -> bytes:
     """Return a model as bytes, the same bytes for the same model."""
-    zones, anchors = model.level_dbm.shape
     return msgspec.msgpack.encode(
         _Stored(
             VERSION,
             model.plan_fingerprint,
-            zones,
-            anchors,
+            model.level_dbm.shape[1],
+            model.spot_zone.astype("<i2").tobytes(),
             model.level_dbm.astype("<f4").tobytes(),
             model.detection.astype("<f4").tobytes(),
             model.spread_db,
@@ -164,18 +160,21 @@ def load(data: bytes, plan: StorePlan) -> Model:
         raise ModelError(f"The model cannot be read: {error}.", hint="Calibrate again.") from error
     if stored.version != VERSION:
         raise ModelError(f"The model is of version {stored.version}, not {VERSION}.", hint="Calibrate again.")
-    shape = (len(plan.zones), len(plan.anchors))
-    if stored.plan != plan_fingerprint(plan) or (stored.zones, stored.anchors) != shape:
+    if stored.plan != plan_fingerprint(plan) or stored.anchors != len(plan.anchors):
         raise ModelError(
             f"The model was made for another floor plan than store {plan.id!r} has now.", hint="Calibrate again."
         )
-    cells = shape[0] * shape[1]
-    sizes = (len(stored.level_dbm), len(stored.detection), len(stored.decodable))
-    if sizes != (4 * cells, 4 * cells, shape[0]):
+    spots = len(stored.spot_zone) // 2
+    shape = (spots, stored.anchors)
+    sizes = (len(stored.spot_zone), len(stored.level_dbm), len(stored.detection), len(stored.decodable))
+    if sizes != (2 * spots, 4 * spots * stored.anchors, 4 * spots * stored.anchors, len(plan.zones)):
         raise ModelError("The model's arrays do not have the plan's size.", hint="Calibrate again.")
+    spot_zone = np.frombuffer(stored.spot_zone, "<i2").astype(np.int16)
     level_dbm = np.frombuffer(stored.level_dbm, "<f4").reshape(shape).astype(np.float32)
     detection = np.frombuffer(stored.detection, "<f4").reshape(shape).astype(np.float32)
     decodable = np.frombuffer(stored.decodable, "u1").astype(np.bool_)
+    if not (1 <= spots <= SPOTS_PER_STORE and set(spot_zone.tolist()) == set(range(len(plan.zones)))):
+        raise ModelError("The model's spots do not lie in the plan's zones.", hint="Calibrate again.")
     if not (
         np.isfinite(level_dbm).all() and ((detection > 0) & (detection < 1)).all() and 0 < stored.spread_db < 100
     ):
@@ -183,6 +182,7 @@ def load(data: bytes, plan: StorePlan) -> Model:
     if not decodable.any():
         raise ModelError("The model can decode no zone.", hint="Calibrate again.")
     return Model(
+        spot_zone=spot_zone,
         level_dbm=level_dbm,
         detection=detection,
         spread_db=stored.spread_db,
@@ -195,54 +195,29 @@ def load(data: bytes, plan: StorePlan) -> Model:
 
 def check_fits(model: Model, plan: StorePlan) -> None:
     """Raise ModelError unless the model was made for this plan."""
-    shape = (len(plan.zones), len(plan.anchors))
+    shape = (len(model.spot_zone), len(plan.anchors))
     if model.plan_fingerprint != plan_fingerprint(plan) or model.level_dbm.shape != shape:
         raise ModelError(f"The model was made for another floor plan than that of store {plan.id!r}.")
 
 
-def _distances(plan: StorePlan) -> NDArray[np.float64]:
-    """Root mean square distance in metres from a zone's points to each anchor; NaN where a place is unknown."""
-    metres = np.full((len(plan.zones), len(plan.anchors)), np.nan)
-    for row, zone in enumerate(plan.zones):
-        place = _place(plan, zone)
-        if place is None:
-            continue
-        x, y, radius = place
-        for column, anchor in enumerate(plan.anchors):
-            if anchor.x is not None and anchor.y is not None:
-                metres[row, column] = sqrt((anchor.x - x) ** 2 + (anchor.y - y) ** 2 + radius**2)
-    return metres
+def _expect(spot: Spot, anchor: Anchor, zone: str) -> tuple[float, float]:
+    """Mean level in dBm and probability of detection of an anchor at a spot."""
+    covers = anchor.zone == zone or zone in anchor.covers
+    if spot.places and anchor.x is not None and anchor.y is not None:
+        metres = [hypot(anchor.x - x, anchor.y - y, spot.radius_m) for x, y in spot.places]
+        level = sum(map(_path_loss, metres)) / len(metres) - FLOOR_LOSS_DB * _floors_between(spot, anchor)
+        if covers and anchor.zone != zone:
+            level = max(level, _path_loss(ZONE_RADIUS_M))  # said to serve that zone as well as its own
+        return level, DETECTION_OWN * _received(level)
+    if anchor.id in spot.anchors:
+        return _path_loss(ZONE_RADIUS_M), DETECTION_OWN
+    return _path_loss(OTHER_DISTANCE_M), DETECTION_BESIDE if covers else DETECTION_OTHER
 
 
-def _place(plan: StorePlan, zone: Zone) -> tuple[float, float, float] | None:
-    """Centre and mean radius of a zone from its outline, else the mean place of the anchors that stand in it."""
-    if zone.outline is not None and len(zone.outline) >= 3:
-        return _outline_place(np.array(zone.outline, np.float64))
-    standing = [(a.x, a.y) for a in plan.anchors if a.zone == zone.id and a.x is not None and a.y is not None]
-    if not standing:
-        return None
-    x, y = np.array(standing, np.float64).mean(axis=0)
-    return float(x), float(y), ZONE_RADIUS_M
-
-
-def _outline_place(points: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Centroid of a polygon (shoelace formula) and two thirds of the radius of the circle of its area."""
-    following = np.roll(points, -1, axis=0)
-    cross = points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]
-    doubled = float(cross.sum())
-    if abs(doubled) < 1e-9:
-        x, y = points.mean(axis=0)
-        return float(x), float(y), ZONE_RADIUS_M
-    x, y = ((points + following) * cross[:, None]).sum(axis=0) / (3 * doubled)
-    return float(x), float(y), 2 / 3 * sqrt(abs(doubled) / 2 / pi)
-
-
-def _floors_between(plan: StorePlan, zone: int, anchor: int) -> int:
-    there = plan.anchors[anchor].floor
-    here = {a.floor for a in plan.anchors if a.zone == plan.zones[zone].id and a.floor is not None}
-    if there is None or not here:
+def _floors_between(spot: Spot, anchor: Anchor) -> int:
+    if anchor.floor is None or not spot.floors:
         return 0
-    return min(abs(there - floor) for floor in here)
+    return min(abs(anchor.floor - floor) for floor in spot.floors)
 
 
 def _path_loss(metres: float) -> float:

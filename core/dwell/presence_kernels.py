@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 NO_SCORE = -(1 << 30)
+OUTSIDE = -1  # parent of the root, lane of the node before the first stay
 GAP_SHIFT = 17
 LEAD_SHIFT = 5
 
@@ -21,9 +22,13 @@ def carry_on(
     level: Any,
     silence: Any,
     penalty: Any,
+    zone_of: Any,
     rules: Any,
 ) -> None:
-    """Advance copies of device records over signals (sorted, microseconds); `rows` are places in `state`."""
+    """Advance copies of device records over signals (sorted, microseconds); `rows` are places in `state`.
+
+    `start` of the copies is that of the zone visit, see `zone_starts`.
+    """
     rule = rules[0]
     lanes = silence.size
     for index in range(signals.size):
@@ -46,21 +51,47 @@ def carry_on(
             top = score[0]
             for lane in range(1, lanes):
                 top = max(top, score[lane])
+            best = 0
+            while score[best] != top:
+                best += 1
+            if score[device["best"]] == top:
+                best = device["best"]
+            device["best"] = best
+            since = device["start"][best]
             cost = penalty[min(gap >> GAP_SHIFT, penalty.size - 1)]
             for lane in range(lanes):
                 margin = score[lane] - top + cost
-                device["start"][lane] = now if margin < 0 else device["start"][lane]
+                begun = since if zone_of[lane] == zone_of[best] else now
+                device["start"][lane] = begun if margin < 0 else device["start"][lane]
                 score[lane] = max(margin, 0) - cost + silence[lane]
             device["step_at"] = now
         device["last_at"] = now
-        row = min(max(signal["rssi_dbm"] - rule["rssi_floor_dbm"], 0), level.shape[1] - 1)
+        row = min(max(signal["rssi_dbm"] - device["offset_db"] - rule["rssi_floor_dbm"], 0), level.shape[1] - 1)
         for lane in range(lanes):
             score[lane] += level[signal["anchor"], row, lane]
 
 
 @njit(cache=True, nogil=True)
-def leaders(state: Any, best: Any, lead: Any) -> None:
-    """Write each device's leading zone and its lead over the next in quanta."""
+def zone_starts(state: Any, nodes: Any, zone_of: Any) -> None:
+    """In copies of device records, set `start` of each lane to when its path entered the lane's zone."""
+    for place in range(state.size):
+        device = state[place]
+        for lane in range(zone_of.size):
+            if not device["open"]:
+                continue
+            at = device["node"][lane]
+            if nodes[at]["lane"] == lane:
+                at = nodes[at]["parent"]
+            while at != OUTSIDE and nodes[at]["lane"] != OUTSIDE and zone_of[nodes[at]["lane"]] == zone_of[lane]:
+                device["start"][lane] = nodes[at]["start"]
+                at = nodes[at]["parent"]
+            if at == OUTSIDE:  # its path has been in this zone since before what is undecided
+                device["start"][lane] = device["visit_start"]
+
+
+@njit(cache=True, nogil=True)
+def leaders(state: Any, zone_of: Any, best: Any, lead: Any) -> None:
+    """Write each device's leading spot and the lead of its zone over the next in quanta."""
     for place in range(state.size):
         score = state[place]["score"]
         first = 0
@@ -69,7 +100,7 @@ def leaders(state: Any, best: Any, lead: Any) -> None:
                 first = lane
         second = np.int32(NO_SCORE)
         for lane in range(score.size):
-            if lane != first and score[lane] > second:
+            if zone_of[lane] != zone_of[first] and score[lane] > second:
                 second = score[lane]
         best[place] = first
         lead[place] = score[first] - second

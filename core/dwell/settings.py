@@ -21,8 +21,16 @@ class Settings:
     ten; thirty leaves room for three retries."""
 
     patience_ns: int = 300 * NS_PER_S
-    """How long the store waits for a source that fell behind before going on without it. Five minutes cover
+    """How long the store waits for a source that fell silent before going on without it. Five minutes cover
     the restart of a gateway or a broker; beyond that, visits of the whole store would wait for one edge."""
+
+    quiet_ns: int = 5 * NS_PER_S
+    """The most that one pause between two arrivals counts towards the patience: while nobody is heard (the
+    broker, the line or ingest itself was away) nobody falls behind, and afterwards backlogs come in any order."""
+
+    held_signals: int = 20_000_000
+    """Signals held back at most (320 MB): half an hour of 1,500 devices heard once a second by seven anchors. Beyond
+    that the store goes on without those who are behind."""
 
     step_ns: int = 100_000_000
     """Signals of a device within this time are one advertisement heard by several anchors. Below every legal
@@ -59,6 +67,10 @@ class Settings:
     undecided_stays: int = 64
     """Undecided stays one device may hold before its path is forced; bounds the arena (64 stays of 64 bytes)."""
 
+    offset_limit_db: int = 20
+    """How far a device's own level may be learnt away from the model's (0: not at all): the strongest tags send 20 dB
+    above the weakest."""
+
     gap_mean_ns: int = 4 * NS_PER_S
     """Mean gap of a device nothing is known of: most tags and phones are heard once in 1 to 10 s. With
     `silence_gaps` it stays just below `silence_ns`, and the first wide gap already widens it."""
@@ -81,14 +93,20 @@ class Settings:
             raise ConfigurationError("step_ns lies between a microsecond and a second.")
         if not self.step_ns <= self.silence_ns <= self.silence_max_ns <= SILENCE_NS_MAX:
             raise ConfigurationError("step_ns <= silence_ns <= silence_max_ns <= 30 minutes does not hold.")
-        if self.lateness_ns < 0 or self.patience_ns < 0 or self.stay_min_ns < 0 or self.undecided_ns < 0:
-            raise ConfigurationError("lateness_ns, patience_ns, stay_min_ns and undecided_ns are not negative.")
+        if min(self.lateness_ns, self.patience_ns, self.quiet_ns, self.stay_min_ns, self.undecided_ns) < 0:
+            raise ConfigurationError(
+                "lateness_ns, patience_ns, quiet_ns, stay_min_ns, undecided_ns are not negative."
+            )
+        if self.held_signals < 1:
+            raise ConfigurationError("held_signals is at least 1.")
         if not (self.stay_mean_s > 0 and 0 <= self.evidence_weight <= 1 and 0 < self.doubt_nats < 50):
             raise ConfigurationError("stay_mean_s > 0, evidence_weight in 0..1 and doubt_nats in 0..50 do not hold.")
         if not 0 < self.gap_mean_ns <= self.silence_max_ns or not self.silence_max_ns < self.forget_ns:
             raise ConfigurationError("0 < gap_mean_ns <= silence_max_ns < forget_ns does not hold.")
         if not self.silence_max_ns < self.visit_max_ns <= VISIT_NS_MAX:
             raise ConfigurationError("silence_max_ns < visit_max_ns <= 48 hours does not hold.")
+        if not 0 <= self.offset_limit_db <= 60:
+            raise ConfigurationError("offset_limit_db lies in 0..60.")
         if self.silence_gaps < 1 or not 8 <= self.undecided_stays <= 4096:
             raise ConfigurationError("silence_gaps is at least 1, undecided_stays lies in 8..4096.")
 

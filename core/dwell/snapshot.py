@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import SnapshotError
 
-VERSION: Final = 1
+VERSION: Final = 2
 _MAGIC: Final = b"SJNSNAP"
 _SUM_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_MAGIC) + 1 + _SUM_BYTES
@@ -29,6 +29,9 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     newest: list[tuple[int, int]]
     expected: list[int]
     hold_until_us: int
+    arrived_us: int
+    heard_us: int
+    spoke: list[tuple[int, int]]
     watermark_us: int
     newest_us: int
     frontier_us: int

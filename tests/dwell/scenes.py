@@ -38,10 +38,13 @@ def pseudonyms(devices: int, seed: int = 0) -> np.ndarray[tuple[int, int], np.dt
 def random_model(plan: StorePlan, seed: int) -> Model:
     """A model without any sense: the decoder must be exact whatever it is told."""
     rng = np.random.default_rng([seed, 7])
-    shape = (len(plan.zones), len(plan.anchors))
-    decodable = rng.random(shape[0]) < 0.85
-    decodable[rng.integers(shape[0])] = True
+    zones = len(plan.zones)
+    spot_zone = np.sort(np.concatenate([np.arange(zones), rng.integers(0, zones, zones // 2)])).astype(np.int16)
+    shape = (len(spot_zone), len(plan.anchors))
+    decodable = rng.random(zones) < 0.85
+    decodable[rng.integers(zones)] = True
     return Model(
+        spot_zone=spot_zone,
         level_dbm=rng.uniform(-95, -55, shape).astype(np.float32),
         detection=rng.uniform(0.02, 0.97, shape).astype(np.float32),
         spread_db=float(rng.uniform(3, 9)),
@@ -55,6 +58,7 @@ def random_model(plan: StorePlan, seed: int) -> Model:
 def world_of(model: Model) -> World:
     """The same model as the oracle takes it."""
     return World(
+        zone_of=model.spot_zone.tolist(),
         level_dbm=model.level_dbm.astype(float).tolist(),
         detection=model.detection.astype(float).tolist(),
         spread_db=model.spread_db,

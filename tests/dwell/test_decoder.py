@@ -48,6 +48,7 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
         stay_min_ns=0,
         undecided_stays=4096,
         undecided_ns=10**15,
+        offset_limit_db=0,
     )
     visits = run(plan, signals, model, never_leave, cuts=[50, 51, 200])
     zones = visits[visits["kind"] == VisitKind.ZONE]
@@ -55,7 +56,7 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
     mine = [
         tuple(int(x) for x in (v["zone"], v["entered_at"] // 1000, v["left_at"] // 1000, v["signals"])) for v in zones
     ]
-    theirs = stays_on(best_path(heard(signals, 0), world_of(model)), heard(signals, 0))
+    theirs = stays_on(best_path(heard(signals, 0), world_of(model)), heard(signals, 0), world_of(model))
     assert mine == theirs
     assert not zones["forced"].any()
 

@@ -97,6 +97,7 @@ def test_an_engine_goes_on_after_it_was_finished() -> None:
         {"doubt_nats": 0.0},
         {"undecided_stays": 7},
         {"gap_mean_ns": 0},
+        {"offset_limit_db": -1},
         {"visit_max_ns": 10**9},
         {"visit_max_ns": 10**18},
     ],

@@ -122,3 +122,47 @@ def test_what_comes_after_the_flush_and_lies_before_it_is_late() -> None:
     reorder.flush()
     reorder.push(at(100), 0)
     assert reorder.late == 1
+
+
+def test_after_an_outage_backlogs_come_one_after_the_other_and_nothing_is_late() -> None:
+    reorder = Reorder(SETTINGS)
+    minute = 60_000_000
+    for source in (0, 1):
+        reorder.push(at(10), source, arrived_us=10_000_000 + source)
+    hour_later = 70 * minute
+    for second in range(60, 3600, 60):  # the whole hour of one, then the whole hour of the other
+        reorder.push(at(second), 0, arrived_us=hour_later + second)
+    assert seconds(reorder.release()) == []
+    for second in range(60, 3600, 60):
+        reorder.push(at(second + 0.5), 1, arrived_us=hour_later + 10_000_000 + second)
+    assert reorder.late == 0
+    minutes = range(60, 3481, 60)  # those before the watermark, 30 s behind 3540
+    assert seconds(reorder.release()) == sorted([10, *minutes, *(second + 0.5 for second in minutes)])
+
+
+@pytest.mark.parametrize(("pushes", "given_up"), [(59, False), (60, False), (61, True)])
+def test_a_source_is_given_up_once_the_others_were_heard_for_the_patience(pushes: int, given_up: bool) -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(10), 1, arrived_us=0)
+    for push in range(1, pushes + 1):  # every five seconds of arrival: sixty of them are the patience
+        reorder.push(at(10 + 5 * push), 0, arrived_us=push * 5_000_000)
+    assert (len(reorder.release()) > 0) == given_up
+
+
+def test_an_expected_source_is_waited_for_by_arrival_too() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.expect(1)
+    reorder.push(at(10, 4000), 0, arrived_us=0)
+    assert seconds(reorder.release()) == []
+    reorder.push(at(5, 4000), 1, arrived_us=1_000_000)
+    assert seconds(reorder.release()) == [5, 10]
+    assert reorder.late == 0
+
+
+def test_too_much_held_is_released_without_those_who_are_behind() -> None:
+    reorder = Reorder(Settings(held_signals=3))
+    reorder.push(at(10), 1, arrived_us=0)
+    reorder.push(at(100, 200, 300), 0, arrived_us=1)
+    assert seconds(reorder.release()) == []
+    reorder.push(at(301), 0, arrived_us=2)
+    assert seconds(reorder.release()) == [10, 100, 200]

@@ -42,6 +42,7 @@ class Row(NamedTuple):
     sure: int
     closed_by: str
     forced: bool
+    next_zone: int = -1  # zone of the stay that follows
 
 
 @dataclass(eq=False)
@@ -77,6 +78,8 @@ class Device:
         self.last_at = -(10**18)
         self.gap_mean = 0
         self.gap_steps = 0
+        self.residual_sum = self.residual_count = self.offset_db = 0
+        self.firm = False
         self.timeout = 0
         self.best = self.before = self.arrived_at = self.check_at = self.step_at = 0
         self.heard = self.sure = self.step_signals = 0
@@ -100,8 +103,10 @@ class Device:
         self.last_at = now
         self.heard += 1
         self.step_signals += 1
-        for zone, lane in self.lanes.items():
-            lane.score += self.world.level(zone, signal.anchor, signal.rssi_dbm)
+        if self.firm:
+            self._learn_offset(signal)
+        for spot, lane in self.lanes.items():
+            lane.score += self.world.level(spot, signal.anchor, signal.rssi_dbm - self.offset_db)
 
     def close(self, closed_by: str) -> None:
         """End the store visit at its last signal."""
@@ -151,13 +156,15 @@ class Device:
         if now - self.last_at > self.rules.forget_us:
             self.gap_mean = self.rules.gap_mean_us
             self.gap_steps = 0
+            self.residual_sum = self.residual_count = self.offset_db = 0
             self._set_timeout()
         self.before = min(3 * self.gap_mean, LONGEST)
         self.lanes = {
             zone: Lane(self.world.silence(zone), [Stay(zone, now, 0, self.before, 0, 0, 0)])
-            for zone in self.world.zones
+            for zone in self.world.spots
         }
         self.best = 0
+        self.firm = False
         self.arrived_at = now
         self.check_at = now + self.rules.undecided_us
         self.heard = self.sure = self.step_signals = 0
@@ -165,9 +172,11 @@ class Device:
     def _note_leader(self) -> None:
         """Who leads after the advertisement that has just ended, and how surely."""
         self.best = leader({zone: lane.score for zone, lane in self.lanes.items()}, self.best)
-        others = [lane.score for zone, lane in self.lanes.items() if zone != self.best]
+        zone_of = self.world.zone_of
+        others = [lane.score for spot, lane in self.lanes.items() if zone_of[spot] != zone_of[self.best]]
         lead = 10**9 if not others else self.lanes[self.best].score - max(others)
         eighths = min(lead // 32, 63)
+        self.firm = eighths >= 16
         self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8))) * self.step_signals
         self.step_signals = 0
 
@@ -232,8 +241,21 @@ class Device:
                 following.sure - stay.sure,
                 "moved_on",
                 forced,
+                self.world.zone_of[following.zone],
             )
         )
+
+    def _learn_offset(self, signal: Heard) -> None:
+        """The device's mean residual against its leading spot, in eighths of a dB, anew every 16 signals."""
+        expected = round(8 * self.world.level_dbm[self.best][signal.anchor])
+        self.residual_sum += min(max(8 * signal.rssi_dbm - expected, -160), 160)
+        self.residual_count += 1
+        if self.residual_count % 16 == 0:
+            share = 8 * (self.residual_count + 32)
+            self.offset_db = min(max((self.residual_sum + share // 2) // share, -20), 20)
+            if self.residual_count >= 1024:
+                self.residual_sum //= 2
+                self.residual_count //= 2
 
     def _learn_gap(self, gap: int) -> None:
         shift = 1 if self.gap_steps < 2 else 2 if self.gap_steps < 6 else 3 if self.gap_steps < 14 else 4
@@ -246,6 +268,29 @@ class Device:
         self.timeout = min(max(wanted, self.rules.silence_us), self.rules.silence_max_us)
 
 
+def merged(rows: list[Row], world: World) -> list[Row]:
+    """Stays at spots become zone visits: a stay that moved on to another spot of its zone goes on there."""
+    visits: list[Row] = []
+    begun: Row | None = None
+    for row in rows:
+        if row.kind == "store":
+            visits.append(row)
+            continue
+        here = row._replace(zone=world.zone_of[row.zone])
+        if begun is not None:
+            here = here._replace(
+                entered=begun.entered,
+                entered_earliest=begun.entered_earliest,
+                entered_latest=begun.entered_latest,
+                signals=begun.signals + here.signals,
+                sure=begun.sure + here.sure,
+            )
+        begun = here if row.closed_by == "moved_on" and row.next_zone == here.zone else None
+        if begun is None:
+            visits.append(here)
+    return visits
+
+
 def visits_of(signals: list[Heard], world: World, rules: Rules, store_newest_us: int) -> list[Row]:
     """Return the visits of one device at the end of a recording: those of at least the least stay, by entry.
 
@@ -256,5 +301,6 @@ def visits_of(signals: list[Heard], world: World, rules: Rules, store_newest_us:
         device.hear(signal)
     if device.lanes:
         device.close("silence" if store_newest_us - device.last_at >= device.timeout else "end_of_recording")
-    long_enough = [row for row in device.rows if row.left - row.entered >= rules.stay_min_us]
+    long_enough = [row for row in merged(device.rows, world) if row.left - row.entered >= rules.stay_min_us]
+    long_enough = [row._replace(next_zone=-1) for row in long_enough]
     return sorted(long_enough, key=lambda row: (row.entered, row.kind == "store", row.zone))

@@ -21,7 +21,9 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """What readings say: levels and detection by [zone][anchor], the spread, the zones that can be decoded."""
+    """What readings say: levels and detection by [spot][anchor], the spread, the zones that can be decoded."""
+
+    zone_of: list[int]  # of each spot
 
     level_dbm: list[list[float]]
     detection: list[list[float]]
@@ -31,8 +33,8 @@ class World:
     stay_mean_s: float = 1000.0
 
     @property
-    def zones(self) -> list[int]:
-        return [zone for zone, can in enumerate(self.decodable) if can]
+    def spots(self) -> list[int]:
+        return [spot for spot, zone in enumerate(self.zone_of) if self.decodable[zone]]
 
     def level(self, zone: int, anchor: int, rssi_dbm: int) -> int:
         """Quanta for hearing an anchor at a level."""
@@ -49,7 +51,7 @@ class World:
         """Quanta that leaving a zone costs after a gap; gaps count in bins of 2**17 microseconds."""
         bins = min(gap_us // 131_072, 8191)
         gap_s = (bins + 0.5) * 131_072 / 1e6
-        return round(QUANTA * math.log(max(len(self.zones), 2) / min(gap_s / self.stay_mean_s, 0.9)))
+        return round(QUANTA * math.log(max(len(self.spots), 2) / min(gap_s / self.stay_mean_s, 0.9)))
 
 
 def steps_of(signals: list[Heard]) -> list[list[Heard]]:
@@ -72,14 +74,14 @@ def leader(scores: dict[int, int], before: int) -> int:
 
 
 def best_path(signals: list[Heard], world: World) -> list[int]:
-    """Return the zone of each advertisement of one store visit on the best path."""
+    """Return the spot of each advertisement of one store visit on the best path."""
     steps = steps_of(signals)
     came_from: list[dict[int, int]] = []
     scores: dict[int, int] = {}
-    lead = world.zones[0]
+    lead = world.spots[0]
     for number, step in enumerate(steps):
         if number == 0:
-            scores = dict.fromkeys(world.zones, 0)
+            scores = dict.fromkeys(world.spots, 0)
         else:
             lead = leader(scores, lead)
             cost = world.penalty(step[0].at_us - steps[number - 1][-1].at_us)
@@ -94,10 +96,11 @@ def best_path(signals: list[Heard], world: World) -> list[int]:
     return path[::-1]
 
 
-def stays_on(path: list[int], signals: list[Heard]) -> list[tuple[int, int, int, int]]:
+def stays_on(path: list[int], signals: list[Heard], world: World) -> list[tuple[int, int, int, int]]:
     """Return (zone, entered, left, signals) of each stay: from its first signal to its last."""
     stays: list[tuple[int, int, int, int]] = []
-    for zone, step in zip(path, steps_of(signals), strict=True):
+    for spot, step in zip(path, steps_of(signals), strict=True):
+        zone = world.zone_of[spot]
         if stays and stays[-1][0] == zone:
             _, entered, _, count = stays.pop()
             stays.append((zone, entered, step[-1].at_us, count + len(step)))

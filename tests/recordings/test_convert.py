@@ -10,7 +10,7 @@ from core.floorplan import load
 from simulators.recordings import open_recording
 from simulators.recordings_converted import write_converted
 from simulators.recordings_salrb import convert_salrb
-from simulators.recordings_table import TimeUnit, convert_table
+from simulators.recordings_table import TimeUnit, columns_from, convert_table
 from simulators.recordings_tetam import convert_tetam
 from simulators.recordings_visits import VISITS_SCHEMA, read_visits
 
@@ -144,6 +144,13 @@ def test_rows_in_another_order_are_sorted_by_time(tmp_path: Path) -> None:
     convert_table(source, out, {}, ordered=False)
     (rows,) = open_recording(out).rows()
     assert rows.frame["device"].to_list() == ["a", "c", "b", "d"]
+
+
+def test_a_mapping_is_read_from_words() -> None:
+    assert columns_from(["ts=when=then", "anchor=g"]) == {"ts": "when=then", "anchor": "g"}
+    for word in ("ts", "ts="):
+        with pytest.raises(ConfigurationError, match="Write the recording's name first"):
+            columns_from([word])
 
 
 def test_a_wrong_mapping_is_one_sentence(tmp_path: Path) -> None:

@@ -1,18 +1,22 @@
 """Recordings: what is read, what is refused row by row and with its line, and what cannot be read at all."""
 
+import csv
+import io
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import RecordingError
 from core.floorplan import FloorPlan, load
 from core.limits import PAST_BOUND_NS, RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import SignalArray
 from simulators.recordings import open_recording
-from simulators.recordings_csv import CsvRecording
+from simulators.recordings_csv import CsvRecording, CsvRows
 from simulators.recordings_parquet import ParquetRecording
 from simulators.recordings_rejects import EXPLAINED, REJECTS_SCHEMA, Reason, Rejects
 from simulators.recordings_rows import Recording
@@ -134,6 +138,29 @@ def test_a_bad_row_costs_itself_and_nothing_else(tmp_path: Path, row: str, reaso
     lanes, rejects = read_text(tmp_path, HEADER + good + row + "\n" + good)
     assert rejects == [(3, reason)]
     assert lanes["s1"].readings() == [(0, "d", 0, -60)] * 2
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), min_size=1)
+
+
+@given(st.lists(NAMES.filter(lambda name: bool(name.strip())), min_size=1, max_size=20), st.booleans())
+def test_devices_may_be_called_anything(names: list[str], quote_all: bool) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL, lineterminator="\n")
+    writer.writerows((BASE, "s1", "g1", name, -60) for name in names)
+    rows = CsvRows(["ts", "store", "anchor", "device", "rssi_dbm"], text.getvalue().encode(), 2, 1.0)
+    assert rows.frame["device"].to_list() == names
+    assert rows.frame["readable"].all()
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_whatever_stands_there_the_rows_around_it_are_read(one: bytes, other: bytes) -> None:
+    good = f"{BASE},s1,g1,d,-60\n".encode()
+    block = good + one.replace(b"\n", b"") + b"\n" + good + other
+    rows = CsvRows(["ts", "store", "anchor", "device", "rssi_dbm"], block, 2, 1.0)
+    sound = rows.frame.filter(pl.col("line").is_in([2, 4]))
+    assert sound.select("readable", "ts", "device", "rssi_dbm").rows() == [(True, BASE, "d", -60.0)] * 2
+    assert len(rows.written(np.arange(len(rows.frame)))) == len(rows.frame)
 
 
 def test_bytes_that_are_not_utf_8_cost_their_row(tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ _SCRIPT = textwrap.dedent("""
     started = threading.Thread(target=lambda: (database.start(), broker.start()))
     started.start()  # from a thread that ends: the servers belong to the process, not to the thread
     started.join()
-    print(json.dumps([database.pid, database.port, broker.pid, broker.port]), flush=True)
     try:
+        print(json.dumps([database.pid, database.port, broker.pid, broker.port]), flush=True)
         sys.stdin.read()
         broker.stop()
         database.stop()

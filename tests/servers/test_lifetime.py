@@ -3,6 +3,7 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from servers.guard import clean_up
@@ -21,6 +22,11 @@ def nothing_is_left(start: Starter, segments_before: set[str]) -> None:
     assert port_is_free(start.broker_port)
     assert not [path for path in start.folder.rglob("*") if path.is_socket()]
     until(lambda: segment_of_none(segments_before), "no shared memory is left")
+
+
+def guards_of(start: Starter) -> list[int]:
+    """Return the parents of both servers."""
+    return [psutil.Process(pid).ppid() for pid in (start.database_pid, start.broker_pid)]
 
 
 def segment_of_none(before: set[str]) -> bool:
@@ -42,8 +48,7 @@ def test_servers_die_with_a_starter_that_is_killed(installed: Installed, tmp_pat
 def test_a_server_dies_with_a_guard_that_is_killed(installed: Installed, tmp_path: Path) -> None:
     before = shared_memory_segments()
     with starter(tmp_path) as start:
-        for pid in (start.database_pid, start.broker_pid):
-            guard = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        for guard in guards_of(start):
             assert guard != start.process.pid
             os.kill(guard, signal.SIGKILL)
         until(lambda: not accepts(start.database_port) and not accepts(start.broker_port), "the servers have ended")
@@ -55,8 +60,7 @@ def test_a_server_dies_with_a_guard_that_is_killed(installed: Installed, tmp_pat
 def test_guard_and_starter_killed_at_once(installed: Installed, tmp_path: Path) -> None:
     before = shared_memory_segments()
     with starter(tmp_path) as start:
-        guards = [pid for pid in processes_of(tmp_path) if pid not in {start.database_pid, start.broker_pid}]
-        for pid in (start.process.pid, *guards):
+        for pid in (start.process.pid, *guards_of(start)):
             os.kill(pid, signal.SIGKILL)
         start.process.wait()
         nothing_is_left(start, before)

@@ -10,7 +10,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from servers import mosquitto
+from servers import mosquitto, process
 from servers.errors import PortTaken
 from servers.mosquitto import Mosquitto
 from servers.process import free_port
@@ -101,7 +101,7 @@ def test_a_port_lost_in_the_last_moment(
         with pytest.raises(PortTaken):
             Mosquitto(installed, tmp_path, port=taken).start()
         ports = iter([taken, free_port()])
-        monkeypatch.setattr(mosquitto, "free_port", lambda: next(ports))
+        monkeypatch.setattr(process, "free_port", lambda: next(ports))
         with Mosquitto(installed, tmp_path) as chosen:
             assert chosen.port != taken
 

@@ -86,7 +86,7 @@ def test_a_port_lost_in_the_last_moment(
         with pytest.raises(PortTaken):
             fixed.start()
         ports = iter([taken, free_port()])
-        monkeypatch.setattr(postgres, "free_port", lambda: next(ports))
+        monkeypatch.setattr(process, "free_port", lambda: next(ports))
         with Postgres(installed, tmp_path, sync_initdb=False) as chosen:
             assert chosen.port != taken
 
@@ -115,6 +115,13 @@ def test_a_folder_of_somebody_else_is_left_alone(installed: Installed, tmp_path:
     with pytest.raises(RunError, match="is not a database of ours"):
         Postgres(installed, tmp_path, sync_initdb=False).start()
     assert [path.name for path in tmp_path.rglob("*")] == ["data", "letters.txt"]
+
+
+def test_what_a_killed_first_start_left_is_swept(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "initdb-left" / "data").mkdir(parents=True)
+    with Postgres(installed, tmp_path, sync_initdb=False) as server:
+        assert server.running
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "log", "password"]
 
 
 def test_a_server_that_does_not_start_names_its_log(installed: Installed, tmp_path: Path) -> None:

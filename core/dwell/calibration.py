@@ -1,0 +1,177 @@
+"""Calibration without a survey: the decoder labels the signals, the labels make the model, three times.
+
+Hard (classification) EM, Celeux and Govaert, Comput. Stat. Data Anal. 14 (1992), 315, on the states of a sticky
+path, with every estimate shrunk to what the floor plan alone suggests, so that little data changes little.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dwell import calibration_kernels as kernels
+from core.dwell.decoder import Decoder
+from core.dwell.emission import SURE_UNIT, tables
+from core.dwell.model import DETECTION_MAX, DETECTION_MIN, Model, prior_model
+from core.dwell.reorder import in_order_of_time
+from core.dwell.settings import Settings
+from core.errors import InputError
+from core.floorplan import StorePlan
+from core.limits import NS_PER_US
+from core.records import ClosedBy, SignalArray
+
+ROUNDS: Final = 3
+"""Six gave no better visits than three."""
+LEVEL_SIGNALS: Final = 200
+"""A level moves half-way from its prior after so many signals: a few stays, whose shadowing then averages out."""
+DETECTION_STEPS: Final = 20
+"""The same for detection, in adverts: its prior is vague, and adverts are lost independently."""
+OFFSET_SIGNALS: Final = 200
+"""The same for a device's offset, which must not take up what belongs to the zones it was in."""
+CELL_SIGNALS: Final = 30
+"""Cells with fewer signals say nothing about the store's path loss."""
+SLOPE_RANGE: Final = (0.4, 2.0)
+"""Path-loss exponents of 1 to 5 beside the prior's 2.4: what has been measured indoors."""
+SPREAD_RANGE_DB: Final = (3.0, 12.0)
+"""Below 3 dB a reading would be trusted more than receivers quantise and fade; above 12 nothing is decoded."""
+CERTAINTY_LEAST: Final = 0.7
+"""Stays less certain than this teach nothing."""
+_DEFAULT: Final = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """Signals sorted by device and time with the spot each was decoded to, -1 where that is too uncertain."""
+
+    signals: NDArray[Any]
+    spot: NDArray[np.int64]
+
+
+def calibrate(plan: StorePlan, signals: SignalArray, settings: Settings = _DEFAULT) -> Model:
+    """Learn a store's model from its own signals.
+
+    Parameters
+    ----------
+    plan : StorePlan
+    signals : SIGNAL, shape (n,)
+        In any order; devices by any dense index, times in ns.
+    settings : Settings
+        As the engine will use them.
+
+    Returns
+    -------
+    Model
+        `origin` is "calibrated"; the prior itself where there are no signals.
+
+    Raises
+    ------
+    InputError
+        If an anchor or device index is out of range.
+    """
+    prior = prior_model(plan)
+    if not len(signals):
+        return prior
+    _check(plan, signals)
+    ordered = signals.copy()
+    ordered["ts"] //= NS_PER_US
+    ordered, _ = in_order_of_time(ordered)
+    model = prior
+    offset_db = np.zeros(int(ordered["device"].max()) + 1)
+    for _ in range(ROUNDS):
+        labelled = _label(ordered, model, settings)
+        model, offset_db = _fit(labelled, prior, offset_db, settings)
+    return model
+
+
+def _check(plan: StorePlan, signals: SignalArray) -> None:
+    for column, count in (("anchor", len(plan.anchors)), ("device", np.iinfo(np.int32).max)):
+        if int(signals[column].min()) < 0 or int(signals[column].max()) >= count:
+            raise InputError(f"A signal's {column} is not among the {count} there are.", where=plan.id)
+
+
+def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled:
+    """Decode with every spot as a zone of its own, and give each signal the spot of its stay."""
+    tabled = tables(model, settings)
+    spots = len(model.spot_zone)
+    zone_of = np.where(np.arange(tabled.lanes) < spots, np.arange(tabled.lanes), -1).astype(np.int32)
+    decoder = Decoder(replace(tabled, zone_of=zone_of), settings)
+    decoder.admit(int(ordered["device"].max()) + 1)
+    stays = np.concatenate([decoder.decode(ordered), decoder.close_silent(1 << 62, ClosedBy.END_OF_RECORDING)])
+    stays = stays[stays["zone"] >= 0]
+    signals = ordered[np.lexsort((ordered["ts"], ordered["device"]))]
+    # the stay of a signal is the last one of its device that had begun: sort both together, stays first
+    order = np.lexsort(
+        (
+            np.r_[np.zeros(len(stays), np.int8), np.ones(len(signals), np.int8)],
+            np.r_[stays["entered_at"], signals["ts"]],
+            np.r_[stays["device"], signals["device"]],
+        )
+    )
+    is_stay = order < len(stays)
+    running = np.maximum.accumulate(np.where(is_stay, np.arange(len(order)), 0))
+    stay = order[running[~is_stay]]
+    certain = stays["sure"] >= CERTAINTY_LEAST * SURE_UNIT * stays["signals"]
+    lasting = (stays["left_at"] - stays["entered_at"]) * NS_PER_US >= settings.stay_min_ns
+    spot = np.where((certain & lasting)[stay], stays["zone"][stay], -1).astype(np.int64)
+    return _Labelled(signals, spot)
+
+
+def _fit(
+    labelled: _Labelled, prior: Model, offset_db: NDArray[np.float64], settings: Settings
+) -> tuple[Model, NDArray[np.float64]]:
+    """Return the model that the labels make, and each device's offset in dB."""
+    spots, anchors = prior.level_dbm.shape
+    steps = np.zeros(spots, np.int64)
+    heard = np.zeros((spots, anchors), np.int64)
+    count = np.zeros((spots, anchors), np.int64)
+    total = np.zeros((spots, anchors))
+    work = np.zeros(anchors, np.int64)
+    step_us = settings.step_ns // NS_PER_US
+    kernels.tally(labelled.signals, labelled.spot, offset_db, step_us, steps, heard, count, total, work)
+    suggested = _path_loss_of(prior.level_dbm.astype(np.float64), count, total)
+    level_dbm = (total + LEVEL_SIGNALS * suggested) / (count + LEVEL_SIGNALS)
+    detection = (heard + DETECTION_STEPS * prior.detection) / (steps[:, None] + DETECTION_STEPS)
+    devices = len(offset_db)
+    away, square, number = np.zeros(devices), np.zeros(devices), np.zeros(devices, np.int64)
+    kernels.residuals(labelled.signals, labelled.spot, level_dbm, away, square, number)
+    offset_db = away / (number + OFFSET_SIGNALS)
+    rest = square - 2 * offset_db * away + offset_db**2 * number
+    signals = int(number.sum())
+    spread_db = float(np.sqrt(rest.sum() / signals)) if signals else prior.spread_db
+    return (
+        Model(
+            spot_zone=prior.spot_zone,
+            level_dbm=level_dbm.astype(np.float32),
+            detection=detection.clip(DETECTION_MIN, DETECTION_MAX).astype(np.float32),
+            spread_db=min(max(spread_db, SPREAD_RANGE_DB[0]), SPREAD_RANGE_DB[1]),
+            decodable=prior.decodable,
+            origin="calibrated",
+            signals=signals,
+            plan_fingerprint=prior.plan_fingerprint,
+        ),
+        offset_db,
+    )
+
+
+def _path_loss_of(
+    prior_dbm: NDArray[np.float64], count: NDArray[np.int64], total: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the prior's levels stretched to this store's own path loss: a line through the cells that were heard.
+
+    The prior's level is linear in log-distance, so that a line over it is another transmit level and exponent.
+    """
+    told = count >= CELL_SIGNALS
+    if not told.any():
+        return prior_dbm
+    seen_dbm = total[told] / count[told]
+    weight = np.minimum(count[told], 10 * LEVEL_SIGNALS).astype(np.float64)
+    expected = prior_dbm[told]
+    middle, seen_middle = np.average(expected, weights=weight), np.average(seen_dbm, weights=weight)
+    variance = np.average((expected - middle) ** 2, weights=weight)
+    slope = 1.0
+    if variance > 1.0:  # dB²; cells all at one level tell no slope
+        slope = float(np.average((expected - middle) * (seen_dbm - seen_middle), weights=weight) / variance)
+    slope = min(max(slope, SLOPE_RANGE[0]), SLOPE_RANGE[1])
+    stretched: NDArray[np.float64] = seen_middle + slope * (prior_dbm - middle)
+    return stretched
