@@ -1,4 +1,4 @@
-"""Fixtures of the API's tests.
+"""The API on a real database.
 
 `store`    a migrated database with the stores `marktplatz` and `quay`, and a connection to write with
 `client`   asks the application, which runs in a thread of this process
