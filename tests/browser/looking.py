@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
 PHONE: Any = {"width": 390, "height": 844}
+LOOKS = ("light", "dark", "phone", "phone-dark", "print")
 DESKTOP: Any = {"width": 1440, "height": 900}
 
 

@@ -9,8 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from storage.profiles import withdraw_consent
 from tests.api.seeding import add_customers, add_presence, add_visit, announce, database_now, device, walk
-from tests.api.serving import Served
-from tests.browser.looking import fits, no_violations, open_page, screenshot
+from tests.browser.looking import LOOKS, fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
@@ -25,8 +24,8 @@ def stage(page: Page, name: str) -> str | None:
     return page.locator(f'[data-stage="{name}"]').get_attribute("data-state")
 
 
-def test_a_customer_is_found_by_name_and_opened(served: Served, page: Page, customers: dict[str, UUID]) -> None:
-    page.goto(f"{served.url}/profiles")
+def test_a_customer_is_found_by_name_and_opened(site: str, page: Page, customers: dict[str, UUID]) -> None:
+    page.goto(f"{site}/profiles")
     expect(page.locator("tbody tr")).to_have_count(6)
     page.keyboard.press("/")
     page.keyboard.type("oka")
@@ -36,12 +35,12 @@ def test_a_customer_is_found_by_name_and_opened(served: Served, page: Page, cust
     page.get_by_role("link", name="Amara Okafor").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Amara Okafor")
     expect(page.locator("#consent")).to_contain_text("Consented to in-store journeys on")
-    page.goto(f"{served.url}/profiles?q=nobody")
+    page.goto(f"{site}/profiles?q=nobody")
     expect(page.get_by_text("No profile with “nobody” in its name")).to_be_visible()
 
 
-def test_the_journey_and_the_running_dwell(served: Served, page: Page, customers: dict[str, UUID]) -> None:
-    page.goto(f"{served.url}/profiles/{customers['Amara Okafor']}")
+def test_the_journey_and_the_running_dwell(site: str, page: Page, customers: dict[str, UUID]) -> None:
+    page.goto(f"{site}/profiles/{customers['Amara Okafor']}")
     states = {
         name: stage(page, name) for name in ("discover", "plan_enroll", "arrive", "engage", "complete", "reflect")
     }
@@ -60,9 +59,9 @@ def test_the_journey_and_the_running_dwell(served: Served, page: Page, customers
 
 
 def test_the_page_follows_the_customer_without_a_reload(
-    store: SeededStore, served: Served, page: Page, customers: dict[str, UUID]
+    store: SeededStore, site: str, page: Page, customers: dict[str, UUID]
 ) -> None:
-    page.goto(f"{served.url}/profiles/{customers['Amara Okafor']}")
+    page.goto(f"{site}/profiles/{customers['Amara Okafor']}")
     page.evaluate("window.neverReloaded = true")
     expect(page.locator(".figures dd").first).to_have_text("Shoe wall")
     expect(page.locator("#live-word")).to_have_text("Live")
@@ -83,9 +82,9 @@ def test_the_page_follows_the_customer_without_a_reload(
 
 
 def test_somebody_who_arrives_shows_within_seconds(
-    store: SeededStore, served: Served, page: Page, customers: dict[str, UUID]
+    store: SeededStore, site: str, page: Page, customers: dict[str, UUID]
 ) -> None:
-    page.goto(f"{served.url}/profiles/{customers['Mei-Ling Chen']}")
+    page.goto(f"{site}/profiles/{customers['Mei-Ling Chen']}")
     expect(page.get_by_role("heading", name="No store visit yet")).to_be_visible()
     at = database_now(store.connection)
     add_presence(
@@ -98,11 +97,11 @@ def test_somebody_who_arrives_shows_within_seconds(
 
 
 def test_a_withdrawn_consent_leaves_nothing_on_the_screen(
-    store: SeededStore, served: Served, browser: Browser, customers: dict[str, UUID]
+    store: SeededStore, site: str, browser: Browser, customers: dict[str, UUID]
 ) -> None:
     # a page of its own: the 404 is an error on its console, here it is what is tested
     page = browser.new_page()
-    page.goto(f"{served.url}/profiles/{customers['Mei-Ling Chen']}")
+    page.goto(f"{site}/profiles/{customers['Mei-Ling Chen']}")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Mei-Ling Chen")
     withdraw_consent(
         store.connection, customers["Mei-Ling Chen"], source="app", wording="1", at=database_now(store.connection)
@@ -112,8 +111,8 @@ def test_a_withdrawn_consent_leaves_nothing_on_the_screen(
     page.close()
 
 
-def test_an_earlier_visit_stands_still_on_the_plan(served: Served, page: Page, customers: dict[str, UUID]) -> None:
-    page.goto(f"{served.url}/profiles/{customers['Amara Okafor']}")
+def test_an_earlier_visit_stands_still_on_the_plan(site: str, page: Page, customers: dict[str, UUID]) -> None:
+    page.goto(f"{site}/profiles/{customers['Amara Okafor']}")
     page.locator("#earlier tbody a").first.click()
     expect(page.get_by_role("heading", name="The visit: Marktplatz")).to_be_visible()
     expect(page.locator(".stay-list li")).to_have_count(6)
@@ -122,32 +121,32 @@ def test_an_earlier_visit_stands_still_on_the_plan(served: Served, page: Page, c
     expect(page.get_by_role("heading", name="In the store now: Marktplatz")).to_be_visible()
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "phone", "phone-dark", "print"])
-def test_it_looks_right(served: Served, browser: Browser, customers: dict[str, UUID], look: str) -> None:
-    page = open_page(browser, look)
-    for path, name in (("/profiles", "profiles"), (f"/profiles/{customers['Amara Okafor']}", "profile")):
-        page.goto(served.url + path)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
+def test_it_looks_right(site: str, browser: Browser, customers: dict[str, UUID]) -> None:
+    for look in LOOKS:
+        page = open_page(browser, look)
+        for path, name in (("/profiles", "profiles"), (f"/profiles/{customers['Amara Okafor']}", "profile")):
+            page.goto(site + path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            fits(page)
+            no_violations(page)
+            screenshot(page, f"{name}-{look}")
+        for details in page.locator("details").all():
+            details.evaluate("element => { element.open = true }")
         fits(page)
         no_violations(page)
-        screenshot(page, f"{name}-{look}")
-    for details in page.locator("details").all():
-        details.evaluate("element => { element.open = true }")
-    fits(page)
-    no_violations(page)
-    page.context.close()
+        page.context.close()
 
 
 def test_profiles_without_visits_and_empty_lists_pass_the_check_too(
-    served: Served, browser: Browser, store: SeededStore
+    site: str, browser: Browser, store: SeededStore
 ) -> None:
     page = open_page(browser, "phone")
-    page.goto(f"{served.url}/profiles")
+    page.goto(f"{site}/profiles")
     expect(page.get_by_text("No profile yet")).to_be_visible()
     no_violations(page)
     screenshot(page, "profiles-empty")
     customers = add_customers(store.connection, store.plan, store.store_no, now=store.now)
-    page.goto(f"{served.url}/profiles/{customers['Mei-Ling Chen']}")
+    page.goto(f"{site}/profiles/{customers['Mei-Ling Chen']}")
     no_violations(page)
     fits(page)
     screenshot(page, "profile-without-visits")
@@ -155,7 +154,7 @@ def test_profiles_without_visits_and_empty_lists_pass_the_check_too(
 
 
 def test_a_long_visit_is_drawn_as_far_as_it_can_be_read(
-    store: SeededStore, served: Served, browser: Browser, customers: dict[str, UUID]
+    store: SeededStore, site: str, browser: Browser, customers: dict[str, UUID]
 ) -> None:
     zones = ("entrance", "women", "shoes", "men", "kids")
     walk(
@@ -163,7 +162,7 @@ def test_a_long_visit_is_drawn_as_far_as_it_can_be_read(
         stays=[(zones[number % 5], 40.0 + number) for number in range(60)],
     )  # fmt: skip
     page = open_page(browser, "light")
-    page.goto(f"{served.url}/profiles/{customers['Tomás Herrera']}")
+    page.goto(f"{site}/profiles/{customers['Tomás Herrera']}")
     expect(page.get_by_text("The newest 24 of 60 stays are drawn.")).to_be_visible()
     expect(page.locator(".stay-list li")).to_have_count(60)
     fits(page)
