@@ -242,8 +242,8 @@ def _told(
     told: dict[EdgeKey, dict[bytes, int]] = {}
     for key, edge in edges.items():
         just_heard = {boot: sequence for (number, boot), sequence in committed.items() if number == edge.edge_no}
-        before = {boot: sequence for boot, sequence in newest[edge.edge_no].items() if boot not in just_heard}
-        told[key] = just_heard | before
+        before = [(boot, at) for boot, at in newest[edge.edge_no].items() if boot not in just_heard]
+        told[key] = just_heard | dict(before[: max(BOOTS_TOLD - len(just_heard), 0)])
     return told
 
 

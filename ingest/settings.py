@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from core.limits import BATCH_BYTES
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -18,9 +20,9 @@ class Settings:
 
     receive_maximum: int = 256
     """Messages the broker may have open: above `commit_messages`, so that the next ones come while a commit runs.
-    It also bounds the queue: 256 of at most `packet_bytes` are 128 MiB in the worst case, 5 MiB as a rule."""
+    It also bounds the queue: 256 of BATCH_BYTES are 128 MiB in the worst case, 5 MiB as a rule."""
 
-    packet_bytes: int = 512 * 1024
+    packet_bytes: int = 2 * BATCH_BYTES
     """Twice what a batch may have, so that one that is too large is told and kept as a dead letter, while an
     absurd one never leaves the broker."""
 

@@ -32,7 +32,7 @@ _POOL_GIVES_UP_S: Final = 1.0
 """A pool's own retries slow down over minutes, and whoever asks would wait for the next one. After it has given up,
 each question tries to connect at once, so that a database that is back serves within a second."""
 _TRIES: Final = 8
-"""Serialisation failures and deadlocks end after one or two tries; eight take three seconds."""
+"""Serialisation failures and deadlocks end after one or two tries; eight take two seconds."""
 
 T = TypeVar("T")
 _AWAY_HINT: Final = "Is it running, and is SOJOURN_DATABASE_URL right?"

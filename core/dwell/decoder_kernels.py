@@ -433,7 +433,10 @@ def _force(
     if nodes[own]["lane"] != best:
         own = _own(device, nodes, free, cursor, best)
     for lane in range(silence.size):
-        if device["node"][lane] != own:
+        at = device["node"][lane]
+        while at != own and at != NOTHING:  # noqa: PLR1714 - numba has no sets of mixed constants
+            at = nodes[at]["parent"]
+        if at == NOTHING:
             nodes[own]["lanes"] += 1
             _leave(device, nodes, free, cursor, lane)
             device["node"][lane] = own

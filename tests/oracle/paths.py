@@ -24,7 +24,7 @@ class Rules(NamedTuple):
     gap_mean_us: int = 4_000_000
     visit_max_us: int = 24 * 3600 * 1_000_000
     forget_us: int = 36 * 3600 * 1_000_000
-    doubt: int = 768
+    doubt: int = 2048
 
 
 class Row(NamedTuple):
@@ -177,7 +177,7 @@ class Device:
         lead = 10**9 if not others else self.lanes[self.best].score - max(others)
         eighths = min(lead // 32, 63)
         self.firm = eighths >= 16
-        self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8))) * self.step_signals
+        self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8 / 3))) * self.step_signals
         self.step_signals = 0
 
     def _advance(self, now: int, gap: int) -> None:

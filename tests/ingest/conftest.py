@@ -1,0 +1,80 @@
+"""A store in a database, and an ingest in a thread of the test."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+import pytest
+
+from ingest.settings import Settings
+from ingest.worker import run
+from storage.connect import connect
+from storage.stores import adopt_plans, save_plan
+from tests.ingest import world
+from tests.ingest.edge_double import EdgeDouble
+
+QUICK = Settings(derive_s=0.05, status_s=0.2, retry_first_s=0.05, retry_most_s=0.5, session_expiry_s=120)
+
+
+def client_id(database_url: str) -> str:
+    """The name of a session that no other test's ingest has, but each one of this test."""
+    return f"ingest-{urlsplit(database_url).path.strip('/')}-{sha256(database_url.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store whose plan is in the database at `url`."""
+
+    url: str
+    id: str
+    no: int
+
+
+def add_store(url: str) -> Store:
+    """Write the plan of a store with a name of its own."""
+    name = world.name()
+    with connect(url) as connection:
+        save_plan(connection, world.floor_plan(name))
+        (adopted,) = adopt_plans(connection, [name])
+    return Store(url, name, adopted.store_no)
+
+
+@pytest.fixture
+def store(database_url: str) -> Store:
+    return add_store(database_url)
+
+
+@contextmanager
+def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> Iterator[threading.Event]:
+    """Run an ingest until the block ends; what it raises is raised there."""
+    settings = replace(settings, client_id=client_id(database_url))
+    stop = threading.Event()
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run(database_url, mqtt_url, stop=stop, settings=settings)
+        except BaseException as error:  # noqa: BLE001 - handed on to the test
+            raised.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=work, name="ingest of a test")
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive(), "ingest does not end"
+    if raised:
+        raise raised[0]
+
+
+@pytest.fixture
+def edge(mqtt_url: str, store: Store) -> Iterator[EdgeDouble]:
+    double = EdgeDouble(mqtt_url, store.id)
+    yield double
+    double.close()
