@@ -12,8 +12,9 @@ class Settings:
     Times are seconds of real time, sizes bytes.
     """
 
-    client_id: str = "sojourn-ingest"
-    """Names the broker's session, so it must not change between starts. One ingest serves a database."""
+    client_id: str | None = None
+    """Names the broker's session, so it must not change between starts. One ingest serves a database, so it is made
+    of that database's address where none is given: the ingests of two databases do not disturb each other."""
 
     session_expiry_s: int = 7 * 24 * 3600
     """The broker keeps what an ingest that is away has not read; as long as an edge's outbox is sized for."""

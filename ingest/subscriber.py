@@ -57,7 +57,9 @@ class Message:
 class _Connection:
     """One client, from CONNECT to its end. Callbacks run in paho's thread and only pass things on."""
 
-    def __init__(self, url: SplitResult, settings: Settings, messages: "queue.Queue[Message]") -> None:
+    def __init__(
+        self, url: SplitResult, client_id: str, settings: Settings, messages: "queue.Queue[Message]"
+    ) -> None:
         self.lost = threading.Event()
         self._settings = settings
         self._messages = messages
@@ -66,7 +68,7 @@ class _Connection:
         self._refused = ""
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            settings.client_id,
+            client_id,
             protocol=paho.MQTTv5,
             manual_ack=True,
             reconnect_on_failure=False,
@@ -157,6 +159,8 @@ class Subscriber:
     ----------
     mqtt_url : str
         mqtt://[user:secret@]host[:port], or mqtts:// for TLS.
+    client_id : str
+        Names the broker's session.
     settings : Settings
 
     Raises
@@ -165,8 +169,9 @@ class Subscriber:
         If the URL cannot be read.
     """
 
-    def __init__(self, mqtt_url: str, settings: Settings) -> None:
+    def __init__(self, mqtt_url: str, client_id: str, settings: Settings) -> None:
         self._url = urlsplit(mqtt_url)
+        self._client_id = client_id
         if self._url.scheme not in ("mqtt", "mqtts") or self._url.hostname is None:
             raise ConfigurationError("The MQTT URL cannot be read.", hint="It looks like mqtt://host:1883.")
         self._settings = settings
@@ -192,7 +197,7 @@ class Subscriber:
             If the broker is away or refuses.
         """
         self.drop()
-        connection = _Connection(self._url, self._settings, self._messages)
+        connection = _Connection(self._url, self._client_id, self._settings, self._messages)
         try:
             connection.open(
                 str(self._url.hostname),

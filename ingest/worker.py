@@ -15,6 +15,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
+from core.dwell.engine import compile_kernels
 from core.errors import ConfigurationError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
 from ingest.cursors import Parked, bounded, parked_count
@@ -23,7 +24,7 @@ from ingest.messages import Arrival, read
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
-from storage.connect import Connection, connect, reachable
+from storage.connect import Connection, address_digest, connect, reachable
 from storage.dead_letters import prune
 from storage.edition import read_edition
 from storage.ingest_status import IngestStatus, save_status
@@ -63,7 +64,10 @@ class _Worker:
         self._database_url = database_url
         self._stop = stop
         self._settings = settings
-        self._subscriber = Subscriber(mqtt_url, settings)
+        client_id = settings.client_id
+        if client_id is None:
+            client_id = f"sojourn-ingest-{address_digest(database_url)}"
+        self._subscriber = Subscriber(mqtt_url, client_id, settings)
         self._directory = Directory()
         self._feeds: dict[int, StoreFeed] = {}
         self._parked: Parked[CursorKey, Arrival] = {}
@@ -127,6 +131,9 @@ class _Worker:
         self._say_back("database")
         _log.info("ingest has the database", timescaledb=version, edition=edition.value)
         self._directory.adopt(connection)
+        sizes = {len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()}
+        for plan in sizes.values():  # half a minute the very first time; before anybody is told that ingest listens
+            compile_kernels(plan)
         replayed = 0
         for adopted in self._directory.plans.values():
             feed = self._feed(connection, adopted.store_no)

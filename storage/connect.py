@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 import psycopg_pool
 import tenacity
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import ConfigurationError, UnavailableError
 
@@ -65,6 +67,20 @@ def connect(database_url: str, *, application_name: str = "sojourn") -> Connecti
     """
     with reachable():
         return psycopg.connect(database_url, **_settings(database_url, application_name))
+
+
+def address_digest(database_url: str) -> str:
+    """Return 16 hexadecimal digits that stand for the database at this address, whoever asks for it.
+
+    Raises
+    ------
+    ConfigurationError
+        If `database_url` cannot be read.
+    """
+    with reachable():
+        asked = conninfo_to_dict(database_url)
+    address = "|".join(str(asked.get(word, "")) for word in ("host", "hostaddr", "port", "dbname"))
+    return blake2b(address.encode(), digest_size=8).hexdigest()
 
 
 async def connect_async(database_url: str, *, application_name: str) -> AsyncConnection:

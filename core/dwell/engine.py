@@ -276,6 +276,25 @@ class StoreEngine:
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
 
 
+def compile_kernels(plan: StorePlan) -> None:
+    """Let every kernel be compiled, or loaded from numba's cache, before the first signal of a store waits for it.
+
+    The records of a device have a lane for each zone, so stores of another number of zones have kernels of their own.
+    """
+    engine = StoreEngine(plan)
+    index = engine.device_index(np.arange(32, dtype=np.uint8).reshape(2, 16))
+    second = 1_000_000_000
+    for begin in (0, 100):
+        signals = np.zeros(100, SIGNAL)
+        signals["ts"] = (np.arange(100) + begin) * second
+        signals["device"] = index[np.arange(100) % 2]
+        signals["anchor"] = np.arange(100) // 50 % len(plan.anchors)
+        signals["rssi_dbm"] = -60
+        engine.push(signals)
+    engine.presence()
+    StoreEngine.restore(engine.snapshot(), plan).finish()
+
+
 def _fingerprint(plan: StorePlan, model: Model, settings: Settings) -> bytes:
     told = [plan_fingerprint(plan), dump(model), settings.words]
     return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
