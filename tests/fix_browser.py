@@ -38,8 +38,8 @@ def chromium() -> Path:
     return found
 
 
-# Not for the whole session: as long as Playwright runs, its event loop counts as running in this thread, and tests that
-# use `asyncio.run` would fail. A start takes half a second.
+# Not for the whole session: as long as Playwright runs, its event loop counts as running in this thread, and tests
+# that use `asyncio.run` would fail. A start takes half a second.
 @pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
