@@ -4,9 +4,11 @@
 .PHONY: help setup setup-dev demo test check kernels-nojit format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
-PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
-	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
-	then command -v $$name; break; fi; done)
+in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+ifndef PYTHON
+PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	if $$name $(in_range); then command -v $$name; break; fi; done)
+endif
 VENV := .venv/bin
 
 help: ## list these words
@@ -47,8 +49,10 @@ clean: ## remove what the words above made here (the private folder of the serve
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache dist build test-artifacts
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-bootstrap = $(if $(PYTHON),$(PYTHON) -m servers.bootstrap $(1),\
-	echo "Sojourn needs Python 3.11, 3.12 or 3.13, and none is on the PATH: \`sudo apt install python3\` on Debian 12 or Ubuntu 24.04 or newer, or name one: \`make PYTHON=/path/to/python3\`." >&2; exit 1)
+bootstrap = if test -z "$(PYTHON)" || ! "$(PYTHON)" $(in_range); then \
+	echo "Sojourn needs Python 3.11, 3.12 or 3.13, and $(or $(PYTHON),the PATH) has none: take Debian 12, Ubuntu 24.04 or newer" \
+	"with \`sudo apt install python3\`, or name another: \`make PYTHON=/path/to/python3\`." >&2; exit 1; fi; \
+	"$(PYTHON)" -m servers.bootstrap $(1)
 
 uv = $(shell command -v uv || echo .cache/uv/bin/uv)
 compile = if ! command -v $(uv) >/dev/null; then $(VENV)/python -m pip install --quiet --target .cache/uv uv; fi; \

@@ -6,7 +6,7 @@ import sys
 from rich.console import Console
 
 from servers.chromium import provide_chromium
-from servers.errors import ServersError
+from servers.errors import OWN_SERVERS, ServersError
 from servers.provide import provide
 from servers.show import shown
 
@@ -20,7 +20,9 @@ def main(arguments: list[str]) -> int:
         versions = installed.versions
         console.print(f"{versions['postgres']}, TimescaleDB {versions['timescaledb']}, {versions['mosquitto']}")
     except ServersError as error:
-        console.print(f"[red]{error}[/red]")
+        # a test stops and kills its servers, so somebody's own would not do
+        hint = error.hint.replace(OWN_SERVERS, "Tests need servers of their own: run them on Debian or Ubuntu.")
+        console.print(f"[red]{error.what} {hint}[/red]")
         return 1
     if "--with-chromium" not in arguments:
         return 0

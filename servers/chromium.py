@@ -10,7 +10,7 @@ from typing import Final
 from servers.apt import Progress, quiet, run_apt
 from servers.archives import debian_archives, fetch_packages
 from servers.debian import Architecture, architecture, require_tools
-from servers.errors import FetchError
+from servers.errors import FetchError, MachineError
 from servers.home import locked, make_home, partial_folder, require_space, sojourn_home, sweep_partials
 from servers.unpack import is_whole, unpack, write_manifest
 
@@ -69,9 +69,19 @@ def find_chromium(home: Path | None = None, environment: Mapping[str, str] = os.
         The private folder; `sojourn_home()` if not given.
     environment : mapping of str to str
         `SOJOURN_CHROMIUM` names one outright; `PATH` is searched.
+
+    Raises
+    ------
+    MachineError
+        The one that is named does not run.
     """
     named = environment.get("SOJOURN_CHROMIUM")
     if named:
+        if not _runs(Path(named)):
+            raise MachineError(
+                f"SOJOURN_CHROMIUM names {named}, which is no Chromium that runs.",
+                hint="Name another, or unset it: one is found or fetched then.",
+            )
         return Path(named)
     for name in _NAMES:
         found = shutil.which(name, path=environment.get("PATH"))

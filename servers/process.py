@@ -39,6 +39,9 @@ _READY_POLL_S: Final = 0.02
 _START_ATTEMPTS: Final = 3
 """A port that was free a moment ago can be gone; three times in a row it is not chance."""
 
+_LOG_BYTES: Final = 10_000_000
+"""A start writes 2 kB, a busy day some 100 kB; what is older than that much has been read or never will be."""
+
 _BUSY_S: Final = 20.0
 """A guard whose starter was killed needs a checkpoint's time to stop its server; then the folder is free."""
 
@@ -132,6 +135,7 @@ class GuardedProcess:
     ) -> None:
         self.name = name
         self.log = log
+        _turn_over(log)
         self._log_start = log.stat().st_size if log.exists() else 0
         self._grace_s = grace_s
         identity = server_identity()
@@ -218,6 +222,12 @@ class GuardedProcess:
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
+
+
+def _turn_over(log: Path) -> None:
+    """Keep a log and the one before it, so that years of starts do not fill a disk."""
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.before"))
 
 
 @contextlib.contextmanager

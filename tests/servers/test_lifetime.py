@@ -69,6 +69,8 @@ def test_guard_and_starter_killed_at_once(installed: Installed, tmp_path: Path) 
 def test_ctrl_c_leaves_the_servers_to_their_starter(installed: Installed, tmp_path: Path) -> None:
     before = shared_memory_segments()
     with starter(tmp_path) as start:
+        for pid in (*guards_of(start), start.database_pid, start.broker_pid):
+            assert os.getpgid(pid) != start.process.pid
         os.killpg(start.process.pid, signal.SIGINT)  # what a terminal does: the whole foreground group
         assert start.process.stdout is not None
         assert json.loads(start.process.stdout.readline()) == [True, True]

@@ -126,3 +126,11 @@ def test_the_compose_file_s_broker_has_the_same_settings(broker: Mosquitto) -> N
 
     deploy = Path(__file__).parents[2] / "deploy/mosquitto.conf"
     assert settings(deploy.read_text()) == settings((broker.folder / "mosquitto.conf").read_text())
+
+
+def test_a_long_log_is_turned_over(own_broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_broker.stop()
+    monkeypatch.setattr(process, "_LOG_BYTES", 10)
+    own_broker.start()
+    assert own_broker.log.with_name("log.before").exists()
+    assert own_broker.log.read_text().count("running") == 1
