@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.api.seeding import add_visit, announce, database_now, device, fill, set_people
 from tests.api.serving import PATIENCE_S, Served
@@ -49,7 +49,7 @@ def test_a_new_visit_stands_on_top_and_reads_like_one_from_the_server(
     page.goto(f"{site}/stores/marktplatz")
     expect(page.locator("#no-visits")).to_be_visible()
     expect(page.locator("#live-word")).not_to_have_text("Connecting")
-    lengths = (0.4, 41.5, 59.5, 252.25, 1799.6, 3599.5, 9000.0)
+    lengths = (0.4, 41.5, 59.5, 252.25, 1799.6, 3599.5, 3755.0, 9000.0)
     for number, dwell_s in enumerate(lengths):
         add_visit(
             store.connection, store.plan, store.store_no, pseudonym=device(number), zone="shoes",
@@ -115,6 +115,27 @@ def test_live_is_lost_and_found_over_a_restart(store: SeededStore, served: Serve
     expect(page.locator("#total")).to_have_text("7")
     expect(page.locator("body")).not_to_have_class(re.compile("stale"))
     assert page.evaluate("window.neverReloaded")
+    page.close()
+
+
+def test_an_answer_that_is_no_stream_is_not_the_end(store: SeededStore, site: str, browser: Browser) -> None:
+    # a page of its own: the 503 is an error on its console, here it is what is tested
+    page = browser.new_page()
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=503, body="{}", content_type="application/problem+json")
+
+    page.route("**/live", refuse_once)
+    set_people(store.connection, store.plan, store.store_no, {"women": 2}, at=store.now)
+    page.goto(f"{site}/stores/marktplatz")
+    expect(page.locator("#live-word")).to_have_text("Live lost")
+    expect(page.locator("#live-word")).to_have_text("Live", timeout=5_000)
+    assert refused
     page.close()
 
 
