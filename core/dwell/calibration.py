@@ -4,7 +4,7 @@ Hard (classification) EM, Celeux and Govaert, Comput. Stat. Data Anal. 14 (1992)
 path, with every estimate shrunk to what the floor plan alone suggests, so that little data changes little.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -95,7 +95,7 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
     tabled = tables(model, settings)
     spots = len(model.spot_zone)
     zone_of = np.where(np.arange(tabled.lanes) < spots, np.arange(tabled.lanes), -1).astype(np.int32)
-    decoder = Decoder(replace(tabled, zone_of=zone_of), settings)
+    decoder = Decoder(tabled._replace(zone_of=zone_of), settings)
     decoder.admit(int(ordered["device"].max()) + 1)
     stays = np.concatenate([decoder.decode(ordered), decoder.close_silent(1 << 62, ClosedBy.END_OF_RECORDING)])
     stays = stays[stays["zone"] >= 0]
