@@ -4,7 +4,7 @@ Hard (classification) EM, Celeux and Govaert, Comput. Stat. Data Anal. 14 (1992)
 path, with every estimate shrunk to what the floor plan alone suggests, so that little data changes little.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,17 +24,24 @@ from core.records import ClosedBy, SignalArray
 ROUNDS: Final = 3
 """Six gave no better visits than three."""
 LEVEL_SIGNALS: Final = 200
-"""A level moves half-way from its prior after so many signals: a few stays, whose shadowing then averages out."""
+"""A level moves half-way from its prior after so many signals: seven stays, whose shadowing then averages out."""
 DETECTION_STEPS: Final = 20
 """The same for detection, in adverts: its prior is vague, and adverts are lost independently."""
 OFFSET_SIGNALS: Final = 200
 """The same for a device's offset, which must not take up what belongs to the zones it was in."""
+STAY_SIGNALS: Final = 30.0
+"""What one stay counts for at one anchor at most. Its readings share one shadowing: a quarter of an hour in one place
+tells no more about a zone than the first half minute."""
 CELL_SIGNALS: Final = 30
 """Cells with fewer signals say nothing about the store's path loss."""
 SLOPE_RANGE: Final = (0.4, 2.0)
 """Path-loss exponents of 1 to 5 beside the prior's 2.4: what has been measured indoors."""
 SPREAD_RANGE_DB: Final = (3.0, 12.0)
 """Below 3 dB a reading would be trusted more than receivers quantise and fade; above 12 nothing is decoded."""
+SHADOWING_DB: Final = 3.5
+"""Added in squares to the spread of the residuals: those are too small, as the labels were chosen to fit the signals,
+and the readings of one stay err together by the shadowing of that place and body (3 to 5 dB indoors), so that taken
+one by one they would be believed too much: long stays then break up."""
 CERTAINTY_LEAST: Final = 0.7
 """Stays less certain than this teach nothing."""
 _DEFAULT: Final = Settings()
@@ -42,10 +49,11 @@ _DEFAULT: Final = Settings()
 
 @dataclass(frozen=True, slots=True)
 class _Labelled:
-    """Signals sorted by device and time with the spot each was decoded to, -1 where that is too uncertain."""
+    """Signals sorted by device and time, the spot of each (-1: too uncertain) and its weight."""
 
     signals: NDArray[Any]
     spot: NDArray[np.int64]
+    weight: NDArray[np.float64]
 
 
 def calibrate(plan: StorePlan, signals: SignalArray, settings: Settings = _DEFAULT) -> Model:
@@ -95,7 +103,7 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
     tabled = tables(model, settings)
     spots = len(model.spot_zone)
     zone_of = np.where(np.arange(tabled.lanes) < spots, np.arange(tabled.lanes), -1).astype(np.int32)
-    decoder = Decoder(replace(tabled, zone_of=zone_of), settings)
+    decoder = Decoder(tabled._replace(zone_of=zone_of), settings)
     decoder.admit(int(ordered["device"].max()) + 1)
     stays = np.concatenate([decoder.decode(ordered), decoder.close_silent(1 << 62, ClosedBy.END_OF_RECORDING)])
     stays = stays[stays["zone"] >= 0]
@@ -114,7 +122,10 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
     certain = stays["sure"] >= CERTAINTY_LEAST * SURE_UNIT * stays["signals"]
     lasting = (stays["left_at"] - stays["entered_at"]) * NS_PER_US >= settings.stay_min_ns
     spot = np.where((certain & lasting)[stay], stays["zone"][stay], -1).astype(np.int64)
-    return _Labelled(signals, spot)
+    weight = np.ones(len(signals))
+    if len(signals):
+        kernels.weigh(signals, stay, STAY_SIGNALS, np.zeros(model.level_dbm.shape[1], np.int64), weight)
+    return _Labelled(signals, spot, weight)
 
 
 def _fit(
@@ -122,23 +133,24 @@ def _fit(
 ) -> tuple[Model, NDArray[np.float64]]:
     """Return the model that the labels make, and each device's offset in dB."""
     spots, anchors = prior.level_dbm.shape
-    steps = np.zeros(spots, np.int64)
-    heard = np.zeros((spots, anchors), np.int64)
-    count = np.zeros((spots, anchors), np.int64)
-    total = np.zeros((spots, anchors))
+    steps = np.zeros(spots)
+    heard, count, total = np.zeros((spots, anchors)), np.zeros((spots, anchors)), np.zeros((spots, anchors))
     work = np.zeros(anchors, np.int64)
     step_us = settings.step_ns // NS_PER_US
-    kernels.tally(labelled.signals, labelled.spot, offset_db, step_us, steps, heard, count, total, work)
+    kernels.tally(
+        labelled.signals, labelled.spot, labelled.weight, offset_db, step_us, steps, heard, count, total, work
+    )
     suggested = _path_loss_of(prior.level_dbm.astype(np.float64), count, total)
     level_dbm = (total + LEVEL_SIGNALS * suggested) / (count + LEVEL_SIGNALS)
     detection = (heard + DETECTION_STEPS * prior.detection) / (steps[:, None] + DETECTION_STEPS)
     devices = len(offset_db)
-    away, square, number = np.zeros(devices), np.zeros(devices), np.zeros(devices, np.int64)
-    kernels.residuals(labelled.signals, labelled.spot, level_dbm, away, square, number)
+    away, square, number = np.zeros(devices), np.zeros(devices), np.zeros(devices)
+    kernels.residuals(labelled.signals, labelled.spot, labelled.weight, level_dbm, away, square, number)
     offset_db = away / (number + OFFSET_SIGNALS)
     rest = square - 2 * offset_db * away + offset_db**2 * number
-    signals = int(number.sum())
-    spread_db = float(np.sqrt(rest.sum() / signals)) if signals else prior.spread_db
+    spread_db = prior.spread_db
+    if number.any():
+        spread_db = float(np.sqrt(rest.sum() / number.sum() + SHADOWING_DB**2))
     return (
         Model(
             spot_zone=prior.spot_zone,
@@ -147,7 +159,7 @@ def _fit(
             spread_db=min(max(spread_db, SPREAD_RANGE_DB[0]), SPREAD_RANGE_DB[1]),
             decodable=prior.decodable,
             origin="calibrated",
-            signals=signals,
+            signals=int((labelled.spot >= 0).sum()),
             plan_fingerprint=prior.plan_fingerprint,
         ),
         offset_db,
@@ -155,7 +167,7 @@ def _fit(
 
 
 def _path_loss_of(
-    prior_dbm: NDArray[np.float64], count: NDArray[np.int64], total: NDArray[np.float64]
+    prior_dbm: NDArray[np.float64], count: NDArray[np.float64], total: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the prior's levels stretched to this store's own path loss: a line through the cells that were heard.
 
@@ -165,7 +177,7 @@ def _path_loss_of(
     if not told.any():
         return prior_dbm
     seen_dbm = total[told] / count[told]
-    weight = np.minimum(count[told], 10 * LEVEL_SIGNALS).astype(np.float64)
+    weight = np.minimum(count[told], 10 * LEVEL_SIGNALS)
     expected = prior_dbm[told]
     middle, seen_middle = np.average(expected, weights=weight), np.average(seen_dbm, weights=weight)
     variance = np.average((expected - middle) ** 2, weights=weight)

@@ -6,9 +6,29 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
+def weigh(signals: Any, stay: Any, most: float, count: Any, weight: Any) -> None:
+    """Write each signal's weight: the signals of one stay at one anchor count for at most `most` together.
+
+    signals : SIGNAL sorted by device and time; stay : int64 (n,), that of each signal, ascending in runs
+    count : int64 (anchors,), work space; weight : float64 (n,)
+    """
+    begin = 0
+    for row in range(signals.size + 1):
+        if row < signals.size and stay[row] == stay[begin]:
+            continue
+        count[:] = 0
+        for inner in range(begin, row):
+            count[signals[inner]["anchor"]] += 1
+        for inner in range(begin, row):
+            weight[inner] = min(1.0, most / count[signals[inner]["anchor"]])
+        begin = row
+
+
+@njit(cache=True, nogil=True)
 def tally(
     signals: Any,
     spot: Any,
+    weight: Any,
     offset_db: Any,
     step_us: int,
     steps: Any,
@@ -20,8 +40,8 @@ def tally(
     """Count adverts and sum levels by spot and anchor.
 
     signals : SIGNAL in microseconds, sorted by device and time; spot : int64 (n,), -1 to leave one out
-    offset_db : float64 by device; steps : int64 (spots,), heard, count : int64 (spots, anchors),
-    total : float64 (spots, anchors), all added to; last_step : int64 (anchors,), work space
+    weight : float64 (n,); offset_db : float64 by device; steps : float64 (spots,), heard, count, total :
+    float64 (spots, anchors), all added to; last_step : int64 (anchors,), work space
     """
     device = -1
     begun = 0
@@ -39,21 +59,21 @@ def tally(
         if place < 0:
             continue
         anchor = signals[row]["anchor"]
-        count[place, anchor] += 1
-        total[place, anchor] += signals[row]["rssi_dbm"] - offset_db[device]
+        count[place, anchor] += weight[row]
+        total[place, anchor] += weight[row] * (signals[row]["rssi_dbm"] - offset_db[device])
         if last_step[anchor] != number:
             last_step[anchor] = number
             heard[place, anchor] += 1
 
 
 @njit(cache=True, nogil=True)
-def residuals(signals: Any, spot: Any, level_dbm: Any, total: Any, square: Any, count: Any) -> None:
-    """Sum by device how far its readings lie from the levels: `total`, `square` float64, `count` int64."""
+def residuals(signals: Any, spot: Any, weight: Any, level_dbm: Any, total: Any, square: Any, count: Any) -> None:
+    """Sum by device how far its readings lie from the levels: `total`, `square`, `count` float64 by device."""
     for row in range(signals.size):
         if spot[row] < 0:
             continue
         device = signals[row]["device"]
         away = signals[row]["rssi_dbm"] - level_dbm[spot[row], signals[row]["anchor"]]
-        total[device] += away
-        square[device] += away * away
-        count[device] += 1
+        total[device] += weight[row] * away
+        square[device] += weight[row] * away * away
+        count[device] += weight[row]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import decoder_kernels as kernels
-from core.dwell.emission import RSSI_FLOOR_DBM, Tables
+from core.dwell.emission import QUANTA, RSSI_FLOOR_DBM, Tables
 from core.dwell.settings import Settings
 from core.limits import NS_PER_US
 from core.records import ClosedBy
@@ -66,6 +66,7 @@ RULE: Final = np.dtype(
         ("doubt", "<i8"),
         ("rssi_floor_dbm", "<i8"),
         ("offset_limit_db", "<i8"),
+        ("fade", "<i8"),
     ],
 )
 """The settings as kernels read them."""
@@ -104,6 +105,7 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("nodes", "<i4"),
             ("open", "<i4"),  # 1 while a store visit runs
             ("forced", "<i4"),  # 1 while the bound decides
+            ("blind", "<i4"),  # 1 if the anchor before which it stands is thought to be down
             ("firm", "<i4"),  # 1 if the lead of `best` is enough to learn from
             ("offset_db", "<i4"),  # how much louder this device is than the model expects
             ("offset_sum", "<i4"),  # eighths of a dB
@@ -134,9 +136,19 @@ class Decoder:
         self.nodes: NDArray[Any] = np.zeros(0, NODE)
         self.free: NDArray[np.int32] = np.zeros(0, np.int32)
         self.cursor: NDArray[np.int64] = np.zeros(kernels.CURSORS, np.int64)
+        self.silence = tables.silence.copy()
+        self.watch = np.zeros((kernels.WATCHES, tables.level.shape[0]), np.int64)
+        self.watch[kernels.WEIGHT] = kernels.FULL
+        self.present = np.zeros(tables.lanes, np.int64)
         self.devices = 0
         self._room = settings.undecided_stays + 8
         self._out = np.zeros(max(_STAYS_AT_ONCE, 2 * self._room), STAY)
+
+    @property
+    def anchor_weights(self) -> NDArray[np.float64]:
+        """How far each anchor is believed to work, 0..1, shape (anchors,)."""
+        weights: NDArray[np.float64] = self.watch[kernels.WEIGHT] / kernels.FULL
+        return weights
 
     @property
     def forced(self) -> int:
@@ -160,7 +172,6 @@ class Decoder:
         signals : structured array
             SIGNAL with `ts` in microseconds, in order of `ts`, none before those of earlier calls, devices admitted.
         """
-        tables = self.tables
         self.cursor[kernels.NEXT] = 0
         written = []
         while True:
@@ -170,13 +181,11 @@ class Decoder:
                 self.state,
                 self.nodes,
                 self.free,
-                tables.level,
-                tables.silence,
-                tables.penalty,
-                tables.posterior,
-                tables.expected,
-                tables.zone_of,
+                self.tables,
                 self.rules,
+                self.silence,
+                self.watch,
+                self.present,
                 self._out,
                 self.cursor,
             )
@@ -241,6 +250,7 @@ def _rules(settings: Settings) -> NDArray[Any]:
     rules["forget_us"] = settings.forget_ns // NS_PER_US
     rules["gap_mean_us"] = settings.gap_mean_ns // NS_PER_US
     rules["doubt"] = settings.doubt
+    rules["fade"] = round(QUANTA * settings.deaf_nats)
     rules["offset_limit_db"] = settings.offset_limit_db
     rules["rssi_floor_dbm"] = RSSI_FLOOR_DBM
     return rules

@@ -16,13 +16,23 @@ NEXT = 0  # next signal to take
 OUT = 1  # stays written
 FREE = 2  # nodes on the free list
 FORCED = 3  # decisions by the bound
-CURSORS = 4
+TICK = 4  # second of data time (2**20 microseconds) that `present` and HEARD tell of
+CURSORS = 5
+
+# rows of `watch`, one column per anchor
+HEARD = 0  # 1 if it heard anything in this tick
+QUIET = 1  # quanta against its still working: devices stood before it and it heard nothing
+WEIGHT = 2  # sixteenths of what its silence counts
+WATCHES = 3
+FULL = 16
+TICK_SHIFT = 20
 
 # bits of `flags` of a stay
 FORCED_FLAG = 1
 
 NOTHING = -1  # lane of the node before the first stay; parent of that node
 NO_SCORE = -(1 << 30)
+UNDECODABLE = -(1 << 20)
 GAP_MOST = (1 << 31) - 1
 GAP_SHIFT = 17
 LEAD_SHIFT = 5
@@ -30,6 +40,7 @@ ZONE_KIND = 0
 STORE_KIND = 1
 MOVED_ON = 0
 SILENCE = 1
+ANCHOR_DOWN = 2
 STORE_CLOSED = 4
 WARM_1, WARM_2, WARM_3 = 2, 6, 14  # steps after which the mean gap moves by 1/4, 1/8, 1/16 of a new gap
 NODES_A_STEP = 4  # taken from the free list at most: arrival, own node, own node of a forced decision, last stay
@@ -48,13 +59,11 @@ def decode(
     state: Any,
     nodes: Any,
     free: Any,
-    level: Any,
-    silence: Any,
-    penalty: Any,
-    posterior: Any,
-    expected: Any,
-    zone_of: Any,
+    tables: Any,
     rules: Any,
+    silence: Any,
+    watch: Any,
+    present: Any,
     out: Any,
     cursor: Any,
 ) -> bool:
@@ -62,10 +71,18 @@ def decode(
 
     signals : record array (ts in microseconds, device, anchor, rssi_dbm), sorted by ts
     state : record array, one row per device; nodes, free : the arena and its free list
-    level, silence, penalty, posterior, expected, zone_of : the tables of core.dwell.emission
-    rules : one-row record array; out : record array for stays; cursor : int64 (CURSORS,)
+    tables : core.dwell.emission.Tables; rules : one-row record array
+    silence : int32 (lanes,), what hearing nothing says while anchors are as `watch` tells
+    watch : int64 (WATCHES, anchors); present : int64 (lanes,), adverts of this tick by spot
+    out : record array for stays; cursor : int64 (CURSORS,)
     """
+    level = tables.level
+    penalty = tables.penalty
+    posterior = tables.posterior
+    expected = tables.expected
+    zone_of = tables.zone_of
     rule = rules[0]
+    fade = rule["fade"]
     step_us = rule["step_us"]
     rssi_floor = rule["rssi_floor_dbm"]
     lanes = silence.size
@@ -82,12 +99,16 @@ def decode(
         now = signal["ts"]
         if not device["open"] or now - device["step_at"] >= step_us:
             # a new advertisement
+            if fade > 0 and now >> TICK_SHIFT != cursor[TICK]:
+                cursor[TICK] = now >> TICK_SHIFT
+                _watch(tables, fade, watch, present, silence)
             if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = index
                 return False
             gap = now - device["last_at"]
             if device["open"] and gap > device["timeout"]:
-                _close(place, device, nodes, free, posterior, zone_of, out, cursor, SILENCE)
+                why = ANCHOR_DOWN if device["blind"] else SILENCE
+                _close(place, device, nodes, free, posterior, zone_of, out, cursor, why)
             if device["open"] and now - device["arrived_at"] >= rule["visit_max_us"]:
                 _close(place, device, nodes, free, posterior, zone_of, out, cursor, STORE_CLOSED)
             if not device["open"]:
@@ -157,6 +178,10 @@ def decode(
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
                         _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap, now)
                 _learn_gap(device, rule, gap)
+                present[best] += device["firm"]
+                device["blind"] = fade > 0 and watch[WEIGHT, tables.main[best]] == 0
+                if device["blind"]:
+                    device["timeout"] = rule["silence_max_us"]
                 if device["offset_count"] >= device["offset_due"]:
                     _learn_offset(device, rule)
             device["step_at"] = now
@@ -164,6 +189,7 @@ def decode(
         device["heard"] += 1
         device["step_signals"] += 1
         anchor = signal["anchor"]
+        watch[HEARD, anchor] = 1
         if device["firm"]:
             away = OFFSET_UNITS * signal["rssi_dbm"] - expected[anchor, device["best"]]
             device["offset_sum"] += min(max(away, -OFFSET_MOST), OFFSET_MOST)
@@ -214,6 +240,7 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     device["step_signals"] = 0
     device["forced"] = 0
     device["firm"] = 0
+    device["blind"] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -476,6 +503,33 @@ def _learn_gap(device: Any, rule: Any, gap: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _watch(tables: Any, fade: int, watch: Any, present: Any, silence: Any) -> None:
+    """At the end of a tick: the longer an anchor is deaf to devices before it, the less its silence counts."""
+    changed = False
+    for anchor in range(watch.shape[1]):
+        quiet = watch[QUIET, anchor]
+        if watch[HEARD, anchor] != 0:
+            quiet = 0
+        else:
+            for lane in range(present.size):
+                quiet += present[lane] * tables.alarm[anchor, lane]
+            quiet = min(quiet, fade)
+        watch[QUIET, anchor] = quiet
+        watch[HEARD, anchor] = 0
+        weight = FULL - quiet * FULL // fade
+        changed |= weight != watch[WEIGHT, anchor]
+        watch[WEIGHT, anchor] = weight
+    present[:] = 0
+    if changed:
+        for lane in range(silence.size):
+            if tables.silence[lane] != UNDECODABLE:
+                total = 0
+                for anchor in range(watch.shape[1]):
+                    total += tables.missed[anchor, lane] * watch[WEIGHT, anchor] // FULL
+                silence[lane] = total
+
+
+@njit(cache=True, nogil=True)
 def _learn_offset(device: Any, rule: Any) -> None:
     """Set how much louder than expected this device is, by what was heard of it while it was firmly in a zone."""
     count = device["offset_count"]
@@ -518,7 +572,8 @@ def close_silent(
             if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = place
                 return False
-            _close(place, device, nodes, free, posterior, zone_of, out, cursor, closed_by)
+            why = ANCHOR_DOWN if device["blind"] and closed_by == SILENCE else closed_by
+            _close(place, device, nodes, free, posterior, zone_of, out, cursor, why)
     cursor[NEXT] = count
     return True
 

@@ -4,8 +4,7 @@ All scores are whole numbers of quanta (1/256 nat), so that every sum is exact: 
 machine agree to the last bit, whatever the order of addition.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,8 @@ UNDECODABLE: Final = -(1 << 20)
 GAP_BINS: Final = 8192
 GAP_SHIFT: Final = 17
 """Penalties are tabled by the gap in units of 2**17 microseconds (131 ms), up to 18 minutes."""
+ALARM_DETECTION_MIN: Final = 0.3
+"""Anchors that hear less than this of a spot may well be silent; their silence tells nothing about them."""
 LEAD_SHIFT: Final = 5
 LEAD_BINS: Final = 64
 OFFSET_UNITS: Final = 8
@@ -33,8 +34,7 @@ SURE_UNIT: Final = 64
 """The probability of the leading zone is tabled in 64ths by its lead in eighths of a nat, up to 8 nats."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tables:
+class Tables(NamedTuple):
     """What kernels read.
 
     A lane is a spot of a zone (core.dwell.model); `zone_of` int32 (lanes,) says of which, -1 for padding.
@@ -42,7 +42,10 @@ class Tables:
     `expected` int16 (anchors, lanes): that level itself, eighths of a dB.
     `silence` int32 (lanes,): quanta per step before anything is heard. `penalty` int32 (GAP_BINS,):
     quanta that leaving a spot costs, by gap. `posterior` int32 (LEAD_BINS,): 64ths of certainty by lead.
-    `lanes` is the number of spots rounded up to a power of two of at least 8.
+    `missed` int32 (anchors, lanes) is the part of `silence` of each anchor, `alarm` int32 (anchors, lanes) the quanta
+    against an anchor's working that its silence to an advert from there is worth, 0 where it is not to be expected;
+    `main` int32 (lanes,) the anchor that hears a spot best. `lanes` is the
+    number of spots rounded up to a power of two of at least 8.
     """
 
     level: NDArray[np.int16]
@@ -51,6 +54,9 @@ class Tables:
     posterior: NDArray[np.int32]
     expected: NDArray[np.int16]
     zone_of: NDArray[np.int32]
+    missed: NDArray[np.int32]
+    alarm: NDArray[np.int32]
+    main: NDArray[np.int32]
 
     @property
     def lanes(self) -> int:
@@ -81,15 +87,30 @@ def tables(model: Model, settings: Settings) -> Tables:
         away = (rows_dbm[:, None] - model.level_dbm[None, :, anchor].astype(np.float64)) / model.spread_db
         nats = -np.minimum(away**2 / 2, MISFIT_NATS_MAX) + weight * (heard[:, anchor] - missed[:, anchor])
         level[anchor, :, :spots] = np.rint(QUANTA * nats)
-    silence = np.full(lanes, UNDECODABLE, np.int32)
-    quiet = np.rint(QUANTA * weight * missed.sum(axis=1)).astype(np.int32)
     able = model.decodable[model.spot_zone]
-    silence[:spots][able] = quiet[able]
+    quiet = np.zeros((anchors, lanes), np.int32)
+    quiet[:, :spots] = np.rint(QUANTA * weight * missed.T)
+    silence = np.full(lanes, UNDECODABLE, np.int32)
+    silence[:spots][able] = quiet.sum(axis=0)[:spots][able]
+    alarm = np.zeros((anchors, lanes), np.int32)
+    alarm[:, :spots] = np.rint(-QUANTA * missed.T) * (model.detection.T >= ALARM_DETECTION_MIN)
+    main = np.zeros(lanes, np.int32)
+    main[:spots] = (model.detection + 1e-3 * model.level_dbm).argmax(axis=1)  # louder among equals
     expected = np.zeros((anchors, lanes), np.int16)
     expected[:, :spots] = np.rint(OFFSET_UNITS * model.level_dbm.T)
     zone_of = np.full(lanes, -1, np.int32)
     zone_of[:spots] = model.spot_zone
-    return Tables(level, silence, _penalties(int(able.sum()), settings), _posteriors(settings), expected, zone_of)
+    return Tables(
+        level,
+        silence,
+        _penalties(int(able.sum()), settings),
+        _posteriors(settings),
+        expected,
+        zone_of,
+        quiet,
+        alarm,
+        main,
+    )
 
 
 def _penalties(spots: int, settings: Settings) -> NDArray[np.int32]:

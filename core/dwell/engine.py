@@ -81,6 +81,14 @@ class StoreEngine:
         return EngineCounts(self._decoded, self._reorder.late, self._reorder.repeated, self._decoder.forced)
 
     @property
+    def anchor_weights(self) -> NDArray[np.float64]:
+        """How far each anchor is believed to work, 0 (deaf) to 1, shape (anchors,).
+
+        An anchor fades while devices stand before it and it hears nothing of anybody.
+        """
+        return self._decoder.anchor_weights
+
+    @property
     def decided_through(self) -> int:
         """Time in ns: every visit that ended before it has been returned; 0 before there is any."""
         return max(0, self._decoder.decided_through(self._frontier_us)) * NS_PER_US
@@ -160,7 +168,7 @@ class StoreEngine:
             place[held["device"]],
             now,
             tabled.level,
-            tabled.silence,
+            self._decoder.silence,
             tabled.penalty,
             tabled.zone_of,
             self._decoder.rules,
@@ -181,6 +189,9 @@ class StoreEngine:
                 nodes=decoder.nodes.tobytes(),
                 free=decoder.free.tobytes(),
                 cursor=decoder.cursor.tobytes(),
+                silence=decoder.silence.tobytes(),
+                watch=decoder.watch.tobytes(),
+                present=decoder.present.tobytes(),
                 pending=reorder.pending().tobytes(),
                 newest=sorted(reorder.newest.items()),
                 expected=sorted(reorder.expected),
@@ -229,6 +240,9 @@ class StoreEngine:
         decoder.nodes = snapshot.array(state.nodes, NODE)
         decoder.free = snapshot.array(state.free, np.int32)
         decoder.cursor = snapshot.array(state.cursor, np.int64)
+        decoder.silence = snapshot.array(state.silence, np.int32)
+        decoder.watch = snapshot.array(state.watch, np.int64).reshape(decoder.watch.shape)
+        decoder.present = snapshot.array(state.present, np.int64)
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))
         reorder.newest = dict(state.newest)
         reorder.expected = set(state.expected)

@@ -77,6 +77,11 @@ class Settings:
     """How far a device's own level may be learnt away from the model's (0: not at all): the strongest tags send 20 dB
     above the weakest."""
 
+    deaf_nats: float = 12.0
+    """An anchor that hears nothing while devices stand before it loses the weight of its silence, all of it when that
+    is as unlikely as exp(-12), six in a million; 0 never. A single device then loses about 4 nats to a dead anchor
+    before it fades, less than the 9 it takes to move on."""
+
     gap_mean_ns: int = 4 * NS_PER_S
     """Mean gap of a device nothing is known of: most tags and phones are heard once in 1 to 10 s. With
     `silence_gaps` it stays just below `silence_ns`, and the first wide gap already widens it."""
@@ -118,6 +123,8 @@ class Settings:
             raise ConfigurationError("0 < gap_mean_ns <= silence_max_ns < forget_ns does not hold.")
         if not self.silence_max_ns < self.visit_max_ns <= VISIT_NS_MAX:
             raise ConfigurationError("silence_max_ns < visit_max_ns <= 48 hours does not hold.")
+        if not 0 <= self.deaf_nats <= 1000:
+            raise ConfigurationError("deaf_nats lies in 0..1000.")
         if not 0 <= self.offset_limit_db <= 60:
             raise ConfigurationError("offset_limit_db lies in 0..60.")
         if self.silence_gaps < 1 or not 8 <= self.undecided_stays <= 4096:

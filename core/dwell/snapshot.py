@@ -25,6 +25,9 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     nodes: bytes
     free: bytes
     cursor: bytes
+    silence: bytes
+    watch: bytes
+    present: bytes
     pending: bytes
     newest: list[tuple[int, int]]
     expected: list[int]

@@ -12,8 +12,9 @@ from tests.oracle.paths import Row, Rules, visits_of
 
 TIMES = ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest")
 DEFAULT_RULES = Rules()
-FOREVER = Settings(undecided_stays=4096)
-"""No forced decision by number: the oracle does not count nodes."""
+FOREVER = Settings(undecided_stays=4096, deaf_nats=0)
+"""No forced decision by number: the oracle does not count nodes. No fading of deaf anchors: it
+decodes one device at a time."""
 
 
 def run(

@@ -49,6 +49,7 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
         undecided_stays=4096,
         undecided_ns=10**15,
         offset_limit_db=0,
+        deaf_nats=0,
     )
     visits = run(plan, signals, model, never_leave, cuts=[50, 51, 200])
     zones = visits[visits["kind"] == VisitKind.ZONE]
@@ -82,7 +83,7 @@ def test_a_stretch_that_stays_ambiguous_is_forced_and_says_so(seed: int) -> None
     plan = grid_plan(3)
     model = random_model(plan, seed)
     signals = noise(plan, seed, 500, devices=1, gap_s=0.5)
-    settings = Settings(undecided_ns=8 * 10**9, undecided_stays=4096)
+    settings = Settings(undecided_ns=8 * 10**9, undecided_stays=4096, deaf_nats=0)
     visits = run(plan, signals, model, settings)
     assert rows_of(visits, 0) == told(plan, signals, model, 0, Rules(undecided_us=8_000_000))
 

@@ -25,7 +25,7 @@ def ring(zone: int, at_s: float, device: int = 0) -> np.ndarray[tuple[int], np.d
 
 
 def engine_for(zones: int = 4, devices: int = 3) -> StoreEngine:
-    engine = StoreEngine(grid_plan(zones))
+    engine = StoreEngine(grid_plan(zones), settings=Settings(deaf_nats=0))
     engine.device_index(pseudonyms(devices))
     return engine
 

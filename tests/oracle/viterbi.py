@@ -45,7 +45,7 @@ class World:
 
     def silence(self, zone: int) -> int:
         """Quanta of an advertisement before anything is heard of it."""
-        return round(QUANTA * self.weight * sum(math.log1p(-chance) for chance in self.detection[zone]))
+        return sum(round(QUANTA * self.weight * math.log1p(-chance)) for chance in self.detection[zone])
 
     def penalty(self, gap_us: int) -> int:
         """Quanta that leaving a zone costs after a gap; gaps count in bins of 2**17 microseconds."""
