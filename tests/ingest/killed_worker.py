@@ -65,6 +65,11 @@ if __name__ == "__main__":
         os.environ["SOJOURN_MQTT_URL"],
         stop=threading.Event(),
         settings=Settings(
-            client_id=sys.argv[3], session_expiry_s=120, commit_messages=8, derive_s=0.05, status_s=0.2, snapshot_s=0.3
+            client_id=sys.argv[3],
+            session_expiry_s=120,
+            commit_messages=8,
+            derive_s=0.05,
+            status_s=0.2,
+            snapshot_s=0.3,
         ),
     )

@@ -61,7 +61,8 @@ def test_killed_at_a_named_place(store: Store, mqtt_url: str, edge: EdgeDouble, 
     )
     try:
         while worker.poll() is None and not edge.committed:
-            edge.pause(0.05)
+            edge.send_again()
+            edge.pause(0.5)
         for payload in sent[30:]:  # one after the other, so that it commits, derives and takes snapshots many times
             if worker.poll() is None:
                 edge.send(payload)
