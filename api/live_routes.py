@@ -51,7 +51,7 @@ async def _watchable(store: str, service: ServiceDep) -> str:
 @router.get(
     "/{store}/live",
     response_class=EventSourceResponse,
-    responses={200: _STREAM, **described(404, 503)},
+    responses={200: _STREAM, **described(404, 422, 503)},
     summary="Follow a store live",
 )
 async def follow_store(

@@ -77,19 +77,19 @@ def list_stores(
     return StoresOut(stores=[StoreLineOut.of(row) for row in page.stores], next_cursor=page.next_cursor)
 
 
-@router.get("/{store}", responses=described(404, 503), summary="One store with its floor plan")
+@router.get("/{store}", responses=described(404, 422, 503), summary="One store with its floor plan")
 def read_store(stored: StoreDep) -> StoreOut:
     """Zones with outlines in metres, anchors, and which zones open into each other."""
     return StoreOut.of(stored)
 
 
-@router.get("/{store}/zones", responses=described(404, 503), summary="The zones of a store")
+@router.get("/{store}/zones", responses=described(404, 422, 503), summary="The zones of a store")
 def list_zones(stored: StoreDep) -> ZonesOut:
     """All zones, in the order of the plan."""
     return ZonesOut.of(stored)
 
 
-@router.get("/{store}/occupancy", responses=described(404, 503), summary="How many are where now")
+@router.get("/{store}/occupancy", responses=described(404, 422, 503), summary="How many are where now")
 def read_occupancy(stored: StoreDep, connection: ConnectionDep) -> OccupancyOut:
     """Count visits in progress, zone by zone, and say how fresh the counts are.
 

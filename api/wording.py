@@ -14,7 +14,7 @@ DWELL_STEPS_S: Final = (15, 30, 60, 180, 420, 900)
 _TO: Final = "\N{EN DASH}"
 
 CLOSED_BY: Final = {
-    "moved_on": "Moved on to another zone",
+    "moved_on": "Moved on",
     "silence": "Signals stopped",
     "anchor_down": "Anchor went down",
     "app_exit": "App reported leaving",

@@ -6,16 +6,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from servers.errors import RunError
-from servers.process import (
-    HOST,
-    GuardedProcess,
-    hold,
-    own,
-    port_is_free,
-    port_taken,
-    server_identity,
-    start_on_free_port,
-)
+from servers.identity import own, server_identity
+from servers.process import HOST, GuardedProcess, hold, port_is_free, port_taken, start_on_free_port
 from servers.provide import Installed
 
 _STOP_S: Final = 10.0

@@ -14,16 +14,8 @@ from urllib.parse import quote
 
 from servers.errors import MachineError, RunError
 from servers.guard import clean_up
-from servers.process import (
-    HOST,
-    GuardedProcess,
-    hold,
-    own,
-    port_is_free,
-    port_taken,
-    server_identity,
-    start_on_free_port,
-)
+from servers.identity import own, server_identity
+from servers.process import HOST, GuardedProcess, hold, port_is_free, port_taken, start_on_free_port
 from servers.provide import Installed
 
 _USER: Final = "postgres"
@@ -183,41 +175,40 @@ class Postgres:
         self.stop()
 
     def _initdb(self) -> None:
-        identity = server_identity()
+        """Make the data folder under another name and rename it: a killed start leaves no half of one."""
+        if self.data.exists():
+            raise RunError(
+                f"{self.data} is not a database of ours, but in its place.",
+                hint="Move it away, or choose another folder.",
+            )
         for unfinished in self.folder.glob(f"{_SCRATCH}*"):  # of a start that was killed
             shutil.rmtree(unfinished, ignore_errors=True)
-        (self.folder / "password").unlink(missing_ok=True)
-        password = secrets.token_urlsafe(24)
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.folder) as scratch:
-            work = Path(scratch)
-            password_file = work / "password"
-            password_file.touch(mode=0o600)
-            password_file.write_text(password + "\n")
-            fresh = work / "data"
+            password = Path(scratch, "password")
+            password.touch(mode=0o600)
+            password.write_text(secrets.token_urlsafe(24) + "\n")
+            fresh = Path(scratch, "data")
             fresh.mkdir(mode=0o700)
-            own(work, identity)
-            run = subprocess.run(
-                [
-                    *identity.prefix, "setpriv", "--pdeathsig", "KILL", str(self._installed.initdb), "-D", str(fresh), "-U", _USER,
-                    "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-E", "UTF8",
-                    "--auth=scram-sha-256", f"--pwfile={password_file}",
-                    *([] if self._sync_initdb else ["--no-sync"]),
-                ],
-                check=False, capture_output=True, text=True, env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
-            )  # fmt: skip
-            if run.returncode != 0:
-                if "No space left" in run.stderr:
-                    raise MachineError(f"The disk of {self.folder} filled up while the database was made.")
-                raise RunError(f"PostgreSQL could not make its data folder in {self.folder}.") from RuntimeError(
-                    run.stderr.strip()
-                )
-            if self.data.exists():
-                raise RunError(
-                    f"{self.data} is not a database of ours, but in its place.",
-                    hint="Move it away, or choose another folder.",
-                )
+            self._run_initdb(fresh, password)
+            password.replace(self.folder / "password")
             fresh.rename(self.data)
-            password_file.rename(self.folder / "password")
+
+    def _run_initdb(self, data: Path, password: Path) -> None:
+        identity = server_identity()
+        own(data.parent, identity)
+        command = [*identity.prefix, "setpriv", "--pdeathsig", "KILL"]
+        command += [str(self._installed.initdb), "-D", str(data), "-U", _USER]
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-E", "UTF8"]
+        command += ["--auth=scram-sha-256", f"--pwfile={password}"]
+        if not self._sync_initdb:
+            command.append("--no-sync")
+        environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
+        run = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+        if "No space left" in run.stderr:
+            raise MachineError(f"The disk of {self.folder} filled up while the database was made.")
+        if run.returncode != 0:
+            said = RuntimeError(run.stderr.strip())
+            raise RunError(f"PostgreSQL could not make its data folder in {self.folder}.") from said
 
 
 def _is_ready(pid_file: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from core.limits import NS_PER_US
-from simulators import truth
+from simulators.score import score
 from simulators.store_live import Sent, read_journal
 from storage.audit import Figures, LoggedBatch, logged_batches, reported_visits
 from storage.connect import Connection
@@ -69,7 +69,7 @@ def account_visits(true_visits: pl.DataFrame, reported: pl.DataFrame, figures: F
     until_ns = figures.decided_through_us * NS_PER_US if figures.decided_through_us is not None else 0
     # a visit that the end of the simulation cut off is not over
     ended = true_visits.filter((pl.col("left_at") < until_ns) & (pl.col("closed_by") != "end_of_recording"))
-    agreement = truth.agree(ended, reported)
+    agreement = score(reported, ended).zone
     return Visits(figures.zone_visits, figures.store_visits, agreement.matched, agreement.truth)
 
 

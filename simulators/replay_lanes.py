@@ -1,15 +1,16 @@
 """The way of a recording's rows to the lanes of their stores, a batch at a time."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Protocol
 
 import polars as pl
 
 from core.floorplan import FloorPlan, StorePlan
 from core.records import SignalArray
-from simulators.recordings_rejects import Rejects
+from simulators.recordings_rejects import REJECTS_SCHEMA, Rejects
 from simulators.recordings_rows import Recording, Rows
 from simulators.recordings_signals import StoreRows, split
 
@@ -72,20 +73,18 @@ def run(
         return rejects
 
     with ThreadPoolExecutor(threads()) as pool:
-        working: Iterator[pl.DataFrame] = iter(())
+        working: Iterable[pl.DataFrame] = ()
         for rows in source.rows():
-            for rejects in working:  # waits for the lanes
-                refused.add(rejects)
+            refused.add(pl.concat([REJECTS_SCHEMA.to_frame(), *working]))  # waits for the lanes
             parts = split(rows, stores)
-            refused.add(parts.rejects)
             for name in parts.stores:
                 if name not in lanes:
                     lanes[name] = lane_of(plan.stores[plan.store_index[name]])
-            working = pool.map(take, parts.stores, [rows] * len(parts.stores), parts.stores.values())
+            taken = pool.map(take, parts.stores, [rows] * len(parts.stores), parts.stores.values())
+            working = chain([parts.rejects], taken)
             count += len(rows.frame)
             progress(rows.share)
-        for rejects in working:
-            refused.add(rejects)
+        refused.add(pl.concat([REJECTS_SCHEMA.to_frame(), *working]))
     for lane in lanes.values():
         signals, rejects = lane.rows.rest()
         lane.take(signals)

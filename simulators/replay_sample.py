@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from core.records import SIGNAL, SignalArray
 
-SIGNALS_IN_ALL: Final = 8_000_000
-"""128 MB over all stores, twice that while reading; a level is known to .01 dB long before, more only costs time."""
+SIGNALS_IN_ALL: Final = 2_000_000
+"""Hundreds of devices, so that what limits a level is not their number any more but the shadowing of the stays; 64 MB
+while reading, some 200 MB while calibrating."""
 SIGNALS_AT_LEAST: Final = 100_000
 """A store gets so many even in the largest chain: they outweigh the pseudo-signals of 12 zones x 12 anchors."""
 

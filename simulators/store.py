@@ -21,6 +21,7 @@ from core.limits import NS_PER_S, NS_PER_US
 from core.records import SIGNAL, SignalArray
 from simulators import truth
 from simulators.radio import Radio, RadioSettings
+from simulators.recordings_visits import VISITS_SCHEMA
 from simulators.shoppers import Manner, draw_manner, walk
 from simulators.shoppers_floor import Floor
 
@@ -138,7 +139,7 @@ class StoreSimulation:
         return heard[np.lexsort((heard["device"], heard["anchor"], heard["ts"]))]
 
     def true_visits(self, from_ns: int, until_ns: int, names: Sequence[str]) -> pl.DataFrame:
-        """Return the visits that really took place between two times, as rows of `truth.SCHEMA`.
+        """Return the visits that really took place between two times, as rows of `recordings_visits.VISITS_SCHEMA`.
 
         Parameters
         ----------
@@ -153,7 +154,7 @@ class StoreSimulation:
             for device, stays in self._stays
             for row in truth.rows(self.plan, names[device], stays, max(from_ns, self.start_ns), until_ns)
         ]
-        return pl.DataFrame(found, schema=truth.SCHEMA, orient="row").sort(["entered_at", "device", "kind", "zone"])
+        return pl.DataFrame(found, schema=VISITS_SCHEMA, orient="row").sort(["entered_at", "device", "kind", "zone"])
 
     def _first(self, number: int) -> _Slot:
         rng = self._rng(_WAITS, number, 0)
@@ -228,7 +229,7 @@ class Generated(NamedTuple):
     signals: pl.DataFrame
     """RECORDING in order of arrival: ts, store, anchor, device, rssi_dbm."""
     truth: pl.DataFrame
-    """VISITS as they really were, see `simulators.truth.SCHEMA`."""
+    """VISITS as they really were, see `simulators.recordings_visits.VISITS_SCHEMA`."""
 
 
 def generate(

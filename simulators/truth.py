@@ -1,9 +1,8 @@
-"""What really happened in a simulated store, and how well reported visits agree with it."""
+"""What really happened in a simulated store, as rows of VISITS; a true visit has equal bounds and confidence 1."""
 
 from typing import Final, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from core.floorplan import StorePlan
@@ -13,28 +12,6 @@ from simulators.shoppers import Walk
 
 SHORTEST_VISIT_S: Final = 5.0
 """Shorter stays are passing through; the engine does not call them visits either."""
-AGREES_FROM_IOU: Final = 0.5
-"""Overlap over union from which a reported visit counts as the true one; from 0.5 on at most one can."""
-
-SCHEMA: Final = pl.Schema(
-    {
-        "kind": pl.String,
-        "store": pl.String,
-        "device": pl.String,
-        "zone": pl.String,
-        "entered_at": pl.Int64,
-        "left_at": pl.Int64,
-        "entered_earliest": pl.Int64,
-        "entered_latest": pl.Int64,
-        "left_earliest": pl.Int64,
-        "left_latest": pl.Int64,
-        "dwell_s": pl.Float64,
-        "confidence": pl.Float64,
-        "signals": pl.Int64,
-        "closed_by": pl.String,
-    }
-)
-"""Columns of VISITS as in the contract of `sojourn replay`; a true visit has equal bounds and confidence 1."""
 
 
 class Stays(NamedTuple):
@@ -65,7 +42,7 @@ def stays(walk: Walk, begin_ns: int, heard_at: NDArray[np.int64]) -> Stays:
 
 
 def rows(plan: StorePlan, device: str, of: Stays, from_ns: int, until_ns: int) -> list[tuple[object, ...]]:
-    """Return the visits of one device between two times as rows of SCHEMA.
+    """Return the visits of one device between two times as rows of VISITS_SCHEMA.
 
     What began before is cut at `from_ns`; what is still going on at `until_ns` is cut there and closed as
     END_OF_RECORDING. What is shorter than SHORTEST_VISIT_S is left out.
@@ -102,55 +79,3 @@ def _row(
         *(kind.word, store, device, zone, entered, left, entered, entered, left, left),
         *(dwell_s, 1.0, signals, closed.word),
     )
-
-
-class Agreement(NamedTuple):
-    """How reported zone visits agree with the truth."""
-
-    truth: int
-    """True zone visits."""
-    reported: int
-    """Reported zone visits."""
-    matched: int
-    """Pairs, one-to-one, of the same device and zone that overlap by AGREES_FROM_IOU."""
-    dwell_mae_s: float
-    """Mean absolute error of the dwell of the pairs, seconds; 0 without a pair."""
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of recall and precision."""
-        return 2 * self.matched / (self.truth + self.reported) if self.truth + self.reported else 1.0
-
-
-def agree(truth: pl.DataFrame, reported: pl.DataFrame) -> Agreement:
-    """Match reported zone visits with true ones, one-to-one, best overlap first.
-
-    Parameters
-    ----------
-    truth, reported : polars.DataFrame
-        With at least the columns kind, store, device, zone, entered_at and left_at of SCHEMA.
-    """
-    key = ["store", "device", "zone"]
-    wanted = [*key, "entered_at", "left_at"]
-    zone_visits = pl.col("kind") == VisitKind.ZONE.word
-    true = truth.filter(zone_visits).select(wanted).with_row_index("true_row")
-    found = reported.filter(zone_visits).select(wanted).with_row_index("found_row")
-    overlap = pl.min_horizontal("left_at", "left_at_found") - pl.max_horizontal("entered_at", "entered_at_found")
-    union = pl.max_horizontal("left_at", "left_at_found") - pl.min_horizontal("entered_at", "entered_at_found")
-    pairs = (
-        true.join(found, on=key, suffix="_found")
-        .with_columns(iou=overlap / union)
-        .filter(pl.col("iou") >= AGREES_FROM_IOU)
-        .sort(["iou", "true_row", "found_row"], descending=[True, False, False])
-    )
-    taken_true: set[int] = set()
-    taken_found: set[int] = set()
-    errors_ns: list[int] = []
-    for row in pairs.iter_rows(named=True):
-        if row["true_row"] in taken_true or row["found_row"] in taken_found:
-            continue
-        taken_true.add(row["true_row"])
-        taken_found.add(row["found_row"])
-        errors_ns.append(abs((row["left_at"] - row["entered_at"]) - (row["left_at_found"] - row["entered_at_found"])))
-    mae_s = sum(errors_ns) / len(errors_ns) / NS_PER_S if errors_ns else 0.0
-    return Agreement(len(true), len(found), len(errors_ns), mae_s)

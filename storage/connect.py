@@ -29,8 +29,8 @@ _SERVER_KEEPALIVE: Final = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval
 _IDLE_IN_TRANSACTION: Final = "60s"
 """A process that was stopped in a transaction lets go of its locks; the longest of ours takes seconds."""
 _POOL_GIVES_UP_S: Final = 1.0
-"""A pool's own retries slow down over minutes, and whoever asks would wait for the next one. After it has given up, each
-question tries to connect at once, so that a database that is back serves within a second."""
+"""A pool's own retries slow down over minutes, and whoever asks would wait for the next one. After it has given up,
+each question tries to connect at once, so that a database that is back serves within a second."""
 _TRIES: Final = 8
 """Serialisation failures and deadlocks end after one or two tries; eight take two seconds."""
 

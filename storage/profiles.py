@@ -162,24 +162,27 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
     if cursor is not None:
         values["name"], values["id"] = read_cursor(cursor, question, tuple[str, UUID])
         clauses.append(sql.SQL("(lower(profile.display_name), profile.profile_id) > (lower(%(name)s), %(id)s)"))
+    # first the page by the index on names, then what is known of those few
     query = sql.SQL(
-        "select profile.profile_id, profile.display_name, profile.loyalty_tier, consent.occurred_at,"
-        "       here.store, here.zone, here.arrived_at, last.entered_at, last.store, last.timezone"
-        "  from profile"
-        " cross join lateral (select occurred_at from consent_current"
+        "with page as (select profile.profile_id, profile.display_name, profile.loyalty_tier, consent.occurred_at"
+        "  from profile cross join lateral (select occurred_at from consent_current"
         "   where profile_id = profile.profile_id and purpose = %(purpose)s and holds) consent"
+        " where {} order by lower(profile.display_name), profile.profile_id limit %(limit)s)"
+        "select page.profile_id, page.display_name, page.loyalty_tier, page.occurred_at,"
+        "       here.store, here.zone, here.arrived_at, last.entered_at, last.store, last.timezone"
+        "  from page"
         "  left join lateral (select store.name as store, zone.name as zone, presence.arrived_at"
         "   from profile_device link join presence using (device) join store using (store_no)"
         "   join zone using (store_no, zone_no)"
-        "  where link.profile_id = profile.profile_id"
+        "  where link.profile_id = page.profile_id"
         "    and presence.arrived_at >= link.valid_from and presence.arrived_at < link.valid_to"
         "  order by presence.last_signal_at desc limit 1) here on true"
         "  left join lateral (select visit.entered_at, store.name as store, store.timezone"
         "   from profile_device link cross join lateral (select entered_at, store_no from store_visit"
         "     where device = link.device and entered_at >= link.valid_from and entered_at < link.valid_to"
         "     order by entered_at desc limit 1) visit join store using (store_no)"
-        "  where link.profile_id = profile.profile_id order by visit.entered_at desc limit 1) last on true"
-        " where {} order by lower(profile.display_name), profile.profile_id limit %(limit)s"
+        "  where link.profile_id = page.profile_id order by visit.entered_at desc limit 1) last on true"
+        " order by lower(page.display_name), page.profile_id"
     ).format(sql.SQL(" and ").join(clauses))
     rows = connection.execute(query, values).fetchall()
     found = [

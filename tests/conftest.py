@@ -12,4 +12,5 @@ pytest_plugins = (
     "tests.fix_broker",
     "tests.fix_proxy",
     "tests.fix_browser",
+    "tests.fix_api",
 )

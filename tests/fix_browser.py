@@ -1,6 +1,6 @@
 """Chromium through Playwright.
 
-`browser`   the session's browser
+`browser`   a browser for the tests of one file
 `page`      a fresh page (1280 x 800); errors on it fail the test, so does any request that leaves this machine
 """
 
@@ -38,7 +38,9 @@ def chromium() -> Path:
     return found
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: as long as Playwright runs, its event loop counts as running in this thread, and tests
+# that use `asyncio.run` would fail. A start takes half a second.
+@pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Playwright makes a fresh profile folder for each launch and deletes it

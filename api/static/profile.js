@@ -10,8 +10,10 @@ const sign = document.getElementById("live");
 let live = null;
 let asking = false;
 let askedAt = 0;
+let later = 0; // a look that waits until it may be had
 
 follow();
+document.addEventListener("visibilitychange", refresh);
 setInterval(tick, 1_000);
 setInterval(() => { if (!live) refresh(); }, LOOK_EVERY_MS);
 
@@ -23,7 +25,12 @@ function follow() {
 }
 
 async function refresh() {
-  if (asking || document.hidden || Date.now() - askedAt < AT_MOST_EVERY_MS) return;
+  if (document.hidden) return;
+  const early = askedAt + AT_MOST_EVERY_MS - Date.now();
+  if (asking || early > 0) { // not dropped: it may be the last word for minutes
+    if (!later) later = setTimeout(() => { later = 0; refresh(); }, Math.max(early, 200));
+    return;
+  }
   asking = true;
   askedAt = Date.now();
   try {

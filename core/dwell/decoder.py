@@ -108,6 +108,7 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("offset_db", "<i4"),  # how much louder this device is than the model expects
             ("offset_sum", "<i4"),  # eighths of a dB
             ("offset_count", "<i4"),
+            ("offset_due", "<i4"),  # count at which the offset is set anew
             ("visit_early", "<i4"),  # as early, late, mark and mark_sure, of the zone visit
             ("visit_late", "<i4"),
             ("visit_mark", "<i4"),

@@ -36,7 +36,7 @@ NODES_A_STEP = 4  # taken from the free list at most: arrival, own node, own nod
 FIRM_LEAD = 16  # of the tabled leads (eighths of a nat): 2 nats, the leading zone is right 7 times in 8
 OFFSET_UNITS = 8  # offsets are summed in eighths of a dB
 OFFSET_MOST = 8 * 20  # a single reading counts for at most 20 dB: reflections are no offset
-OFFSET_EVERY = 15  # a power of two less one: the offset moves after every 16th signal
+OFFSET_EVERY = 16  # signals after which the offset moves, between two adverts
 OFFSET_SHRINK = 32  # pseudo-signals at 0 dB: devices differ by 4 dB, a stay's mean reading by 4, after ~30 signals
 OFFSET_MEMORY = 1024  # signals; a phone goes from hand to pocket within a visit
 GAP_BOUND = 3  # -ln(.05): 95% of exponential gaps are shorter than three mean gaps
@@ -157,13 +157,17 @@ def decode(
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
                         _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap, now)
                 _learn_gap(device, rule, gap)
+                if device["offset_count"] >= device["offset_due"]:
+                    _learn_offset(device, rule)
             device["step_at"] = now
         device["last_at"] = now
         device["heard"] += 1
         device["step_signals"] += 1
         anchor = signal["anchor"]
         if device["firm"]:
-            _learn_offset(device, rule, signal["rssi_dbm"], expected[anchor, device["best"]])
+            away = OFFSET_UNITS * signal["rssi_dbm"] - expected[anchor, device["best"]]
+            device["offset_sum"] += min(max(away, -OFFSET_MOST), OFFSET_MOST)
+            device["offset_count"] += 1
         row = min(max(signal["rssi_dbm"] - device["offset_db"] - rssi_floor, 0), top_row)
         for lane in range(lanes):
             score[lane] += level[anchor, row, lane]
@@ -179,6 +183,7 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
         device["gap_steps"] = 0
         device["offset_sum"] = 0
         device["offset_count"] = 0
+        device["offset_due"] = OFFSET_EVERY
         device["offset_db"] = 0
         _set_timeout(device, rule)
     cursor[FREE] -= 1
@@ -433,7 +438,10 @@ def _force(
     if nodes[own]["lane"] != best:
         own = _own(device, nodes, free, cursor, best)
     for lane in range(silence.size):
-        if device["node"][lane] != own:
+        at = device["node"][lane]
+        while at >= 0 and at != own:
+            at = nodes[at]["parent"]
+        if at < 0:
             nodes[own]["lanes"] += 1
             _leave(device, nodes, free, cursor, lane)
             device["node"][lane] = own
@@ -468,19 +476,16 @@ def _learn_gap(device: Any, rule: Any, gap: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _learn_offset(device: Any, rule: Any, rssi_dbm: int, expected: int) -> None:
-    """Follow how much louder than expected this device is, by what its leading zone's anchors hear."""
-    away = OFFSET_UNITS * rssi_dbm - expected
-    device["offset_sum"] += min(max(away, -OFFSET_MOST), OFFSET_MOST)
-    device["offset_count"] += 1
+def _learn_offset(device: Any, rule: Any) -> None:
+    """Set how much louder than expected this device is, by what was heard of it while it was firmly in a zone."""
     count = device["offset_count"]
-    if count & OFFSET_EVERY == 0:
-        share = OFFSET_UNITS * (count + OFFSET_SHRINK)
-        offset_db = (device["offset_sum"] + share // 2) // share
-        device["offset_db"] = min(max(offset_db, -rule["offset_limit_db"]), rule["offset_limit_db"])
-        if count >= OFFSET_MEMORY:
-            device["offset_count"] = count // 2
-            device["offset_sum"] = device["offset_sum"] // 2
+    share = OFFSET_UNITS * (count + OFFSET_SHRINK)
+    offset_db = (device["offset_sum"] + share // 2) // share
+    device["offset_db"] = min(max(offset_db, -rule["offset_limit_db"]), rule["offset_limit_db"])
+    if count >= OFFSET_MEMORY:
+        device["offset_count"] = count // 2
+        device["offset_sum"] = device["offset_sum"] // 2
+    device["offset_due"] = device["offset_count"] + OFFSET_EVERY
 
 
 @njit(cache=True, nogil=True)

@@ -89,7 +89,7 @@ def tables(model: Model, settings: Settings) -> Tables:
     expected[:, :spots] = np.rint(OFFSET_UNITS * model.level_dbm.T)
     zone_of = np.full(lanes, -1, np.int32)
     zone_of[:spots] = model.spot_zone
-    return Tables(level, silence, _penalties(int(able.sum()), settings), _posteriors(), expected, zone_of)
+    return Tables(level, silence, _penalties(int(able.sum()), settings), _posteriors(settings), expected, zone_of)
 
 
 def _penalties(spots: int, settings: Settings) -> NDArray[np.int32]:
@@ -100,8 +100,8 @@ def _penalties(spots: int, settings: Settings) -> NDArray[np.int32]:
     return cost
 
 
-def _posteriors() -> NDArray[np.int32]:
-    """Certainty that the leader is right against the runner-up: the logistic of the lead."""
+def _posteriors(settings: Settings) -> NDArray[np.int32]:
+    """Certainty that the leader is right against the runner-up: the logistic of the tempered lead."""
     lead_nats = (np.arange(LEAD_BINS) + 0.5) * (1 << LEAD_SHIFT) / QUANTA
-    certainty: NDArray[np.int32] = np.rint(SURE_UNIT / (1 + np.exp(-lead_nats))).astype(np.int32)
+    certainty: NDArray[np.int32] = np.rint(SURE_UNIT / (1 + np.exp(-lead_nats / settings.lead_nats))).astype(np.int32)
     return certainty

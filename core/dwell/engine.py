@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dwell import presence_kernels, snapshot
+from core.dwell import presence_kernels, reorder_kernels, snapshot
 from core.dwell.decoder import NODE, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
@@ -148,14 +148,16 @@ class StoreEngine:
         self._decoder.admit(len(self._devices))
         state = self._decoder.state[: self._decoder.devices]
         held = self._reorder.preview()
-        waiting, rows = np.unique(held["device"], return_inverse=True)
-        chosen = np.union1d(np.flatnonzero(state["open"]), waiting)
+        here = state["open"] != 0
+        here[held["device"]] = True
+        chosen = np.flatnonzero(here)
+        place = np.cumsum(here) - 1
         now = state[chosen]
         tabled = self._decoder.tables
         presence_kernels.zone_starts(now, self._decoder.nodes, tabled.zone_of)
         presence_kernels.carry_on(
             held,
-            np.searchsorted(chosen, waiting)[rows],
+            place[held["device"]],
             now,
             tabled.level,
             tabled.silence,
@@ -163,8 +165,8 @@ class StoreEngine:
             tabled.zone_of,
             self._decoder.rules,
         )
-        here = self._reorder.newest_us - now["last_at"] <= now["timeout"]
-        return _presence_rows(now[here], chosen[here], tabled)
+        still = self._reorder.newest_us - now["last_at"] <= now["timeout"]
+        return _presence_rows(now[still], chosen[still], tabled)
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -248,12 +250,14 @@ class StoreEngine:
             raise InputError("Signals come as a one-dimensional array of dtype SIGNAL.")
         if not len(signals):
             return
-        for column, low, high in (
+        bounds = (
             ("device", 0, len(self._devices) - 1),
             ("anchor", 0, len(self.plan.anchors) - 1),
             ("rssi_dbm", RSSI_MIN_DBM, RSSI_MAX_DBM),
-        ):
-            least, most = int(signals[column].min()), int(signals[column].max())
+        )
+        found = np.array([low for _, low, _ in bounds for _ in range(2)], np.int64)
+        reorder_kernels.ranges(signals, found)
+        for (column, low, high), (least, most) in zip(bounds, found.reshape(-1, 2).tolist(), strict=True):
             if least < low or most > high:
                 wrong = least if least < low else most
                 raise InputError(f"A signal's {column} is {wrong}; {low} to {high} can be taken.", where=self.plan.id)

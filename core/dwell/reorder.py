@@ -1,6 +1,6 @@
 """Arrival order becomes order of time, within a lateness bound, whatever the interleaving of sources."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,13 @@ LONG_AGO: Final = -(1 << 60)
 """Microseconds; before every signal, and far enough from the end of int64 to be added to."""
 _EVER: Final = 1 << 60
 """Microseconds; a patience that nothing exceeds."""
+
+
+_SLICE_US: Final = 1_000_000
+"""What is held lies in slices of a second: a live push is about that long, a release then copies little twice."""
+_SLICES_MOST: Final = 4096
+
+_Rows: TypeAlias = NDArray[np.int64]
 
 
 class Reorder:
@@ -39,7 +46,8 @@ class Reorder:
         self.arrived_us = LONG_AGO
         self.heard_us = 0
         self.spoke: dict[int, int] = {}
-        self._pending: list[NDArray[Any]] = []
+        self.held = 0
+        self._slices: dict[int, list[_Rows]] = {}
         self.late = 0
         self.repeated = 0
 
@@ -78,12 +86,8 @@ class Reorder:
         self.watermark_us = int(marks[kernels.WATERMARK])
         self.newest_us = int(marks[kernels.NEWEST_OF_ALL])
         self.late += len(signals) - kept
-        self._pending.append(held[:kept])
-
-    @property
-    def held(self) -> int:
-        """Signals that wait for the watermark."""
-        return sum(map(len, self._pending))
+        self.held += kept
+        self._hold(_words(held[:kept]))
 
     def _hear(self, source: int, arrived_us: int) -> None:
         """Let the time go on in which somebody was heard."""
@@ -94,12 +98,43 @@ class Reorder:
 
     def release(self) -> NDArray[Any]:
         """Return what lies before the watermark: SIGNAL with `ts` in microseconds, sorted, repetitions removed."""
-        pending = self.pending()
-        ready = pending["ts"] < self.watermark_us
-        self._pending = [pending[~ready]]
-        released, repeated = in_order_of_time(pending[ready])
+        ready = []
+        last = self.watermark_us // _SLICE_US
+        for slot in [slot for slot in self._slices if slot < last]:
+            ready += self._slices.pop(slot)
+        if last in self._slices:
+            cut = np.concatenate(self._slices.pop(last))
+            passed = cut[:, 0] < self.watermark_us
+            ready.append(cut[passed])
+            self._slices[last] = [cut[~passed]]
+        if not ready:
+            return np.empty(0, SIGNAL)
+        released = np.concatenate(ready)
+        self.held -= len(released)
+        ordered, repeated = _in_order(released)
         self.repeated += repeated
-        return released
+        return _signals(ordered)
+
+    def _hold(self, rows: _Rows) -> None:
+        """Put signals to their slices of time, so that a release touches only what it may take."""
+        if not len(rows):
+            return
+        low, high = kernels.span(rows)
+        first = low // _SLICE_US
+        slices = high // _SLICE_US - first + 1
+        if slices > _SLICES_MOST:  # a lone signal far away; the others find their slices without it
+            near = rows[:, 0] < (first + _SLICES_MOST) * _SLICE_US
+            self._hold(rows[near])
+            self._hold(rows[~near])
+            return
+        ends = np.zeros(slices + 1, np.int64)
+        placed = np.empty_like(rows)
+        kernels.scatter(rows, first, _SLICE_US, ends, placed)
+        begin = 0
+        for slot, end in enumerate(ends[:-1].tolist(), first):
+            if end > begin:
+                self._slices.setdefault(slot, []).append(placed[begin:end])
+            begin = end
 
     def flush(self) -> NDArray[Any]:
         """Release everything; what comes later is late if it lies before what is released here."""
@@ -108,10 +143,9 @@ class Reorder:
         return self.release()
 
     def pending(self) -> NDArray[Any]:
-        """Return what is held, in order of arrival, `ts` in microseconds."""
-        if len(self._pending) != 1:
-            self._pending = [np.concatenate([np.empty(0, SIGNAL), *self._pending])]
-        return self._pending[0]
+        """Return what is held, by slice of time and order of arrival, `ts` in microseconds."""
+        held = [part for slot in sorted(self._slices) for part in self._slices[slot]]
+        return _signals(np.concatenate([np.empty((0, 2), np.int64), *held]))
 
     def preview(self) -> NDArray[Any]:
         """Return what is held as it would be released now; nothing changes."""
@@ -119,11 +153,36 @@ class Reorder:
 
     def restore_pending(self, pending: NDArray[Any]) -> None:
         """Put back what `pending` returned."""
-        self._pending = [pending]
+        self._slices = {}
+        self.held = len(pending)
+        self._hold(_words(pending))
 
 
 def in_order_of_time(signals: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """Return a sorted copy without exact repetitions, and how many those were."""
-    ordered = signals[np.argsort(signals["ts"], kind="stable")]
-    kept = int(kernels.order_ties(ordered))
+    """Return a sorted copy without exact repetitions, and how many those were.
+
+    Signals of equal time are in order of their bytes: decoding does not depend on their order, but equal ones
+    become neighbours.
+    """
+    ordered, repeated = _in_order(_words(signals))
+    return _signals(ordered), repeated
+
+
+def _in_order(rows: _Rows) -> tuple[_Rows, int]:
+    if not len(rows):
+        return rows, 0
+    ordered = np.empty_like(rows)
+    buckets = np.zeros((1 << len(rows).bit_length()) + 1, np.int64)
+    if not kernels.bucket_sort(rows, buckets, ordered):
+        ordered = rows[np.argsort(rows[:, 0], kind="stable")]
+    kept = int(kernels.finish_order(ordered))
     return ordered[:kept], len(ordered) - kept
+
+
+def _words(signals: NDArray[Any]) -> _Rows:
+    """Signals as rows of two words: the time, and the other columns as they lie in memory."""
+    return np.ascontiguousarray(signals).view(np.int64).reshape(-1, 2)
+
+
+def _signals(rows: _Rows) -> NDArray[Any]:
+    return np.ascontiguousarray(rows).view(SIGNAL)[:, 0]

@@ -58,8 +58,14 @@ class Settings:
     """Weight of hearing or not hearing an anchor: the detections of one advert at several anchors share
     one transmission, so that they count for less than their number."""
 
-    doubt_nats: float = 3.0
-    """Alternatives within this log-probability of the best stay inside the 95% bounds: ln(20) = 3.0."""
+    doubt_nats: float = 8.0
+    """Alternatives within this log-likelihood of the best stay inside the 95% bounds. 1.92 would do (half the 95%
+    point of chi-squared, one degree) if readings were independent; those of a stay share their shadowing, so that
+    about four count as one: 4 x 1.92 = 7.7. Simulated stores with 3 to 5 dB of shadowing were covered at 8."""
+
+    lead_nats: float = 3.0
+    """A lead of so many nats over the next zone is worth one nat of certainty, for the same reason. Between 2
+    (too sure) and 4 (too modest) in simulated stores."""
 
     undecided_ns: int = 300 * NS_PER_S
     """A stretch that stays ambiguous this long is decided for its best path and marked as forced."""
@@ -99,8 +105,15 @@ class Settings:
             )
         if self.held_signals < 1:
             raise ConfigurationError("held_signals is at least 1.")
-        if not (self.stay_mean_s > 0 and 0 <= self.evidence_weight <= 1 and 0 < self.doubt_nats < 50):
-            raise ConfigurationError("stay_mean_s > 0, evidence_weight in 0..1 and doubt_nats in 0..50 do not hold.")
+        if not (
+            self.stay_mean_s > 0
+            and 0 <= self.evidence_weight <= 1
+            and 0 < self.doubt_nats < 50
+            and self.lead_nats > 0
+        ):
+            raise ConfigurationError(
+                "stay_mean_s and lead_nats above 0, evidence_weight in 0..1, doubt_nats in 0..50 do not hold."
+            )
         if not 0 < self.gap_mean_ns <= self.silence_max_ns or not self.silence_max_ns < self.forget_ns:
             raise ConfigurationError("0 < gap_mean_ns <= silence_max_ns < forget_ns does not hold.")
         if not self.silence_max_ns < self.visit_max_ns <= VISIT_NS_MAX:

@@ -9,9 +9,9 @@ import pytest
 from api.app import create_app
 from core.errors import ConfigurationError, UnavailableError
 from storage.migrate import migrate
-from tests.api.conftest import SeededStore
 from tests.api.seeding import database_now
 from tests.api.serving import Served, answering, events, free_port, wait_for
+from tests.fix_api import SeededStore
 from tests.fix_proxy import TcpProxy
 
 pytestmark = pytest.mark.servers

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import SeededStore
 from tests.api.seeding import add_visit, announce, database_now, device, set_people
 from tests.api.serving import PATIENCE_S, Served, events, wait_for
+from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
 

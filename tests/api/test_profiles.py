@@ -9,8 +9,8 @@ import pytest
 
 from core.errors import InputError
 from storage.profiles import create_profile, withdraw_consent
-from tests.api.conftest import SeededStore
 from tests.api.seeding import add_customers, add_presence, device, walk
+from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
 

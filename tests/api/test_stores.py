@@ -7,8 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.api.conftest import SeededStore
 from tests.api.seeding import add_customers, add_presence, add_visit, device, fill, set_people
+from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
 

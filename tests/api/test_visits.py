@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from core.records import ClosedBy
-from tests.api.conftest import SeededStore
 from tests.api.seeding import add_visit, device
+from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.dwell.model import Model, plan_fingerprint, prior_model
 from core.floorplan import StorePlan, load
@@ -86,6 +87,11 @@ WALK = Walk()
 
 def walk(plan: StorePlan, seed: int, how: Walk = WALK) -> SignalArray:
     """Return the signals of walking devices, in order of time; devices are numbered from 0."""
+    return walk_with_truth(plan, seed, how)[0]
+
+
+def walk_with_truth(plan: StorePlan, seed: int, how: Walk = WALK) -> tuple[SignalArray, NDArray[np.int64]]:
+    """Return the signals of walking devices and the zone each was sent from."""
     rng = np.random.default_rng([seed, 1])
     anchors = np.array([[a.x if a.x is not None else 8.0 * i, a.y or 0.0] for i, a in enumerate(plan.anchors)])
     homes = [
@@ -93,6 +99,7 @@ def walk(plan: StorePlan, seed: int, how: Walk = WALK) -> SignalArray:
         for zone in plan.zones
     ]
     rows: list[tuple[int, int, int, int]] = []
+    truth: list[int] = []
     for device in range(how.devices):
         at = START_NS + int(rng.uniform(0, 20e9))
         for _ in range(how.stays):
@@ -109,10 +116,12 @@ def walk(plan: StorePlan, seed: int, how: Walk = WALK) -> SignalArray:
                     (at + int(delay), device, int(anchor), round(level[anchor]))
                     for anchor, delay in zip(hearing, delay_ns, strict=True)
                 )
+                truth.extend([zone] * len(hearing))
             if how.absences:
                 at += int(rng.choice([0, 30e9, 59.9e9, 60e9, 60.1e9, 200e9]))
     signals = np.array(rows, SIGNAL)
-    return signals[np.argsort(signals["ts"], kind="stable")]
+    order = np.argsort(signals["ts"], kind="stable")
+    return signals[order], np.array(truth, np.int64)[order]
 
 
 def noise(plan: StorePlan, seed: int, signals: int, devices: int = 2, gap_s: float = 1.0) -> SignalArray:

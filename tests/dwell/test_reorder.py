@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.dwell.reorder import Reorder
+from core.dwell.reorder import Reorder, in_order_of_time
 from core.dwell.settings import Settings
 from core.records import SIGNAL
 
@@ -97,7 +97,7 @@ def test_exact_repetitions_are_removed_and_counted_others_not() -> None:
     signals["rssi_dbm"] = [-60, -60, -60, -60, -61, -60]
     reorder.push(signals, 0)
     held = reorder.flush()
-    assert [(s["device"].item(), s["anchor"].item(), s["rssi_dbm"].item()) for s in held] == [
+    assert sorted((s["device"].item(), s["anchor"].item(), s["rssi_dbm"].item()) for s in held) == [
         (1, 2, -60),
         (3, 1, -60),
         (3, 2, -61),
@@ -166,3 +166,15 @@ def test_too_much_held_is_released_without_those_who_are_behind() -> None:
     assert seconds(reorder.release()) == []
     reorder.push(at(301), 0, arrived_us=2)
     assert seconds(reorder.release()) == [10, 100, 200]
+
+
+def test_many_at_one_time_and_one_far_away_are_sorted_too() -> None:
+    rng = np.random.default_rng(3)
+    signals = np.zeros(3000, SIGNAL)
+    signals["ts"] = S * rng.integers(0, 5, len(signals))
+    signals["ts"][7] = 10**9 * S
+    signals["device"] = rng.permutation(len(signals))
+    signals["ts"] //= 1000
+    ordered, repeated = in_order_of_time(np.concatenate([signals, signals[:100]]))
+    assert repeated == 100
+    assert ordered["ts"].tolist() == sorted(signals["ts"].tolist())

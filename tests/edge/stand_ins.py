@@ -31,6 +31,7 @@ class StandInIngest:
         self.statuses: list[dict[str, Any]] = []
         self.log: dict[tuple[bytes, int], bytes] = {}  # first payload of each identity
         self.repeated = 0
+        self.to_lose = 0  # so many batches are acknowledged to the broker and lost
         self.commits = commits
         self.answers = answers
         self._topics = topics
@@ -88,6 +89,9 @@ class StandInIngest:
             self._changed.notify_all()
 
     def _take(self, payload: bytes) -> None:
+        if self.to_lose:
+            self.to_lose -= 1
+            return
         batch = wire.decode(payload)
         self.received.append(batch)
         key = (batch.boot, batch.sequence)

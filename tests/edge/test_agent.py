@@ -143,6 +143,21 @@ def test_a_broker_that_forgets_everything_loses_nothing(
     ingest.close()
 
 
+def test_what_was_acknowledged_but_not_committed_is_sent_again(
+    own_broker: Mosquitto, topics: Topics, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "PATIENCE_S", (0.5, 60.0))
+    ingest = StandInIngest(own_broker.url, topics)
+    ingest.to_lose = 3
+    setup = Setup(own_broker.url, topics, tmp_path)
+    setup.hear(5, rng)
+    ingest.await_logged(5)
+    assert setup.agent.stop(drain_s=20) == 0
+    assert ingest.sequences(setup.agent.boot) == [1, 2, 3, 4, 5]
+    assert len([said for said in ingest.statuses if said["state"] == "online"]) >= 2  # it asked before
+    ingest.close()
+
+
 def test_without_a_subscriber_nothing_counts_as_sent(
     own_broker: Mosquitto, topics: Topics, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,13 @@ def test_rows_come_back_in_order_with_their_digest(tmp_path: Path) -> None:
     assert [row.place for row in outbox.after(rows[0].place, 1)] == [rows[1].place]
 
 
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """Killing a process cannot show this, only pulling the plug could."""
+    database = open_outbox(tmp_path / "o")._database
+    assert database.execute("pragma synchronous").fetchone() == (2,)  # FULL
+    assert database.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
 def test_an_acknowledgement_takes_its_boot_only_and_up_to_its_sequence(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path / "o")
     outbox.append([entry(1), entry(2), entry(3), entry(1, OTHER), entry(2, OTHER)], at_ns=0)

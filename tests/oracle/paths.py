@@ -24,7 +24,7 @@ class Rules(NamedTuple):
     gap_mean_us: int = 4_000_000
     visit_max_us: int = 24 * 3600 * 1_000_000
     forget_us: int = 36 * 3600 * 1_000_000
-    doubt: int = 768
+    doubt: int = 2048
 
 
 class Row(NamedTuple):
@@ -79,6 +79,7 @@ class Device:
         self.gap_mean = 0
         self.gap_steps = 0
         self.residual_sum = self.residual_count = self.offset_db = 0
+        self.residual_due = 16
         self.firm = False
         self.timeout = 0
         self.best = self.before = self.arrived_at = self.check_at = self.step_at = 0
@@ -157,6 +158,7 @@ class Device:
             self.gap_mean = self.rules.gap_mean_us
             self.gap_steps = 0
             self.residual_sum = self.residual_count = self.offset_db = 0
+            self.residual_due = 16
             self._set_timeout()
         self.before = min(3 * self.gap_mean, LONGEST)
         self.lanes = {
@@ -177,7 +179,7 @@ class Device:
         lead = 10**9 if not others else self.lanes[self.best].score - max(others)
         eighths = min(lead // 32, 63)
         self.firm = eighths >= 16
-        self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8))) * self.step_signals
+        self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8 / 3))) * self.step_signals
         self.step_signals = 0
 
     def _advance(self, now: int, gap: int) -> None:
@@ -205,6 +207,7 @@ class Device:
                 if ended < self.last_at and now - ended > self.rules.undecided_us:
                     self._force(chosen, now, gap, cost)
         self._learn_gap(gap)
+        self._move_offset()
 
     def _decide(self, *, forced: bool) -> None:
         lists = [lane.stays for lane in self.lanes.values()]
@@ -246,16 +249,19 @@ class Device:
         )
 
     def _learn_offset(self, signal: Heard) -> None:
-        """The device's mean residual against its leading spot, in eighths of a dB, anew every 16 signals."""
+        """The device's mean residual against its leading spot, in eighths of a dB."""
         expected = round(8 * self.world.level_dbm[self.best][signal.anchor])
         self.residual_sum += min(max(8 * signal.rssi_dbm - expected, -160), 160)
         self.residual_count += 1
-        if self.residual_count % 16 == 0:
+
+    def _move_offset(self) -> None:
+        if self.residual_count >= self.residual_due:
             share = 8 * (self.residual_count + 32)
             self.offset_db = min(max((self.residual_sum + share // 2) // share, -20), 20)
             if self.residual_count >= 1024:
                 self.residual_sum //= 2
                 self.residual_count //= 2
+            self.residual_due = self.residual_count + 16
 
     def _learn_gap(self, gap: int) -> None:
         shift = 1 if self.gap_steps < 2 else 2 if self.gap_steps < 6 else 3 if self.gap_steps < 14 else 4

@@ -8,7 +8,10 @@ from collections import Counter
 
 import polars as pl
 
-STEP_NS = 500_000_000  # how often it decides; the anchor figures do not say, and from .1 to 1 s little changes
+# How often it decides. The anchor figures do not say. This step was picked among several (with how windows end and
+# ties fall) because it comes near them; over all of those, zone accuracy on the cars went from .71 to .78 and recall
+# from .46 to .81.
+STEP_NS = 500_000_000
 WINDOW_NS = 5_000_000_000
 
 

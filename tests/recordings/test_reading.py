@@ -179,12 +179,16 @@ def test_the_bounds_themselves_are_possible(tmp_path: Path, row: str) -> None:
 
 
 def test_rejects_are_written_as_they_stood(tmp_path: Path) -> None:
-    read_text(tmp_path, HEADER + f'{BASE},s1,g1,d,loud\n{BASE},s1,"g,9",d,-60.50\n')
+    read_text(
+        tmp_path, HEADER + f'{BASE},s1,g1,d,loud\n{BASE},s1,"g,9",d,-60.50\nnoon,s1,g1,d, -60\n{BASE},s1,g1,,-1\n'
+    )
     lines = (tmp_path / "rejects.csv").read_text().splitlines()
     assert lines == [
         "line,reason,ts,store,anchor,device,rssi_dbm",
         f"2,missing_rssi,{BASE},s1,g1,d,loud",
         f'3,unknown_anchor,{BASE},s1,"g,9",d,-60.50',
+        "4,unreadable_row,noon,s1,g1,d, -60",
+        f"5,empty_device,{BASE},s1,g1,,-1",
     ]
 
 

@@ -39,6 +39,15 @@ ANCHORS = {
 }
 
 
+FLOORS = {
+    "SAL-RB walks": (0.93, 0.90),
+    "SAL-RB cars": (0.70, 0.55),
+    "TETAM, 4 zones": (0.78, 0.75),
+    "TETAM, 12 receivers": (0.50, 0.35),
+}
+"""Zone accuracy and F1 that a calibrated replay has reached and must not fall below; raise them as it gets better."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One recording with what was made of it."""
@@ -87,7 +96,11 @@ def line(name: str, accuracy: float | None, found: KindScore | Figures) -> str:
 
 
 def test_the_baseline_scores_what_the_anchor_figures_say(case: Case, figures: list[str]) -> None:
-    """So our scoring and our truth are those of the anchor figures."""
+    """So our scoring and our truth are about those of the anchor figures.
+
+    The baseline's step was picked to come near them, so this is no independent proof, and the tolerances are as wide
+    as what is left: TETAM's dwell error is 5.7 s here and 4.5 s there.
+    """
     anchor = ANCHORS[case.name]
     found = case.score(strongest_anchor(case.converted.signals, zone_of(case.converted.plan)))
     bare = case.score(strongest_anchor(case.converted.signals, zone_of(case.converted.plan), majority=False))
@@ -105,6 +118,15 @@ def test_the_baseline_scores_what_the_anchor_figures_say(case: Case, figures: li
     assert found.recall == pytest.approx(anchor.recall, abs=0.08)
     assert found.precision == pytest.approx(anchor.precision, abs=0.08)
     assert found.dwell.mae_s == pytest.approx(anchor.dwell_mae_s, abs=1.2)
+
+
+def test_the_replay_keeps_what_it_has_reached(case: Case) -> None:
+    found = case.score(case.visits)
+    accuracy, f1 = FLOORS[case.name]
+    assert found.time_right is not None
+    assert found.f1 is not None
+    assert found.time_right >= accuracy, found
+    assert found.f1 >= f1, found
 
 
 def test_every_row_is_accounted_for(case: Case) -> None:

@@ -128,6 +128,13 @@ def test_short_visits_are_left_out_on_both_sides_but_their_time_counts() -> None
     assert (found.truth, found.reported, found.matched, found.time_right) == (1, 1, 1, 1.0)
 
 
+def test_where_visits_overlap_the_best_pair_is_taken_first() -> None:
+    truth = table(visit("d", "a", 0, 10))
+    reported = table(visit("d", "a", 0, 6), visit("d", "a", 0, 9))
+    found = score(reported, truth).zone
+    assert (found.matched, found.exit.bias_s) == (1, -1)
+
+
 @st.composite
 def apart(draw: st.DrawFn) -> list[Span]:
     """Spans of small whole numbers that do not overlap: ties at exactly 1/2 are common."""

@@ -5,10 +5,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from servers import postgres, process
+from servers import identity, postgres, process
 from servers.errors import PortTaken, RunError
+from servers.identity import Identity
 from servers.postgres import Postgres
-from servers.process import Identity, free_port
+from servers.process import free_port
 from servers.provide import Installed
 
 pytestmark = pytest.mark.servers
@@ -137,16 +138,16 @@ def test_a_server_that_does_not_start_names_its_log(installed: Installed, tmp_pa
 def test_root_becomes_somebody_else(
     way: str, installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identity = {"namespace": process.in_namespace(), "capability": process.as_nobody()}[way]
-    if not process.works(identity):
-        pytest.skip(f"this machine does not allow it: {' '.join(identity.prefix)}")
+    somebody = {"namespace": identity.in_namespace(), "capability": identity.as_nobody()}[way]
+    if not identity.works(somebody):
+        pytest.skip(f"this machine does not allow it: {' '.join(somebody.prefix)}")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     for module in (process, postgres):
-        monkeypatch.setattr(module, "server_identity", lambda: identity)
+        monkeypatch.setattr(module, "server_identity", lambda: somebody)
     with Postgres(installed, closed / "database", sync_initdb=False) as server:
         owner = Path(f"/proc/{server.pid}").stat().st_uid
-        assert owner == (identity.owner if identity.owner is not None else 0)
+        assert owner == (somebody.owner if somebody.owner is not None else 0)
         with psycopg.connect(server.dsn()) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
         server.kill()
@@ -162,5 +163,5 @@ def test_root_becomes_somebody_else(
 
 def test_an_ordinary_user_stays_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(process, "_has_name", lambda: True)
-    assert process.server_identity.__wrapped__() == Identity((), None)
+    monkeypatch.setattr(identity, "_has_name", lambda: True)
+    assert identity.server_identity.__wrapped__() == Identity((), None)

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from simulators.demo_account import account_signals, account_visits
+from simulators.recordings_visits import VISITS_SCHEMA
 from simulators.store_live import Sent
-from simulators.truth import SCHEMA
 from storage.audit import Figures, LoggedBatch
 
 S = 10**9
@@ -63,7 +63,7 @@ def visit(kind: str, zone: str, entered_s: int, left_s: int, closed_by: str = "m
 
 
 def frame(*rows: tuple[object, ...]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), schema=SCHEMA, orient="row")
+    return pl.DataFrame(list(rows), schema=VISITS_SCHEMA, orient="row")
 
 
 def test_only_visits_that_were_decided_are_asked_for() -> None:

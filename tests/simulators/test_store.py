@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
 from core.records import SIGNAL
+from simulators.recordings_visits import VISITS_SCHEMA
 from simulators.store import START_NS, StoreSimulation, edge_of_anchor, generate, member_identity
-from simulators.truth import SCHEMA
 from tests.simulators.demo_plan import demo_store
 
 PLAN = demo_store()
@@ -67,7 +67,7 @@ def test_signals_and_truth_fit_the_contract() -> None:
     assert signals["rssi_dbm"].is_between(-120, 20).all()
     assert signals["device"].str.len_bytes().unique().to_list() == [32]
     assert set(signals["anchor"]) == set(PLAN.anchor_index)
-    assert truth.schema == SCHEMA
+    assert truth.schema == VISITS_SCHEMA
     assert set(truth["device"]) <= set(signals["device"])
     assert (truth["left_at"] - truth["entered_at"] >= 5 * 10**9).all()
     assert truth["dwell_s"].to_list() == pytest.approx(((truth["left_at"] - truth["entered_at"]) / 1e9).to_list())

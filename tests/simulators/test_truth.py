@@ -1,6 +1,4 @@
 import numpy as np
-import polars as pl
-import pytest
 
 from simulators import truth
 from simulators.shoppers import Walk
@@ -8,42 +6,6 @@ from tests.simulators.demo_plan import demo_store
 
 PLAN = demo_store()
 S = 10**9
-
-
-def visits(*rows: tuple[str, str, float, float]) -> pl.DataFrame:
-    """Zone visits as device, zone, entered and left in seconds."""
-    return pl.DataFrame(
-        [("zone", "s", device, zone, int(enter * S), int(left * S)) for device, zone, enter, left in rows],
-        schema=["kind", "store", "device", "zone", "entered_at", "left_at"],
-        orient="row",
-    )
-
-
-def test_half_an_overlap_agrees_and_less_does_not() -> None:
-    real = visits(("d", "z", 0, 100))
-    assert truth.agree(real, visits(("d", "z", 0, 50))).matched == 1
-    assert truth.agree(real, visits(("d", "z", 0, 49.9))).matched == 0
-    assert truth.agree(real, visits(("d", "z", -50, 150))).matched == 1
-    assert truth.agree(real, visits(("d", "z", -50, 150.1))).matched == 0
-
-
-def test_another_device_zone_or_kind_never_agrees() -> None:
-    real = visits(("d", "z", 0, 100))
-    assert truth.agree(real, visits(("e", "z", 0, 100))).matched == 0
-    assert truth.agree(real, visits(("d", "y", 0, 100))).matched == 0
-    assert truth.agree(real, visits(("d", "z", 0, 100)).with_columns(kind=pl.lit("store"))).matched == 0
-
-
-def test_pairs_are_one_to_one() -> None:
-    found = visits(("d", "z", 0, 100), ("d", "z", 0, 90), ("d", "z", 200, 300))
-    agreement = truth.agree(visits(("d", "z", 0, 100), ("d", "z", 200, 310)), found)
-    assert (agreement.truth, agreement.reported, agreement.matched) == (2, 3, 2)
-    assert agreement.dwell_mae_s == pytest.approx(5.0)
-    assert agreement.f1 == pytest.approx(0.8)
-
-
-def test_nothing_agrees_with_nothing() -> None:
-    assert truth.agree(visits(), visits()).f1 == 1.0
 
 
 def test_stays_follow_the_walk() -> None:

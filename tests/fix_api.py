@@ -1,8 +1,9 @@
-"""Fixtures of the API's tests.
+"""The API on a real database.
 
 `store`    a migrated database with the stores `marktplatz` and `quay`, and a connection to write with
 `client`   asks the application, which runs in a thread of this process
-`served`   the API as a process, on `store`'s database
+`site`     the URL of the same
+`served`   the API as a process of its own, on `store`'s database
 """
 
 from collections.abc import Iterator
@@ -44,6 +45,11 @@ def store(database_url: str) -> Iterator[SeededStore]:
 def client(store: SeededStore) -> Iterator[httpx.Client]:
     with answering(create_app(store.database_url)) as client:
         yield client
+
+
+@pytest.fixture
+def site(client: httpx.Client) -> str:
+    return str(client.base_url).rstrip("/")
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""The description of the API is whole: every reference resolves, every answer has an example or a described field."""
+
+import json
+import re
+from typing import Any
+
+from api.app import create_app
+
+URL = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+def schema() -> dict[str, Any]:
+    return create_app(URL).openapi()
+
+
+def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
+    found = schema()
+    assert set(found["paths"]) == {
+        "/v1/stores", "/v1/stores/{store}", "/v1/stores/{store}/zones", "/v1/stores/{store}/occupancy",
+        "/v1/stores/{store}/visits", "/v1/stores/{store}/live", "/v1/profiles", "/v1/profiles/{profile}",
+        "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
+    }  # fmt: skip
+    for path, methods in found["paths"].items():
+        (operation,) = methods.values()
+        assert operation["summary"], path
+        assert operation["description"], path
+        if "{" in path:
+            assert "404" in operation["responses"], path
+        for status, answer in operation["responses"].items():
+            if status in {"404", "422"} or (status == "503" and path != "/v1/ready"):
+                assert list(answer["content"]) == ["application/problem+json"], (path, status)
+
+
+def test_every_reference_resolves() -> None:
+    found = schema()
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(found)))
+    assert names <= set(found["components"]["schemas"])
+    assert {"ProblemOut", "LiveStateOut", "JourneyOut"} <= names | set(found["components"]["schemas"])
+
+
+def test_numbers_name_their_unit() -> None:
+    for name, described in schema()["components"]["schemas"].items():
+        for field, kind in described.get("properties", {}).items():
+            numeric = kind.get("type") in {"number", "integer"}
+            unit = re.search(
+                r"_(s|m|us|count|now)$|people$|^signals|^(total|status|version|revision|plan_version)$", field
+            )
+            assert not numeric or unit or field == "confidence", f"{name}.{field}"
+
+
+def test_the_main_answers_carry_an_example() -> None:
+    schemas = schema()["components"]["schemas"]
+    for name in ("VisitOut", "StageOut", "LiveStateOut", "ProblemOut"):
+        assert schemas[name]["examples"], name

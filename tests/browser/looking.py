@@ -1,0 +1,45 @@
+"""How pages are looked at: sizes and schemes, screenshots that are kept, and the accessibility check."""
+
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
+from playwright.sync_api import Browser, Page
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
+PHONE: Any = {"width": 390, "height": 844}
+LOOKS = ("light", "dark", "phone", "phone-dark", "print")
+DESKTOP: Any = {"width": 1440, "height": 900}
+
+
+def open_page(browser: Browser, look: str) -> Page:
+    """A fresh page: light, dark, phone, phone-dark or print."""
+    context = browser.new_context(
+        viewport=PHONE if look.startswith("phone") else DESKTOP,
+        color_scheme="dark" if look.endswith("dark") else "light",
+        reduced_motion="reduce",  # the check must not meet a colour half-way
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    page = context.new_page()
+    if look == "print":
+        page.emulate_media(media="print")
+    return page
+
+
+def screenshot(page: Page, name: str) -> None:
+    """Keep the whole page as a picture."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+def fits(page: Page) -> None:
+    """Nothing stands out at the side."""
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert over <= 0, f"the page is {over} px too wide"
+
+
+def no_violations(page: Page) -> None:
+    """No rule of WCAG 2.2 AA, nor of good practice, is broken, as far as a program can tell."""
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()

@@ -1,0 +1,105 @@
+"""Calibration without labels."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.dwell.calibration import calibrate
+from core.dwell.engine import StoreEngine
+from core.dwell.model import Model, dump, load, prior_model
+from core.errors import InputError
+from core.floorplan import StorePlan
+from core.records import SIGNAL, SignalArray, VisitKind
+from tests.dwell.comparing import run
+from tests.dwell.scenes import Walk, grid_plan, pseudonyms, walk, walk_with_truth
+
+pytestmark = pytest.mark.kernels
+PLAN = grid_plan(6)
+SHOPPERS = Walk(devices=12, stays=6, stay_s=40.0)
+
+
+def right_share(plan: StorePlan, signals: SignalArray, truth: NDArray[np.int64], model: Model | None) -> float:
+    """Share of signals that lie in a visit to the zone they were sent from."""
+    visits = run(plan, signals, model)
+    visits = visits[visits["kind"] == VisitKind.ZONE]
+    right = 0
+    for visit in visits:
+        inside = (
+            (signals["device"] == visit["device"])
+            & (signals["ts"] // 1000 * 1000 >= visit["entered_at"])
+            & (signals["ts"] // 1000 * 1000 <= visit["left_at"])
+        )
+        right += int((truth[inside] == visit["zone"]).sum())
+    return right / len(signals)
+
+
+@pytest.mark.parametrize("offset_db", [-6.0, 6.0])
+def test_weaker_and_stronger_devices_decode_as_well(offset_db: float) -> None:
+    signals, truth = walk_with_truth(PLAN, 1, SHOPPERS)
+    usual = right_share(PLAN, signals, truth, calibrate(PLAN, signals))
+    other = Walk(**(vars(SHOPPERS) | {"offset_db": offset_db}))
+    signals, truth = walk_with_truth(PLAN, 1, other)
+    assert usual > 0.9
+    assert right_share(PLAN, signals, truth, calibrate(PLAN, signals)) > usual - 0.04
+
+
+def test_a_weak_device_is_learnt_while_decoding() -> None:
+    learnt = []
+    for offset_db in (0.0, -8.0):
+        signals = walk(PLAN, 2, Walk(devices=1, stays=12, stay_s=60.0, offset_db=offset_db))
+        engine = StoreEngine(PLAN, prior_model(PLAN))
+        engine.device_index(pseudonyms(1))
+        engine.push(signals)
+        engine.finish()
+        learnt.append(int(engine._decoder.state["offset_db"][0]))
+    assert learnt[1] - learnt[0] == pytest.approx(-8, abs=3)
+
+
+@pytest.mark.parametrize("path_loss", [1.8, 3.2])
+def test_another_path_loss_is_found(path_loss: float) -> None:
+    signals, truth = walk_with_truth(PLAN, 3, Walk(**(vars(SHOPPERS) | {"path_loss": path_loss})))
+    model = calibrate(PLAN, signals)
+    own = np.diag(model.level_dbm).mean()
+    far = model.level_dbm[0, 2]
+    prior = prior_model(PLAN)
+    assert (own - far) / (np.diag(prior.level_dbm).mean() - prior.level_dbm[0, 2]) == pytest.approx(
+        path_loss / 2.4, rel=0.3
+    )
+    assert right_share(PLAN, signals, truth, model) >= right_share(PLAN, signals, truth, prior) - 0.01
+
+
+def test_no_places_are_needed() -> None:
+    plan = grid_plan(6, places=False)
+    signals, truth = walk_with_truth(plan, 4, SHOPPERS)
+    assert right_share(plan, signals, truth, calibrate(plan, signals)) > 0.9
+
+
+def test_the_order_of_signals_does_not_matter() -> None:
+    signals = walk(PLAN, 5)
+    mixed = np.random.default_rng(5).permutation(np.concatenate([signals, signals[:9]]))
+    assert dump(calibrate(PLAN, mixed)) == dump(calibrate(PLAN, signals))
+
+
+def test_a_calibration_is_an_artefact_that_fits_its_plan() -> None:
+    signals = walk(PLAN, 6)
+    model = calibrate(PLAN, signals)
+    assert model.origin == "calibrated"
+    assert model.signals > 0
+    assert dump(load(dump(model), PLAN)) == dump(model)
+
+
+def test_without_signals_it_is_the_prior() -> None:
+    assert dump(calibrate(PLAN, np.zeros(0, SIGNAL))) == dump(prior_model(PLAN))
+
+
+def test_few_signals_change_little() -> None:
+    prior = prior_model(PLAN)
+    model = calibrate(PLAN, walk(PLAN, 7, Walk(devices=1, stays=1, stay_s=10.0)))
+    assert np.abs(model.level_dbm - prior.level_dbm).max() < 12
+
+
+def test_an_anchor_that_is_not_in_the_plan_is_refused() -> None:
+    signals = walk(PLAN, 8)
+    signals["anchor"][0] = 6
+    with pytest.raises(InputError, match="anchor"):
+        calibrate(PLAN, signals)
