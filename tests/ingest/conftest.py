@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from core.dwell.engine import StoreEngine
+from core.wire import decode
+from ingest.feed import to_signals
 from ingest.settings import Settings
 from ingest.worker import run
 from storage.connect import connect
@@ -22,6 +25,16 @@ QUICK = Settings(derive_s=0.05, status_s=0.2, retry_first_s=0.05, retry_most_s=0
 def client_id(database_url: str) -> str:
     """The name of a session that no other test's ingest has, but each one of this test."""
     return f"ingest-{urlsplit(database_url).path.strip('/')}-{sha256(database_url.encode()).hexdigest()[:8]}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_kernels() -> None:
+    """Compile the engine once and keep it in numba's cache; a worker that is killed while it compiles never does."""
+    engine = StoreEngine(world.floor_plan("warm").stores[0])
+    for payload in world.walks(1, bytes(16), batches=60):
+        engine.push(to_signals(decode(payload), engine.plan, engine))
+    engine.presence()
+    StoreEngine.restore(engine.snapshot(), engine.plan)
 
 
 @dataclass(frozen=True)

@@ -67,14 +67,13 @@ class EdgeDouble:
     def drain(self, timeout_s: float = 60.0, *, stall_s: float = 1.5) -> None:
         """Wait until everything is committed; send again what waits when nothing moves."""
         deadline = time.monotonic() + timeout_s
-        with self._changed:
-            while self._outbox:
-                before = len(self._outbox)
-                self._changed.wait_for(lambda before=before: len(self._outbox) != before, stall_s)  # type: ignore[misc]
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{len(self._outbox)} batches were not committed in {timeout_s} s")
-                if len(self._outbox) == before:
-                    self._publish_all()
+        while (before := self.waiting) > 0:
+            with self._changed:
+                moved = self._changed.wait_for(lambda before=before: len(self._outbox) != before, stall_s)  # type: ignore[misc]
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{before} batches were not committed in {timeout_s} s")
+            if not moved:
+                self.send_again()
 
     def await_word(self, count: int, timeout_s: float = 30.0) -> dict[str, int]:
         """Wait until ingest has spoken this often and return its last word."""
@@ -89,6 +88,14 @@ class EdgeDouble:
             if not self._changed.wait_for(lambda: self.acknowledged >= count, timeout_s):
                 raise TimeoutError(f"{self.acknowledged} PUBACKs, not {count}")
 
+    def send_again(self) -> None:
+        """Publish all that waits once more."""
+        with self._changed:
+            waiting = [payload for _, _, payload in self._outbox]
+        # not under our lock: paho's thread takes it in callbacks while it holds its own
+        for payload in waiting if self._client.is_connected() else ():
+            self.publish("signals", payload)
+
     def pause(self, most_s: float) -> None:
         """Let a moment pass, at most until ingest speaks."""
         with self._changed:
@@ -98,15 +105,9 @@ class EdgeDouble:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _publish_all(self) -> None:
-        if self._client.is_connected():
-            for _, _, payload in self._outbox:
-                self._client.publish(self.topic("signals"), payload, qos=1)
-
     def _on_connect(self, *_told: object) -> None:
         self._client.subscribe(self.topic("committed"), qos=1)
-        with self._changed:
-            self._publish_all()
+        self.send_again()
 
     def _on_publish(self, *_told: object) -> None:
         with self._changed:

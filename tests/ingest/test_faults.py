@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from core.wire import encode
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
 from storage.connect import connect
+from storage.ingest_status import load_status
 from storage.migrate import migrate
 from storage.signal_log import tally
 from tests.fix_proxy import TcpProxy
@@ -49,30 +51,55 @@ def check(store: Store, sent: list[bytes]) -> None:
         assert decoded == (counted.signals,)
 
 
-@pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize("place", PLACES)
-def test_killed_at_a_named_place(store: Store, mqtt_url: str, edge: EdgeDouble, place: str, times: int) -> None:
-    sent = list(walks(10, b"\1" * 16, batches=80))
-    edge.send(*sent[:30])
+@contextmanager
+def doomed(store: Store, mqtt_url: str, place: str, times: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """An ingest that kills itself at a place of PLACES; it has done so when the block ends."""
     worker = subprocess.Popen(
         [sys.executable, "-m", "tests.ingest.killed_worker", place, str(times), client_id(store.url)],
         cwd=ROOT,
         env=os.environ | {"SOJOURN_DATABASE_URL": store.url, "SOJOURN_MQTT_URL": mqtt_url},
     )
     try:
-        while worker.poll() is None and not edge.committed:
-            edge.pause(0.05)
-        for payload in sent[30:]:  # one after the other, so that it commits, derives and takes snapshots many times
-            if worker.poll() is None:
-                edge.send(payload)
-                edge.pause(0.05)
+        yield worker
         assert worker.wait(60) == -signal.SIGKILL, "the worker was to be killed"
     finally:
         worker.kill()
         worker.wait()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_killed_at_a_named_place(store: Store, mqtt_url: str, edge: EdgeDouble, place: str) -> None:
+    sent = list(walks(10, b"\1" * 16, batches=80))
+    edge.send(*sent[:30])
+    with doomed(store, mqtt_url, place, 2) as worker:
+        while worker.poll() is None and not edge.committed:
+            edge.send_again()
+            edge.pause(0.5)
+        for payload in sent[30:]:  # one after the other, so that it commits, derives and takes snapshots many times
+            if worker.poll() is None:
+                edge.send(payload)
+                edge.pause(0.05)
     edge.send(*sent[edge.handed :])
     with ingesting(store.url, mqtt_url):
         edge.drain()
+    check(store, sent)
+
+
+@pytest.mark.parametrize("place", ["before_commit", "in_commit", "after_commit"])
+def test_what_was_not_acknowledged_comes_again_without_any_outbox(
+    store: Store, mqtt_url: str, edge: EdgeDouble, place: str
+) -> None:
+    sent = list(walks(17, b"\1" * 16, batches=60))
+    with doomed(store, mqtt_url, place, 3):
+        with connect(store.url) as connection:  # the broker keeps messages from the subscription on
+            while (status := load_status(connection)) is None or not status.broker_connected:
+                time.sleep(0.05)
+        for payload in sent:
+            edge.publish("signals", payload)
+        edge.await_acknowledged(60)
+    with ingesting(store.url, mqtt_url), connect(store.url) as connection:
+        while tally(connection, store.id).batches < 60:
+            time.sleep(0.05)
     check(store, sent)
 
 
