@@ -43,8 +43,8 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
     model = random_model(plan, seed)
     signals = noise(plan, seed, 300, devices=1, gap_s=0.3)
     never_leave = Settings(
-        silence_ns=1_800 * 10**9,
-        silence_max_ns=1_800 * 10**9,
+        silence_ns=1_000 * 10**9,
+        silence_max_ns=1_000 * 10**9,
         stay_min_ns=0,
         undecided_stays=4096,
         undecided_ns=10**15,
