@@ -80,11 +80,11 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
     """Return the record kept per device: `lanes` lanes, one per spot, and the scalars of its store visit."""
     return np.dtype(
         [
-            ("start", "<i8", (lanes,)),  # µs, first signal of the lane's running stay
             ("score", "<i4", (lanes,)),  # quanta
             ("node", "<i4", (lanes,)),  # the stay's own node, else that of the stay before
+            ("since", "<i4", (lanes,)),  # µs from the first signal of the lane's running stay to `step_at`
             ("gap", "<i4", (lanes,)),  # µs from the last signal before the stay to its first
-            ("early", "<i4", (lanes,)),  # µs before `start` that entry may have been
+            ("early", "<i4", (lanes,)),  # µs before its first signal that entry may have been
             ("late", "<i4", (lanes,)),  # µs after it
             ("mark", "<i4", (lanes,)),  # signals of the store visit before the stay
             ("mark_sure", "<i4", (lanes,)),  # certainty summed before the stay
@@ -95,6 +95,7 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("gap_mean", "<i8"),  # µs between advertisements
             ("timeout", "<i8"),  # µs of silence that mean departure
             ("visit_start", "<i8"),  # µs, first signal of the zone visit that the decided path is in
+            ("since_most", "<i8"),  # no lane without a node of its own has a longer `since`
             ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
             ("heard", "<i4"),  # signals of the store visit
             ("sure", "<i4"),  # certainty summed, 64ths of a signal
@@ -224,10 +225,10 @@ class Decoder:
 
     def _make_room(self) -> None:
         """Double the arena if it is that which ran out; the output buffer is empty again anyway."""
-        if self.cursor[kernels.FREE] >= kernels.NODES_A_STEP:
+        if self.cursor[kernels.FREE] >= self.tables.lanes + kernels.NODES_A_STEP:
             return
         old = len(self.nodes)
-        new = max(2 * old, _NODES_AT_FIRST)
+        new = max(2 * old, _NODES_AT_FIRST, 4 * self.tables.lanes)
         nodes = np.zeros(new, NODE)
         nodes[:old] = self.nodes
         free = np.zeros(new, np.int32)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from core.dwell.prefetch import prefetch_row
+
 # places in `cursor`, the decoder's own counters
 NEXT = 0  # next signal to take
 OUT = 1  # stays written
@@ -30,10 +32,11 @@ TICK_SHIFT = 20
 # bits of `flags` of a stay
 FORCED_FLAG = 1
 
+AHEAD = 6  # signals between asking for a device's record and using it
 NOTHING = -1  # lane of the node before the first stay; parent of that node
 NO_SCORE = -(1 << 30)
 UNDECODABLE = -(1 << 20)
-GAP_MOST = (1 << 31) - 1
+GAP_MOST = (1 << 30) - 1  # microseconds, 18 minutes: two of them add up within 32 bits
 GAP_SHIFT = 17
 LEAD_SHIFT = 5
 ZONE_KIND = 0
@@ -43,7 +46,7 @@ SILENCE = 1
 ANCHOR_DOWN = 2
 STORE_CLOSED = 4
 WARM_1, WARM_2, WARM_3 = 2, 6, 14  # steps after which the mean gap moves by 1/4, 1/8, 1/16 of a new gap
-NODES_A_STEP = 4  # taken from the free list at most: arrival, own node, own node of a forced decision, last stay
+NODES_A_STEP = 4  # nodes taken at most, beside one a lane: arrival, own node, that of a forced decision, last stay
 FIRM_LEAD = 16  # of the tabled leads (eighths of a nat): 2 nats, the leading zone is right 7 times in 8
 OFFSET_UNITS = 8  # offsets are summed in eighths of a dB
 OFFSET_MOST = 8 * 20  # a single reading counts for at most 20 dB: reflections are no offset
@@ -89,9 +92,13 @@ def decode(
     top_row = level.shape[1] - 1
     last_bin = penalty.size - 1
     last_lead = posterior.size - 1
-    doubt = rule["doubt"]
+    doubt = np.int32(rule["doubt"])
+    zero = np.int32(0)  # numba computes in 64 bits unless told otherwise, which halves the lanes per instruction
+    most = np.int32(GAP_MOST)
     room = rule["undecided_stays"] + 8  # rows that one step can write: all undecided stays, the last, the store visit
     for index in range(cursor[NEXT], signals.size):
+        if index + AHEAD < signals.size:
+            prefetch_row(state, signals[index + AHEAD]["device"])
         signal = signals[index]
         place = signal["device"]
         device = state[place]
@@ -102,7 +109,7 @@ def decode(
             if fade > 0 and now >> TICK_SHIFT != cursor[TICK]:
                 cursor[TICK] = now >> TICK_SHIFT
                 _watch(tables, fade, watch, present, silence)
-            if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
+            if cursor[FREE] < lanes + NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = index
                 return False
             gap = now - device["last_at"]
@@ -115,7 +122,12 @@ def decode(
                 _arrive(device, nodes, free, silence, rule, cursor, now)
             else:
                 node = device["node"]
-                start = device["start"]
+                since = device["since"]
+                early = device["early"]
+                late = device["late"]
+                gaps = device["gap"]
+                marks = device["mark"]
+                sures = device["mark_sure"]
                 best = device["best"]
                 top = score[0]
                 for lane in range(1, lanes):
@@ -134,14 +146,18 @@ def decode(
                 device["firm"] = lead >= FIRM_LEAD
                 device["step_signals"] = 0
                 cost = penalty[min(gap >> GAP_SHIFT, last_bin)]
-                bar = top - cost  # who lies below does better by coming from the best zone now
-                resets = 0
-                moves = 0
+                bar = np.int32(top - cost)  # who lies below does better by coming from the best spot now
+                passed = np.int32(now - device["step_at"])
+                device["since_most"] += passed
+                if device["since_most"] > GAP_MOST:
+                    _keep_starts(device, nodes, free, cursor, passed)
                 own = node[best]
+                resets = np.int32(0)
+                moves = np.int32(0)
                 for lane in range(lanes):
                     low = score[lane] < bar
-                    resets += low
-                    moves += low & (node[lane] != own)
+                    resets = np.int32(resets + np.int32(low))
+                    moves = np.int32(moves + np.int32(low & (node[lane] != own)))
                 if resets > 0 and nodes[own]["lane"] != best:
                     own = _own(device, nodes, free, cursor, best)
                     moves = resets
@@ -151,32 +167,34 @@ def decode(
                             _leave(device, nodes, free, cursor, lane)
                             node[lane] = own
                             nodes[own]["lanes"] += 1
+                start = np.int32(-cost)
+                first = np.int32(gap)
+                leader = np.int32(best)
                 heard = device["heard"]
                 sure = device["sure"]
-                early = device["early"]
-                late = device["late"]
                 for lane in range(lanes):
-                    margin = score[lane] - bar
-                    since = now - start[lane]
-                    low = margin < 0
-                    reach = gap if margin < -doubt else min(since + early[lane], GAP_MOST)
+                    margin = np.int32(score[lane] - bar)
+                    low = margin < zero
+                    age = min(np.int32(since[lane] + passed), most)
+                    reach = first if margin < -doubt else min(np.int32(age + early[lane]), most)
+                    seen = age if (margin < doubt) & (np.int32(lane) != leader) else late[lane]
                     early[lane] = reach if low else early[lane]
-                    seen = min(since, GAP_MOST) if (margin < doubt) & (lane != best) else late[lane]
-                    late[lane] = 0 if low else seen
-                    score[lane] = max(margin, 0) - cost + silence[lane]
-                    start[lane] = now if low else start[lane]
-                    device["gap"][lane] = gap if low else device["gap"][lane]
-                    device["mark"][lane] = heard if low else device["mark"][lane]
-                    device["mark_sure"][lane] = sure if low else device["mark_sure"][lane]
+                    late[lane] = zero if low else seen
+                    since[lane] = zero if low else age
+                    gaps[lane] = first if low else gaps[lane]
+                    marks[lane] = heard if low else marks[lane]
+                    sures[lane] = sure if low else sures[lane]
+                    score[lane] = np.int32(np.int32(max(margin, zero) + start) + silence[lane])
+                device["step_at"] = now
                 if moves > 0:
                     _settle(place, device, nodes, free, zone_of, out, cursor)
                     if device["nodes"] > rule["undecided_stays"]:
-                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap, now)
+                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap)
                 if now >= device["check_at"]:
                     device["check_at"] = now + rule["undecided_us"] // 4
                     ended = _first_end(device, nodes, best)
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
-                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap, now)
+                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap)
                 _learn_gap(device, rule, gap)
                 present[best] += device["firm"]
                 device["blind"] = fade > 0 and watch[WEIGHT, tables.main[best]] == 0
@@ -196,7 +214,7 @@ def decode(
             device["offset_count"] += 1
         row = min(max(signal["rssi_dbm"] - device["offset_db"] - rssi_floor, 0), top_row)
         for lane in range(lanes):
-            score[lane] += level[anchor, row, lane]
+            score[lane] = np.int32(score[lane] + np.int32(level[anchor, row, lane]))
     cursor[NEXT] = signals.size
     return True
 
@@ -223,12 +241,13 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     for lane in range(silence.size):
         device["score"][lane] = silence[lane]
         device["node"][lane] = root
-        device["start"][lane] = now
+        device["since"][lane] = 0
         device["gap"][lane] = 0
         device["early"][lane] = before
         device["late"][lane] = 0
         device["mark"][lane] = 0
         device["mark_sure"][lane] = 0
+    device["since_most"] = 0
     device["root"] = root
     device["nodes"] = 1
     device["best"] = 0
@@ -253,7 +272,7 @@ def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> int:
     nodes[own]["parent"] = parent
     nodes[own]["lanes"] = 1
     nodes[own]["children"] = 0
-    nodes[own]["start"] = device["start"][lane]
+    nodes[own]["start"] = device["step_at"] - device["since"][lane]
     nodes[own]["gap"] = device["gap"][lane]
     nodes[own]["early"] = device["early"][lane]
     nodes[own]["late"] = device["late"][lane]
@@ -265,6 +284,20 @@ def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> int:
     device["node"][lane] = own
     device["nodes"] += 1
     return own  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def _keep_starts(device: Any, nodes: Any, free: Any, cursor: Any, passed: Any) -> None:
+    """Give stays that become too old for 32 bits of `since` a node, which keeps their start."""
+    oldest = 0
+    for lane in range(device["score"].size):
+        if nodes[device["node"][lane]]["lane"] != lane:
+            age = passed + device["since"][lane]
+            if age > GAP_MOST:
+                _own(device, nodes, free, cursor, lane)
+            else:
+                oldest = max(oldest, age)
+    device["since_most"] = oldest
 
 
 @njit(cache=True, nogil=True)
@@ -434,7 +467,7 @@ def _first_end(device: Any, nodes: Any, lane: int) -> int:
         before = nodes[at]["start"] - nodes[at]["gap"]
         at = nodes[at]["parent"]
     else:
-        before = device["start"][lane] - device["gap"][lane]
+        before = device["step_at"] - device["since"][lane] - device["gap"][lane]
     ended = device["last_at"]
     while at != root:
         ended = before
@@ -457,7 +490,6 @@ def _force(
     cursor: Any,
     cost: int,
     gap: int,
-    now: int,
 ) -> None:
     """Decide for the best path: every lane off it starts anew from the best zone, as if it had just left it."""
     best = device["best"]
@@ -473,7 +505,7 @@ def _force(
             _leave(device, nodes, free, cursor, lane)
             device["node"][lane] = own
             device["score"][lane] = silence[lane] - cost
-            device["start"][lane] = now
+            device["since"][lane] = 0
             device["gap"][lane] = gap
             device["early"][lane] = gap
             device["late"][lane] = 0
@@ -569,7 +601,7 @@ def close_silent(
     for place in range(cursor[NEXT], count):
         device = state[place]
         if device["open"] and frontier - device["last_at"] > device["timeout"]:
-            if cursor[FREE] < NODES_A_STEP or out.size - cursor[OUT] < room:
+            if out.size - cursor[OUT] < room or cursor[FREE] < NODES_A_STEP:
                 cursor[NEXT] = place
                 return False
             why = ANCHOR_DOWN if device["blind"] and closed_by == SILENCE else closed_by

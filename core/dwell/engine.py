@@ -162,11 +162,13 @@ class StoreEngine:
         place = np.cumsum(here) - 1
         now = state[chosen]
         tabled = self._decoder.tables
-        presence_kernels.zone_starts(now, self._decoder.nodes, tabled.zone_of)
+        starts = np.zeros((len(now), tabled.lanes), np.int64)
+        presence_kernels.zone_starts(now, self._decoder.nodes, tabled.zone_of, starts)
         presence_kernels.carry_on(
             held,
             place[held["device"]],
             now,
+            starts,
             tabled.level,
             self._decoder.silence,
             tabled.penalty,
@@ -174,7 +176,7 @@ class StoreEngine:
             self._decoder.rules,
         )
         still = self._reorder.newest_us - now["last_at"] <= now["timeout"]
-        return _presence_rows(now[still], chosen[still], tabled)
+        return _presence_rows(now[still], starts[still], chosen[still], tabled)
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -314,7 +316,9 @@ def _fingerprint(plan: StorePlan, model: Model, settings: Settings) -> bytes:
     return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
 
 
-def _presence_rows(now: NDArray[Any], index: NDArray[Any], tabled: Tables) -> PresenceArray:
+def _presence_rows(
+    now: NDArray[Any], starts: NDArray[np.int64], index: NDArray[Any], tabled: Tables
+) -> PresenceArray:
     """Make PRESENCE rows of device records."""
     best = np.zeros(len(now), np.int64)
     lead = np.zeros(len(now), np.int64)
@@ -325,6 +329,6 @@ def _presence_rows(now: NDArray[Any], index: NDArray[Any], tabled: Tables) -> Pr
     rows["arrived_at"] = now["arrived_at"] * NS_PER_US
     rows["last_signal_at"] = now["last_at"] * NS_PER_US
     if len(now):
-        rows["in_zone_since"] = np.take_along_axis(now["start"], best[:, None], axis=1)[:, 0] * NS_PER_US
+        rows["in_zone_since"] = np.take_along_axis(starts, best[:, None], axis=1)[:, 0] * NS_PER_US
     rows["confidence"] = tabled.posterior[np.minimum(lead >> LEAD_SHIFT, LEAD_BINS - 1)] / SURE_UNIT
     return rows

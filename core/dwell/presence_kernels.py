@@ -19,6 +19,7 @@ def carry_on(
     signals: Any,
     rows: Any,
     state: Any,
+    starts: Any,
     level: Any,
     silence: Any,
     penalty: Any,
@@ -27,12 +28,13 @@ def carry_on(
 ) -> None:
     """Advance copies of device records over signals (sorted, microseconds); `rows` are places in `state`.
 
-    `start` of the copies is that of the zone visit, see `zone_starts`.
+    starts : int64 (devices, lanes), when each lane's path entered the lane's zone, see `zone_starts`; updated
     """
     rule = rules[0]
     lanes = silence.size
     for index in range(signals.size):
         device = state[rows[index]]
+        start = starts[rows[index]]
         signal = signals[index]
         score = device["score"]
         now = signal["ts"]
@@ -40,7 +42,7 @@ def carry_on(
         if not device["open"] or gap > device["timeout"] or now - device["arrived_at"] >= rule["visit_max_us"]:
             for lane in range(lanes):
                 score[lane] = silence[lane]
-                device["start"][lane] = now
+                start[lane] = now
             device["open"] = 1
             device["arrived_at"] = now
             device["step_at"] = now
@@ -57,12 +59,12 @@ def carry_on(
             if score[device["best"]] == top:
                 best = device["best"]
             device["best"] = best
-            since = device["start"][best]
+            since = start[best]
             cost = penalty[min(gap >> GAP_SHIFT, penalty.size - 1)]
             for lane in range(lanes):
                 margin = score[lane] - top + cost
                 begun = since if zone_of[lane] == zone_of[best] else now
-                device["start"][lane] = begun if margin < 0 else device["start"][lane]
+                start[lane] = begun if margin < 0 else start[lane]
                 score[lane] = max(margin, 0) - cost + silence[lane]
             device["step_at"] = now
         device["last_at"] = now
@@ -72,21 +74,23 @@ def carry_on(
 
 
 @njit(cache=True, nogil=True)
-def zone_starts(state: Any, nodes: Any, zone_of: Any) -> None:
-    """In copies of device records, set `start` of each lane to when its path entered the lane's zone."""
+def zone_starts(state: Any, nodes: Any, zone_of: Any, starts: Any) -> None:
+    """Write when each lane's path entered the lane's zone: starts int64 (devices, lanes), microseconds."""
     for place in range(state.size):
         device = state[place]
         for lane in range(zone_of.size):
             if not device["open"]:
                 continue
             at = device["node"][lane]
+            starts[place, lane] = device["step_at"] - device["since"][lane]
             if nodes[at]["lane"] == lane:
+                starts[place, lane] = nodes[at]["start"]
                 at = nodes[at]["parent"]
             while at != OUTSIDE and nodes[at]["lane"] != OUTSIDE and zone_of[nodes[at]["lane"]] == zone_of[lane]:
-                device["start"][lane] = nodes[at]["start"]
+                starts[place, lane] = nodes[at]["start"]
                 at = nodes[at]["parent"]
             if at == OUTSIDE:  # its path has been in this zone since before what is undecided
-                device["start"][lane] = device["visit_start"]
+                starts[place, lane] = device["visit_start"]
 
 
 @njit(cache=True, nogil=True)

@@ -43,8 +43,8 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
     model = random_model(plan, seed)
     signals = noise(plan, seed, 300, devices=1, gap_s=0.3)
     never_leave = Settings(
-        silence_ns=1_800 * 10**9,
-        silence_max_ns=1_800 * 10**9,
+        silence_ns=1_000 * 10**9,
+        silence_max_ns=1_000 * 10**9,
         stay_min_ns=0,
         undecided_stays=4096,
         undecided_ns=10**15,
@@ -173,3 +173,20 @@ def test_left_at_is_the_last_signal_and_bounds_hold_the_estimate() -> None:
         assert visit["entered_earliest"] <= visit["entered_at"] <= visit["entered_latest"]
         assert visit["left_earliest"] <= visit["left_at"] <= visit["left_latest"]
         assert 0 < visit["confidence"] <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stays_longer_than_32_bits_of_microseconds_keep_their_start(seed: int) -> None:
+    plan = grid_plan(4)
+    model = random_model(plan, seed + 40)
+    signals = noise(plan, seed, 300, devices=1, gap_s=40.0)
+    assert (signals["ts"][-1] - signals["ts"][0]) / 1e9 > 6 * 3600
+    never_leave = Settings(
+        silence_ns=1_000 * 10**9,
+        silence_max_ns=1_000 * 10**9,
+        undecided_ns=10**15,
+        undecided_stays=4096,
+        deaf_nats=0,
+    )
+    rules = Rules(silence_us=1_000_000_000, silence_max_us=1_000_000_000, undecided_us=10**12)
+    assert rows_of(run(plan, signals, model, never_leave), 0) == told(plan, signals, model, 0, rules)

@@ -90,7 +90,7 @@ def test_presence_is_the_causal_lead_of_the_oracle(seed: int) -> None:
 
 
 def test_a_store_visit_of_more_than_a_day_is_cut() -> None:
-    engine = StoreEngine(grid_plan(1), settings=Settings(silence_ns=1_800 * 10**9, silence_max_ns=1_800 * 10**9))
+    engine = StoreEngine(grid_plan(1), settings=Settings(silence_ns=1_000 * 10**9, silence_max_ns=1_000 * 10**9))
     engine.device_index(pseudonyms(1))
     signals = np.zeros(200, SIGNAL)
     signals["ts"] = START_NS + 900 * 10**9 * np.arange(200)

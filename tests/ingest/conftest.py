@@ -1,6 +1,7 @@
 """A store in a database, and an ingest in a thread of the test."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from ingest.feed import to_signals
 from ingest.settings import Settings
 from ingest.worker import run
 from storage.connect import connect
+from storage.ingest_status import load_status
 from storage.stores import adopt_plans, save_plan
 from tests.ingest import world
 from tests.ingest.edge_double import EdgeDouble
@@ -84,6 +86,13 @@ def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> I
     assert not thread.is_alive(), "ingest does not end"
     if raised:
         raise raised[0]
+
+
+def await_listening(database_url: str) -> None:
+    """Wait until ingest has subscribed: what a test publishes without an outbox before that is heard by nobody."""
+    with connect(database_url) as connection:
+        while (status := load_status(connection)) is None or not status.broker_connected:
+            time.sleep(0.01)
 
 
 @pytest.fixture

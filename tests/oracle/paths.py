@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.oracle.viterbi import STEP_US, Heard, World, leader
 
-LONGEST = 2**31 - 1
+LONGEST = 2**30 - 1
 
 
 class Rules(NamedTuple):
