@@ -103,19 +103,13 @@ class Settings:
         if not NS_PER_US <= self.step_ns <= STEP_NS_MAX:
             raise ConfigurationError("step_ns lies between a microsecond and a second.")
         if not self.step_ns <= self.silence_ns <= self.silence_max_ns <= SILENCE_NS_MAX:
-<<<<<<< HEAD
-            raise ConfigurationError("step_ns <= silence_ns <= silence_max_ns <= 30 minutes does not hold.")
+            raise ConfigurationError("step_ns <= silence_ns <= silence_max_ns <= 1,000 s does not hold.")
         if min(self.lateness_ns, self.patience_ns, self.quiet_ns, self.stay_min_ns, self.undecided_ns) < 0:
             raise ConfigurationError(
                 "lateness_ns, patience_ns, quiet_ns, stay_min_ns, undecided_ns are not negative."
             )
         if self.held_signals < 1:
             raise ConfigurationError("held_signals is at least 1.")
-=======
-            raise ConfigurationError("step_ns <= silence_ns <= silence_max_ns <= 1,000 s does not hold.")
-        if self.lateness_ns < 0 or self.patience_ns < 0 or self.stay_min_ns < 0 or self.undecided_ns < 0:
-            raise ConfigurationError("lateness_ns, patience_ns, stay_min_ns and undecided_ns are not negative.")
->>>>>>> 5b9c2f7a62c170f94c3b6748d2f42bb21db3865b
         if not (
             self.stay_mean_s > 0
             and 0 <= self.evidence_weight <= 1
