@@ -18,7 +18,7 @@ from core.dwell import snapshot as snapshots
 from core.dwell.engine import StoreEngine
 from core.errors import SnapshotError
 from core.floorplan import StorePlan
-from core.limits import NS_PER_S, NS_PER_US
+from core.limits import NS_PER_S, NS_PER_US, PSEUDONYM_BYTES, RSSI_MIN_DBM
 from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArray
 from core.wire import Batch, decode
 from storage.connect import Connection, in_transaction
@@ -242,6 +242,19 @@ def restore(connection: Connection, store_no: int) -> StoreFeed:
         before = Progress(snapshot.log_no, snapshot.decoded, snapshot.late, snapshot.repeated, None)
         return StoreFeed(then[-1], engine, snapshot.log_no, before)
     return StoreFeed(plans[0], StoreEngine(plans[0].plan), plans[0].log_no)
+
+
+def warm(plan: StorePlan) -> None:
+    """Let numba compile or load what an engine of this size needs, so that the first signals do not wait for it."""
+    engine = StoreEngine(plan)
+    devices = engine.device_index(np.zeros((1, PSEUDONYM_BYTES), np.uint8))
+    signals = np.zeros(2, SIGNAL)
+    signals["device"] = devices[0]
+    signals["rssi_dbm"] = RSSI_MIN_DBM
+    signals["ts"] = [NS_PER_S, 10_000 * NS_PER_S]  # far enough apart for a whole visit to be decided
+    engine.push(signals)
+    engine.presence()
+    engine.finish()
 
 
 def to_signals(batch: Batch, plan: StorePlan, engine: StoreEngine) -> SignalArray:

@@ -18,7 +18,7 @@ from tenacity.nap import sleep_using_event
 from core.errors import ConfigurationError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
 from ingest.cursors import Parked, bounded, parked_count
-from ingest.feed import StoreFeed, restore
+from ingest.feed import StoreFeed, restore, warm
 from ingest.messages import Arrival, read
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
@@ -127,6 +127,11 @@ class _Worker:
         self._say_back("database")
         _log.info("ingest has the database", timescaledb=version, edition=edition.value)
         self._directory.adopt(connection)
+        if not self._feeds:  # a fresh process
+            for plan in {
+                len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()
+            }.values():
+                warm(plan)
         replayed = 0
         for adopted in self._directory.plans.values():
             feed = self._feed(connection, adopted.store_no)
