@@ -262,6 +262,7 @@ class _Worker:
         self._retrying(meanwhile)(self._subscriber.connect)
         if self._subscriber.connected:
             self._say_back("broker")
+            self._write_status(connection)
 
     def _claim(self, connection: Connection) -> bool:
         """Wait until no other ingest writes to this database; standing by like this is allowed."""

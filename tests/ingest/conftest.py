@@ -1,6 +1,7 @@
 """A store in a database, and an ingest in a thread of the test."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from ingest.feed import to_signals
 from ingest.settings import Settings
 from ingest.worker import run
 from storage.connect import connect
+from storage.ingest_status import load_status
 from storage.stores import adopt_plans, save_plan
 from tests.ingest import world
 from tests.ingest.edge_double import EdgeDouble
@@ -61,8 +63,13 @@ def store(database_url: str) -> Store:
 
 
 @contextmanager
-def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> Iterator[threading.Event]:
-    """Run an ingest until the block ends; what it raises is raised there."""
+def ingesting(
+    database_url: str, mqtt_url: str, settings: Settings = QUICK, *, subscribed: bool = True
+) -> Iterator[threading.Event]:
+    """Run an ingest until the block ends; what it raises is raised there.
+
+    With `subscribed` the block begins when the broker keeps messages for it.
+    """
     settings = replace(settings, client_id=client_id(database_url))
     stop = threading.Event()
     raised: list[BaseException] = []
@@ -75,8 +82,11 @@ def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> I
             stop.set()
 
     thread = threading.Thread(target=work, name="ingest of a test")
+    begun = time.time_ns()
     thread.start()
     try:
+        if subscribed:
+            await_subscription(database_url, begun, stop)
         yield stop
     finally:
         stop.set()
@@ -84,6 +94,15 @@ def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> I
     assert not thread.is_alive(), "ingest does not end"
     if raised:
         raise raised[0]
+
+
+def await_subscription(database_url: str, begun: int, stop: threading.Event) -> None:
+    """Wait until an ingest that was started after `begun` (ns) says that it has the broker."""
+    with connect(database_url) as connection:
+        while not stop.wait(0.02):
+            status = load_status(connection)
+            if status is not None and status.broker_connected and status.started_at >= begun // 1_000 * 1_000:
+                return
 
 
 @pytest.fixture

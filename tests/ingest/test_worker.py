@@ -224,6 +224,8 @@ def test_an_unknown_store_is_told_and_nothing_is_lost_once_its_plan_is_there(
             save_plan(connection, world.floor_plan(name))
             edge.drain()
             assert tally(connection, name) == Tally(2, 2, 0, 0, 0)
+        with connect(database_url) as connection:
+            assert connection.execute("select decoded from engine_progress").fetchall() == [(2,)]
     finally:
         edge.close()
 
@@ -306,17 +308,23 @@ def test_a_plan_that_changes_is_taken_into_use_in_the_order_of_the_log(
 
 
 def test_a_database_without_migrations_says_what_to_run(empty_database_url: str, mqtt_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="sojourn migrate"), ingesting(empty_database_url, mqtt_url) as stop:
+    with (
+        pytest.raises(ConfigurationError, match="sojourn migrate"),
+        ingesting(empty_database_url, mqtt_url, subscribed=False) as stop,
+    ):
         stop.wait(20)
 
 
 def test_a_url_that_is_no_brokers_is_said(database_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="mqtt://"), ingesting(database_url, "http://127.0.0.1"):
+    with (
+        pytest.raises(ConfigurationError, match="mqtt://"),
+        ingesting(database_url, "http://127.0.0.1", subscribed=False),
+    ):
         pass
 
 
 def test_a_second_ingest_stands_by_and_takes_over(store: Store, mqtt_url: str, edge: EdgeDouble) -> None:
-    with ingesting(store.url, mqtt_url) as first, ingesting(store.url, mqtt_url):
+    with ingesting(store.url, mqtt_url) as first, ingesting(store.url, mqtt_url, subscribed=False):
         edge.send(*walks(7, BOOT, batches=5))
         edge.drain()
         first.set()
