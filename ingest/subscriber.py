@@ -109,6 +109,8 @@ class _Connection:
                 connection.shutdown(socket.SHUT_RDWR)  # else paho would wait until its keepalive runs out
         self.client.loop_stop()
         self.lost.set()
+        # without its way back to us the client ends with this object, and closes the sockets it still has
+        self.client.on_connect = self.client.on_subscribe = self.client.on_disconnect = None
 
     def _await(self, event: threading.Event, otherwise: str) -> None:
         deadline = time.monotonic() + _ANSWER_S

@@ -131,9 +131,13 @@ class _Worker:
         self._say_back("database")
         _log.info("ingest has the database", timescaledb=version, edition=edition.value)
         self._directory.adopt(connection)
-        sizes = {len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()}
-        for plan in sizes.values():  # half a minute the very first time; before anybody is told that ingest listens
-            compile_kernels(plan)
+        if (
+            not self._feeds
+        ):  # a fresh process; half a minute the very first time, so before anybody hears that it listens
+            for plan in {
+                len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()
+            }.values():
+                compile_kernels(plan)
         replayed = 0
         for adopted in self._directory.plans.values():
             feed = self._feed(connection, adopted.store_no)
@@ -264,6 +268,7 @@ class _Worker:
         self._retrying(meanwhile)(self._subscriber.connect)
         if self._subscriber.connected:
             self._say_back("broker")
+            self._write_status(connection)
 
     def _claim(self, connection: Connection) -> bool:
         """Wait until no other ingest writes to this database; standing by like this is allowed."""

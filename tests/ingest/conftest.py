@@ -63,8 +63,13 @@ def store(database_url: str) -> Store:
 
 
 @contextmanager
-def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> Iterator[threading.Event]:
-    """Run an ingest until the block ends; what it raises is raised there."""
+def ingesting(
+    database_url: str, mqtt_url: str, settings: Settings = QUICK, *, subscribed: bool = True
+) -> Iterator[threading.Event]:
+    """Run an ingest until the block ends; what it raises is raised there.
+
+    With `subscribed` the block begins when the broker keeps messages for it.
+    """
     settings = replace(settings, client_id=client_id(database_url))
     stop = threading.Event()
     raised: list[BaseException] = []
@@ -77,8 +82,11 @@ def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> I
             stop.set()
 
     thread = threading.Thread(target=work, name="ingest of a test")
+    begun = time.time_ns()
     thread.start()
     try:
+        if subscribed:
+            await_subscription(database_url, begun, stop)
         yield stop
     finally:
         stop.set()
@@ -88,11 +96,13 @@ def ingesting(database_url: str, mqtt_url: str, settings: Settings = QUICK) -> I
         raise raised[0]
 
 
-def await_listening(database_url: str) -> None:
-    """Wait until ingest has subscribed: what a test publishes without an outbox before that is heard by nobody."""
+def await_subscription(database_url: str, begun: int, stop: threading.Event) -> None:
+    """Wait until an ingest that was started after `begun` (ns) says that it has the broker."""
     with connect(database_url) as connection:
-        while (status := load_status(connection)) is None or not status.broker_connected:
-            time.sleep(0.01)
+        while not stop.wait(0.02):
+            status = load_status(connection)
+            if status is not None and status.broker_connected and status.started_at >= begun // 1_000 * 1_000:
+                return
 
 
 @pytest.fixture

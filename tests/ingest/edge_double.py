@@ -104,6 +104,7 @@ class EdgeDouble:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_connect = self._client.on_message = self._client.on_publish = None
 
     def _on_connect(self, *_told: object) -> None:
         self._client.subscribe(self.topic("committed"), qos=1)

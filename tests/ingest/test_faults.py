@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +18,11 @@ from core.wire import encode
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
 from storage.connect import connect
-from storage.ingest_status import load_status
 from storage.migrate import migrate
 from storage.signal_log import tally
 from tests.fix_proxy import TcpProxy
 from tests.ingest import world
-from tests.ingest.conftest import QUICK, Store, add_store, client_id, ingesting
+from tests.ingest.conftest import QUICK, Store, add_store, await_subscription, client_id, ingesting
 from tests.ingest.edge_double import EdgeDouble
 from tests.ingest.killed_worker import PLACES
 from tests.ingest.world import cold_replay, stored_visits, walks
@@ -91,9 +91,7 @@ def test_what_was_not_acknowledged_comes_again_without_any_outbox(
 ) -> None:
     sent = list(walks(17, b"\1" * 16, batches=60))
     with doomed(store, mqtt_url, place, 3):
-        with connect(store.url) as connection:  # the broker keeps messages from the subscription on
-            while (status := load_status(connection)) is None or not status.broker_connected:
-                time.sleep(0.05)
+        await_subscription(store.url, 0, threading.Event())
         for payload in sent:
             edge.publish("signals", payload)
         edge.await_acknowledged(60)
@@ -124,6 +122,28 @@ def test_the_database_is_stopped_and_started(own_database: Postgres, mqtt_url: s
             edge.drain()
         with connect(store.url) as connection:
             assert connection.execute("select count(*) from presence").fetchone() == (12,), "unlogged, written anew"
+        check(store, sent)
+    finally:
+        edge.close()
+
+
+def test_what_the_database_did_not_take_comes_again_without_any_outbox(own_database: Postgres, mqtt_url: str) -> None:
+    migrate(own_database.dsn())
+    store = add_store(own_database.dsn())
+    sent = list(walks(18, b"\1" * 16, batches=60))
+    edge = EdgeDouble(mqtt_url, store.id)
+    try:
+        with ingesting(store.url, mqtt_url):
+            for number, payload in enumerate(sent):
+                edge.publish("signals", payload)
+                if number == 30:
+                    edge.await_acknowledged(31)
+                    own_database.kill()
+            edge.await_acknowledged(60)
+            own_database.start()
+            with connect(store.url) as connection:
+                while tally(connection, store.id).batches < 60:
+                    time.sleep(0.05)
         check(store, sent)
     finally:
         edge.close()
@@ -252,7 +272,7 @@ def test_ingest_says_once_that_a_server_is_away(
     store: Store, own_broker: Mosquitto, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own_broker.stop()
-    with ingesting(store.url, own_broker.url) as stop:
+    with ingesting(store.url, own_broker.url, subscribed=False) as stop:
         assert not stop.wait(2.0)
         own_broker.start()
         edge = EdgeDouble(own_broker.url, store.id)
@@ -266,7 +286,7 @@ def test_ingest_says_once_that_a_server_is_away(
 
 def test_ingest_ends_at_once_while_everything_is_away(store: Store, own_broker: Mosquitto) -> None:
     own_broker.stop()
-    with ingesting(store.url, own_broker.url) as stop:
+    with ingesting(store.url, own_broker.url, subscribed=False) as stop:
         assert not stop.wait(0.5)
         begun = time.monotonic()
         stop.set()

@@ -16,7 +16,7 @@ from storage.ingest_status import load_status
 from storage.signal_log import Tally, tally
 from storage.stores import save_plan
 from tests.ingest import world
-from tests.ingest.conftest import QUICK, Store, await_listening, ingesting
+from tests.ingest.conftest import QUICK, Store, ingesting
 from tests.ingest.edge_double import EdgeDouble
 from tests.ingest.world import batch, cold_replay, digests, stored_visits, walks
 
@@ -50,7 +50,6 @@ def test_signals_become_visits(store: Store, mqtt_url: str, edge: EdgeDouble) ->
 def test_batches_that_come_again_count_once(store: Store, mqtt_url: str, edge: EdgeDouble) -> None:
     sent = list(walks(2, BOOT, batches=10))
     with ingesting(store.url, mqtt_url):
-        await_listening(store.url)
         edge.send(*sent)
         edge.drain()
         words = len(edge.committed)
@@ -69,7 +68,6 @@ def test_a_gap_is_not_skipped_and_closes_when_the_missing_one_comes(
 ) -> None:
     sent = list(walks(3, BOOT, batches=6))
     with ingesting(store.url, mqtt_url):
-        await_listening(store.url)
         for payload in (sent[0], sent[2], sent[3], sent[5]):
             edge.publish("signals", payload)
         edge.await_acknowledged(4)
@@ -92,7 +90,6 @@ def test_a_gap_is_not_skipped_and_closes_when_the_missing_one_comes(
 def test_more_gaps_than_memory_allows_come_from_the_outbox(store: Store, mqtt_url: str, edge: EdgeDouble) -> None:
     sent = list(walks(4, BOOT, batches=300))
     with ingesting(store.url, mqtt_url, replace(QUICK, parked_bytes=20_000, receive_maximum=16, commit_messages=8)):
-        await_listening(store.url)
         for payload in sent[1:]:
             edge.publish("signals", payload)
         edge.await_acknowledged(299)
@@ -115,7 +112,6 @@ def test_what_cannot_be_read_is_kept_as_a_dead_letter_and_the_rest_goes_on(
 ) -> None:
     unreadable = json.dumps({"v": 1, "boot": BOOT.hex(), "seq": 2, "t": "nonsense"}).encode()
     with ingesting(store.url, mqtt_url):
-        await_listening(store.url)
         edge.send(encode(batch(1, boot=BOOT)))
         edge.publish("signals", b"nonsense")
         edge.publish("signals", b"nonsense")
@@ -220,7 +216,6 @@ def test_an_unknown_store_is_told_and_nothing_is_lost_once_its_plan_is_there(
     edge = EdgeDouble(mqtt_url, name)
     try:
         with ingesting(database_url, mqtt_url), connect(database_url) as connection:
-            await_listening(database_url)
             edge.send(encode(batch(1, boot=BOOT)), encode(batch(2, boot=BOOT)))
             reason = "select reason, detail->>'hint' from dead_letter where store = %s"
             while (row := connection.execute(reason, [name]).fetchone()) is None:
@@ -229,6 +224,8 @@ def test_an_unknown_store_is_told_and_nothing_is_lost_once_its_plan_is_there(
             save_plan(connection, world.floor_plan(name))
             edge.drain()
             assert tally(connection, name) == Tally(2, 2, 0, 0, 0)
+        with connect(database_url) as connection:
+            assert connection.execute("select decoded from engine_progress").fetchall() == [(2,)]
     finally:
         edge.close()
 
@@ -264,7 +261,6 @@ def test_an_edge_that_was_gone_before_it_was_heard_is_no_edge(store: Store, mqtt
 def test_boots_beyond_those_told_are_told_when_they_send_again(store: Store, mqtt_url: str, edge: EdgeDouble) -> None:
     boots = [bytes([number]) * 16 for number in range(1, 12)]
     with ingesting(store.url, mqtt_url):
-        await_listening(store.url)
         for boot in boots:
             edge.send(encode(batch(1, boot=boot)))
             edge.drain()
@@ -312,17 +308,23 @@ def test_a_plan_that_changes_is_taken_into_use_in_the_order_of_the_log(
 
 
 def test_a_database_without_migrations_says_what_to_run(empty_database_url: str, mqtt_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="sojourn migrate"), ingesting(empty_database_url, mqtt_url) as stop:
+    with (
+        pytest.raises(ConfigurationError, match="sojourn migrate"),
+        ingesting(empty_database_url, mqtt_url, subscribed=False) as stop,
+    ):
         stop.wait(20)
 
 
 def test_a_url_that_is_no_brokers_is_said(database_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="mqtt://"), ingesting(database_url, "http://127.0.0.1"):
+    with (
+        pytest.raises(ConfigurationError, match="mqtt://"),
+        ingesting(database_url, "http://127.0.0.1", subscribed=False),
+    ):
         pass
 
 
 def test_a_second_ingest_stands_by_and_takes_over(store: Store, mqtt_url: str, edge: EdgeDouble) -> None:
-    with ingesting(store.url, mqtt_url) as first, ingesting(store.url, mqtt_url):
+    with ingesting(store.url, mqtt_url) as first, ingesting(store.url, mqtt_url, subscribed=False):
         edge.send(*walks(7, BOOT, batches=5))
         edge.drain()
         first.set()

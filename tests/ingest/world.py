@@ -113,7 +113,9 @@ def cold_replay(connection: Connection, store_no: int) -> set[tuple[Any, ...]]:
         while edges and edges[0].log_no < row.log_no:
             engine.expect(edges.pop(0).edge_no)
         if row.batch:
-            visits = engine.push(to_signals(decode(row.batch), plan, engine), source=row.edge_no)
+            visits = engine.push(
+                to_signals(decode(row.batch), plan, engine), source=row.edge_no, arrived_at=row.received_at
+            )
             found |= _rows(plan, visits, engine)
     return found
 
