@@ -26,7 +26,7 @@ NODE: Final = np.dtype(
         ("late", "<i4"),  # µs after it
         ("mark", "<i4"),  # signals of the store visit before the stay
         ("sure", "<i4"),  # certainty summed before the stay, 64ths of a signal
-        ("held", "<i4"),  # 1: a lane still runs the stay, 2: entry decided, 0: neither
+        ("held", "<i4"),  # 1 while a lane still runs the stay
         ("reserved", "<i8"),
     ],
 )

@@ -335,7 +335,6 @@ def _settle(place: int, device: Any, nodes: Any, free: Any, zone_of: Any, out: A
         while nodes[child]["parent"] != root:
             child = nodes[child]["parent"]
         _hold(device, nodes, child)
-        nodes[child]["held"] = 2  # its entry is decided: no later alternative counts
         if nodes[root]["lane"] == NOTHING:
             _begin(device, nodes, child)
         elif zone_of[nodes[root]["lane"]] != zone_of[nodes[child]["lane"]]:

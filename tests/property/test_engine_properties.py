@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -169,6 +169,9 @@ def test_every_visit_that_ended_before_decided_through_was_returned(seed: int, a
 
 @few
 @given(seed=seeds)
+@example(seed=4286)  # a forced decision while another path hangs on the leader's
+@example(seed=110)  # a stay that outgrows 32 bits of microseconds in the step that resets it
+@example(seed=12)  # an offset that moves between two signals of one time
 def test_the_engine_equals_the_oracle(seed: int) -> None:
     signals = scene(seed)
     engine = StoreEngine(PLAN, MODEL, ALONE)
