@@ -133,10 +133,9 @@ class _Worker:
         self._directory.adopt(connection)
         if (
             not self._feeds
-        ):  # a fresh process; half a minute the very first time, so before anybody hears that it listens
-            for plan in {
-                len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()
-            }.values():
+        ):  # a fresh process: it takes half a minute the very first time, and nobody waits for it yet
+            sizes = {len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()}
+            for plan in sizes.values():
                 compile_kernels(plan)
         replayed = 0
         for adopted in self._directory.plans.values():

@@ -1,6 +1,6 @@
 """The servers that Sojourn brings along, fetched once and kept in the private folder."""
 
-import tempfile
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +16,8 @@ def installed() -> Installed:
 
 
 @pytest.fixture(scope="session")
-def server_folder() -> Iterator[Path]:
-    """A folder for the data of session-wide servers, gone afterwards (pytest would keep three of them)."""
-    with tempfile.TemporaryDirectory(prefix="sojourn-tests-") as folder:
-        yield Path(folder)
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the data of session-wide servers, gone afterwards; a killed session's is swept by later ones."""
+    folder = tmp_path_factory.mktemp("servers")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

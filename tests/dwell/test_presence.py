@@ -52,9 +52,11 @@ def test_a_move_shows_before_the_lateness_bound_has_passed() -> None:
 def test_who_is_silent_for_longer_than_the_timeout_disappears() -> None:
     engine = engine_for()
     engine.push(ring(0, 0, device=0))
-    engine.push(ring(1, 59, device=1)[:30])  # the newest is 59 s after the last of device 0
+    engine.push(
+        ring(1, 60, device=1)[:30]
+    )  # the newest is 60 s after the last of device 0: not longer than the timeout
     assert engine.presence()["device"].tolist() == [0, 1]
-    engine.push(ring(1, 89, device=1)[:2])
+    engine.push(ring(1, 90, device=1)[:2])
     assert engine.presence()["device"].tolist() == [1]
 
 
@@ -99,3 +101,13 @@ def test_a_store_visit_of_more_than_a_day_is_cut() -> None:
     stores = visits[visits["kind"] == 1]
     assert (stores["left_at"] - stores["entered_at"]).max() < 24 * 3600 * 10**9
     assert [v.item() for v in stores["closed_by"]] == [4, 4, 5]
+
+
+def test_who_had_left_when_the_recording_ended_is_closed_by_silence() -> None:
+    engine = StoreEngine(grid_plan(4), settings=Settings(lateness_ns=0))
+    engine.device_index(pseudonyms(2))
+    engine.push(ring(0, 0, device=0))
+    engine.push(ring(1, 60, device=1))  # at the end the silence of device 0 is just as long as its timeout
+    visits = engine.finish()
+    closed = visits["closed_by"][(visits["kind"] == 1) & (visits["device"] == 0)]
+    assert closed.tolist() == [1]

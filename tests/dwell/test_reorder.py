@@ -89,6 +89,17 @@ def test_a_source_expected_later_holds_what_is_not_yet_released() -> None:
     assert reorder.late == 0
 
 
+def test_a_source_expected_later_is_waited_for_from_then_on() -> None:
+    reorder = Reorder(SETTINGS)
+    reorder.push(at(10, 400), 0)
+    assert seconds(reorder.release()) == [10]
+    reorder.expect(1)
+    reorder.push(at(500), 0)
+    assert seconds(reorder.release()) == []
+    reorder.push(at(701), 0)
+    assert seconds(reorder.release()) == [400, 500]
+
+
 def test_exact_repetitions_are_removed_and_counted_others_not() -> None:
     reorder = Reorder(SETTINGS)
     signals = at(1, 1, 1, 1, 1, 2)
