@@ -228,7 +228,7 @@ def _gaps(directory: Directory, arranged: Arranged[CursorKey, Arrival]) -> list[
 
 def _status(directory: Directory, said: Said) -> EdgeStatus:
     return EdgeStatus(
-        directory.plans[said.store].store_no, said.edge, msgspec.json.encode(said.status).decode(), said.received_at
+        directory.plans[said.store].store_no, said.edge, msgspec.to_builtins(said.status), said.received_at
     )
 
 

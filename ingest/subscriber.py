@@ -61,6 +61,7 @@ class _Connection:
         self, url: SplitResult, client_id: str, settings: Settings, messages: "queue.Queue[Message]"
     ) -> None:
         self.lost = threading.Event()
+        self.dropped = 0
         self._settings = settings
         self._messages = messages
         self._connected = threading.Event()
@@ -147,9 +148,12 @@ class _Connection:
         received = Message(message.topic, bytes(message.payload), time.time_ns(), message.mid, message.qos, self)
         try:
             self._messages.put_nowait(received)
-        except queue.Full:  # the broker sends more than ReceiveMaximum, or at QoS 0
-            _log.warning("the broker sends more than was asked for; the connection is closed and it sends again")
-            self.lost.set()
+        except queue.Full:
+            if message.qos == 0:  # whoever publishes like this accepts that messages are dropped
+                self.dropped += 1
+            else:
+                _log.warning("the broker sends more than was asked for; the connection is closed and it sends again")
+                self.lost.set()
 
 
 class Subscriber:
@@ -242,6 +246,8 @@ class Subscriber:
         """End the connection so that the broker sends again what was not acknowledged."""
         if self._connection is not None:
             self._connection.close()
+            if self._connection.dropped:
+                _log.warning("messages at QoS 0 were dropped", messages=self._connection.dropped)
             self._connection = None
         while True:
             try:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from core.limits import ID_CHARACTERS
 from storage.connect import Connection
 from storage.instants import to_datetime
+from storage.storable import cleaned, storable
 
 KEPT: Final = 100_000
 """About 50 MB; whoever floods the table loses its own oldest rows, not the disk."""
@@ -49,8 +50,8 @@ def save_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -> 
             [
                 (
                     to_datetime(letter.received_at),
-                    _storable(letter.store[:ID_CHARACTERS]),
-                    _storable(letter.edge[:ID_CHARACTERS]),
+                    storable(letter.store[:ID_CHARACTERS]),
+                    storable(letter.edge[:ID_CHARACTERS]),
                     None if letter.boot is None else UUID(bytes=letter.boot),
                     letter.sequence,
                     letter.reason,
@@ -77,25 +78,9 @@ def _bounded(detail: Mapping[str, object]) -> dict[str, object]:
     kept: dict[str, object] = {}
     size = 2
     for name, value in detail.items():
-        size += len(msgspec.json.encode({_storable(name): _clean(value)}))
+        size += len(msgspec.json.encode({storable(name): cleaned(value)}))
         if size > _DETAIL_BYTES:
             kept["cut"] = True
             break
-        kept[_storable(name)] = _clean(value)
+        kept[storable(name)] = cleaned(value)
     return kept
-
-
-def _clean(value: object) -> object:
-    """Return a JSON value whose text jsonb can hold."""
-    if isinstance(value, str):
-        return _storable(value)
-    if isinstance(value, (list, tuple)):
-        return [_clean(inner) for inner in value]
-    if isinstance(value, dict):
-        return {_storable(str(name)): _clean(inner) for name, inner in value.items()}
-    return value if value is None or isinstance(value, (bool, int, float)) else _storable(str(value))
-
-
-def _storable(text: str) -> str:
-    """Return text that PostgreSQL can hold: no NUL, no lone surrogate."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -228,17 +228,6 @@ def read(connection: Connection, store_no: int, *, after: int, most: int) -> lis
         return [LogRow(log_no, edge_no, to_ns(at), bytes(batch)) for log_no, edge_no, at, batch in cursor]
 
 
-def newest_log_numbers(connection: Connection) -> dict[int, int]:
-    """Return for every store the number of its last batch in the log; 0 where there is none."""
-    return dict(
-        connection.execute(
-            "select store.store_no, coalesce(newest.log_no, 0) from store left join lateral"
-            " (select log_no from signal_log where signal_log.store_no = store.store_no"
-            "   order by log_no desc limit 1) as newest on true"
-        ).fetchall()
-    )
-
-
 def tally(connection: Connection, store: str) -> Tally:
     """Count what the log of a store (by its id) holds; reads all of its rows, so it is for demos and checks."""
     row = connection.execute(_TALLY, {"store": store}).fetchone()

@@ -4,15 +4,17 @@ The number of a zone is its place in the plan, and visits keep that number: so t
 their places for good, and new ones come at the end. Anchors may change freely; the log keeps them by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from core.errors import FloorPlanError
 from core.floorplan import FloorPlan, StorePlan, dump_store, load_store
 from storage.connect import Connection, in_transaction
 from storage.instants import to_datetime
+from storage.storable import cleaned
 
 _REPLACE_ZONES = (
     "insert into zone (store_no, zone_no, id, name, kind) values (%s, %s, %s, %s, %s)"
@@ -52,11 +54,11 @@ class EdgeNumber:
 
 @dataclass(frozen=True)
 class EdgeStatus:
-    """What an edge said last: `status` is a JSON object, `at` when it came to ingest, ns."""
+    """What an edge said last: `status` becomes a JSON object, `at` is when it came to ingest, ns."""
 
     store_no: int
     edge: str
-    status: str
+    status: Mapping[str, object]
     at: int
 
 
@@ -157,8 +159,11 @@ def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> Non
     """Keep what edges said last; to be called inside a transaction, for edges that have a number."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "update edge set status = %s::jsonb, status_at = %s where store_no = %s and id = %s",
-            [(said.status, to_datetime(said.at), said.store_no, said.edge) for said in statuses],
+            "update edge set status = %s, status_at = %s where store_no = %s and id = %s",
+            [
+                (Jsonb(cleaned(dict(said.status))), to_datetime(said.at), said.store_no, said.edge)
+                for said in statuses
+            ],
         )
 
 
@@ -185,6 +190,8 @@ def _save_store(connection: Connection, store: StorePlan) -> bool:
         "select store_no, plan::text from store where id = %s for update", [store.id]
     ).fetchone()
     text = dump_store(store).decode()
+    if "\0" in "".join([store.label, *(zone.label for zone in store.zones)]):
+        raise FloorPlanError("A name holds a NUL character.", hint="Remove it.", where=f"store {store.id!r}")
     if found is None:
         row = connection.execute(
             "insert into store (id, name, timezone, plan) values (%s, %s, %s, %s::jsonb) returning store_no",

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 
 from core.errors import FloorPlanError
@@ -99,9 +100,19 @@ def test_edges_get_a_number_once(database_url: str) -> None:
         assert both[two].log_no > first[one].log_no
         assert edges_heard(connection, stored.store_no, after=0) == [both[one], both[two]]
         assert edges_heard(connection, stored.store_no, after=first[one].log_no) == [both[two]]
-        said = EdgeStatus(stored.store_no, "e1", '{"state":"online"}', 1_700_000_000_123_456_000)
+        said = EdgeStatus(
+            stored.store_no, "e1", {"state": "online", "anchors": ("a\0", "\ud800")}, 1_700_000_000_123_456_000
+        )
         in_transaction(connection, lambda c: save_statuses(c, [said]))
         row = connection.execute(
             "select status->>'state', (extract(epoch from status_at) * 1000000)::bigint from edge where id = 'e1'"
         ).fetchone()
+        anchors = connection.execute("select status->'anchors' from edge where id = 'e1'").fetchone()
     assert row == ("online", 1_700_000_000_123_456)
+    assert anchors == (["a", "?"],), "what jsonb cannot hold is left out"
+
+
+def test_a_name_that_cannot_be_stored_is_said(database_url: str) -> None:
+    named = msgspec.structs.replace(plan("a").stores[0], name="a\0")
+    with connect(database_url) as connection, pytest.raises(FloorPlanError, match="NUL"):
+        save_plan(connection, FloorPlan(stores=(named,)))
