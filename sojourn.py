@@ -10,7 +10,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from core.errors import SojournError
+from core.errors import ConfigurationError, SojournError
 
 app = typer.Typer(
     help="Signals from stores, turned into zone visits with honest dwell times and consented journeys.",
@@ -80,9 +80,13 @@ def floorplan_load(plan: PlanArgument, database_url: DatabaseUrl) -> None:
     """Write the stores of a floor plan to the database."""
     from simulators.replay_files import read_plan
     from storage.connect import connect
+    from storage.migrate import pending
     from storage.stores import save_plan
 
     with connect(database_url) as connection:
+        lacking = pending(connection)
+        if lacking:
+            raise ConfigurationError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
         changed = save_plan(connection, read_plan(plan))
     typer.echo(f"New or changed: {', '.join(changed)}" if changed else "Nothing changed.")
 

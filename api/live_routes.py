@@ -74,7 +74,7 @@ async def follow_store(
                 return
             if isinstance(news, LiveStateOut):
                 yield ServerSentEvent(
-                    event="state", id=str(news.as_of_us), raw_data=news.model_dump_json(), retry=RETRY_MS
+                    event="state", id=str(news.as_of_us), raw_data=_sent_now(news, service), retry=RETRY_MS
                 )
             else:
                 listening = news.listening if isinstance(news, Beat) else service.live.listening
@@ -83,6 +83,11 @@ async def follow_store(
                 )
     finally:
         service.live.leave(watcher)
+
+
+def _sent_now(state: LiveStateOut, service: Service) -> str:
+    """Return a state as JSON with the clock of now: pages set theirs by it, and a state may have been kept."""
+    return state.model_copy(update={"server_at_us": now_us(service)}).model_dump_json()
 
 
 def now_us(service: Service) -> int:

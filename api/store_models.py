@@ -252,7 +252,7 @@ class LiveStateOut(BaseModel):
 
     store: str
     as_of_us: int | None = Field(description="Newest signal reflected; null before the first")
-    server_at_us: int = Field(description="The server's clock when this state was read")
+    server_at_us: int = Field(description="The server's clock when this state was sent")
     sampled_signal_at_us: list[int] = Field(
         description="Times of some signals that no state before this one reflected"
     )

@@ -84,8 +84,9 @@ def run(
     plan = load(PLAN.read_bytes())
     home = home if home is not None else sojourn_home()
     try:
+        port = free_api_port(api_port, console)
         with _stoppable(), run_folder(home) as folder, running_servers(home, folder, console) as servers:
-            demo = _Demo(plan, folder, servers, console, free_api_port(api_port, console))
+            demo = _Demo(plan, folder, servers, console, port)
             return demo.run(for_s, as_json=as_json, seed=seed, shoppers=shoppers, history_s=history_s)
     except ChildDiedError as died:
         console.print(str(died), style="bold red")
@@ -144,6 +145,10 @@ class _Demo:
                 disposable=True,
             )
             self._await(processes, (self._simulated / "state.json").exists, "The simulated store does not start")
+        if self._servers.started:
+            self._console.print(
+                f"The broker listens on {self._servers.mqtt_url} for batches of your own (docs/wire.md)."
+            )
         self._console.print(f"Open [bold]http://{HOST}:{self._port}/[/bold] in a browser. Ctrl-C stops everything.")
 
     def _ready(self) -> bool:
@@ -164,6 +169,7 @@ class _Demo:
         with Screen(self._console, self._plan.stores[0].label) as screen:
             while until_s is None or time.monotonic() < until_s:
                 processes.check()
+                self._servers.check()
                 state = self._state()
                 screen.show(state, figures(connection, self._store), delays.percentiles(state.live_from_us))
                 time.sleep(_LOOK_S)
@@ -198,6 +204,7 @@ class _Demo:
         until_s = time.monotonic() + _ARRIVE_S
         while True:
             processes.check()
+            self._servers.check()
             now = figures(connection, self._store)
             if now is None:
                 raise UnavailableError("The store has vanished from the database.")

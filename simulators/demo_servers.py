@@ -34,6 +34,14 @@ class Servers(NamedTuple):
 
     database_url: str
     mqtt_url: str
+    started: tuple[Postgres | Mosquitto, ...] = ()
+
+    def check(self) -> None:
+        """Raise UnavailableError if a server that was started here ended by itself."""
+        for server in self.started:
+            if not server.running:
+                name = "database" if isinstance(server, Postgres) else "broker"
+                raise UnavailableError(f"The {name} of the demo ended by itself.", hint="Start the demo again.")
 
 
 @contextmanager
@@ -65,18 +73,23 @@ def running_servers(home: Path, folder: Path, console: Console) -> Iterator[Serv
     mqtt_url = os.environ.get("SOJOURN_MQTT_URL", "")
     with ExitStack() as stack:
         installed = None
+        started: list[Postgres | Mosquitto] = []
         if not (database_url and mqtt_url):
             installed = _provide(home, console)
         with _one_sentence():
             if installed is not None and not database_url:
-                database_url = stack.enter_context(Postgres(installed, folder / "database", sync_initdb=False)).dsn()
+                database = stack.enter_context(Postgres(installed, folder / "database", sync_initdb=False))
+                started.append(database)
+                database_url = database.dsn()
             else:
                 database_url = stack.enter_context(scratch_database(database_url))
             if installed is not None and not mqtt_url:
-                mqtt_url = stack.enter_context(Mosquitto(installed, folder / "broker")).url
+                broker = stack.enter_context(Mosquitto(installed, folder / "broker"))
+                started.append(broker)
+                mqtt_url = broker.url
             else:
                 _greet(Broker.from_url(mqtt_url))
-        yield Servers(database_url, mqtt_url)
+        yield Servers(database_url, mqtt_url, tuple(started))
 
 
 def free_api_port(asked: int | None, console: Console) -> int:

@@ -10,9 +10,14 @@ from core.floorplan import FloorPlan, load
 def read_plan(path: Path) -> FloorPlan:
     """Read a floor plan file; FloorPlanError if that is not possible."""
     try:
-        return load(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise FloorPlanError(f"The floor plan cannot be read: {error.strerror}.", where=str(path)) from error
+    try:
+        return load(data)
+    except FloorPlanError as error:
+        where = f"{path}: {error.where}" if error.where else str(path)
+        raise FloorPlanError(error.what, hint=error.hint, where=where) from error
 
 
 def keep_apart(written: Sequence[Path | None], read: Sequence[Path | None]) -> None:

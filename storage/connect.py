@@ -114,7 +114,7 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).split()).rstrip(".?! ")
         raise UnavailableError(f"The database does not answer: {said}.", hint=_AWAY_HINT) from error
 
 

@@ -20,9 +20,10 @@ class Settings:
     """How far a signal may come behind its source's newest. An edge sends once a second and retries within
     ten; thirty leaves room for three retries."""
 
-    patience_ns: int = 300 * NS_PER_S
-    """How long the store waits for a source that fell silent before going on without it. Five minutes cover
-    the restart of a gateway or a broker; beyond that, visits of the whole store would wait for one edge."""
+    patience_ns: int = 120 * NS_PER_S
+    """How long the store waits for a source that fell silent before going on without it. Two minutes cover the
+    restart of a gateway; as long as it waits, no visit of the store is decided. An outage of the broker, the line
+    or ingest does not count (`quiet_ns`)."""
 
     quiet_ns: int = 5 * NS_PER_S
     """The most that one pause between two arrivals counts towards the patience: while nobody is heard (the
