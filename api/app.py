@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from api import live_routes, pages, profile_routes, status_routes, store_routes
 from api.drawing import DrawingCache
+from api.examples import add_examples
 from api.headers import SecurityHeaders
 from api.live import LiveHub
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
@@ -117,6 +118,7 @@ def _describe_schemas(app: FastAPI) -> None:
             # a 422 is a problem like any other
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            add_examples(schema)
         return app.openapi_schema if app.openapi_schema is not None else schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

@@ -1,0 +1,48 @@
+"""Every answer in the API's description has an example, and the example is one that the route could give."""
+
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+
+from api.app import create_app
+from api.examples import example_of
+
+APP = create_app("postgresql://nobody@127.0.0.1:1/none")
+DESCRIBED: dict[str, Any] = APP.openapi()
+ANSWERS = [
+    (path, operation["responses"]["200"]["content"]["application/json"])
+    for path, operations in DESCRIBED["paths"].items()
+    for operation in operations.values()
+    if "application/json" in operation.get("responses", {}).get("200", {}).get("content", {})
+]
+
+
+def test_there_are_answers_to_look_at() -> None:
+    assert len(ANSWERS) >= 10
+
+
+@pytest.mark.parametrize(("path", "answer"), ANSWERS, ids=[path for path, _ in ANSWERS])
+def test_an_example_is_valid(path: str, answer: dict[str, Any]) -> None:
+    models = {route.path: route.response_model for route in routes() if route.response_model is not None}
+    TypeAdapter(models[path]).validate_python(answer["example"])
+
+
+def routes() -> list[APIRoute]:
+    found: list[APIRoute] = []
+    waiting: list[Any] = list(APP.routes)
+    while waiting:
+        route = waiting.pop()
+        if isinstance(route, APIRoute):
+            found.append(route)
+        else:
+            waiting += getattr(route, "routes", None) or getattr(
+                getattr(route, "original_router", None), "routes", []
+            )
+    return found
+
+
+def test_a_schema_that_holds_itself_ends() -> None:
+    schemas = {"Node": {"properties": {"next": {"$ref": "#/components/schemas/Node"}}}}
+    assert example_of({"$ref": "#/components/schemas/Node"}, schemas) is not None
