@@ -139,12 +139,14 @@ class _Worker:
                 compile_kernels(plan)
         replayed = 0
         for adopted in self._directory.plans.values():
-            feed = self._feed(connection, adopted.store_no)
+            if adopted.store_no not in self._feeds:
+                self._feeds[adopted.store_no] = restore(connection, adopted.store_no)
+            feed = self._feeds[adopted.store_no]
             replayed += feed.catch_up(connection, stopped=self._stop.is_set)
             feed.forget_written()
         if replayed:
             _log.info("batches replayed from the log", batches=replayed)
-        return True
+        return not self._stop.is_set()
 
     def _take_in(self, connection: Connection, messages: list[Message]) -> None:
         """Commit what these messages say, then acknowledge them, then let the engines have it."""
@@ -166,11 +168,11 @@ class _Worker:
             )
 
     def _feed(self, connection: Connection, store_no: int) -> StoreFeed:
-        """Return the feed of a store; a new one has caught up with the log."""
+        """Return the feed of a store; that of a store which came just now has caught up with the log."""
         if store_no not in self._feeds:
-            feed = restore(connection, store_no)
-            feed.catch_up(connection, stopped=self._stop.is_set)
-            self._feeds[store_no] = feed
+            self._feeds[store_no] = restore(connection, store_no)
+            # not to be cut short: what is pushed next would pass over the rest
+            self._feeds[store_no].catch_up(connection, stopped=lambda: False)
         return self._feeds[store_no]
 
     def _derive(self, connection: Connection) -> None:
