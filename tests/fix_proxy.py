@@ -104,6 +104,8 @@ class TcpProxy:
         if not self._closed:
             self._order(self._end)
             self._thread.join(_ANSWER_S)
+            for end in (self._woken, self._waker):  # not by the thread: the order may be obeyed before its bell is rung
+                end.close()
 
     def _order(self, what: Callable[[], None]) -> None:
         done = threading.Event()
@@ -133,8 +135,7 @@ class TcpProxy:
                     self._serve(key, events)
             while not self._orders.empty():
                 self._orders.get()()
-        for end in (self._listener, self._woken, self._waker):
-            end.close()
+        self._listener.close()
 
     def _until_due(self, now: float) -> float | None:
         dues = [way.held[0][0] - now for pair in self._pairs for way in pair if way.held and way.held[0][0] > now]
