@@ -104,7 +104,7 @@ class TcpProxy:
         if not self._closed:
             self._order(self._end)
             self._thread.join(_ANSWER_S)
-            for end in (self._woken, self._waker):  # not by the thread: the order may be obeyed before its bell is rung
+            for end in (self._woken, self._waker):  # not by the thread: it may obey before its bell is rung
                 end.close()
 
     def _order(self, what: Callable[[], None]) -> None:
