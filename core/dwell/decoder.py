@@ -168,7 +168,7 @@ class Decoder:
         self.devices = max(self.devices, devices)
 
     def adopt(self, tables: Tables) -> None:
-        """Go on under another model of the same spots; what is decided stays, what is not is judged anew from here."""
+        """Go on under another model of the same spots: what is decided stays, from here on the new one judges."""
         if tables.lanes != self.tables.lanes or tables.level.shape != self.tables.level.shape:
             raise ValueError("tables of another plan")
         self.tables = tables

@@ -1,8 +1,8 @@
 """Streaming sticky Viterbi, the kernels. docs/dwell-engine.md tells the method; words are used as there.
 
 Per device one record: a few scalars and, per spot, a lane (score, whether it was reset in the last step, since when
-entering it has been possible, the node of its running stay). Stays that are not decided yet live in an arena of nodes.
-All scores are whole quanta in 16 bits, all times whole microseconds.
+entering it has been possible, the node of its running stay). Stays that are not decided yet live in an arena of
+nodes. All scores are whole quanta in 16 bits, all times whole microseconds.
 
 Constants stand in this file: with `cache=True` one imported from another module would stay stale after a change.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from core.dwell.lanes import WIDTH, below, hear, highest, highest_elsewhere, move
+from core.dwell.lane_kernels import WIDTH, below, hear, highest, highest_elsewhere, move
 from core.dwell.prefetch import prefetch_row
 
 # places in `cursor`, the decoder's own counters
@@ -145,7 +145,7 @@ def decode(
                     _doubt(device, nodes, best, bar, doubt, now)
                 if changed:
                     _settle(place, device, nodes, free, zone_of, out, cursor)
-                # Viterbi's step: who lies below the bar comes from the best spot; then hearing nothing speaks for every spot
+                # Viterbi's step: who lies below the bar comes from the best spot; then silence speaks for every spot
                 heard_ms = (device["last_at"] - device["arrived_at"]) // US_PER_MS
                 for at in range(0, score.size, WIDTH):
                     move(score, device["near"], silence, at, bar, doubt, cost, heard_ms)
@@ -190,7 +190,7 @@ def decode(
 
 @njit(inline="always")
 def _leader(device: Any, zone_of: Any) -> Any:
-    """Return the lane in the lead (among equals the one that led before, then the lowest) and how far its zone leads."""
+    """Return the leading lane (among equals the one that led before, then the lowest), how far its zone leads."""
     score = device["score"]
     best = device["best"]
     top = np.int64(LOWEST)
@@ -210,7 +210,7 @@ def _leader(device: Any, zone_of: Any) -> Any:
 def _branch(device: Any, nodes: Any, free: Any, cursor: Any, best: int, bar: int, sure: int) -> None:
     """Keep the tree of pasts while lanes are reset or survive their first step.
 
-    A lane that was reset in the last step and survives gets a node of its own, below the node it came from (`origin`);
+    A lane that was reset in the last step and survives gets a node of its own, below the one it came from (`origin`);
     lanes that are reset hang on the node of the best lane, which is the new origin, without one of their own.
     """
     score = device["score"]
@@ -378,10 +378,10 @@ def _settle_scores(device: Any) -> None:
     """Keep scores within 16 bits while very many anchors hear one advertisement."""
     score = device["score"]
     top = np.int64(LOWEST)
+    for at in range(0, score.size, WIDTH):
+        top = max(top, highest(score, at))
     for lane in range(score.size):
-        top = max(top, np.int64(score[lane]))
-    for lane in range(score.size):
-        score[lane] = np.int16(max(np.int64(score[lane]) - top, SCORE_FLOOR))
+        score[lane] = max(np.int64(score[lane]) - top, SCORE_FLOOR)
 
 
 @njit(cache=True, nogil=True)
@@ -547,7 +547,7 @@ def _force(
         if lane == best or _is_reset(device, lane):
             continue
         at = device["node"][lane]
-        while at != NOTHING and at != own:
+        while at not in (NOTHING, own):
             at = nodes[at]["parent"]
         if at == NOTHING:
             device["reset"][lane // WIDTH] |= 1 << (lane % WIDTH)

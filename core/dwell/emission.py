@@ -13,7 +13,7 @@ from core.dwell.model import Model
 from core.dwell.settings import Settings
 
 QUANTA: Final = 64
-"""Per nat. 16 bits then span +-512 nats, which 16 signals of one advertisement cannot leave, and a reading is rounded by
+"""Per nat. 16 bits then span +-512 nats, which 16 signals of one advertisement cannot leave; a reading is rounded by
 less than 1/100 nat, where its spread makes it uncertain by half a nat."""
 RSSI_FLOOR_DBM: Final = -115
 RSSI_ROWS: Final = 100
@@ -44,14 +44,15 @@ class Tables(NamedTuple):
 
     A lane is a spot of a zone (core.dwell.model); `zone_of` int16 (lanes,) says of which, -1 for padding; `able` bool
     (lanes,) is False for padding and for zones that cannot be decoded.
-    `level` int16 (anchors, RSSI_ROWS + EVENT_ROWS, lanes): quanta for hearing an anchor at a level, and for the words of apps.
+    `level` int16 (anchors, RSSI_ROWS + EVENT_ROWS, lanes): quanta for hearing an anchor at a level, and for what apps
+    say.
     `expected` int16 (anchors, lanes): that level itself, eighths of a dB.
     `silence` int16 (lanes,): quanta per step before anything is heard, 0 for the quietest spot. `penalty` int32
     (GAP_BINS,): quanta that leaving a spot costs, by gap. `posterior` int32 (LEAD_BINS,): 64ths of certainty by lead.
     `missed` int32 (anchors, lanes) is each anchor's part of `silence`, `alarm` int32 (anchors, lanes) the quanta
     against an anchor's working that its silence to an advert from there is worth, 0 where it is not to be expected;
-    `main` int32 (lanes,) the anchor that hears a spot best. `lanes` is the number of spots rounded up to a multiple of
-    LANES_STEP.
+    `main` int32 (lanes,) the anchor that hears a spot best. `lanes` is the number of spots rounded up to a multiple
+    of LANES_STEP.
     """
 
     level: NDArray[np.int16]
@@ -131,7 +132,7 @@ def _readings(model: Model, odds: NDArray[np.float64]) -> NDArray[np.int16]:
 
 
 def _silence(quiet: NDArray[np.int32], able: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """What hearing nothing says while all anchors work; also see decoder_kernels.weigh_silence."""
+    """Return what hearing nothing says while all anchors work; also see decoder_kernels.weigh_silence."""
     total = quiet.sum(axis=0)
     relative = np.maximum(total - total[able].max(), SILENCE_FLOOR)
     return np.where(able, relative, SILENCE_FLOOR).astype(np.int16)

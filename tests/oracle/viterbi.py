@@ -55,7 +55,7 @@ class World:
         return max(self.missed(zone) - max(map(self.missed, self.spots)), SILENCE_FLOOR)
 
     def entered(self, zone: int, anchor: int) -> int:
-        """Quanta for an app's word that it entered a beacon's region: heard at some level, and nothing of the others."""
+        """Quanta for an app's word that it entered a beacon's region: heard at some level, no word of others."""
         return round(QUANTA * self.weight * math.log(self.detection[zone][anchor])) - self.silence(zone)
 
     def left(self, zone: int, anchor: int) -> int:

@@ -1,8 +1,8 @@
 """Sixteen lanes at once: what a decoder step does to every score, as instructions of the processor.
 
-Compilers give up on such loops (a record of scores could overlap the tables), so the operations are written as vectors
-of 16 numbers of 16 bits, one register of any x86-64 or two of arm64. Each has a plain twin, which runs when numba is
-switched off and says what it does. `at` is the first of the sixteen lanes, a multiple of WIDTH.
+Compilers give up on such loops (a record of scores could overlap the tables), so the operations are written as
+vectors of 16 numbers of 16 bits, one register of a recent x86-64, two of arm64. Each has a plain twin, which runs
+when numba is switched off and says what it does. `at` is the first of the sixteen lanes, a multiple of WIDTH.
 """
 
 from typing import Any, Final
