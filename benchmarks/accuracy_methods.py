@@ -1,10 +1,12 @@
 """Every method of the accuracy grid as a function from a scene to visits."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from benchmarks import accuracy_peers as peers
 from benchmarks.accuracy_scenes import Scene
 from core.dwell.calibration import calibrate
 from core.dwell.engine import StoreEngine
@@ -57,14 +59,31 @@ Method: TypeAlias = Callable[[Scene], Reported]
 def methods(scene: Scene) -> dict[str, tuple[Method, Method]]:
     """Return by name how each method decodes a scene, and how it decodes devices that stand still in that store.
 
-    The second reports stays of any length, under a model that was learnt from the first.
+    The second reports stays of any length; ours then runs under the model that was learnt from the first.
     """
     any_length = Settings(stay_min_ns=0)
-    found: dict[str, tuple[Method, Method]] = {}
+    found: dict[str, tuple[Method, Method]] = {name: (peer, peer) for name, peer in PEERS.items()}
     learnt = calibrate(scene.plan, scene.signals, Settings())
-    for name, model in (("ours, priors", prior_model(scene.plan)), ("ours, self-calibrated", learnt)):
-        found[name] = (
-            lambda given, model=model: ours(given, model),
-            lambda given, model=model: ours(given, model, any_length),
-        )
+    for name, model in ((PRIORS, prior_model(scene.plan)), (CALIBRATED, learnt)):
+        found[name] = (partial(ours, model=model), partial(ours, model=model, settings=any_length))
+    found[ORACLE] = (_oracle, _oracle)
     return found
+
+
+def _oracle(scene: Scene) -> Reported:
+    return Reported(peers.oracle(peers.ordered(scene.plan, scene.signals), scene.zone))
+
+
+def _peer(decode: Callable[[peers.Ordered, float], VisitArray]) -> Method:
+    return lambda scene: Reported(decode(peers.ordered(scene.plan, scene.signals), scene.interval_s))
+
+
+PEERS: Final[dict[str, Method]] = {
+    "latest signal": _peer(lambda given, _: peers.latest_signal(given)),
+    "strongest of 5 s": _peer(lambda given, _: peers.strongest_of_window(given)),
+    "median + hysteresis": _peer(peers.median_hysteresis),
+    "EMA + hysteresis": _peer(peers.ema_hysteresis),
+}
+PRIORS: Final = "ours, priors"
+CALIBRATED: Final = "ours, self-calibrated"
+ORACLE: Final = "oracle"

@@ -1,0 +1,115 @@
+"""Kernels of what a user would build: each says after every advertisement in which zone a device is.
+
+All take the signals of devices one after another, in order of time: `device`, `ts_ns`, `anchor`, `rssi_dbm`, shape (n,), and `zone_of` (anchors,);
+they write `state`, the zone from each signal on. What is heard within 100 ms is one advertisement and decided at its end, so that no method
+sees half an advertisement.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+STEP_NS = 100_000_000
+GONE_NS = 60_000_000_000  # after a minute of silence everything starts anew
+UNHEARD_DBM = -1000.0
+
+
+@njit(cache=True, nogil=True)
+def step_end(device: NDArray[np.int64], ts_ns: NDArray[np.int64], begin: int) -> int:
+    """Return where the advertisement that begins at a signal ends (exclusive)."""
+    end = begin + 1
+    while end < len(ts_ns) and device[end] == device[begin] and ts_ns[end] - ts_ns[begin] <= STEP_NS:
+        end += 1
+    return end
+
+
+@njit(cache=True, nogil=True)
+def decide(level: NDArray[np.float64], current: int, hysteresis_db: float) -> int:
+    """Return the zone with the highest level, or the current one where that leads by no more than the hysteresis."""
+    best = int(np.argmax(level))
+    if level[best] == UNHEARD_DBM:
+        return current
+    if current < 0 or level[best] > level[current] + hysteresis_db:
+        return best
+    return current
+
+
+@njit(cache=True, nogil=True)
+def window_levels(
+    anchor: NDArray[np.int64],
+    rssi_dbm: NDArray[np.float64],
+    zone_of: NDArray[np.int64],
+    median: bool,
+    level: NDArray[np.float64],
+) -> None:
+    """Write the level of each zone: the mean or median of the readings of its strongest anchor."""
+    level[:] = UNHEARD_DBM
+    for one in range(len(zone_of)):
+        own = rssi_dbm[anchor == one]
+        if len(own):
+            value = np.median(own) if median else np.mean(own)
+            level[zone_of[one]] = max(level[zone_of[one]], value)
+
+
+@njit(cache=True, nogil=True)
+def windowed(
+    device: NDArray[np.int64],
+    ts_ns: NDArray[np.int64],
+    anchor: NDArray[np.int64],
+    rssi_dbm: NDArray[np.float64],
+    zone_of: NDArray[np.int64],
+    window_ns: int,
+    median: bool,
+    hysteresis_db: float,
+    state: NDArray[np.int64],
+) -> None:
+    """Decide by the mean or median of a sliding window, with hysteresis."""
+    level = np.empty(zone_of.max() + 1)
+    since, begin, current = 0, 0, -1
+    while begin < len(ts_ns):
+        if begin == 0 or device[begin] != device[begin - 1] or ts_ns[begin] - ts_ns[begin - 1] > GONE_NS:
+            since, current = begin, -1
+        end = step_end(device, ts_ns, begin)
+        while ts_ns[since] <= ts_ns[end - 1] - window_ns:
+            since += 1
+        window_levels(anchor[since:end], rssi_dbm[since:end], zone_of, median, level)
+        current = decide(level, current, hysteresis_db)
+        state[begin:end] = current
+        begin = end
+
+
+@njit(cache=True, nogil=True)
+def averaged(
+    device: NDArray[np.int64],
+    ts_ns: NDArray[np.int64],
+    anchor: NDArray[np.int64],
+    rssi_dbm: NDArray[np.float64],
+    zone_of: NDArray[np.int64],
+    share: float,
+    expire_ns: int,
+    hysteresis_db: float,
+    state: NDArray[np.int64],
+) -> None:
+    """Decide by an exponential moving average of each anchor's readings, with hysteresis; silent anchors expire."""
+    level = np.empty(zone_of.max() + 1)
+    mean = np.zeros(len(zone_of))
+    heard_ns = np.full(len(zone_of), -(1 << 62))
+    begin, current = 0, -1
+    while begin < len(ts_ns):
+        if begin == 0 or device[begin] != device[begin - 1] or ts_ns[begin] - ts_ns[begin - 1] > GONE_NS:
+            heard_ns[:] = -(1 << 62)
+            current = -1
+        end = step_end(device, ts_ns, begin)
+        now_ns = ts_ns[end - 1]
+        for row in range(begin, end):
+            one = anchor[row]
+            fresh = heard_ns[one] < now_ns - expire_ns
+            mean[one] = rssi_dbm[row] if fresh else mean[one] + share * (rssi_dbm[row] - mean[one])
+            heard_ns[one] = ts_ns[row]
+        level[:] = UNHEARD_DBM
+        for one in range(len(zone_of)):
+            if heard_ns[one] >= now_ns - expire_ns:
+                level[zone_of[one]] = max(level[zone_of[one]], mean[one])
+        current = decide(level, current, hysteresis_db)
+        state[begin:end] = current
+        begin = end
