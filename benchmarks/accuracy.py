@@ -1,7 +1,7 @@
 """The accuracy grid: how well visits and dwell times agree with what really happened, ours beside others.
 
-    python -m benchmarks.accuracy --quick            (a minute)
-    python -m benchmarks.accuracy --results benchmarks/RESULTS.md --json accuracy.json
+    python -m benchmarks accuracy --quick            (a minute)
+    SOJOURN_RECORDINGS=… python -m benchmarks accuracy --results benchmarks/RESULTS.md --json accuracy.json
 
 Nothing is tuned to what is reported here: our parameters are priors or come from self-calibration on the scene's own
 signals (never from its truth); those of the others were picked on seeds that are not reported.
@@ -9,16 +9,33 @@ signals (never from its truth); those of the others were picked on seeds that ar
 
 import argparse
 import json
+import os
+import platform
+import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import numba
 import numpy as np
 
+from benchmarks import accuracy_recordings, accuracy_report
 from benchmarks.accuracy_methods import methods
-from benchmarks.accuracy_scenes import FULL, QUICK, WORKLOADS, Point, Size, grid, make, make_still, seed_of
+from benchmarks.accuracy_scenes import (
+    DIMENSIONS,
+    FULL,
+    QUICK,
+    WORKLOADS,
+    Point,
+    Size,
+    grid,
+    make,
+    make_still,
+    seed_of,
+)
 from benchmarks.accuracy_score import MEASURES, Scored, score, switches_per_hour
 
 SEED: Final = 20_261
@@ -46,8 +63,8 @@ def run(task: Task) -> dict[str, Scored]:
     return found
 
 
-def tasks(workloads: Sequence[str], only: Sequence[str], seeds: int, base: int, size: Size) -> list[Task]:
-    """Return all scenes of the grid; `only` names dimensions, all where it is empty."""
+def tasks(workloads: Sequence[str], only: Sequence[str] | None, seeds: int, base: int, size: Size) -> list[Task]:
+    """Return all scenes of the grid; `only` names dimensions, all where there is none."""
     return [
         Task(dimension, point, seed_of(point, number, base), size)
         for workload in WORKLOADS
@@ -91,32 +108,84 @@ def _spread(values: list[float]) -> dict[str, float | None]:
     return {"mean": float(told.mean()), "sd": float(told.std(ddof=1)) if len(told) > 1 else None}
 
 
-def main(argv: list[str]) -> int:
-    """Run the grid and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--workload", choices=WORKLOADS, action="append")
-    parser.add_argument("--only", action="append", default=[], help="a dimension (or usual); may be repeated")
-    parser.add_argument("--seeds", type=int)
-    parser.add_argument("--seed", type=int, default=SEED, help="another base gives other scenes throughout")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", nargs="?", const="-")
-    given = parser.parse_args(argv)
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """Run the grid and the recordings, and return the result as JSON has it."""
     began = time.perf_counter()
     seeds = given.seeds if given.seeds is not None else (2 if given.quick else 5)
-    todo = tasks(given.workload or WORKLOADS, given.only, seeds, given.seed, QUICK if given.quick else FULL)
+    workloads = given.workload if given.workload is not None else list(WORKLOADS)
+    todo = tasks(workloads, given.only, seeds, given.seed, QUICK if given.quick else FULL)
+    data = accuracy_recordings.folder() if given.recordings else None
+    names = list(accuracy_recordings.RECORDINGS) if data is not None else []
     if given.processes > 1:
         with ProcessPoolExecutor(given.processes) as pool:
-            found = list(pool.map(run, todo))
+            found = list(_told(pool.map(run, todo), len(todo)))
+            told = list(pool.map(accuracy_recordings.measure, names, [data] * len(names)))
     else:
-        found = list(map(run, todo))
-    points = gather(todo, found)
-    for row in points:
-        print(row["workload"], row["dimension"], row["value"] if row["value"] is not None else "")
-        for name, of in row["methods"].items():
-            told = {key: of["measures"][key]["mean"] for key in MEASURES}
-            print(f"   {name:<24}", "  ".join(f"{key} {value:.3f}" for key, value in told.items() if value is not None))
-    print(f"took {time.perf_counter() - began:.0f} s")
+        found = list(_told(map(run, todo), len(todo)))
+        told = [accuracy_recordings.measure(name, data) for name in names if data is not None]
+    return {
+        "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} cores",
+        "versions": f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}",
+        "command": shlex.join(["python", "-m", "benchmarks", "accuracy", *given.words]),
+        "seed": given.seed,
+        "seeds": seeds,
+        "took_s": time.perf_counter() - began,
+        "points": gather(todo, found),
+        "recordings": {
+            name: {method: figures._asdict() for method, figures in of.items()}
+            for name, of in zip(names, told, strict=True)
+        },
+    }
+
+
+def _told(found: Iterable[dict[str, Scored]], count: int) -> Iterator[dict[str, Scored]]:
+    """Say on stderr how far the run has come."""
+    for number, one in enumerate(found, start=1):
+        print(f"\raccuracy: scene {number} of {count}", end="", file=sys.stderr, flush=True)
+        yield one
+    print(file=sys.stderr)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else "unknown processor"
+
+
+def main(argv: list[str]) -> int:
+    """Run the grid and print its section, write it, or print JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks accuracy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller scenes, two a point, the usual point only")
+    parser.add_argument("--workload", choices=WORKLOADS, action="append")
+    parser.add_argument(
+        "--only", choices=["usual", *DIMENSIONS], action="append", help="a dimension; may be repeated"
+    )
+    parser.add_argument("--seeds", type=int, help="scenes a point")
+    parser.add_argument("--seed", type=int, default=SEED, help="another base gives other scenes throughout")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--no-recordings", dest="recordings", action="store_false")
+    parser.add_argument("--results", type=Path, help="Markdown file whose accuracy section is replaced")
+    parser.add_argument("--json", type=Path, nargs="?", const=Path("-"), help="file, or standard output")
+    given = parser.parse_args(argv)
+    given.words = argv
+    if given.quick and given.only is None:
+        given.only = ["usual"]
+    result = measure(given)
+    if given.results is not None:
+        accuracy_report.write(result, given.results)
+    if given.json is not None:
+        told = json.dumps(result, allow_nan=False)
+        if given.json == Path("-"):
+            print(told)
+        else:
+            given.json.write_text(told + "\n", encoding="utf-8")
+    if given.results is None and given.json is None:
+        print(accuracy_report.section(result))
     return 0
 
 

@@ -86,25 +86,30 @@ def averaged(
     rssi_dbm: NDArray[np.float64],
     zone_of: NDArray[np.int64],
     share: float,
+    interval_ns: int,
     expire_ns: int,
     hysteresis_db: float,
     state: NDArray[np.int64],
 ) -> None:
-    """Decide by an exponential moving average of each anchor's readings, with hysteresis; silent anchors expire."""
+    """Decide by an exponential moving average of each anchor's readings, with hysteresis; silent anchors expire.
+
+    A reading has the weight `share` after `interval_ns`, more after a longer gap, less after a shorter one.
+    """
     level = np.empty(zone_of.max() + 1)
     mean = np.zeros(len(zone_of))
-    heard_ns = np.full(len(zone_of), -(1 << 62))
+    heard_ns = np.full(len(zone_of), -(1 << 60))
     begin, current = 0, -1
     while begin < len(ts_ns):
         if begin == 0 or device[begin] != device[begin - 1] or ts_ns[begin] - ts_ns[begin - 1] > GONE_NS:
-            heard_ns[:] = -(1 << 62)
+            heard_ns[:] = -(1 << 60)
             current = -1
         end = step_end(device, ts_ns, begin)
         now_ns = ts_ns[end - 1]
         for row in range(begin, end):
             one = anchor[row]
-            fresh = heard_ns[one] < now_ns - expire_ns
-            mean[one] = rssi_dbm[row] if fresh else mean[one] + share * (rssi_dbm[row] - mean[one])
+            gap_ns = ts_ns[row] - heard_ns[one]
+            weight = 1.0 if gap_ns > expire_ns else 1 - (1 - share) ** (gap_ns / interval_ns)
+            mean[one] += weight * (rssi_dbm[row] - mean[one])
             heard_ns[one] = ts_ns[row]
         level[:] = UNHEARD_DBM
         for one in range(len(zone_of)):

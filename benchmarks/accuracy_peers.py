@@ -4,7 +4,8 @@ Each says after every advertisement where a device is; a visit lasts from the fi
 first signal of the next run. After a minute without a signal the device has left, at its last signal. None of them states
 bounds or a confidence. Their parameters are below, each once; they were picked with `python -m benchmarks.accuracy_pick` for
 the best mean F1 of both workloads at the usual point, on scenes that are not reported. Windows that are
-not named by their length stretch with the interval between adverts, which whoever runs a store knows.
+not named by their length stretch with the interval between adverts, which whoever runs a store knows, but are never
+shorter than at one advert a second.
 """
 
 from typing import Any, Final, NamedTuple
@@ -23,7 +24,7 @@ STRONGEST_MEDIAN: Final = False
 MEDIAN_WINDOW_ADVERTS: Final = 5.0
 MEDIAN_HYSTERESIS_DB: Final = 6.0
 EMA_SHARE: Final = 0.4
-"""Of a new reading in the average."""
+"""Weight of a new reading in the average, one advert after the last one."""
 EMA_EXPIRE_ADVERTS: Final = 10.0
 EMA_HYSTERESIS_DB: Final = 6.0
 
@@ -67,7 +68,7 @@ def median_hysteresis(
     hysteresis_db: float = MEDIAN_HYSTERESIS_DB,
 ) -> VisitArray:
     """Be where the highest median is; leave only for one that is higher by the hysteresis."""
-    return _windowed(given, window_adverts * interval_s, True, hysteresis_db)
+    return _windowed(given, window_adverts * _at_least_a_second(interval_s), True, hysteresis_db)
 
 
 def ema_hysteresis(
@@ -79,8 +80,8 @@ def ema_hysteresis(
 ) -> VisitArray:
     """Be where the highest moving average is; leave only for one that is higher by the hysteresis."""
     state = np.empty(len(given.ts_ns), np.int64)
-    expire_ns = round(expire_adverts * interval_s * NS_PER_S)
-    kernels.averaged(*given[:5], share, expire_ns, hysteresis_db, state)
+    interval_ns = round(_at_least_a_second(interval_s) * NS_PER_S)
+    kernels.averaged(*given[:5], share, interval_ns, round(expire_adverts * interval_ns), hysteresis_db, state)
     return visits_of(given, state)
 
 
@@ -134,6 +135,10 @@ def _runs(given: Ordered, begins: NDArray[np.bool_]) -> NDArray[Any]:
     visits["entered_at"], visits["left_at"] = given.ts_ns[first], given.ts_ns[last]
     visits["signals"] = last - first + 1
     return visits
+
+
+def _at_least_a_second(interval_s: float) -> float:
+    return max(interval_s, 1.0)
 
 
 def _windowed(given: Ordered, window_s: float, median: bool, hysteresis_db: float) -> VisitArray:

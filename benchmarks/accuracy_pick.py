@@ -32,8 +32,10 @@ def candidates() -> dict[str, dict[str, _Decode]]:
     for share, expire, hysteresis_db in itertools.product(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.7), (5.0, 10.0, 20.0), (2.0, 4.0, 6.0, 8.0)
     ):
-        found["EMA + hysteresis"][f"share {share}, expire {expire:.0f} adverts, hysteresis {hysteresis_db:.0f} dB"] = (
-            lambda given, one=share, two=expire, three=hysteresis_db: peers.ema_hysteresis(given, 1.0, one, two, three)
+        found["EMA + hysteresis"][
+            f"share {share}, expire {expire:.0f} adverts, hysteresis {hysteresis_db:.0f} dB"
+        ] = lambda given, one=share, two=expire, three=hysteresis_db: peers.ema_hysteresis(
+            given, 1.0, one, two, three
         )
     return found
 

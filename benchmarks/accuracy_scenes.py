@@ -205,7 +205,9 @@ def _standing(floor: Floor, zone: int, rng: np.random.Generator) -> Walk:
     x, y = floor.spot(zone, rng)
     facing = rng.uniform(-np.pi, np.pi, 1)
     times_s = np.array([0.0, _STILL_S])
-    return Walk(times_s, np.array([x, x]), np.array([y, y]), np.array([zone], np.int16), np.zeros(1, np.int32), facing)
+    return Walk(
+        times_s, np.array([x, x]), np.array([y, y]), np.array([zone], np.int16), np.zeros(1, np.int32), facing
+    )
 
 
 def _of_walks(
