@@ -126,7 +126,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} cores",
         "versions": f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}",
-        "command": shlex.join(["python", "-m", "benchmarks", "accuracy", *given.words]),
+        "command": _command(given),
         "seed": given.seed,
         "seeds": seeds,
         "took_s": time.perf_counter() - began,
@@ -144,6 +144,17 @@ def _told(found: Iterable[dict[str, Scored]], count: int) -> Iterator[dict[str, 
         print(f"\raccuracy: scene {number} of {count}", end="", file=sys.stderr, flush=True)
         yield one
     print(file=sys.stderr)
+
+
+def _command(given: argparse.Namespace) -> str:
+    """Return what to type for the same figures, without the names of files."""
+    words = ["python", "-m", "benchmarks", "accuracy", *(["--quick"] if given.quick else [])]
+    for name in ("workload", "only"):
+        words += [word for value in getattr(given, name) or () for word in (f"--{name}", value)]
+    for name in ("seeds", "seed"):
+        if getattr(given, name) not in (None, SEED):
+            words += [f"--{name}", str(getattr(given, name))]
+    return shlex.join(words)
 
 
 def _processor() -> str:
@@ -172,7 +183,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--results", type=Path, help="Markdown file whose accuracy section is replaced")
     parser.add_argument("--json", type=Path, nargs="?", const=Path("-"), help="file, or standard output")
     given = parser.parse_args(argv)
-    given.words = argv
     if given.quick and given.only is None:
         given.only = ["usual"]
     result = measure(given)

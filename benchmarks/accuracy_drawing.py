@@ -39,9 +39,9 @@ def draw(title: str, panels: Sequence[Panel]) -> str:
     width, columns = _WIDTH * len(panels), 2 * len(panels)
     rows = -(-len(names) // columns)
     height = _HEIGHT + _LEGEND_ROW * rows + 10
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-        f' role="img" aria-label="{escape(title)}" style="{_STYLE}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}" style="{_STYLE}">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
@@ -74,10 +74,10 @@ def _panel(panel: Panel) -> list[str]:
     for tick in panel.x_ticks:
         x, y = at(tick, 0)
         parts.append(f'<text x="{x:.1f}" y="{y + 18:.1f}" text-anchor="middle">{tick:g}</text>')
-    middle = _TOP + up / 2
+    beside = f"translate(14 {_TOP + up / 2:.1f}) rotate(-90)"
     parts += [
         f'<text x="{_LEFT + across / 2:.1f}" y="{_HEIGHT - 10}" text-anchor="middle">{escape(panel.x_label)}</text>',
-        f'<text transform="translate(14 {middle:.1f}) rotate(-90)" text-anchor="middle">{escape(panel.y_label)}</text>',
+        f'<text transform="{beside}" text-anchor="middle">{escape(panel.y_label)}</text>',
     ]
     for line in panel.lines:
         places = [at(x, y) for x, y in line.points]

@@ -1,11 +1,11 @@
 """What a user would build instead, and the oracle: from signals to visits.
 
 Each says after every advertisement where a device is; a visit lasts from the first signal of a run of one zone to the
-first signal of the next run. After a minute without a signal the device has left, at its last signal. None of them states
-bounds or a confidence. Their parameters are below, each once; they were picked with `python -m benchmarks.accuracy_pick` for
-the best mean F1 of both workloads at the usual point, on scenes that are not reported. Windows that are
-not named by their length stretch with the interval between adverts, which whoever runs a store knows, but are never
-shorter than at one advert a second.
+first signal of the next run. After a minute without a signal the device has left, at its last signal. None of them
+states bounds or a confidence. Their parameters are below, each once; they were picked with
+`python -m benchmarks.accuracy_pick` for the best mean F1 of both workloads at the usual point, on scenes that are not
+reported. Windows that are not named by their length stretch with the interval between adverts, which whoever runs a
+store knows, but are never shorter than at one advert a second.
 """
 
 from typing import Any, Final, NamedTuple

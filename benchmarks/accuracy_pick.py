@@ -3,7 +3,8 @@
 import itertools
 import sys
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -15,29 +16,27 @@ from core.records import VisitArray
 SEED: Final = 1  # no base of reported scenes
 SCENES: Final = 2
 
-_Decode = Callable[[peers.Ordered], VisitArray]
+_Decode: TypeAlias = Callable[[peers.Ordered], VisitArray]
 
 
 def candidates() -> dict[str, dict[str, _Decode]]:
     """Return what is tried, by method and parameters."""
-    found: dict[str, dict[str, _Decode]] = {"strongest of 5 s": {}, "median + hysteresis": {}, "EMA + hysteresis": {}}
-    for median in (False, True):
-        found["strongest of 5 s"][f"median {median}"] = lambda given, median=median: peers.strongest_of_window(
-            given, median=median
-        )
+    strongest = {f"median {median}": partial(peers.strongest_of_window, median=median) for median in (False, True)}
+    medians: dict[str, _Decode] = {}
     for window, hysteresis_db in itertools.product((3.0, 4.0, 5.0, 7.0, 10.0), (0.0, 2.0, 4.0, 6.0, 8.0, 10.0)):
-        found["median + hysteresis"][f"window {window:.0f} adverts, hysteresis {hysteresis_db:.0f} dB"] = (
-            lambda given, one=window, other=hysteresis_db: peers.median_hysteresis(given, 1.0, one, other)
+        words = f"window {window:.0f} adverts, hysteresis {hysteresis_db:.0f} dB"
+        medians[words] = partial(
+            peers.median_hysteresis, interval_s=1.0, window_adverts=window, hysteresis_db=hysteresis_db
         )
+    averages: dict[str, _Decode] = {}
     for share, expire, hysteresis_db in itertools.product(
-        (0.1, 0.2, 0.3, 0.4, 0.5, 0.7), (5.0, 10.0, 20.0), (2.0, 4.0, 6.0, 8.0)
+        (0.1, 0.2, 0.3, 0.5, 0.7, 0.9), (5.0, 10.0, 20.0), (4.0, 6.0, 8.0, 10.0, 12.0)
     ):
-        found["EMA + hysteresis"][
-            f"share {share}, expire {expire:.0f} adverts, hysteresis {hysteresis_db:.0f} dB"
-        ] = lambda given, one=share, two=expire, three=hysteresis_db: peers.ema_hysteresis(
-            given, 1.0, one, two, three
+        words = f"share {share}, expire {expire:.0f} adverts, hysteresis {hysteresis_db:.0f} dB"
+        averages[words] = partial(
+            peers.ema_hysteresis, interval_s=1.0, share=share, expire_adverts=expire, hysteresis_db=hysteresis_db
         )
-    return found
+    return {"strongest of 5 s": {**strongest}, "median + hysteresis": medians, "EMA + hysteresis": averages}
 
 
 def main() -> int:

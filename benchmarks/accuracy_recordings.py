@@ -1,4 +1,4 @@
-"""The methods on real recordings, beside the anchor figures: SAL-RB (a door between two zones) and TETAM (twelve receivers).
+"""The methods on real recordings, beside the anchor figures: SAL-RB (a door) and TETAM (twelve receivers).
 
 A visit counts from 3 s on, on both sides, as for the anchor figures; zone accuracy is the share of the true time that
 is reported in the right zone. Sources and licences: simulators.recordings_salrb and simulators.recordings_tetam.
@@ -53,8 +53,8 @@ ANCHORS: Final = {
     "TETAM, 4 zones": (0.798, 0.73, 0.45, 4.5),
     "TETAM, 12 receivers": (0.469, 0.30, 0.18, 5.4),
 }
-"""Zone accuracy, recall, precision and mean dwell error (s) of the anchor figures: the strongest anchor by a 5 s causal
-median, then a 5 s majority. They came with the recordings and were not measured here."""
+"""Zone accuracy, recall, precision and mean dwell error (s) of the anchor figures: the strongest anchor by a 5 s
+causal median, then a 5 s majority. They came with the recordings and were not measured here."""
 ANCHOR_FIGURE: Final = "anchor figure (5 s median + majority)"
 
 

@@ -32,6 +32,9 @@ _WORDS: Final = {
     "outages": "a gateway off, 10 minutes each",
     "skew_s": "clocks off by up to ±{:g} s",
 }
+_ABOUT_RECORDINGS: Final = """Visits of 3 s and more. SAL-RB: inside and outside of a door, truth by light barrier;
+TETAM: the zone of the receiver nearest to the true place. The anchor figures came with the recordings; all other rows
+were measured in this run. Nothing is tuned to a recording."""
 _LOOKS: Final = {
     "latest signal": ("#999999", 1.4, ""),
     "strongest of 5 s": ("#8a5a9e", 1.6, ""),
@@ -101,22 +104,16 @@ def words(row: Row) -> str:
 
 def _preamble(result: Mapping[str, Any]) -> str:
     usual = Point()
-    return "\n".join(
-        [
-            f"{result['machine']}; {result['versions']}. `{result['command']}`, {result['took_s']:.0f} s.",
-            f"Seeds: base {result['seed']}, {result['seeds']} scenes a point, another seed at every point; "
-            "mean ± standard deviation over scenes.",
-            "",
-            f"The usual point: noise {usual.noise_db:g} dB, shadowing 3 dB per stay, devices ±2 dB, "
-            f"loss {usual.loss:g}, path loss {usual.path_loss:g}, 12 cells of {usual.cell_m:g} m with a gateway in the "
-            "middle of each, an advert a second; every other row changes one of these. A visit lasts at least 5 s, on both "
-            "sides, crossings included; it is found if a reported one in its zone overlaps it by at least half of their "
-            "union, one to one. `walks` and `stays` are described in `benchmarks/accuracy_scenes.py`, measures in "
-            "`accuracy_score.py`, the other methods and their parameters in `accuracy_peers.py` (picked on scenes that are "
-            "not reported). Ours has no parameter from these scenes: priors are those of the floor plan, self-calibration "
-            "sees the signals of the scene, never its truth.",
-        ]
-    )
+    return f"""{result["machine"]}; {result["versions"]}. `{result["command"]}`, {result["took_s"]:.0f} s.
+Seed base {result["seed"]}, {result["seeds"]} scenes a point, other seeds at every point; mean ± standard deviation.
+
+The usual point: noise {usual.noise_db:g} dB, shadowing 3 dB per stay, devices ±2 dB, loss {usual.loss:g}, path loss
+{usual.path_loss:g}, 12 cells of {usual.cell_m:g} m, a gateway in the middle of each, an advert a second; every other row
+changes one of these. A visit lasts at least 5 s, on both sides, crossings included; it is found if a reported one in
+its zone overlaps it by at least half of their union, one to one. `walks` and `stays` are described in
+`benchmarks/accuracy_scenes.py`, measures in `accuracy_score.py`, the other methods and their parameters in
+`accuracy_peers.py` (picked on scenes that are not reported). Ours has no parameter from these scenes: priors are those
+of the floor plan, self-calibration sees the signals of the scene, never its truth."""
 
 
 def _of_workload(workload: str, rows: Sequence[Row]) -> list[str]:
@@ -171,11 +168,7 @@ def _stated_table(rows: Sequence[Row]) -> str:
 
 
 def _recordings(recordings: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
-    parts = [
-        "Visits of 3 s and more. SAL-RB: inside and outside of a door, truth by light barrier; TETAM: the zone of the receiver "
-        "nearest to the true place. The anchor figures came with the recordings; all other rows were measured in this run. "
-        "Nothing is tuned to a recording.",
-    ]
+    parts = [_ABOUT_RECORDINGS]
     head = ["", "zone accuracy", "recall", "precision", "F1", "dwell MAE, s", "dwell median error, s"]
     for name, methods in recordings.items():
         table = [
@@ -211,14 +204,8 @@ def _goals(result: Mapping[str, Any]) -> str:
     ):
         if name in result["recordings"]:
             methods = result["recordings"][name]
-            told.append(
-                _goal(
-                    f"{name}: {measure}",
-                    goal,
-                    [methods[one][measure] for one in (PRIORS, CALIBRATED, ORACLE)],
-                    most=most,
-                )
-            )
+            reached = [methods[one][measure] for one in (PRIORS, CALIBRATED, ORACLE)]
+            told.append(_goal(f"{name}: {measure}", goal, reached, most=most))
     return _table(["", "goal", PRIORS, CALIBRATED, ORACLE], told)
 
 

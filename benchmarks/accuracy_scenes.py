@@ -1,6 +1,6 @@
 """Scenes for the accuracy grid: a simulated store at one point of the grid, its signals and what really happened.
 
-Every store has twelve square zones in four columns and three rows, with one anchor in the middle of each. Two workloads:
+Every store has twelve square zones in four columns and three rows, one anchor in the middle of each. Two workloads:
 
 `walks`
     `simulators.store`: shoppers and staff who walk from zone to zone through doorways, stand, stroll and leave. What
@@ -11,11 +11,12 @@ Every store has twelve square zones in four columns and three rows, with one anc
     The workload of the prototype: somebody is in a zone for a stay, then at once in another one, any of the other
     eleven, eight times; then they leave. For each stay **one place is drawn evenly over the zone's outline shrunk to
     85% around its centre**, and there they stand until the stay ends: whoever stands at the edge of a cell stays at
-    the edge, and nobody walks. Stays are log-normal (median 45 s, sigma 1), from 5 s to half an hour. No body, no walls.
+    the edge, and nobody walks. Stays are log-normal (median 45 s, sigma 1), from 5 s to half an hour. No body and no
+    walls take anything away.
 
-In both, every stay draws its own shadowing for each anchor (3 dB), every reading its noise (the grid's `noise`), every
-device its own level (2 dB). `still` is a third scene beside each: devices that stand at one place, drawn as in `stays`,
-for an hour; every change of zone is false there.
+In both, every stay draws its own shadowing for each anchor (3 dB), every reading its noise (`noise_db`), every device
+its own level (2 dB). `still` is a third scene beside each: devices that stand at one place, drawn as in `stays`, for
+an hour; every change of zone is false there.
 """
 
 from collections.abc import Iterator
@@ -153,7 +154,8 @@ def make(point: Point, seed: int, size: Size = FULL) -> Scene:
         simulation = StoreSimulation(plan, seed, shoppers=size.shoppers, settings=point.radio)
         heard = simulation.readings(size.lasts_s)
         told = simulation.true_stays()
-        return _scene(point, plan, heard, told, seed, until_ns=START_NS + int(size.lasts_s) * NS_PER_S)
+        until_ns = START_NS + int(size.lasts_s) * NS_PER_S
+        return _scene(point, plan, heard, told, seed, until_ns=until_ns)
     floor = Floor(plan)
     walks = []
     for device in range(size.stayers):
@@ -223,7 +225,8 @@ def _of_walks(
         heard.append(signals)
         told.append((device, truth.stays(walk, begin_ns, signals["ts"])))
     together = np.concatenate(heard) if heard else np.zeros(0, SIGNAL)
-    return _scene(point, plan, together[np.argsort(together["ts"], kind="stable")], told, seed)
+    until_ns = max(int(stays.left_at[-1]) for _, stays in told)
+    return _scene(point, plan, together[np.argsort(together["ts"], kind="stable")], told, seed, until_ns=until_ns)
 
 
 def _scene(
@@ -232,12 +235,11 @@ def _scene(
     heard: SignalArray,
     told: list[tuple[int, truth.Stays]],
     seed: int,
-    until_ns: int | None = None,
+    *,
+    until_ns: int,
 ) -> Scene:
     """Put faults on what is heard and the truth into VISIT."""
     rng = np.random.default_rng([seed, 3])
-    if until_ns is None:
-        until_ns = max(int(stays.left_at[-1]) for _, stays in told)
     if point.outages:
         heard = heard[outlived(heard, _outages(until_ns, len(plan.anchors), rng))]
     heard = heard[arrival_order(heard, edge_of_anchor(plan))]

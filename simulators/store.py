@@ -157,7 +157,7 @@ class StoreSimulation:
         return pl.DataFrame(found, schema=VISITS_SCHEMA, orient="row").sort(["entered_at", "device", "kind", "zone"])
 
     def true_stays(self) -> list[tuple[int, truth.Stays]]:
-        """Return where every visitor so far really was, walks through zones included, as (device, stays of one visit).
+        """Return where every visitor so far really was, crossings included, as (device, stays of one visit).
 
         Times are not cut: they may lie before the start and after the time up to which readings were taken.
         """
