@@ -9,6 +9,7 @@ signals (never from its truth); those of the others were picked on seeds that ar
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import shlex
@@ -117,7 +118,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     data = accuracy_recordings.folder() if given.recordings else None
     names = list(accuracy_recordings.RECORDINGS) if data is not None else []
     if given.processes > 1:
-        with ProcessPoolExecutor(given.processes) as pool:
+        # not forked: polars has threads
+        with ProcessPoolExecutor(given.processes, multiprocessing.get_context("spawn")) as pool:
             found = list(_told(pool.map(run, todo), len(todo)))
             told = list(pool.map(accuracy_recordings.measure, names, [data] * len(names)))
     else:
