@@ -1,8 +1,8 @@
 """Kernels of what a user would build: each says after every advertisement in which zone a device is.
 
 All take the signals of devices one after another, in order of time: `device`, `ts_ns`, `anchor`, `rssi_dbm`, shape
-(n,), and `zone_of`, shape (anchors,); they write `state`, the zone from each signal on. What is heard within 100 ms is
-one advertisement and decided at its end, so that no method sees half an advertisement.
+(n,), and `zone_of`, shape (anchors,); they write `state`, the zone from each signal on. What is heard within 100 ms
+is one advertisement and decided at its end, so that no method sees half an advertisement.
 """
 
 import numpy as np

@@ -23,10 +23,10 @@ STRONGEST_MEDIAN: Final = False
 """Mean of the window rather than its median."""
 MEDIAN_WINDOW_ADVERTS: Final = 5.0
 MEDIAN_HYSTERESIS_DB: Final = 6.0
-EMA_SHARE: Final = 0.4
+EMA_SHARE: Final = 0.7
 """Weight of a new reading in the average, one advert after the last one."""
-EMA_EXPIRE_ADVERTS: Final = 10.0
-EMA_HYSTERESIS_DB: Final = 6.0
+EMA_EXPIRE_ADVERTS: Final = 5.0
+EMA_HYSTERESIS_DB: Final = 10.0
 
 
 class Ordered(NamedTuple):

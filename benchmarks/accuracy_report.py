@@ -108,9 +108,9 @@ def _preamble(result: Mapping[str, Any]) -> str:
 Seed base {result["seed"]}, {result["seeds"]} scenes a point, other seeds at every point; mean ± standard deviation.
 
 The usual point: noise {usual.noise_db:g} dB, shadowing 3 dB per stay, devices ±2 dB, loss {usual.loss:g}, path loss
-{usual.path_loss:g}, 12 cells of {usual.cell_m:g} m, a gateway in the middle of each, an advert a second; any other
-row changes one of these. A visit lasts at least 5 s, on both sides, crossings included; it is found if a reported one in
-its zone overlaps it by at least half of their union, one to one. `walks` and `stays` are described in
+{usual.path_loss:g}, 12 cells of {usual.cell_m:g} m, a gateway in the middle of each, an advert a second.
+Every other row changes one of these. A visit lasts at least 5 s, on both sides, crossings included; it is found if a
+reported one in its zone overlaps it by at least half of their union, one to one. `walks` and `stays` are described in
 `benchmarks/accuracy_scenes.py`, measures in `accuracy_score.py`, the other methods and their parameters in
 `accuracy_peers.py` (picked on scenes that are not reported). Ours has no parameter from these scenes: priors are
 those of the floor plan, self-calibration sees the signals of the scene, never its truth."""

@@ -54,7 +54,6 @@ _STAY_SIGMA: Final = 1.0
 _STAY_RANGE_S: Final = (5.0, 1800.0)
 _OUTAGE_S: Final = 600.0
 _OUTAGES_FROM_S: Final = 300.0  # first five minutes in which all gateways work
-_STILL_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +110,7 @@ class Size:
     """Devices of `stays`."""
     still: int = 24
     """Devices of `still`, equally many in each zone."""
+    still_s: float = 3600.0
 
 
 FULL: Final = Size()
@@ -171,7 +171,7 @@ def make_still(point: Point, seed: int, size: Size = FULL) -> Scene:
     walks = []
     for device in range(size.still):
         rng = np.random.default_rng([seed, 2, device])
-        walks.append((float(rng.uniform(0, 1)), _standing(floor, device % len(KINDS), rng), rng))
+        walks.append((float(rng.uniform(0, 1)), _standing(floor, device % len(KINDS), size.still_s, rng), rng))
     return _of_walks(point, plan, walks, seed)
 
 
@@ -203,10 +203,10 @@ def _stays(floor: Floor, rng: np.random.Generator) -> Walk:
     return Walk(times_s, where[:, 0], where[:, 1], np.array(zones, np.int16)[stay], stay.astype(np.int32), facing)
 
 
-def _standing(floor: Floor, zone: int, rng: np.random.Generator) -> Walk:
+def _standing(floor: Floor, zone: int, lasts_s: float, rng: np.random.Generator) -> Walk:
     x, y = floor.spot(zone, rng)
     facing = rng.uniform(-np.pi, np.pi, 1)
-    times_s = np.array([0.0, _STILL_S])
+    times_s = np.array([0.0, lasts_s])
     return Walk(
         times_s, np.array([x, x]), np.array([y, y]), np.array([zone], np.int16), np.zeros(1, np.int32), facing
     )
