@@ -24,7 +24,7 @@ import numba
 import numpy as np
 
 from benchmarks import accuracy_recordings, accuracy_report
-from benchmarks.accuracy_methods import methods
+from benchmarks.accuracy_methods import given, methods
 from benchmarks.accuracy_scenes import (
     DIMENSIONS,
     FULL,
@@ -54,12 +54,13 @@ class Task(NamedTuple):
 def run(task: Task) -> dict[str, Scored]:
     """Return what every method makes of one scene and of devices that stand still."""
     scene, still = make(task.point, task.seed, task.size), make_still(task.point, task.seed, task.size)
+    told, told_still = given(scene), given(still)
     found = {}
     for name, (decode, decode_still) in methods(scene).items():
-        reported = decode(scene)
+        reported = decode(told)
         scored = score(scene.truth, reported.visits)
         scored.measures["late_share"] = reported.late_share
-        scored.measures["switches_per_hour"] = switches_per_hour(still.truth, decode_still(still).visits)
+        scored.measures["switches_per_hour"] = switches_per_hour(still.truth, decode_still(told_still).visits)
         found[name] = scored
     return found
 
@@ -76,10 +77,10 @@ def tasks(workloads: Sequence[str], only: Sequence[str] | None, seeds: int, base
     ]
 
 
-def gather(given: Sequence[Task], found: Sequence[dict[str, Scored]]) -> list[dict[str, Any]]:
+def gather(run_tasks: Sequence[Task], found: Sequence[dict[str, Scored]]) -> list[dict[str, Any]]:
     """Return per point and method the mean and the spread (standard deviation) over seeds of every measure."""
     points: dict[tuple[str, Point], list[dict[str, Scored]]] = {}
-    for task, scored in zip(given, found, strict=True):
+    for task, scored in zip(run_tasks, found, strict=True):
         points.setdefault((task.dimension, task.point), []).append(scored)
     rows = []
     for (dimension, point), seeds in points.items():
@@ -109,17 +110,17 @@ def _spread(values: list[float]) -> dict[str, float | None]:
     return {"mean": float(told.mean()), "sd": float(told.std(ddof=1)) if len(told) > 1 else None}
 
 
-def measure(given: argparse.Namespace) -> dict[str, Any]:
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Run the grid and the recordings, and return the result as JSON has it."""
     began = time.perf_counter()
-    seeds = given.seeds if given.seeds is not None else (2 if given.quick else 5)
-    workloads = given.workload if given.workload is not None else list(WORKLOADS)
-    todo = tasks(workloads, given.only, seeds, given.seed, QUICK if given.quick else FULL)
-    data = accuracy_recordings.folder() if given.recordings else None
+    seeds = asked.seeds if asked.seeds is not None else (2 if asked.quick else 5)
+    workloads = asked.workload if asked.workload is not None else list(WORKLOADS)
+    todo = tasks(workloads, asked.only, seeds, asked.seed, QUICK if asked.quick else FULL)
+    data = accuracy_recordings.folder() if asked.recordings else None
     names = list(accuracy_recordings.RECORDINGS) if data is not None else []
-    if given.processes > 1:
+    if asked.processes > 1:
         # not forked: polars has threads
-        with ProcessPoolExecutor(given.processes, multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(asked.processes, multiprocessing.get_context("spawn")) as pool:
             found = list(_told(pool.map(run, todo), len(todo)))
             told = list(pool.map(accuracy_recordings.measure, names, [data] * len(names)))
     else:
@@ -128,8 +129,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} cores",
         "versions": f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}",
-        "command": _command(given),
-        "seed": given.seed,
+        "command": _command(asked),
+        "seed": asked.seed,
         "seeds": seeds,
         "took_s": time.perf_counter() - began,
         "points": gather(todo, found),
@@ -148,14 +149,14 @@ def _told(found: Iterable[dict[str, Scored]], count: int) -> Iterator[dict[str, 
     print(file=sys.stderr)
 
 
-def _command(given: argparse.Namespace) -> str:
+def _command(asked: argparse.Namespace) -> str:
     """Return what to type for the same figures, without the names of files."""
-    words = ["python", "-m", "benchmarks", "accuracy", *(["--quick"] if given.quick else [])]
+    words = ["python", "-m", "benchmarks", "accuracy", *(["--quick"] if asked.quick else [])]
     for name in ("workload", "only"):
-        words += [word for value in getattr(given, name) or () for word in (f"--{name}", value)]
+        words += [word for value in getattr(asked, name) or () for word in (f"--{name}", value)]
     for name in ("seeds", "seed"):
-        if getattr(given, name) not in (None, SEED):
-            words += [f"--{name}", str(getattr(given, name))]
+        if getattr(asked, name) not in (None, SEED):
+            words += [f"--{name}", str(getattr(asked, name))]
     return shlex.join(words)
 
 
@@ -184,19 +185,19 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--no-recordings", dest="recordings", action="store_false")
     parser.add_argument("--results", type=Path, help="Markdown file whose accuracy section is replaced")
     parser.add_argument("--json", type=Path, nargs="?", const=Path("-"), help="file, or standard output")
-    given = parser.parse_args(argv)
-    if given.quick and given.only is None:
-        given.only = ["usual"]
-    result = measure(given)
-    if given.results is not None:
-        accuracy_report.write(result, given.results)
-    if given.json is not None:
+    asked = parser.parse_args(argv)
+    if asked.quick and asked.only is None:
+        asked.only = ["usual"]
+    result = measure(asked)
+    if asked.results is not None:
+        accuracy_report.write(result, asked.results)
+    if asked.json is not None:
         told = json.dumps(result, allow_nan=False)
-        if given.json == Path("-"):
+        if asked.json == Path("-"):
             print(told)
         else:
-            given.json.write_text(told + "\n", encoding="utf-8")
-    if given.results is None and given.json is None:
+            asked.json.write_text(told + "\n", encoding="utf-8")
+    if asked.results is None and asked.json is None:
         print(accuracy_report.section(result))
     return 0
 

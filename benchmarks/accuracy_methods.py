@@ -1,7 +1,6 @@
 """Every method of the accuracy grid as a function from a scene to visits."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -53,7 +52,19 @@ def _newest(visits: VisitArray) -> VisitArray:
     return ordered[last]
 
 
-Method: TypeAlias = Callable[[Scene], Reported]
+class Given(NamedTuple):
+    """A scene as methods take it."""
+
+    scene: Scene
+    ordered: peers.Ordered
+
+
+def given(scene: Scene) -> Given:
+    """Return a scene with its signals in the order in which the others take them."""
+    return Given(scene, peers.ordered(scene.plan, scene.signals))
+
+
+Method: TypeAlias = Callable[[Given], Reported]
 
 
 def methods(scene: Scene) -> dict[str, tuple[Method, Method]]:
@@ -65,24 +76,25 @@ def methods(scene: Scene) -> dict[str, tuple[Method, Method]]:
     found: dict[str, tuple[Method, Method]] = {name: (peer, peer) for name, peer in PEERS.items()}
     learnt = calibrate(scene.plan, scene.signals, Settings())
     for name, model in ((PRIORS, prior_model(scene.plan)), (CALIBRATED, learnt)):
-        found[name] = (partial(ours, model=model), partial(ours, model=model, settings=any_length))
-    found[ORACLE] = (_oracle, _oracle)
+        found[name] = (_ours(model, Settings()), _ours(model, any_length))
+    oracle = _peer(lambda told: peers.oracle(told.ordered, told.scene.zone))
+    found[ORACLE] = (oracle, oracle)
     return found
 
 
-def _oracle(scene: Scene) -> Reported:
-    return Reported(peers.oracle(peers.ordered(scene.plan, scene.signals), scene.zone))
+def _ours(model: Model, settings: Settings) -> Method:
+    return lambda told: ours(told.scene, model, settings)
 
 
-def _peer(decode: Callable[[peers.Ordered, float], VisitArray]) -> Method:
-    return lambda scene: Reported(decode(peers.ordered(scene.plan, scene.signals), scene.interval_s))
+def _peer(decode: Callable[[Given], VisitArray]) -> Method:
+    return lambda told: Reported(decode(told))
 
 
 PEERS: Final[dict[str, Method]] = {
-    "latest signal": _peer(lambda given, _: peers.latest_signal(given)),
-    "strongest of 5 s": _peer(lambda given, _: peers.strongest_of_window(given)),
-    "median + hysteresis": _peer(peers.median_hysteresis),
-    "EMA + hysteresis": _peer(peers.ema_hysteresis),
+    "latest signal": _peer(lambda told: peers.latest_signal(told.ordered)),
+    "strongest of 5 s": _peer(lambda told: peers.strongest_of_window(told.ordered)),
+    "median + hysteresis": _peer(lambda told: peers.median_hysteresis(told.ordered, told.scene.interval_s)),
+    "EMA + hysteresis": _peer(lambda told: peers.ema_hysteresis(told.ordered, told.scene.interval_s)),
 }
 PRIORS: Final = "ours, priors"
 CALIBRATED: Final = "ours, self-calibrated"

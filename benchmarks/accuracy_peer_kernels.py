@@ -40,14 +40,29 @@ def window_levels(
     rssi_dbm: NDArray[np.float64],
     zone_of: NDArray[np.int64],
     median: bool,
+    sorted_dbm: NDArray[np.float64],
+    count: NDArray[np.int64],
     level: NDArray[np.float64],
 ) -> None:
-    """Write the level of each zone: the mean or median of the readings of its strongest anchor."""
+    """Write the level of each zone: the mean or median of the readings of its strongest anchor.
+
+    `sorted_dbm`, shape (anchors, at least the readings), and `count`, shape (anchors,), are room to work in.
+    """
     level[:] = UNHEARD_DBM
+    count[:] = 0
+    for row in range(len(anchor)):
+        one = anchor[row]
+        place = count[one]
+        while place > 0 and sorted_dbm[one, place - 1] > rssi_dbm[row]:
+            sorted_dbm[one, place] = sorted_dbm[one, place - 1]
+            place -= 1
+        sorted_dbm[one, place] = rssi_dbm[row]
+        count[one] += 1
     for one in range(len(zone_of)):
-        own = rssi_dbm[anchor == one]
-        if len(own):
-            value = np.median(own) if median else np.mean(own)
+        heard = count[one]
+        if heard:
+            low, high = (heard - 1) // 2, heard // 2
+            value = (sorted_dbm[one, low] + sorted_dbm[one, high]) / 2 if median else sorted_dbm[one, :heard].mean()
             level[zone_of[one]] = max(level[zone_of[one]], value)
 
 
@@ -65,6 +80,8 @@ def windowed(
 ) -> None:
     """Decide by the mean or median of a sliding window, with hysteresis."""
     level = np.empty(zone_of.max() + 1)
+    count = np.empty(len(zone_of), np.int64)
+    sorted_dbm = np.empty((len(zone_of), 64))
     since, begin, current = 0, 0, -1
     while begin < len(ts_ns):
         if begin == 0 or device[begin] != device[begin - 1] or ts_ns[begin] - ts_ns[begin - 1] > GONE_NS:
@@ -72,7 +89,9 @@ def windowed(
         end = step_end(device, ts_ns, begin)
         while ts_ns[since] <= ts_ns[end - 1] - window_ns:
             since += 1
-        window_levels(anchor[since:end], rssi_dbm[since:end], zone_of, median, level)
+        if end - since > sorted_dbm.shape[1]:
+            sorted_dbm = np.empty((len(zone_of), 2 * (end - since)))
+        window_levels(anchor[since:end], rssi_dbm[since:end], zone_of, median, sorted_dbm, count, level)
         current = decide(level, current, hysteresis_db)
         state[begin:end] = current
         begin = end
