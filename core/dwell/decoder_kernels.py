@@ -547,7 +547,7 @@ def _force(
         if lane == best or _is_reset(device, lane):
             continue
         at = device["node"][lane]
-        while at not in (NOTHING, own):
+        while at >= 0 and at != own:
             at = nodes[at]["parent"]
         if at == NOTHING:
             device["reset"][lane // WIDTH] |= 1 << (lane % WIDTH)
