@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.dwell import calibration_kernels as kernels
 from core.dwell.decoder import Decoder
 from core.dwell.emission import SURE_UNIT, tables
+from core.dwell.levels import detection_of_store, levels_of_store
 from core.dwell.model import DETECTION_MAX, DETECTION_MIN, Model, prior_model
 from core.dwell.reorder import in_order_of_time
 from core.dwell.settings import Settings
@@ -32,10 +33,6 @@ OFFSET_SIGNALS: Final = 200
 STAY_SIGNALS: Final = 30.0
 """What one stay counts for at one anchor at most. Its readings share one shadowing: a quarter of an hour in one place
 tells no more about a zone than the first half minute."""
-CELL_SIGNALS: Final = 30
-"""Cells with fewer signals say nothing about the store's path loss."""
-SLOPE_RANGE: Final = (0.4, 2.0)
-"""Path-loss exponents of 1 to 5 beside the prior's 2.4: what has been measured indoors."""
 SPREAD_RANGE_DB: Final = (3.0, 12.0)
 """Below 3 dB a reading would be trusted more than receivers quantise and fade; above 12 nothing is decoded."""
 SHADOWING_DB: Final = 3.5
@@ -140,9 +137,8 @@ def _fit(
     kernels.tally(
         labelled.signals, labelled.spot, labelled.weight, offset_db, step_us, steps, heard, count, total, work
     )
-    suggested = _path_loss_of(prior.level_dbm.astype(np.float64), count, total)
+    suggested = levels_of_store(prior.level_dbm.astype(np.float64), count, total)
     level_dbm = (total + LEVEL_SIGNALS * suggested) / (count + LEVEL_SIGNALS)
-    detection = (heard + DETECTION_STEPS * prior.detection) / (steps[:, None] + DETECTION_STEPS)
     devices = len(offset_db)
     away, square, number = np.zeros(devices), np.zeros(devices), np.zeros(devices)
     kernels.residuals(labelled.signals, labelled.spot, labelled.weight, level_dbm, away, square, number)
@@ -151,12 +147,22 @@ def _fit(
     spread_db = prior.spread_db
     if number.any():
         spread_db = float(np.sqrt(rest.sum() / number.sum() + SHADOWING_DB**2))
+    spread_db = min(max(spread_db, SPREAD_RANGE_DB[0]), SPREAD_RANGE_DB[1])
+    expected = detection_of_store(
+        prior.detection.astype(np.float64),
+        prior.level_dbm.astype(np.float64),
+        level_dbm=suggested,
+        spread_db=spread_db,
+        steps=steps,
+        heard=heard,
+    )
+    detection = (heard + DETECTION_STEPS * expected) / (steps[:, None] + DETECTION_STEPS)
     return (
         Model(
             spot_zone=prior.spot_zone,
             level_dbm=level_dbm.astype(np.float32),
             detection=detection.clip(DETECTION_MIN, DETECTION_MAX).astype(np.float32),
-            spread_db=min(max(spread_db, SPREAD_RANGE_DB[0]), SPREAD_RANGE_DB[1]),
+            spread_db=spread_db,
             decodable=prior.decodable,
             origin="calibrated",
             signals=int((labelled.spot >= 0).sum()),
@@ -164,26 +170,3 @@ def _fit(
         ),
         offset_db,
     )
-
-
-def _path_loss_of(
-    prior_dbm: NDArray[np.float64], count: NDArray[np.float64], total: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the prior's levels stretched to this store's own path loss: a line through the cells that were heard.
-
-    The prior's level is linear in log-distance, so that a line over it is another transmit level and exponent.
-    """
-    told = count >= CELL_SIGNALS
-    if not told.any():
-        return prior_dbm
-    seen_dbm = total[told] / count[told]
-    weight = np.minimum(count[told], 10 * LEVEL_SIGNALS)
-    expected = prior_dbm[told]
-    middle, seen_middle = np.average(expected, weights=weight), np.average(seen_dbm, weights=weight)
-    variance = np.average((expected - middle) ** 2, weights=weight)
-    slope = 1.0
-    if variance > 1.0:  # dB²; cells all at one level tell no slope
-        slope = float(np.average((expected - middle) * (seen_dbm - seen_middle), weights=weight) / variance)
-    slope = min(max(slope, SLOPE_RANGE[0]), SLOPE_RANGE[1])
-    stretched: NDArray[np.float64] = seen_middle + slope * (prior_dbm - middle)
-    return stretched

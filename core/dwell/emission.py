@@ -112,7 +112,7 @@ def tables(model: Model, settings: Settings) -> Tables:
     return Tables(
         level,
         silence,
-        _penalties(int(able.sum()), settings),
+        _penalties(int(model.decodable.sum()), settings),
         _posteriors(settings),
         expected,
         zone_of,
@@ -138,11 +138,14 @@ def _silence(quiet: NDArray[np.int32], able: NDArray[np.bool_]) -> NDArray[np.in
     return np.where(able, relative, SILENCE_FLOOR).astype(np.int16)
 
 
-def _penalties(spots: int, settings: Settings) -> NDArray[np.int32]:
-    """Cost of leaving: ln(spots / P(left within the gap)), the gap taken at the middle of its bin."""
+def _penalties(zones: int, settings: Settings) -> NDArray[np.int32]:
+    """Cost of leaving: ln(zones / P(left within the gap)), the gap taken at the middle of its bin.
+
+    A zone does not become harder to enter by being made of many spots: the best of them counts, and one of them fits.
+    """
     gap_s = (np.arange(GAP_BINS) + 0.5) * (1 << GAP_SHIFT) / 1e6
     chance = np.minimum(gap_s / settings.stay_mean_s, 0.9)
-    cost: NDArray[np.int32] = np.rint(QUANTA * np.log(max(spots, 2) / chance)).astype(np.int32)
+    cost: NDArray[np.int32] = np.rint(QUANTA * np.log(max(zones, 2) / chance)).astype(np.int32)
     return cost
 
 

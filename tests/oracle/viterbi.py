@@ -66,7 +66,8 @@ class World:
         """Quanta that leaving a zone costs after a gap; gaps count in bins of 2**17 microseconds."""
         bins = min(gap_us // 131_072, 8191)
         gap_s = (bins + 0.5) * 131_072 / 1e6
-        return round(QUANTA * math.log(max(len(self.spots), 2) / min(gap_s / self.stay_mean_s, 0.9)))
+        zones = max(sum(self.decodable), 2)
+        return round(QUANTA * math.log(zones / min(gap_s / self.stay_mean_s, 0.9)))
 
 
 def steps_of(signals: list[Heard]) -> list[list[Heard]]:
