@@ -60,14 +60,19 @@ def library() -> ctypes.CDLL:
     gcc = shutil.which("gcc")
     if gcc is None:
         raise NoCompilerError("gcc is not installed")
-    version = subprocess.run([gcc, "-v", "-E", "-march=native", "-x", "c", "/dev/null"], capture_output=True, check=False)  # noqa: S603
+    version = subprocess.run(
+        [gcc, "-v", "-E", "-march=native", "-x", "c", "/dev/null"], capture_output=True, check=False
+    )
     told = _SOURCE.read_bytes() + version.stderr + " ".join(_FLAGS).encode()
     built = _SOURCE.parent / "__pycache__" / f"reference-{hashlib.sha256(told).hexdigest()[:16]}.so"
     if not built.exists():
         built.parent.mkdir(exist_ok=True)
         fresh = built.with_suffix(f".{id(told)}.partial")
-        run = subprocess.run(  # noqa: S603
-            [gcc, *_FLAGS, f"-DLANES={LANES}", "-o", str(fresh), str(_SOURCE)], capture_output=True, text=True, check=False
+        run = subprocess.run(
+            [gcc, *_FLAGS, f"-DLANES={LANES}", "-o", str(fresh), str(_SOURCE)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if run.returncode != 0:
             raise NoCompilerError(f"gcc cannot compile {_SOURCE.name}: {run.stderr.strip().splitlines()[-1]}")
@@ -126,7 +131,9 @@ class Viterbi:
             self._world.base = int(signals["ts"][0])
         if int(signals["ts"][-1]) - self._world.base >= _RECORDING_US:
             raise ValueError("The C machine keeps times in 32 bits: a recording lasts at most 71 minutes.")
-        self._library.viterbi(ctypes.byref(self._world), ctypes.c_void_p(signals.ctypes.data), ctypes.c_int64(len(signals)))
+        self._library.viterbi(
+            ctypes.byref(self._world), ctypes.c_void_p(signals.ctypes.data), ctypes.c_int64(len(signals))
+        )
 
     def finish(self) -> NDArray[Any]:
         """Close all visits; return all stays (STAY)."""

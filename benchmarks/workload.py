@@ -101,7 +101,7 @@ def workload(signals: int, seed: int, stores: int = STORES, devices: int = DEVIC
 
 def _middles() -> NDArray[np.float64]:
     zone = np.arange(ZONES)
-    return CELL_M * (np.stack([zone % _SIDE, zone // _SIDE], axis=1) + 0.5)
+    return np.asarray(CELL_M * (np.stack([zone % _SIDE, zone // _SIDE], axis=1) + 0.5), np.float64)
 
 
 def _store(store: int, signals: int, devices: int, seed: int) -> StoreLoad:
@@ -127,6 +127,7 @@ def _walks(
     long_s = np.maximum(rng.exponential(_STAY_MEAN_S, shape), _CROSSING_S[1])
     lasts_s = np.where(rng.random(shape) < _CROSSINGS, rng.uniform(*_CROSSING_S, shape), long_s)
     away = rng.random(shape) < _AWAY_SHARE
+    away[:, 0] = False
     lasts_s = np.where(away, rng.uniform(*_AWAY_S, shape), lasts_s)
     ends_s = np.cumsum(lasts_s, axis=1) + rng.uniform(0, 20, (devices, 1))
     zone = np.empty(shape, np.int64)
@@ -141,7 +142,7 @@ def _walks(
 
 
 def _doors() -> NDArray[np.int64]:
-    """The four neighbours of each zone; one on the edge of the store has some of them twice."""
+    """Return the four neighbours of each zone; one on the edge of the store has some of them twice."""
     doors = np.empty((ZONES, 4), np.int64)
     for zone in range(ZONES):
         x, y = zone % _SIDE, zone // _SIDE
