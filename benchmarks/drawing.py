@@ -88,6 +88,6 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
 def _svg(height: int, title: str, parts: list[str]) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}"'
-        f' role="img" font-family="system-ui, Helvetica, Arial, 'DejaVu Sans', sans-serif"><title>{escape(title)}</title>'
+        f' role="img" font-family="system-ui, Arial, DejaVu Sans, sans-serif"><title>{escape(title)}</title>'
     )
     return "\n".join([head, f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>', *parts, "</svg>", ""])

@@ -111,7 +111,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         prog="python -m benchmarks dwell", description=__doc__.partition("\n")[0] if __doc__ else None
     )
     parser.add_argument("--json", action="store_true", help="nothing but the JSON object on stdout")
-    parser.add_argument("--full", action="store_true", help="peers at 0.5, 5 and 20 million signals, three rounds")
+    parser.add_argument("--full", action="store_true", help="peers at 0.5, 5 and 20 million signals, two rounds")
     parser.add_argument("--signals", type=int, default=QUICK_SIGNALS, help="default: %(default)s")
     parser.add_argument(
         "--rounds", type=int, help=f"of ours, C and memory; default: {Asked.rounds}, full {_FULL_ROUNDS}"
@@ -140,7 +140,7 @@ def main(argv: list[str]) -> int:
         sizes=_FULL_SIZES if given.full else (given.signals,),
         device_counts=tuple(count for count in DEVICE_COUNTS if count <= given.most_devices) or DEVICE_COUNTS[:1],
         rounds=given.rounds if given.rounds is not None else _FULL_ROUNDS if given.full else Asked.rounds,
-        peer_rounds=3 if given.full else 1,
+        peer_rounds=2 if given.full else 1,
         seed=given.seed,
         quick=not given.full,
         peers=None if given.peers is None else [name for name in given.peers.split(",") if name != "none"],

@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ class _World(ctypes.Structure):
     )
 
 
+@cache
 def library() -> ctypes.CDLL:
     """Compile once per source and machine, beside Python's own compiled files.
 

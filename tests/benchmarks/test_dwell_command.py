@@ -87,6 +87,17 @@ def test_postgresql_does_the_same_job(installed: object) -> None:
     assert found["postgresql"].peak_bytes > 5e6
 
 
+@pytest.mark.skipif(not beside.PEERS_PYTHON.exists(), reason="`make setup-bench` has not been run here")
+def test_all_that_are_given_the_same_job_find_the_same() -> None:
+    names = ["polars", "duckdb", "pandas", "python", "bytewax", "movingpandas", "trackintel"]
+    found = beside.beside(workload(40_000, 2, devices=100), 1, lambda _: None, quick=True, names=names)
+    assert {name: one.reason for name, one in found.items() if one.reason} == {}
+    assert found["polars"].sessions > 100
+    assert {found[name].sessions for name in names[:4]} == {found["polars"].sessions}
+    for name in names[4:]:  # stops and windows of their own making
+        assert found[name].sessions > 30, name
+
+
 def test_a_peer_that_breaks_is_a_reason_and_not_the_end(tmp_path: Path) -> None:
     (tmp_path / "python").write_text("#!/bin/sh\necho 'ValueError: no' >&2\nexit 1\n")
     (tmp_path / "python").chmod(0o755)

@@ -42,6 +42,7 @@ def test_a_recording_that_does_not_fit_its_times_is_refused(store: StoreLoad) ->
 
 
 def test_without_gcc_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference.library.cache_clear()
     monkeypatch.setenv("PATH", "")
     with pytest.raises(reference.NoCompilerError, match="not installed"):
         reference.library()
