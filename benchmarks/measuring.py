@@ -68,6 +68,7 @@ def machine() -> dict[str, str]:
         "cores": str(cpu_count()),
         "l2": _first(caches, "L2 cache"),
         "l3": _first(caches, "L3 cache"),
+        "load": f"{os.getloadavg()[0]:.1f}",
         "memory": f"{total / 2**30:.0f} GiB",
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -47,7 +47,7 @@ def _section(measured: Measured, command: list[str]) -> str:
         "",
         (
             f"Machine: {at['processor']}, {at['cores']} cores, L2 {at['l2']}, L3 {at['l3']}, {at['memory']};"
-            f" {at['system']}."
+            f" {at['system']}. Load by others when it began: {at['load']}."
         ),
         f"Python {at['python']}, numpy {at['numpy']}, numba {at['numba']}, polars {at['polars']}; {at['gcc']}.",
         "",

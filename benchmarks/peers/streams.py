@@ -111,5 +111,5 @@ BYTEWAX = Peer(
     _events,
     _bytewax,
     40_000,
-    500_000,
+    200_000,
 )

@@ -82,10 +82,10 @@ def _skmob_fits_nothing() -> str | None:
 
 _JOB: Final = "strongest anchor of 5 s as a point (pandas), then"
 MOVINGPANDAS = Peer(
-    "movingpandas", f"{_JOB} TrajectoryStopDetector", ("movingpandas",), _points, _movingpandas, 40_000, 500_000
+    "movingpandas", f"{_JOB} TrajectoryStopDetector", ("movingpandas",), _points, _movingpandas, 20_000, 200_000
 )
 TRACKINTEL = Peer(
-    "trackintel", f"{_JOB} generate_staypoints, sliding", ("trackintel",), _points, _trackintel, 40_000, 500_000
+    "trackintel", f"{_JOB} generate_staypoints, sliding", ("trackintel",), _points, _trackintel, 20_000, 200_000
 )
 SCIKIT_MOBILITY = Peer(
     "scikit-mobility",
@@ -93,7 +93,7 @@ SCIKIT_MOBILITY = Peer(
     ("skmob",),
     _points,
     _skmob,
-    40_000,
-    500_000,
+    20_000,
+    200_000,
     lacks=_skmob_fits_nothing,
 )
