@@ -44,7 +44,7 @@ bench: setup-bench ## speed beside C and what a user would pick; tables into ben
 	@$(VENV)/python -m benchmarks dwell --full --results benchmarks/RESULTS.md $(ARGS)
 
 bench-accuracy: setup ## the accuracy grid on simulated stores and recordings
-	@$(VENV)/python -m benchmarks accuracy $(ARGS)
+	@$(VENV)/python -m benchmarks accuracy --results benchmarks/RESULTS.md $(ARGS)
 
 format: setup-dev ## put the code into the form that `make check` asks for
 	@$(VENV)/ruff check --fix-only --quiet .
