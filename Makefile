@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check kernels-nojit format lock clean
+.PHONY: help setup setup-dev setup-bench demo test check kernels-nojit bench bench-accuracy format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -20,6 +20,9 @@ setup: ## make .venv from the locked requirements; leaves .venv/bin/sojourn
 setup-dev: ## the same with the tools of tests and checks
 	@$(call bootstrap,dev)
 
+setup-bench: setup ## make .cache/bench with what the benchmark compares with (pandas, DuckDB, bytewax, ...)
+	@$(call bootstrap,bench)
+
 demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it without a person
 	@$(VENV)/sojourn demo $(ARGS)
 
@@ -36,6 +39,13 @@ check: setup-dev ## linting, formatting, types, floors of the house
 kernels-nojit: setup-dev ## the kernels' tests once more as plain Python
 	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(ARGS)
 
+bench: setup-bench ## speed beside C and what a user would pick; tables into benchmarks/RESULTS.md; ARGS="--seed 2"
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks dwell --full --results benchmarks/RESULTS.md $(ARGS)
+
+bench-accuracy: setup ## the accuracy grid on simulated stores and recordings
+	@$(VENV)/python -m benchmarks accuracy --results benchmarks/RESULTS.md $(ARGS)
+
 format: setup-dev ## put the code into the form that `make check` asks for
 	@$(VENV)/ruff check --fix-only --quiet .
 	@$(VENV)/ruff format --quiet .
@@ -43,6 +53,7 @@ format: setup-dev ## put the code into the form that `make check` asks for
 lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,runtime,)
 	@$(call compile,dev,--constraint requirements/runtime.lock)
+	@$(call compile,bench,--constraint requirements/runtime.lock)
 
 clean: ## remove what the words above made here (the private folder of the servers stays)
 	@test -L .venv || rm -rf .venv

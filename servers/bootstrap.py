@@ -1,4 +1,4 @@
-"""Make the project's own environment: `python3 -m servers.bootstrap runtime|dev` in the project's top folder.
+"""Make the project's own environment: `python3 -m servers.bootstrap runtime|dev|bench` in the project's top folder.
 
 Standard library only (it runs before anything is installed), with the machine's Python. Works on a fresh Debian that
 has `python3` but neither `python3-venv` nor pip: pip then comes from Debian's own wheel, in a private apt folder.
@@ -28,19 +28,25 @@ _NEWEST: Final = (3, 13)
 NEEDED_BYTES: Final = 1_200_000_000
 """Measured: 570 MB for the service, 870 MB with the tools of tests and checks; pip unpacks beside it."""
 
-_LOCKS: Final = {"runtime": ("runtime.lock",), "dev": ("runtime.lock", "dev.lock")}
+_LOCKS: Final = {
+    "runtime": ("runtime.lock",),
+    "dev": ("runtime.lock", "dev.lock"),
+    "bench": ("runtime.lock", "bench.lock"),
+}
+_FOLDERS: Final = {"runtime": ".venv", "dev": ".venv", "bench": ".cache/bench"}
+"""The benchmark's peers stay apart: they bring 60 packages, and one of them a top-level `benchmarks` of its own."""
 _WHEELS: Final = Path("usr/share/python-wheels")
 _ASK_FOR_VENV: Final = "Install it: `sudo apt install python3-venv`, then start again."
 
 
 def set_up(top: Path, kind: str) -> None:
-    """Make `.venv` hold exactly the locked packages, and the project itself.
+    """Make `.venv` (bench: `.cache/bench`) hold exactly the locked packages, and the project itself.
 
     Parameters
     ----------
     top : Path
         The project's top folder.
-    kind : {"runtime", "dev"}
+    kind : {"runtime", "dev", "bench"}
         Which lock file.
 
     Raises
@@ -48,7 +54,7 @@ def set_up(top: Path, kind: str) -> None:
     ServersError
         Something of the machine is missing; the message says what to do.
     """
-    venv = top / ".venv"
+    venv = top / _FOLDERS[kind]
     if venv.is_symlink():  # somebody's own environment, shared between checkouts: theirs to fill
         return
     stamp = venv / f".sojourn-{kind}"
@@ -70,7 +76,7 @@ def set_up(top: Path, kind: str) -> None:
         stamp.write_text(wanted)
         if kind == "dev":  # it holds the other one's packages in the same versions
             (venv / ".sojourn-runtime").write_text(_fingerprint(top, "runtime"))
-        _say(f"Environment ready in .venv ({time.monotonic() - started:.0f} s).")
+        _say(f"Environment ready in {venv.relative_to(top)} ({time.monotonic() - started:.0f} s).")
 
 
 def _say(text: str) -> None:
@@ -227,7 +233,7 @@ def main(arguments: list[str]) -> int:
     """Run the set-up; return the exit code."""
     kind = arguments[0] if arguments else "runtime"
     if kind not in _LOCKS:
-        _say("usage: python3 -m servers.bootstrap [runtime|dev]")
+        _say("usage: python3 -m servers.bootstrap [runtime|dev|bench]")
         return 2
     try:
         set_up(Path.cwd(), kind)

@@ -21,7 +21,7 @@ TOP = Path(__file__).parents[2]
 def top(tmp_path: Path) -> Path:
     """A project folder with a lock file of its own."""
     (tmp_path / "requirements").mkdir()
-    for name in ("runtime.lock", "dev.lock"):
+    for name in ("runtime.lock", "dev.lock", "bench.lock"):
         (tmp_path / "requirements" / name).write_text("rich==15.0.0 --hash=sha256:" + "0" * 64 + "\n")
     shutil.copy(TOP / "pyproject.toml", tmp_path)
     return tmp_path
@@ -55,6 +55,23 @@ def test_what_is_current_is_left_alone(top: Path, monkeypatch: pytest.MonkeyPatc
     stand_in(top, "runtime")
     monkeypatch.setattr(bootstrap, "_make_venv", refuse)
     bootstrap.set_up(top, "runtime")
+
+
+def test_the_benchmarks_peers_stay_out_of_the_products_environment(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = stand_in(top, "runtime")
+    made = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        raise MachineError("that is enough")
+
+    monkeypatch.setattr(bootstrap, "_make_venv", make)
+    with pytest.raises(MachineError, match="that is enough"):
+        bootstrap.set_up(top, "bench")
+    assert made == [top / ".cache/bench"]
+    assert (venv / ".sojourn-runtime").exists()
 
 
 @pytest.mark.parametrize("change", ["runtime.lock", "pyproject", "python gone", "command gone"])

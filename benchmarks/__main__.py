@@ -1,0 +1,26 @@
+"""`python -m benchmarks dwell|accuracy [options]`: each command is a module with `main(arguments) -> exit code`."""
+
+import sys
+from importlib import import_module
+from typing import Final
+
+COMMANDS: Final = {
+    "dwell": "speed beside C, the memory's limit and what a user would pick instead",
+    "accuracy": "how right the visits are, on simulated stores and recordings",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; return the exit code."""
+    if not argv or argv[0] not in COMMANDS:
+        sys.stderr.write("usage: python -m benchmarks COMMAND [--help]\n")
+        for name, what in COMMANDS.items():
+            sys.stderr.write(f"  {name:<10}{what}\n")
+        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
+    return int(
+        import_module(f"benchmarks.{argv[0]}").main(argv[1:])
+    )  # loaded when called: each needs much of its own
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
