@@ -19,7 +19,7 @@ _LINE: Final = 64
 _RECORDING_US: Final = 1 << 32
 
 LANES: Final = 16
-_QUANTA: Final = 256
+_QUANTA: Final = 64
 _ROWS: Final = 100
 _FLOOR_DBM: Final = -115
 _GAP_BINS: Final = 8192
@@ -91,7 +91,7 @@ class Viterbi:
     Parameters
     ----------
     model : Model
-        What readings say; tabled here anew in quanta of 1/256 nat, not taken from the product's tables.
+        What readings say; tabled here anew in quanta of 1/64 nat, not taken from the product's tables.
     devices : int
     signals : int
         How many will come, at most: room for stays.

@@ -1,8 +1,8 @@
 """What a store's own signals say of levels and detection as a whole, before any spot is looked at by itself.
 
 A spot that was seldom visited cannot tell what it sounds like; the store can: how loud its devices are, how fast
-levels fall with distance (a line over the prior's levels, which are linear in log-distance), how much each gateway hears
-above or below that line (antenna, mounting), and how often. Each spot is shrunk to this instead of to the bare prior.
+levels fall with distance (a line over the prior's levels, which are linear in log-distance), how much each gateway
+hears above or below that line (antenna, mounting), and how often. Each spot is shrunk to this, not to the bare prior.
 """
 
 from math import erf, sqrt

@@ -1,7 +1,7 @@
 """Spots: the places in a zone that sound alike, which are the states of the decoder.
 
 A zone with one anchor is one spot. A long hall with five anchors sounds different from end to end: one mean level per
-anchor for the whole hall would fit nowhere, so it is several spots laid over its floor, and a visit runs over them all.
+anchor for the whole hall would fit nowhere, so it is spots laid over its floor, and a visit runs over all of them.
 """
 
 from dataclasses import dataclass
