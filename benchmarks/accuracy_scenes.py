@@ -4,8 +4,8 @@ Every store has twelve square zones in four columns and three rows, one anchor i
 
 `walks`
     `simulators.store`: shoppers and staff who walk from zone to zone through doorways, stand, stroll and leave. What
-    they cross on their way counts as a stay, however short; at 8 m nearly half of the true visits are such crossings
-    of 5 to 8 s. A body takes up to 6 dB, the walls of the fitting room 4 dB.
+    they cross on their way counts as a stay, however short; at 8 m more than half of the true visits last less than
+    15 s and are such crossings. A body takes up to 6 dB, the walls of the fitting room 4 dB.
 
 `stays`
     The workload of the prototype: somebody is in a zone for a stay, then at once in another one, any of the other
