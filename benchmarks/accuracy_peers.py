@@ -88,6 +88,9 @@ def ema_hysteresis(
 def oracle(given: Ordered, zone: NDArray[np.int64]) -> VisitArray:
     """Return the visits of who knows from which zone each signal was sent: first to last signal of each stay.
 
+    It bounds what can be found. It does not bound the dwell: who guesses that a stay begins half-way between two
+    signals comes nearer, the more so the rarer signals are.
+
     Parameters
     ----------
     zone : ndarray of int64

@@ -4,8 +4,8 @@ Every store has twelve square zones in four columns and three rows, one anchor i
 
 `walks`
     `simulators.store`: shoppers and staff who walk from zone to zone through doorways, stand, stroll and leave. What
-    they cross on their way counts as a stay, however short; at 8 m nearly half of the true visits are such crossings
-    of 5 to 8 s. A body takes up to 6 dB, the walls of the fitting room 4 dB.
+    they cross on their way counts as a stay, however short; at 8 m more than half of the true visits last less than
+    15 s and are such crossings. A body takes up to 6 dB, the walls of the fitting room 4 dB.
 
 `stays`
     The workload of the prototype: somebody is in a zone for a stay, then at once in another one, any of the other
@@ -125,6 +125,8 @@ class Scene(NamedTuple):
     """SIGNAL in order of arrival, times as stamped."""
     zone: NDArray[np.int64]
     """Where the device of each signal really was, an index into the plan."""
+    sent_at: NDArray[np.int64]
+    """When each signal really was heard, ns: what the stamp would be if clocks were right."""
     truth: VisitArray
     """VISIT: every true stay, however short, and the store visits; times as they really were."""
     devices: int
@@ -246,7 +248,9 @@ def _scene(
     zone = _true_zones(heard, told)
     signals = skewed(heard, rng.uniform(-point.skew_s, point.skew_s, len(plan.anchors)))
     visits = np.concatenate([_true_visits(device, stays, until_ns) for device, stays in told])
-    return Scene(plan, signals, zone, visits, len({device for device, _ in told}), point.interval_s)
+    return Scene(
+        plan, signals, zone, heard["ts"].copy(), visits, len({device for device, _ in told}), point.interval_s
+    )
 
 
 def _outages(until_ns: int, anchors: int, rng: np.random.Generator) -> list[Outage]:

@@ -1,8 +1,8 @@
 """How well visits agree with the truth of a scene.
 
 Visits of at least 5 s count, on both sides, crossings included: a shopper who walks through a zone in 5 s or more has
-visited it. As half of the true visits of `walks` are such crossings, `f1_15` looks at the others: recall over
-true visits of 15 s and more, precision over reported visits of 15 s and more, each matched as in `f1`, so that a
+visited it. As more than half of the true visits of `walks` are such crossings, `f1_15` looks at the others: recall
+over true visits of 15 s and more, precision over reported visits of 15 s and more, each matched as in `f1`, so that a
 true visit of 16 s may well be reported as 14 s.
 """
 

@@ -106,6 +106,20 @@ def test_who_is_silent_for_more_than_a_minute_has_left(gap_s: float, visits: int
     assert found["left_at"].min() == (10 * SECOND if visits == 2 else round((10 + gap_s) * SECOND))
 
 
+@pytest.mark.parametrize(("after_s", "zone"), [(4.999999, 1), (5.0, 2)])
+def test_a_window_of_five_seconds_ends_after_five_seconds(after_s: float, zone: int) -> None:
+    given = peers.ordered(PLAN, signals((0, 0, 1, -50), (after_s, 0, 2, -60)))
+    zones = peers.strongest_of_window(given)
+    assert zones["zone"][zones["kind"] == VisitKind.ZONE].tolist()[-1] == zone
+
+
+@pytest.mark.parametrize(("rssi_dbm", "zone"), [(-54, 1), (-53, 2)])
+def test_only_what_exceeds_the_hysteresis_moves(rssi_dbm: int, zone: int) -> None:
+    given = peers.ordered(PLAN, signals((0, 0, 1, -60), (1, 0, 1, -60), (1.01, 0, 2, rssi_dbm)))
+    zones = peers.median_hysteresis(given, 1.0, hysteresis_db=6.0)
+    assert zones["zone"][zones["kind"] == VisitKind.ZONE].tolist()[-1] == zone
+
+
 def test_devices_do_not_mix() -> None:
     given = peers.ordered(PLAN, signals((0, 0, 1, -60), (1, 1, 1, -60), (2, 0, 1, -60), (3, 1, 1, -60)))
     zones = peers.latest_signal(given)

@@ -42,6 +42,19 @@ def test_crossings_of_five_seconds_count_in_f1_and_not_from_fifteen_on() -> None
     assert found["f1_15"] == 1
 
 
+def test_long_visits_that_are_missed_or_false_lower_f1_from_fifteen_on() -> None:
+    truth = visits((0, 1, 0, 100), (0, 2, 100, 200), (0, 3, 200, 206), (0, -1, 0, 206))
+    missed = score(truth, visits((0, 1, 0, 100), (0, 3, 200, 206))).measures
+    assert missed["f1_15"] == pytest.approx(2 / 3)  # recall 1/2, precision 1
+    false = score(truth, visits((0, 1, 0, 100), (0, 2, 100, 200), (0, 4, 50, 90))).measures
+    assert false["f1_15"] == pytest.approx(4 / 5)  # recall 1, precision 2/3
+
+
+def test_a_true_visit_from_fifteen_on_may_be_reported_shorter() -> None:
+    truth = visits((0, 1, 0, 16), (0, 2, 16, 116), (0, -1, 0, 116))
+    assert score(truth, visits((0, 1, 1, 15), (0, 2, 16, 116))).measures["f1_15"] == 1
+
+
 @pytest.mark.parametrize(("left_s", "f1"), [(50.0, 1.0), (49.9, 0.0)])
 def test_half_of_the_union_is_agreement(left_s: float, f1: float) -> None:
     truth = visits((0, 1, 0, 100), (0, -1, 0, 100))
@@ -93,8 +106,8 @@ def test_coverage_is_that_of_stated_bounds() -> None:
 
 def test_store_visits_more_than_the_true_ones_are_false_departures() -> None:
     truth = visits((0, -1, 0, 100), (1, -1, 0, 100), (2, -1, 0, 100), (3, -1, 0, 100))
-    found = score(truth, visits((0, -1, 0, 40), (0, -1, 60, 100), (1, -1, 0, 100), (2, -1, 0, 100))).measures
-    assert (found["false_departures"], found["missed_store_visits"]) == (25, 25)
+    found = score(truth, visits((0, -1, 0, 30), (0, -1, 40, 60), (0, -1, 70, 100), (1, -1, 0, 100), (2, -1, 0, 100)))
+    assert (found.measures["false_departures"], found.measures["missed_store_visits"]) == (50, 25)
 
 
 def test_switches_are_changes_of_zone_of_one_device() -> None:
