@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from core.dwell.lane_kernels import WIDTH, below, hear, highest, highest_elsewhere, move
+from core.dwell.lane_kernels import WIDTH, below, hear, highest, highest_elsewhere, lowest, move
 from core.dwell.prefetch import prefetch_row
 
 # places in `cursor`, the decoder's own counters
@@ -220,12 +220,10 @@ def _branch(device: Any, nodes: Any, free: Any, cursor: Any, best: int, bar: int
     origin = device["origin"]
     for at in range(0, score.size, WIDTH):
         survived = np.int64(reset[at // WIDTH]) & ~below(score, at, bar)
-        lane = at
         while survived != 0:
-            if survived & 1:
-                node[lane] = _own(device, nodes, free, cursor, lane, mark, sure)
-            survived >>= 1
-            lane += 1
+            lane = at + lowest(survived)
+            node[lane] = _own(device, nodes, free, cursor, lane, mark, sure)
+            survived &= survived - 1
     # take hold of the new origin before anything is let go
     own = node[best]
     nodes[own]["lanes"] += device["resets"]
@@ -236,24 +234,21 @@ def _branch(device: Any, nodes: Any, free: Any, cursor: Any, best: int, bar: int
         low = below(score, at, bar)
         fallen = low & ~np.int64(reset[at // WIDTH])
         reset[at // WIDTH] = low
-        lane = at
         while fallen != 0:
-            if fallen & 1:
-                device["resets"] += 1
-                nodes[own]["lanes"] += 1
-                _leave(device, nodes, free, cursor, lane)
-            fallen >>= 1
-            lane += 1
+            device["resets"] += 1
+            nodes[own]["lanes"] += 1
+            _leave(device, nodes, free, cursor, node[at + lowest(fallen)])
+            fallen &= fallen - 1
 
 
-@njit(cache=True, nogil=True)
-def _is_reset(device: Any, lane: int) -> bool:
+@njit(inline="always")
+def _is_reset(device: Any, lane: Any) -> Any:
     """Whether a lane came from the origin in the last step."""
-    return (device["reset"][lane // WIDTH] >> (lane % WIDTH)) & 1 != 0  # type: ignore[no-any-return]
+    return (device["reset"][lane // WIDTH] >> (lane % WIDTH)) & 1 != 0
 
 
-@njit(cache=True, nogil=True)
-def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int, mark: int, sure: int) -> int:
+@njit(inline="always")
+def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: Any, mark: Any, sure: Any) -> Any:
     """Give the stay that a lane began in the last step a node below the origin; return it."""
     cursor[FREE] -= 1
     own = free[cursor[FREE]]
@@ -273,19 +268,18 @@ def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int, mark: int, 
     nodes[origin]["children"] += 1
     device["resets"] -= 1
     device["nodes"] += 1
-    return own  # type: ignore[no-any-return]
+    return own
 
 
-@njit(cache=True, nogil=True)
-def _leave(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> None:
+@njit(inline="always")
+def _leave(device: Any, nodes: Any, free: Any, cursor: Any, at: Any) -> None:
     """Take a lane off its own node."""
-    at = device["node"][lane]
     nodes[at]["lanes"] -= 1
     _let_go(device, nodes, free, cursor, at)
 
 
-@njit(cache=True, nogil=True)
-def _let_go(device: Any, nodes: Any, free: Any, cursor: Any, at: int) -> None:
+@njit(inline="always")
+def _let_go(device: Any, nodes: Any, free: Any, cursor: Any, at: Any) -> None:
     """Free a node on which nothing hangs any more, and so on upwards."""
     while nodes[at]["lanes"] == 0 and nodes[at]["children"] == 0:
         above = nodes[at]["parent"]
@@ -296,18 +290,17 @@ def _let_go(device: Any, nodes: Any, free: Any, cursor: Any, at: int) -> None:
         at = above
 
 
-@njit(cache=True, nogil=True)
-def _doubt(device: Any, nodes: Any, best: int, bar: int, doubt: int, now: int) -> None:
+@njit(inline="always")
+def _doubt(device: Any, nodes: Any, best: Any, bar: Any, doubt: Any, now: Any) -> None:
     """Note where entering now instead of earlier would still have been possible: `late` of the running stay."""
     score = device["score"]
     for at in range(0, score.size, WIDTH):
         unsure = below(score, at, bar + doubt) & ~np.int64(device["reset"][at // WIDTH])
-        lane = at
         while unsure != 0:
-            if unsure & 1 and lane != best:
+            lane = at + lowest(unsure)
+            if lane != best:
                 nodes[device["node"][lane]]["late"] = now
-            unsure >>= 1
-            lane += 1
+            unsure &= unsure - 1
 
 
 @njit(cache=True, nogil=True)
@@ -469,7 +462,7 @@ def _close(
     _let_go(device, nodes, free, cursor, origin)
     for lane in range(device["score"].size):
         if lane != best and not _is_reset(device, lane):
-            _leave(device, nodes, free, cursor, lane)
+            _leave(device, nodes, free, cursor, device["node"][lane])
     _settle(place, device, nodes, free, zone_of, out, cursor)
     after = GAP_BOUND * np.int64(device["gap_mean"])
     row = out[cursor[OUT]]
@@ -553,7 +546,7 @@ def _force(
             device["reset"][lane // WIDTH] |= 1 << (lane % WIDTH)
             device["resets"] += 1
             nodes[own]["lanes"] += 1
-            _leave(device, nodes, free, cursor, lane)
+            _leave(device, nodes, free, cursor, device["node"][lane])
             device["score"][lane] = silence[lane] - cost
             device["near"][lane] = (device["left_at"] - device["arrived_at"]) // US_PER_MS
     cursor[FORCED] += 1

@@ -34,6 +34,10 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]  # made from the environmen
         """Return the lanes below the bar as bits of an int64, the first lane the lowest bit."""
         return np.int64(((score[at : at + WIDTH] < bar).astype(np.int64) << np.arange(WIDTH)).sum())
 
+    def lowest(bits: Any) -> Any:
+        """Return the place of the lowest bit that is set; there is one."""
+        return np.int64(int(bits & -bits).bit_length() - 1)
+
     def move(score: Any, near: Any, silence: Any, at: Any, bar: Any, doubt: Any, cost: Any, heard_ms: Any) -> None:
         """Raise scores to the bar, take bar and cost off, add silence; where below bar - doubt set `near` (int32)."""
         part = slice(at, at + WIDTH)
@@ -135,6 +139,16 @@ else:
             return builder.zext(builder.bitcast(low, ir.IntType(WIDTH)), _LONG)
 
         return types.int64(score, at, bar), emit
+
+    @intrinsic
+    def lowest(_context: Any, bits: Any) -> Any:
+        """See the twin."""
+
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            word = _number(context, builder, arguments[0], signature.args[0], types.int64)
+            return builder.cttz(word, ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(bits), emit
 
     @intrinsic
     def move(
