@@ -168,14 +168,17 @@ def calibrate(
     recording: RecordingArgument,
     plan: PlanFile,
     out: Annotated[Path, typer.Option(help="The calibration.")],
+    survey: Annotated[
+        Path | None, typer.Option(help="CSV of where devices are known to have been (store,device,zone,from,to).")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Learn from a recording how the anchors of each store are heard, without a survey."""
+    """Learn from a recording how each store's anchors are heard and how far their clocks are off."""
     from simulators.replay_calibrate import calibrate_recording
     from simulators.replay_report import print_calibration, shown
 
     with shown(quiet=quiet) as progress:
-        report = calibrate_recording(recording, plan, out, progress=progress)
+        report = calibrate_recording(recording, plan, out, survey=survey, progress=progress)
     print_calibration(report)
 
 

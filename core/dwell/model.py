@@ -60,7 +60,7 @@ class Model:
     anchors): the mean RSSI of a reading and the probability that an advert is heard at all. `spread_db` is one
     standard deviation for all. `decodable` is bool, shape (zones,): False for a zone that no anchor covers and whose
     place is not known; such a zone is never reported (it would otherwise win whenever everything is heard weakly).
-    `clocks` is None where they were not compared; `survey_signals` is how many signals were labelled by survey points.
+    `clocks` is None where they were not compared; `survey_signals` is how many signals survey points labelled.
     """
 
     spot_zone: NDArray[np.int16]

@@ -13,7 +13,7 @@ from core.limits import NS_PER_US
 SURVEY: Final = np.dtype(
     [
         ("begins_at", "<i8"),  # ns, in the store's time
-        ("ends_at", "<i8"),  # ns, inclusive
+        ("ends_at", "<i8"),  # ns, no longer there
         ("device", "<i4"),  # dense index, as in the signals
         ("zone", "<i2"),  # index into StorePlan.zones
         ("reserved", "V2"),
@@ -25,8 +25,8 @@ SurveyArray: TypeAlias = NDArray[Any]
 NOWHERE: Final[SurveyArray] = np.zeros(0, SURVEY)
 
 WEIGHT: Final = 20.0
-"""What a surveyed signal counts for: its label is certain, so that ten seconds of adverts a second weigh as much as the
-prior (200 pseudo-signals), and a minute outweighs what a wrong plan makes of it."""
+"""What a surveyed signal counts for: its label is certain, so that ten seconds of an advert a second weigh as much as
+the prior (200 pseudo-signals), and a minute outweighs what a wrong plan makes of it."""
 STRETCH_US: Final = 10_000_000
 """A surveyor who walks about a hall is at another of its anchors after ten seconds."""
 MISFIT_MAX: Final = 16.0
@@ -99,6 +99,6 @@ def _rows(survey: SurveyArray, signals: NDArray[Any]) -> list[slice]:
         begin, end = np.searchsorted(signals["device"], [point["device"], point["device"] + 1])
         at = signals["ts"][begin:end]
         first = int(np.searchsorted(at, point["begins_at"] // NS_PER_US))
-        last = int(np.searchsorted(at, point["ends_at"] // NS_PER_US, "right"))
+        last = int(np.searchsorted(at, point["ends_at"] // NS_PER_US))
         found.append(slice(int(begin) + first, int(begin) + max(first, last)))
     return found
