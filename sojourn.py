@@ -69,10 +69,13 @@ def migrate(database_url: DatabaseUrl) -> None:
 @floorplan.command("check")
 def floorplan_check(plan: PlanArgument) -> None:
     """Say what is wrong with a floor plan, or what it holds."""
+    from core.dwell.model import never_reported, prior_model
     from simulators.replay_files import read_plan
 
     for store in read_plan(plan).stores:
         typer.echo(f"{store.id}: {len(store.zones)} zones, {len(store.anchors)} anchors, {store.timezone}")
+        for zone in never_reported(store, prior_model(store)):
+            typer.echo(f"{store.id}: zone {zone} has no anchor and no outline, so nobody is ever reported there")
 
 
 @floorplan.command("load")

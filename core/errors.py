@@ -43,6 +43,7 @@ class InputError(SojournError):
 
     def __init__(self, what: str, *, hint: str = "", where: str = "") -> None:
         super().__init__(f"{where}: {what}" if where else what, hint=hint)
+        self.what = what  # without where it is
         self.where = where
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from core.dwell.engine import StoreEngine
-from core.dwell.model import Model
+from core.dwell.model import Model, never_reported
 from core.dwell.settings import Settings
 from core.floorplan import FloorPlan, StorePlan
 from core.limits import NS_PER_US
@@ -52,6 +52,8 @@ class ReplayReport:
     store_visits: int
     calibrated: bool
     """Whether the replay calibrated itself on the recording."""
+    never_reported: tuple[tuple[str, str], ...]
+    """Store and zone where no anchor covers the zone and nothing tells where it is."""
     clocks_off: int
     """Anchors whose clock was corrected."""
     first_at: int | None
@@ -131,6 +133,9 @@ def replay(
         zone_visits=kinds.get(VisitKind.ZONE.word, 0),
         store_visits=kinds.get(VisitKind.STORE.word, 0),
         calibrated=model is None and calibrate,
+        never_reported=tuple(
+            (lane.store.id, zone) for lane in heard for zone in never_reported(lane.store, lane.engine.model)
+        ),
         clocks_off=sum(lane.clocks_off for lane in lanes.values()),
         first_at=min((lane.first_at for lane in heard if lane.first_at is not None), default=None),
         last_at=max((lane.last_at for lane in heard if lane.last_at is not None), default=None),

@@ -35,6 +35,8 @@ class CalibrationReport(NamedTuple):
     """What was learnt, by store; of the stores that the recording holds."""
     stores: Mapping[str, StorePlan]
     """Those stores."""
+    unheard: tuple[str, ...]
+    """Stores of the plan that the recording does not hold; they keep what the plan alone suggests."""
 
 
 class Learnt(NamedTuple):
@@ -74,8 +76,7 @@ def calibrate_recording(
     plan = read_plan(floorplan)
     rows = read_survey(survey, plan) if survey is not None else ()
     learnt = learn(open_recording(recording), plan, progress, rows)
-    unheard = [store for store in plan.stores if store.id not in learnt.models]
-    write_models({**learnt.models, **{store.id: prior_model(store) for store in unheard}}, out)
+    write_models({store.id: learnt.models.get(store.id, prior_model(store)) for store in plan.stores}, out)
     return learnt.report
 
 
@@ -97,7 +98,8 @@ def learn(source: Recording, plan: FloorPlan, progress: Progress, survey: Sequen
     with ThreadPoolExecutor(threads()) as pool:
         learnt = dict(zip((lane.store.id for lane in lanes), pool.map(_SampleLane.learn, lanes), strict=True))
     used = {lane.store.id: len(lane.sample.signals()) for lane in lanes}
-    return Learnt(learnt, CalibrationReport(rows, dict(refused.counts), used, learnt, heard))
+    unheard = tuple(store.id for store in plan.stores if store.id not in heard)
+    return Learnt(learnt, CalibrationReport(rows, dict(refused.counts), used, learnt, heard, unheard))
 
 
 class _SampleLane:

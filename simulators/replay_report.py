@@ -13,7 +13,7 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, Tim
 from rich.progress import Progress as Bar
 
 from core.dwell.clocks import DEAD_BAND_US
-from core.dwell.model import Model
+from core.dwell.model import Model, never_reported
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S
 from simulators.recordings_rejects import EXPLAINED, Reason
@@ -30,6 +30,9 @@ _NAMED_MOST: Final = 8
 """Names in one line that a person still reads."""
 _UNIT_NS: Final = 366 * 24 * 3600 * NS_PER_S
 """A recording that ends within a year of 1970 was most likely written in seconds, milliseconds or microseconds."""
+_UNKNOWN_SHARE: Final = 0.01
+"""So many signals of anchors that the plan lacks are not a slip but a gateway."""
+_NEVER: Final = "zone {zone} is never reported: no anchor covers it and it has no outline; survey it or add one"
 _STEPS: Final = {"calibrate": "Calibrating", "replay": "Replaying"}
 
 
@@ -86,7 +89,8 @@ def print_report(report: ReplayReport, rejects: Path | None) -> None:
     if report.late or report.repeated:
         console.print(f"{report.late:,} signals were late and left out, {report.repeated:,} came twice")
     if report.clocks_off:
-        console.print(f"The clocks of {report.clocks_off:,} anchors were off and are corrected")
+        anchors = "1 anchor" if report.clocks_off == 1 else f"{report.clocks_off:,} anchors"
+        console.print(f"The clocks of {anchors} were off and are corrected")
     for hint in _hints(report):
         console.print(hint, style="yellow")
     forced = f", {report.forced:,} of them decided by a bound" if report.forced else ""
@@ -104,6 +108,10 @@ def print_calibration(report: CalibrationReport) -> None:
         console.print(f"{store}: calibrated on {used:,} signals{told}")
         for line in clock_lines(report.stores[store], report.models[store]):
             console.print(f"  {line}")
+        for zone in never_reported(report.stores[store], report.models[store]):
+            console.print(f"  {_NEVER.format(zone=zone)}", style="yellow")
+    for store in report.unheard:
+        console.print(f"{store}: not in the recording, the floor plan alone counts", style="yellow")
 
 
 def clock_lines(store: StorePlan, model: Model) -> Iterator[str]:
@@ -142,6 +150,10 @@ def _hints(report: ReplayReport) -> Iterator[str]:
     """Say what is most likely wrong with a recording that can be read but makes no sense."""
     if report.signals and report.late > _LATE_SHARE * report.signals:
         yield "Many signals were late: a recording has to be in order of arrival. Sort it by ts."
+    if report.rejected.get(Reason.UNKNOWN_ANCHOR, 0) > _UNKNOWN_SHARE * report.rows:
+        yield "Many rows name an anchor that the floor plan lacks: add it, visits are less certain without."
+    for store, zone in report.never_reported:
+        yield f"{store}: {_NEVER.format(zone=zone)}"
     if report.last_at is not None and report.last_at < _UNIT_NS:
         yield "All times lie in 1970: ts is in nanoseconds since then. Was another unit meant?"
     if report.rows and not report.signals:

@@ -244,6 +244,11 @@ def _clocks(stored: _Stored) -> Clocks | None:
     return clocks
 
 
+def never_reported(plan: StorePlan, model: Model) -> tuple[str, ...]:
+    """Return the ids of zones that are never reported, because no anchor covers them and no place is known."""
+    return tuple(zone.id for zone, able in zip(plan.zones, model.decodable, strict=True) if not able)
+
+
 def check_fits(model: Model, plan: StorePlan) -> None:
     """Raise ModelError unless the model was made for this plan."""
     shape = (len(model.spot_zone), len(plan.anchors))
