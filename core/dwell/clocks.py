@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.dwell import clock_kernels as kernels
 from core.dwell.clock_graph import CLOSING_US, Pairs, join, partners
+from core.limits import RSSI_MAX_DBM
 
 REACH_US: Final = 60_000_000
 """Clocks that are further apart are not found; tens of seconds is what sources were seen to be off."""
@@ -120,6 +121,7 @@ def estimate_clocks(signals: NDArray[Any], anchors: int, step_us: int) -> Clocks
     Clocks
         All zero and unknown where signals do not tell: a clock is corrected on good evidence or not at all.
     """
+    signals = signals[signals["rssi_dbm"] <= RSSI_MAX_DBM]  # readings, no words of apps
     if not len(signals):
         return no_clocks(anchors)
     first_us, last_us = int(signals["ts"].min()), int(signals["ts"].max())
@@ -168,7 +170,8 @@ def in_store_time(signals: NDArray[Any], clocks: Clocks | None, unit: int) -> ND
     anchor = signals["anchor"]
     elapsed_us = signals["ts"] // unit - clocks.at_us
     gained_us = np.rint(elapsed_us * (clocks.drift_ppb[anchor] * 1e-9)).astype(np.int64)
-    corrected["ts"] -= unit * (clocks.ahead_us[anchor] + gained_us)
+    heard = signals["rssi_dbm"] <= RSSI_MAX_DBM  # what an app says comes by the phone's clock
+    corrected["ts"] -= unit * np.where(heard, clocks.ahead_us[anchor] + gained_us, 0)
     return corrected
 
 

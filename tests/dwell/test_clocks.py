@@ -16,7 +16,7 @@ from core.dwell.engine import StoreEngine
 from core.dwell.model import dump, load, prior_model
 from core.dwell.settings import Settings
 from core.errors import ModelError, SnapshotError
-from core.records import SIGNAL, SignalArray, VisitKind
+from core.records import APP_ENTER, SIGNAL, SignalArray, VisitKind
 from tests.dwell.scenes import START_NS, Walk, grid_plan, pseudonyms, walk, walk_with_truth
 from tests.oracle.clocks import Lag, adverts, told
 
@@ -150,6 +150,15 @@ def test_a_clock_that_was_set_meanwhile_is_left_alone() -> None:
     assert not clocks.known[2]
     assert clocks.known.sum() == 5
     assert not clocks.off.any()
+
+
+def test_what_an_app_says_comes_by_the_phones_clock() -> None:
+    signals = walk(PLAN, 1, SHOPPERS)
+    known = Clocks(SKEWS_US, np.zeros(6, np.int64), np.ones(6, np.bool_), 0)
+    signals["rssi_dbm"][::7] = APP_ENTER
+    moved = signals["ts"] - in_store_time(signals, known, 1000)["ts"]
+    assert not moved[::7].any()
+    assert moved[1] == 1000 * SKEWS_US[signals["anchor"][1]]
 
 
 def test_beacons_that_phones_hear_share_no_adverts() -> None:
