@@ -15,8 +15,6 @@ from core.records import SIGNAL, SignalArray, VisitKind
 from tests.dwell.comparing import run
 from tests.dwell.scenes import START_NS, Walk, grid_plan, walk_with_truth
 
-pytestmark = pytest.mark.kernels
-
 PLAN = grid_plan(6)
 SHOPPERS = Walk(devices=12, stays=6, stay_s=40.0)
 SURVEYOR = 12
