@@ -1,7 +1,8 @@
 """Kernels are compiled once a session, outside of what tests measure."""
 
+import os
+
 import pytest
-from numba.core import config
 
 from core.dwell import calibration
 from core.dwell.clocks import no_clocks
@@ -18,5 +19,5 @@ def warm_kernels() -> None:
 @pytest.fixture(autouse=True)
 def clocks_without_jit(monkeypatch: pytest.MonkeyPatch) -> None:
     """As plain Python comparing a scene's clocks takes minutes; its kernels have small scenes of their own."""
-    if config.DISABLE_JIT:
+    if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         monkeypatch.setattr(calibration, "estimate_clocks", lambda _signals, anchors, _step_us: no_clocks(anchors))
