@@ -69,10 +69,13 @@ def migrate(database_url: DatabaseUrl) -> None:
 @floorplan.command("check")
 def floorplan_check(plan: PlanArgument) -> None:
     """Say what is wrong with a floor plan, or what it holds."""
+    from core.dwell.model import never_reported, prior_model
     from simulators.replay_files import read_plan
 
     for store in read_plan(plan).stores:
         typer.echo(f"{store.id}: {len(store.zones)} zones, {len(store.anchors)} anchors, {store.timezone}")
+        for zone in never_reported(store, prior_model(store)):
+            typer.echo(f"{store.id}: zone {zone} has no anchor and no outline, so nobody is ever reported there")
 
 
 @floorplan.command("load")
@@ -168,14 +171,17 @@ def calibrate(
     recording: RecordingArgument,
     plan: PlanFile,
     out: Annotated[Path, typer.Option(help="The calibration.")],
+    survey: Annotated[
+        Path | None, typer.Option(help="CSV of where devices are known to have been (store,device,zone,from,to).")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Learn from a recording how the anchors of each store are heard, without a survey."""
+    """Learn from a recording how each store's anchors are heard and how far their clocks are off."""
     from simulators.replay_calibrate import calibrate_recording
     from simulators.replay_report import print_calibration, shown
 
     with shown(quiet=quiet) as progress:
-        report = calibrate_recording(recording, plan, out, progress=progress)
+        report = calibrate_recording(recording, plan, out, survey=survey, progress=progress)
     print_calibration(report)
 
 

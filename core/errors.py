@@ -5,6 +5,7 @@ SojournError
 │   ├── WireError           a batch cannot be read
 │   ├── FloorPlanError      a floor plan is not usable
 │   ├── RecordingError      a recording cannot be read at all (single bad rows are rejects, not errors)
+│   ├── SurveyError         a survey point is not usable; says which line
 │   ├── ModelError          a calibration does not fit its floor plan or version
 │   └── SnapshotError       an engine snapshot is torn, flipped or from another version
 ├── UnavailableError        a server, disk or network is away; says what to do instead
@@ -42,6 +43,7 @@ class InputError(SojournError):
 
     def __init__(self, what: str, *, hint: str = "", where: str = "") -> None:
         super().__init__(f"{where}: {what}" if where else what, hint=hint)
+        self.what = what  # without where it is
         self.where = where
 
 
@@ -59,6 +61,10 @@ class FloorPlanError(InputError):
 
 class RecordingError(InputError):
     """A recording cannot be read at all."""
+
+
+class SurveyError(InputError):
+    """A survey point is not usable."""
 
 
 class ModelError(InputError):

@@ -134,7 +134,8 @@ def load(data: bytes | str) -> FloorPlan:
     try:
         plan = msgspec.json.decode(data, type=FloorPlan)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise FloorPlanError(f"The floor plan cannot be read: {error}.") from error
+        hint = "Every anchor names the zone it stands in." if "zone" in str(error) and "anchors" in str(error) else ""
+        raise FloorPlanError(f"The floor plan cannot be read: {error}.", hint=hint) from error
     if not plan.stores:
         raise FloorPlanError("The floor plan has no store.", hint='List at least one under "stores".')
     if len(plan.stores) > STORES_PER_PLAN:

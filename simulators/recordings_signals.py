@@ -57,6 +57,11 @@ def as_rejects(rows: Rows, refused: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def device_id(name: str) -> bytes:
+    """Return the 16 bytes that stand for a device of a recording."""
+    return blake2b(name.encode(), digest_size=PSEUDONYM_BYTES).digest()
+
+
 class Devices:
     """The devices of one store: the strings of the recording and the dense indices that stand for them.
 
@@ -77,12 +82,16 @@ class Devices:
         different = names.unique(maintain_order=True).to_list()
         new = [name for name in different if name not in self._index_of]
         if new:
-            ids = b"".join(blake2b(name.encode(), digest_size=PSEUDONYM_BYTES).digest() for name in new)
+            ids = b"".join(map(device_id, new))
             given = self._numbering(np.frombuffer(ids, np.uint8).reshape(-1, PSEUDONYM_BYTES)).tolist()
             self._index_of.update(zip(new, given, strict=True))
             self._name_of.update(zip(given, new, strict=True))
         places = names.replace_strict(different, [self._index_of[name] for name in different], return_dtype=pl.Int32)
         return places.to_numpy()
+
+    def find(self, name: str) -> int | None:
+        """Return the dense index of a device, None if it was never heard of."""
+        return self._index_of.get(name)
 
     def names(self, index: NDArray[np.int32]) -> pl.Series:
         """Return what the devices are called in the recording."""

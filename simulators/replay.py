@@ -7,16 +7,17 @@ finished visits stay in memory.
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from core.dwell.engine import StoreEngine
-from core.dwell.model import Model
+from core.dwell.model import Model, never_reported
 from core.dwell.settings import Settings
 from core.floorplan import FloorPlan, StorePlan
+from core.limits import NS_PER_US
 from core.records import SignalArray, VisitArray, VisitKind
 from simulators.recordings import open_recording
 from simulators.recordings_rejects import Reason, Rejects
@@ -51,6 +52,10 @@ class ReplayReport:
     store_visits: int
     calibrated: bool
     """Whether the replay calibrated itself on the recording."""
+    never_reported: tuple[tuple[str, str], ...]
+    """Store and zone where no anchor covers the zone and nothing tells where it is."""
+    clocks_off: int
+    """Anchors whose clock was corrected."""
     first_at: int | None
     """Earliest signal, ns; None without one."""
     last_at: int | None
@@ -128,6 +133,10 @@ def replay(
         zone_visits=kinds.get(VisitKind.ZONE.word, 0),
         store_visits=kinds.get(VisitKind.STORE.word, 0),
         calibrated=model is None and calibrate,
+        never_reported=tuple(
+            (lane.store.id, zone) for lane in heard for zone in never_reported(lane.store, lane.engine.model)
+        ),
+        clocks_off=sum(lane.clocks_off for lane in lanes.values()),
         first_at=min((lane.first_at for lane in heard if lane.first_at is not None), default=None),
         last_at=max((lane.last_at for lane in heard if lane.last_at is not None), default=None),
         took_s=time.perf_counter() - began,
@@ -147,8 +156,14 @@ class _ReplayLane:
     visits: list[VisitArray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.engine = StoreEngine(self.store, self.model, Settings())
+        self.engine = StoreEngine(self.store, self.model, _settings_for(self.model))
         self.rows = StoreRows(self.store, self.engine.device_index)
+
+    @property
+    def clocks_off(self) -> int:
+        """How many anchors' clocks are corrected."""
+        clocks = self.engine.model.clocks
+        return 0 if clocks is None else int(np.count_nonzero(clocks.off))
 
     def take(self, signals: SignalArray) -> None:
         """See `Lane.take`."""
@@ -162,6 +177,19 @@ class _ReplayLane:
     def finish(self) -> pl.DataFrame:
         """Close what is open and return all visits of the store."""
         return visits_frame(self.store, self.rows.devices, np.concatenate([*self.visits, self.engine.finish()]))
+
+
+def _settings_for(model: Model | None) -> Settings:
+    """Return the settings of a replay: it waits longer by as much as the clocks are apart.
+
+    A recording is often sorted by the anchors' own times. Corrected, those are out of order by the difference of two
+    clocks; live, arrival is by the one clock of whoever takes signals in.
+    """
+    settings = Settings()
+    if model is None or model.clocks is None:
+        return settings
+    ahead_us = model.clocks.ahead_us
+    return replace(settings, lateness_ns=settings.lateness_ns + int(np.ptp(ahead_us)) * NS_PER_US)
 
 
 def _models(

@@ -39,7 +39,7 @@ def read_models(path: Path, plan: FloorPlan) -> dict[str, Model]:
     Raises
     ------
     ModelError
-        If the file is no model, lacks a store of the plan, or was made for another floor plan.
+        If the file is no model, lacks a store of the plan, is of another version, or was made for another floor plan.
     """
     try:
         packed = msgspec.msgpack.decode(path.read_bytes(), type=_Models)
@@ -60,4 +60,7 @@ def read_models(path: Path, plan: FloorPlan) -> dict[str, Model]:
     missing = [store.id for store in plan.stores if store.id not in packed.stores]
     if missing:
         raise ModelError(f"The model has no store {missing[0]!r}.", hint="Calibrate with this plan.", where=str(path))
-    return {store.id: model.load(packed.stores[store.id], store) for store in plan.stores}
+    try:
+        return {store.id: model.load(packed.stores[store.id], store) for store in plan.stores}
+    except ModelError as error:
+        raise ModelError(error.what, hint=error.hint, where=str(path)) from error

@@ -6,10 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from core.dwell.clocks import DEAD_BAND_US
+from core.dwell.model import Model, never_reported
+from core.floorplan import StorePlan
 from core.limits import NS_PER_S
 from simulators.recordings_rejects import EXPLAINED, Reason
 from simulators.replay import ReplayReport
@@ -21,8 +26,13 @@ SHOWN_AFTER_S: Final = 1.0
 
 _LATE_SHARE: Final = 0.05
 """So many late signals do not come from a network but from a recording in another order."""
+_NAMED_MOST: Final = 8
+"""Names in one line that a person still reads."""
 _UNIT_NS: Final = 366 * 24 * 3600 * NS_PER_S
 """A recording that ends within a year of 1970 was most likely written in seconds, milliseconds or microseconds."""
+_UNKNOWN_SHARE: Final = 0.01
+"""So many signals of anchors that the plan lacks are not a slip but a gateway."""
+_NEVER: Final = "zone {zone} is never reported: no anchor covers it and it has no outline; survey it or add one"
 _STEPS: Final = {"calibrate": "Calibrating", "replay": "Replaying"}
 
 
@@ -78,6 +88,9 @@ def print_report(report: ReplayReport, rejects: Path | None) -> None:
     _print_rejects(console, report.rejected, rejects)
     if report.late or report.repeated:
         console.print(f"{report.late:,} signals were late and left out, {report.repeated:,} came twice")
+    if report.clocks_off:
+        anchors = "1 anchor" if report.clocks_off == 1 else f"{report.clocks_off:,} anchors"
+        console.print(f"The clocks of {anchors} were off and are corrected")
     for hint in _hints(report):
         console.print(hint, style="yellow")
     forced = f", {report.forced:,} of them decided by a bound" if report.forced else ""
@@ -90,7 +103,37 @@ def print_calibration(report: CalibrationReport) -> None:
     console.print(f"{report.rows:,} rows")
     _print_rejects(console, report.rejected, None)
     for store, used in sorted(report.used.items()):
-        console.print(f"{store}: calibrated on {used:,} signals")
+        surveyed = report.models[store].survey_signals
+        told = f", {surveyed:,} of them at survey points" if surveyed else ""
+        console.print(f"{store}: calibrated on {used:,} signals{told}")
+        for line in clock_lines(report.stores[store], report.models[store]):
+            console.print(f"  {line}")
+        for zone in never_reported(report.stores[store], report.models[store]):
+            console.print(f"  {_NEVER.format(zone=zone)}", style="yellow")
+    for store in report.unheard:
+        console.print(f"{store}: not in the recording, the floor plan alone counts", style="yellow")
+
+
+def clock_lines(store: StorePlan, model: Model) -> Iterator[str]:
+    """Say which anchors' clocks are off, and of which it cannot be said."""
+    clocks = model.clocks
+    if clocks is None or not clocks.known.any():
+        yield "clocks: the signals do not tell how far they are off, none is corrected"
+        return
+    if not clocks.off.any():
+        yield f"clocks: {_count(clocks.known)} agree within {DEAD_BAND_US / 1e6:g} s"
+    for anchor, ahead_us, drift_ppb in zip(store.anchors, clocks.ahead_us, clocks.drift_ppb, strict=True):
+        if ahead_us or drift_ppb:
+            gains = f", gains {drift_ppb * 86400 / 1e9:+.1f} s a day" if drift_ppb else ""
+            yield f"clock of {anchor.id}: {ahead_us / 1e6:+.2f} s{gains}"
+    if not clocks.known.all():
+        unknown = [anchor.id for anchor, known in zip(store.anchors, clocks.known, strict=True) if not known]
+        more = f" and {len(unknown) - _NAMED_MOST} more" if len(unknown) > _NAMED_MOST else ""
+        yield f"clocks not known, not corrected: {', '.join(unknown[:_NAMED_MOST])}{more}"
+
+
+def _count(known: NDArray[np.bool_]) -> str:
+    return f"all {len(known):,}" if known.all() else f"{np.count_nonzero(known):,} of {len(known):,}"
 
 
 def _print_rejects(console: Console, rejected: Mapping[Reason, int], path: Path | None) -> None:
@@ -107,6 +150,10 @@ def _hints(report: ReplayReport) -> Iterator[str]:
     """Say what is most likely wrong with a recording that can be read but makes no sense."""
     if report.signals and report.late > _LATE_SHARE * report.signals:
         yield "Many signals were late: a recording has to be in order of arrival. Sort it by ts."
+    if report.rejected.get(Reason.UNKNOWN_ANCHOR, 0) > _UNKNOWN_SHARE * report.rows:
+        yield "Many rows name an anchor that the floor plan lacks: add it, visits are less certain without."
+    for store, zone in report.never_reported:
+        yield f"{store}: {_NEVER.format(zone=zone)}"
     if report.last_at is not None and report.last_at < _UNIT_NS:
         yield "All times lie in 1970: ts is in nanoseconds since then. Was another unit meant?"
     if report.rows and not report.signals:

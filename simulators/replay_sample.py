@@ -24,10 +24,13 @@ class Sample:
     ----------
     limit : int
         Signals at most, at least 1.
+    first : frozenset of bytes
+        Ids of devices that are kept before all others: those of a survey.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, first: frozenset[bytes] = frozenset()) -> None:
         self._limit = limit
+        self._first = first
         self._hash_of = np.zeros(0, np.uint64)  # by device
         self._below = np.uint64(2**64 - 1)  # devices of this hash or more are out
         self._kept: list[SignalArray] = []
@@ -36,7 +39,10 @@ class Sample:
     def number(self, ids: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Give devices their indices in order of appearance, see `recordings_signals.Numbering`."""
         begin = len(self._hash_of)
-        self._hash_of = np.concatenate((self._hash_of, np.ascontiguousarray(ids[:, :8]).view("<u8").ravel()))
+        hashes = np.ascontiguousarray(ids[:, :8]).view("<u8").ravel().copy()
+        if self._first:
+            hashes[[row.tobytes() in self._first for row in ids]] >>= np.uint64(32)  # small, and still different
+        self._hash_of = np.concatenate((self._hash_of, hashes))
         return np.arange(begin, len(self._hash_of), dtype=np.int32)
 
     def add(self, signals: SignalArray) -> None:

@@ -4,19 +4,21 @@ Hard (classification) EM, Celeux and Govaert, Comput. Stat. Data Anal. 14 (1992)
 path, with every estimate shrunk to what the floor plan alone suggests, so that little data changes little.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import calibration_kernels as kernels
+from core.dwell.clocks import estimate_clocks, in_store_time
 from core.dwell.decoder import Decoder
 from core.dwell.emission import SURE_UNIT, tables
 from core.dwell.levels import detection_of_store, levels_of_store
 from core.dwell.model import DETECTION_MAX, DETECTION_MIN, Model, prior_model
 from core.dwell.reorder import in_order_of_time
 from core.dwell.settings import Settings
+from core.dwell.survey import NOWHERE, SurveyArray, decodable_with, pin
 from core.errors import InputError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US
@@ -53,8 +55,10 @@ class _Labelled:
     weight: NDArray[np.float64]
 
 
-def calibrate(plan: StorePlan, signals: SignalArray, settings: Settings = _DEFAULT) -> Model:
-    """Learn a store's model from its own signals.
+def calibrate(
+    plan: StorePlan, signals: SignalArray, settings: Settings = _DEFAULT, survey: SurveyArray = NOWHERE
+) -> Model:
+    """Learn a store's model, and how far its anchors' clocks are off, from its own signals.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ def calibrate(plan: StorePlan, signals: SignalArray, settings: Settings = _DEFAU
         In any order; devices by any dense index, times in ns.
     settings : Settings
         As the engine will use them.
+    survey : SURVEY, shape (k,)
+        Where devices are known to have been; those signals are labelled so and weigh more.
 
     Returns
     -------
@@ -80,19 +86,33 @@ def calibrate(plan: StorePlan, signals: SignalArray, settings: Settings = _DEFAU
     _check(plan, signals)
     ordered = signals.copy()
     ordered["ts"] //= NS_PER_US
-    ordered, _ = in_order_of_time(ordered)
-    model = prior
+    by_device = in_order_of_time(ordered)[0]
+    by_device = by_device[np.argsort(by_device["device"], kind="stable")]
+    clocks = estimate_clocks(by_device, len(plan.anchors), settings.step_ns // NS_PER_US)
+    ordered, _ = in_order_of_time(in_store_time(ordered, clocks, 1))
+    model = prior = decodable_with(survey, ordered, prior)
     offset_db = np.zeros(int(ordered["device"].max()) + 1)
+    surveyed = 0
+    if len(survey):  # begin from it: what people saw corrects a plan that is wrong before the decoder believes it
+        nothing = _unlabelled(ordered)
+        surveyed = pin(survey, nothing.signals, model, nothing.spot, nothing.weight)
+        model, offset_db = _fit(nothing, prior, offset_db, settings)
     for _ in range(ROUNDS):
         labelled = _label(ordered, model, settings)
+        pin(survey, labelled.signals, model, labelled.spot, labelled.weight)
         model, offset_db = _fit(labelled, prior, offset_db, settings)
-    return model
+    return replace(model, clocks=clocks, survey_signals=surveyed)
 
 
 def _check(plan: StorePlan, signals: SignalArray) -> None:
     for column, count in (("anchor", len(plan.anchors)), ("device", np.iinfo(np.int32).max)):
         if int(signals[column].min()) < 0 or int(signals[column].max()) >= count:
             raise InputError(f"A signal's {column} is not among the {count} there are.", where=plan.id)
+
+
+def _unlabelled(ordered: NDArray[Any]) -> _Labelled:
+    signals = ordered[np.argsort(ordered["device"], kind="stable")]
+    return _Labelled(signals, np.full(len(signals), -1, np.int64), np.ones(len(signals)))
 
 
 def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import presence_kernels, reorder_kernels, snapshot
+from core.dwell.clocks import in_store_time
 from core.dwell.decoder import NODE, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
@@ -115,7 +116,8 @@ class StoreEngine:
         Parameters
         ----------
         signals : SIGNAL, shape (n,)
-            `device` from `device_index`, `anchor` an index into the plan; times are floored to microseconds.
+            `device` from `device_index`, `anchor` an index into the plan; times are floored to microseconds, and
+            those of anchors whose clock the model knows to be off are corrected: visits are in the store's time.
         source : int
             Whose order of arrival this is (an edge); each source has its own watermark.
         arrived_at : int, optional
@@ -135,7 +137,8 @@ class StoreEngine:
         """
         self._check(signals)
         self._decoded += len(signals)
-        self._reorder.push(signals, source, None if arrived_at is None else arrived_at // NS_PER_US)
+        corrected = in_store_time(signals, self.model.clocks, NS_PER_US)  # before lateness is judged
+        self._reorder.push(corrected, source, None if arrived_at is None else arrived_at // NS_PER_US)
         released = self._reorder.release()
         return self._visits(released, self._reorder.watermark_us)
 

@@ -1,5 +1,7 @@
 """What a device sounds like at each spot: levels, detection and spread per (spot, anchor), as an artefact.
 
+With them go the anchors' clocks (core.dwell.clocks), as they are learnt from the same signals.
+
 Without a calibration `prior_model` gives sensible values from the floor plan alone: log-distance path loss
 where places are known, two levels (own anchors, other anchors) where they are not.
 """
@@ -13,11 +15,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.dwell.clocks import Clocks, no_clocks
 from core.dwell.spots import SPOTS_PER_STORE, ZONE_RADIUS_M, Spot, spots_of
 from core.errors import ModelError
 from core.floorplan import Anchor, StorePlan
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 LEVEL_AT_1_M_DBM: Final = -62.0
 """Tags and phones are calibrated to about -59 dBm at one metre; a hand or pocket takes a few dB."""
@@ -40,6 +43,12 @@ DETECTION_MAX: Final = 0.97
 """No anchor is certain to hear or not to hear."""
 SPREAD_DB: Final = 6.0
 """Standard deviation of one reading about its zone's level: noise 4, shadowing 3, place in the zone 3.5."""
+CLOCK_AHEAD_MAX_US: Final = 1 << 40
+"""Twelve days, far more than can be found; keeps corrected times in 64 bits."""
+CLOCK_DRIFT_MAX_PPB: Final = 10_000_000
+"""A hundredth: no clock is so bad."""
+CLOCK_AT_MAX_US: Final = 1 << 52
+"""The year 2112."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +60,7 @@ class Model:
     anchors): the mean RSSI of a reading and the probability that an advert is heard at all. `spread_db` is one
     standard deviation for all. `decodable` is bool, shape (zones,): False for a zone that no anchor covers and whose
     place is not known; such a zone is never reported (it would otherwise win whenever everything is heard weakly).
+    `clocks` is None where they were not compared; `survey_signals` is how many signals survey points labelled.
     """
 
     spot_zone: NDArray[np.int16]
@@ -61,6 +71,12 @@ class Model:
     origin: Literal["prior", "calibrated"]
     signals: int
     plan_fingerprint: bytes
+    clocks: Clocks | None = None
+    survey_signals: int = 0
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: int
 
 
 class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +90,11 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decodable: bytes
     origin: Literal["prior", "calibrated"]
     signals: int
+    survey_signals: int
+    clock_ahead_us: bytes  # this and the next two are empty where clocks were not compared
+    clock_drift_ppb: bytes
+    clock_known: bytes
+    clock_at_us: int
 
 
 def plan_fingerprint(plan: StorePlan) -> bytes:
@@ -130,6 +151,7 @@ def prior_model(plan: StorePlan) -> Model:
 
 def dump(model: Model) -> bytes:
     """Return a model as bytes, the same bytes for the same model."""
+    clocks = model.clocks if model.clocks is not None else no_clocks(0)
     return msgspec.msgpack.encode(
         _Stored(
             VERSION,
@@ -142,6 +164,11 @@ def dump(model: Model) -> bytes:
             model.decodable.astype("u1").tobytes(),
             model.origin,
             model.signals,
+            model.survey_signals,
+            clocks.ahead_us.astype("<i8").tobytes(),
+            clocks.drift_ppb.astype("<i8").tobytes(),
+            clocks.known.astype("u1").tobytes(),
+            clocks.at_us,
         )
     )
 
@@ -155,11 +182,12 @@ def load(data: bytes, plan: StorePlan) -> Model:
         If it is torn, of another version, made for other zones or anchors, or holds impossible values.
     """
     try:
+        version = msgspec.msgpack.decode(data, type=_Version).version
+        if version != VERSION:  # said first: another version has other fields
+            raise ModelError(f"The model is of version {version}, not {VERSION}.", hint="Calibrate again.")
         stored = msgspec.msgpack.decode(data, type=_Stored)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise ModelError(f"The model cannot be read: {error}.", hint="Calibrate again.") from error
-    if stored.version != VERSION:
-        raise ModelError(f"The model is of version {stored.version}, not {VERSION}.", hint="Calibrate again.")
     if stored.plan != plan_fingerprint(plan) or stored.anchors != len(plan.anchors):
         raise ModelError(
             f"The model was made for another floor plan than store {plan.id!r} has now.", hint="Calibrate again."
@@ -190,7 +218,35 @@ def load(data: bytes, plan: StorePlan) -> Model:
         origin=stored.origin,
         signals=stored.signals,
         plan_fingerprint=stored.plan,
+        clocks=_clocks(stored),
+        survey_signals=stored.survey_signals,
     )
+
+
+def _clocks(stored: _Stored) -> Clocks | None:
+    sizes = (len(stored.clock_ahead_us), len(stored.clock_drift_ppb), len(stored.clock_known))
+    if not any(sizes):
+        return None
+    if sizes != (8 * stored.anchors, 8 * stored.anchors, stored.anchors):
+        raise ModelError("The model's arrays do not have the plan's size.", hint="Calibrate again.")
+    clocks = Clocks(
+        np.frombuffer(stored.clock_ahead_us, "<i8").astype(np.int64),
+        np.frombuffer(stored.clock_drift_ppb, "<i8").astype(np.int64),
+        np.frombuffer(stored.clock_known, "u1").astype(np.bool_),
+        stored.clock_at_us,
+    )
+    if not (
+        (np.abs(clocks.ahead_us) <= CLOCK_AHEAD_MAX_US).all()
+        and (np.abs(clocks.drift_ppb) <= CLOCK_DRIFT_MAX_PPB).all()
+        and 0 <= clocks.at_us <= CLOCK_AT_MAX_US
+    ):
+        raise ModelError("The model holds values that cannot be.", hint="Calibrate again.")
+    return clocks
+
+
+def never_reported(plan: StorePlan, model: Model) -> tuple[str, ...]:
+    """Return the ids of zones that are never reported, because no anchor covers them and no place is known."""
+    return tuple(zone.id for zone, able in zip(plan.zones, model.decodable, strict=True) if not able)
 
 
 def check_fits(model: Model, plan: StorePlan) -> None:

@@ -96,7 +96,7 @@ def test_names_and_outlines_do_not_make_another_plan() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "word"),
     [
-        ("version", 2, "version 2"),
+        ("version", 1, "version 1, not 2"),
         ("level_dbm", b"\x00", "size"),
         ("spread_db", 0.0, "cannot be"),
         ("decodable", bytes(3), "no zone"),
