@@ -21,7 +21,7 @@ from core.dwell.settings import Settings
 from core.dwell.survey import NOWHERE, SurveyArray, decodable_with, pin
 from core.errors import InputError
 from core.floorplan import StorePlan
-from core.limits import NS_PER_US
+from core.limits import NS_PER_US, RSSI_MAX_DBM
 from core.records import ClosedBy, SignalArray
 
 ROUNDS: Final = 3
@@ -81,10 +81,10 @@ def calibrate(
         If an anchor or device index is out of range.
     """
     prior = prior_model(plan)
-    if not len(signals):
+    ordered = signals[signals["rssi_dbm"] <= RSSI_MAX_DBM]  # what apps say is no reading
+    if not len(ordered):
         return prior
-    _check(plan, signals)
-    ordered = signals.copy()
+    _check(plan, ordered)
     ordered["ts"] //= NS_PER_US
     by_device = in_order_of_time(ordered)[0]
     by_device = by_device[np.argsort(by_device["device"], kind="stable")]
