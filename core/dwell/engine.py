@@ -16,17 +16,20 @@ from core.dwell import presence_kernels, reorder_kernels, snapshot
 from core.dwell.decoder import NODE, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
+from core.dwell.held import LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
-from core.dwell.reorder import LONG_AGO, Reorder
+from core.dwell.reorder import Reorder, rows_of
 from core.dwell.settings import Settings
 from core.dwell.visits import in_fixed_order, visits_from
 from core.errors import InputError, SnapshotError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
-from core.records import PRESENCE, SIGNAL, ClosedBy, PresenceArray, SignalArray, VisitArray
+from core.records import PRESENCE, SIGNAL, VISIT, ClosedBy, PresenceArray, SignalArray, VisitArray
 
 _SWEEP_US: Final = 1_000_000
 """Departures by silence are looked for once a second of data time: it says when a visit is reported, not what."""
+_SIGNALS_AT_ONCE: Final = 65_536
+"""A longer push is taken in so many at a time: a megabyte, of which reorder and decoder hold as much again."""
 DEFAULT: Final = Settings()
 
 
@@ -135,17 +138,19 @@ class StoreEngine:
         """
         self._check(signals)
         self._decoded += len(signals)
-        self._reorder.push(signals, source, None if arrived_at is None else arrived_at // NS_PER_US)
-        released = self._reorder.release()
-        return self._visits(released, self._reorder.watermark_us)
+        self._decoder.admit(len(self._devices))
+        arrived_us = None if arrived_at is None else arrived_at // NS_PER_US
+        stays = []
+        for begin in range(0, len(signals), _SIGNALS_AT_ONCE):
+            self._reorder.push(signals[begin : begin + _SIGNALS_AT_ONCE], source, arrived_us)
+            stays += self._decode()
+        return self._visits(stays)
 
     def finish(self, closed_by: ClosedBy = ClosedBy.END_OF_RECORDING) -> VisitArray:
         """Decode all that is held, close every visit at its last signal and return the visits."""
-        released = self._reorder.flush()
-        rest = self._visits(released, self._reorder.watermark_us, sweep=True)
         self._decoder.admit(len(self._devices))
-        stays = self._decoder.close_silent(1 << 62, closed_by)
-        return self._in_order(np.concatenate([rest, visits_from(stays, self.settings)]))
+        self._reorder.end()
+        return self._visits([*self._decode(sweep=True), self._decoder.close_silent(1 << 62, closed_by)])
 
     def presence(self) -> PresenceArray:
         """Return where devices are now, in order of device index; provisional, uses signals that are not decoded yet.
@@ -266,29 +271,29 @@ class StoreEngine:
             raise InputError("Signals come as a one-dimensional array of dtype SIGNAL.")
         if not len(signals):
             return
-        bounds = (
-            ("device", 0, len(self._devices) - 1),
-            ("anchor", 0, len(self.plan.anchors) - 1),
-            ("rssi_dbm", RSSI_MIN_DBM, RSSI_MAX_DBM),
-        )
-        found = np.array([low for _, low, _ in bounds for _ in range(2)], np.int64)
-        reorder_kernels.ranges(signals, found)
-        for (column, low, high), (least, most) in zip(bounds, found.reshape(-1, 2).tolist(), strict=True):
+        devices, anchors = len(self._devices), len(self.plan.anchors)
+        if reorder_kernels.within(rows_of(signals), devices, anchors, RSSI_MIN_DBM, RSSI_MAX_DBM):
+            return
+        bounds = (("device", 0, devices - 1), ("anchor", 0, anchors - 1), ("rssi_dbm", RSSI_MIN_DBM, RSSI_MAX_DBM))
+        for column, low, high in bounds:
+            least, most = int(signals[column].min()), int(signals[column].max())
             if least < low or most > high:
                 wrong = least if least < low else most
                 raise InputError(f"A signal's {column} is {wrong}; {low} to {high} can be taken.", where=self.plan.id)
 
-    def _visits(self, released: NDArray[Any], frontier_us: int, *, sweep: bool = False) -> VisitArray:
-        """Decode what was released and close who fell silent before the frontier."""
-        self._decoder.admit(len(self._devices))
-        stays = [self._decoder.decode(released)]
-        self._frontier_us = max(self._frontier_us, frontier_us)
+    def _decode(self, *, sweep: bool = False) -> list[NDArray[Any]]:
+        """Decode what lies before the watermark and close who fell silent before it; return the stays."""
+        stays = [self._decoder.decode(signals) for signals in self._reorder.releases()]
+        self._frontier_us = max(self._frontier_us, self._reorder.watermark_us)
         if sweep or self._frontier_us - self._swept_us >= _SWEEP_US:
             self._swept_us = self._frontier_us
             stays.append(self._decoder.close_silent(self._frontier_us))
-        return self._in_order(visits_from(np.concatenate(stays), self.settings))
+        return stays
 
-    def _in_order(self, visits: VisitArray) -> VisitArray:
+    def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:
+        if not any(map(len, stays)):
+            return np.empty(0, VISIT)
+        visits = visits_from(np.concatenate(stays), self.settings)
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
 
 
