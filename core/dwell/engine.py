@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import presence_kernels, reorder_kernels, snapshot
-from core.dwell.decoder import NODE, Decoder, device_dtype
+from core.dwell.decoder import NODE, TIME_BEFORE_ALL, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
 from core.dwell.held import LONG_AGO
@@ -28,6 +28,10 @@ from core.records import PRESENCE, SIGNAL, VISIT, ClosedBy, PresenceArray, Signa
 
 _SWEEP_US: Final = 1_000_000
 """Departures by silence are looked for once a second of data time: it says when a visit is reported, not what."""
+_HOUR_US: Final = 3_600_000_000
+"""Who is forgotten is looked for once an hour of data time: it decides when memory is given back, nothing else."""
+_FORGOTTEN_SHARE: Final = 4
+"""Devices are forgotten once a quarter of those in the table can be: the table is built anew then."""
 _SIGNALS_AT_ONCE: Final = 65_536
 """A longer push is taken in so many at a time: a megabyte, of which reorder and decoder hold as much again."""
 DEFAULT: Final = Settings()
@@ -77,6 +81,13 @@ class StoreEngine:
         self._decoded = 0
         self._frontier_us = LONG_AGO
         self._swept_us = LONG_AGO
+        self._hour = 0  # of data time, the last in which was looked for who can be forgotten
+        self._forgotten = 0
+
+    @property
+    def forgotten(self) -> int:
+        """How many devices were forgotten since the engine was made: whenever it grows, indices may be given anew."""
+        return self._forgotten
 
     @property
     def counts(self) -> EngineCounts:
@@ -97,11 +108,16 @@ class StoreEngine:
         return max(0, self._decoder.decided_through(self._frontier_us)) * NS_PER_US
 
     def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Return dense indices of pseudonyms (uint8, shape (k, 16)); new devices are added."""
-        return self._devices.index(pseudonyms)
+        """Return dense indices of pseudonyms (uint8, shape (k, 16)); new devices are added.
+
+        An index stands for its device until the device is forgotten: not before `forget_ns` of data time have passed
+        since the index was last asked for here, and the device was last heard.
+        """
+        hour = 0 if self._frontier_us == LONG_AGO else self._frontier_us // _HOUR_US
+        return self._devices.index(pseudonyms, hour)
 
     def pseudonyms(self, index: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return the pseudonyms (uint8, shape (k, 16)) of dense indices."""
+        """Return the pseudonyms (uint8, shape (k, 16)) of indices; of visits and presence until the next push."""
         return self._devices.pseudonyms(index)
 
     def expect(self, source: int) -> None:
@@ -137,6 +153,7 @@ class StoreEngine:
             If a device, anchor or level is out of range; nothing has been taken in then.
         """
         self._check(signals)
+        self._forget()
         self._decoded += len(signals)
         self._decoder.admit(len(self._devices))
         arrived_us = None if arrived_at is None else arrived_at // NS_PER_US
@@ -191,6 +208,8 @@ class StoreEngine:
             snapshot.State(
                 fingerprint=_fingerprint(self.plan, self.model, self.settings),
                 devices=self._devices.rows().tobytes(),
+                devices_free=self._devices.free().tobytes(),
+                devices_named=self._devices.named().tobytes(),
                 device_state=decoder.state[: decoder.devices].tobytes(),
                 device_bytes=decoder.state.dtype.itemsize,
                 nodes=decoder.nodes.tobytes(),
@@ -210,6 +229,8 @@ class StoreEngine:
                 newest_us=reorder.newest_us,
                 frontier_us=self._frontier_us,
                 swept_us=self._swept_us,
+                hour=self._hour,
+                forgotten=self._forgotten,
                 decoded=self._decoded,
                 late=reorder.late,
                 repeated=reorder.repeated,
@@ -240,7 +261,11 @@ class StoreEngine:
         dtype = device_dtype(decoder.tables.lanes)
         if state.device_bytes != dtype.itemsize:
             raise SnapshotError("The snapshot keeps another record per device.", hint="Replay the signal log.")
-        engine._devices = DeviceTable.from_rows(snapshot.array(state.devices, np.uint64).reshape(-1, 2))
+        engine._devices = DeviceTable.from_rows(
+            snapshot.array(state.devices, np.uint64).reshape(-1, 2),
+            snapshot.array(state.devices_free, np.int32),
+            snapshot.array(state.devices_named, np.int32),
+        )
         held = snapshot.array(state.device_state, dtype)
         decoder.admit(len(held))
         decoder.state[: len(held)] = held
@@ -263,6 +288,8 @@ class StoreEngine:
         reorder.repeated = state.repeated
         engine._frontier_us = state.frontier_us
         engine._swept_us = state.swept_us
+        engine._hour = state.hour
+        engine._forgotten = state.forgotten
         engine._decoded = state.decoded
         return engine
 
@@ -289,6 +316,33 @@ class StoreEngine:
             self._swept_us = self._frontier_us
             stays.append(self._decoder.close_silent(self._frontier_us))
         return stays
+
+    def _forget(self) -> None:
+        """Give the indices of devices free that were silent for so long that they would come back as new ones.
+
+        At the start of a push, so that the visits of the one before could be read.
+        """
+        hour = self._frontier_us // _HOUR_US
+        if self._frontier_us == LONG_AGO or hour <= self._hour:
+            return
+        named = self._devices.named()
+        named[named == 0] = hour  # before there was any time
+        self._hour = hour
+        forget_us = self.settings.forget_ns // NS_PER_US
+        self._decoder.admit(len(self._devices))
+        state = self._decoder.state[: len(self._devices)]
+        gone = (state["open"] == 0) & (state["last_at"] < hour * _HOUR_US - forget_us)
+        gone &= named < hour + -forget_us // _HOUR_US
+        gone[self._reorder.devices()] = False
+        gone[self._devices.free()] = False
+        index = np.flatnonzero(gone)
+        if _FORGOTTEN_SHARE * len(index) < len(self._devices) or not len(index):
+            return
+        fresh = np.zeros(1, state.dtype)
+        fresh["last_at"] = TIME_BEFORE_ALL
+        state[index] = fresh
+        self._devices.forget(index)
+        self._forgotten += len(index)
 
     def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:
         if not any(map(len, stays)):

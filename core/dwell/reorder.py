@@ -118,6 +118,11 @@ class Reorder:
         """Return what is held in order of time, repetitions too, `ts` in microseconds."""
         return _signals(_in_order(self._held.rows(), once=False))
 
+    def devices(self) -> NDArray[np.int64]:
+        """Return the device of each signal that is held."""
+        devices: NDArray[np.int64] = self._held.rows()[:, 1] & kernels.PLACE
+        return devices
+
     def preview(self) -> NDArray[Any]:
         """Return what is held as it would be released now; nothing changes."""
         return _signals(_in_order(self._held.rows(), once=True))
