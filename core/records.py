@@ -15,7 +15,7 @@ SIGNAL: Final = np.dtype(
         ("ts", "<i8"),  # ns, arrival at the anchor (or at the phone)
         ("device", "<i4"),  # dense index, see core.dwell.devices
         ("anchor", "<i2"),  # index into StorePlan.anchors
-        ("rssi_dbm", "<i2"),  # whole dBm, RSSI_MIN_DBM..RSSI_MAX_DBM
+        ("rssi_dbm", "<i2"),  # whole dBm, RSSI_MIN_DBM..RSSI_MAX_DBM, or APP_ENTER, APP_EXIT
     ],
 )
 """One reading of one device at one anchor of one store: 16 bytes."""
@@ -55,6 +55,11 @@ PRESENCE: Final = np.dtype(
 """Where one device is thought to be now; provisional, replaced by visits once they are decided: 40 bytes."""
 
 NO_ZONE: Final = -1
+
+APP_ENTER: Final = 126
+"""In `rssi_dbm`: no reading, an app's word that it entered the region of a beacon."""
+APP_EXIT: Final = 127
+"""In `rssi_dbm`: an app's word that it left the region of a beacon; systems give it 20 to 30 s late, or never."""
 
 SignalArray: TypeAlias = NDArray[Any]
 """One-dimensional array of dtype SIGNAL."""

@@ -36,6 +36,8 @@ class RadioSettings:
     """Lost between inside and outside of fitting rooms and staff rooms."""
     device_db: float = 2.0
     """Spread between tags: antennas, batteries, bags."""
+    device_offset_db: float = 0.0
+    """What all tags send above (or below) `level_at_1m_dbm`: another make of tag than the one it was measured for."""
     loss: float = 0.2
     """Share of receptions lost: scanners hop over channels and adverts collide."""
     sensitivity_dbm: float = -92.0
@@ -105,7 +107,7 @@ class Radio:
         shadow = rng.normal(0, settings.shadowing_db, (int(walk.stay[-1]) + 1, anchors))
         carried = float(rng.uniform(-np.pi, np.pi))  # on which side of the body the tag hangs
         level = self.mean_level(x, y)
-        level += rng.normal(0, settings.device_db)
+        level += settings.device_offset_db + rng.normal(0, settings.device_db)
         level += shadow[walk.stay[leg]]
         level -= self._wall_db[walk.zone[leg]]
         level -= self._body_loss(x, y, walk.facing[leg] + carried)

@@ -156,6 +156,13 @@ class StoreSimulation:
         ]
         return pl.DataFrame(found, schema=VISITS_SCHEMA, orient="row").sort(["entered_at", "device", "kind", "zone"])
 
+    def true_stays(self) -> list[tuple[int, truth.Stays]]:
+        """Return where every visitor so far really was, crossings included, as (device, stays of one visit).
+
+        Times are not cut: they may lie before the start and after the time up to which readings were taken.
+        """
+        return list(self._stays)
+
     def _first(self, number: int) -> _Slot:
         rng = self._rng(_WAITS, number, 0)
         return _Slot(-int(rng.uniform(0, _UNDER_WAY_S) * 1e6), number)

@@ -102,7 +102,7 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
     """Decode with every spot as a zone of its own, and give each signal the spot of its stay."""
     tabled = tables(model, settings)
     spots = len(model.spot_zone)
-    zone_of = np.where(np.arange(tabled.lanes) < spots, np.arange(tabled.lanes), -1).astype(np.int32)
+    zone_of = np.where(np.arange(tabled.lanes) < spots, np.arange(tabled.lanes), -1).astype(np.int16)
     decoder = Decoder(tabled._replace(zone_of=zone_of), settings)
     decoder.admit(int(ordered["device"].max()) + 1)
     stays = np.concatenate([decoder.decode(ordered), decoder.close_silent(1 << 62, ClosedBy.END_OF_RECORDING)])

@@ -9,28 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import decoder_kernels as kernels
-from core.dwell.emission import QUANTA, RSSI_FLOOR_DBM, Tables
+from core.dwell.emission import LANES_STEP, QUANTA, RSSI_FLOOR_DBM, Tables
 from core.dwell.settings import Settings
 from core.limits import NS_PER_US
-from core.records import ClosedBy
+from core.records import APP_ENTER, ClosedBy
 
 NODE: Final = np.dtype(
     [
         ("start", "<i8"),  # µs, first signal of the stay
+        ("left", "<i8"),  # µs, last signal before it
+        ("late", "<i8"),  # µs, latest time that entry may have been
+        ("near", "<i4"),  # ms after `arrived_at`, earliest time that entry may have been
         ("lane", "<i4"),  # -1: before the first stay
         ("parent", "<i4"),  # the stay before it
         ("lanes", "<i4"),  # lanes whose path ends here
         ("children", "<i4"),  # stays that follow this one in some lane's path
-        ("gap", "<i4"),  # µs from the last signal before the stay to its first
-        ("early", "<i4"),  # µs before `start` that entry may have been
-        ("late", "<i4"),  # µs after it
         ("mark", "<i4"),  # signals of the store visit before the stay
         ("sure", "<i4"),  # certainty summed before the stay, 64ths of a signal
-        ("held", "<i4"),  # 1 while a lane still runs the stay
-        ("reserved", "<i8"),
+        ("reserved", "<i4"),
     ],
 )
-"""An undecided stay of some lane's past: 64 bytes."""
+"""An undecided stay of some lane's past: 56 bytes."""
 
 STAY: Final = np.dtype(
     [
@@ -67,6 +66,8 @@ RULE: Final = np.dtype(
         ("rssi_floor_dbm", "<i8"),
         ("offset_limit_db", "<i8"),
         ("fade", "<i8"),
+        ("app_enter", "<i8"),
+        ("app_late_us", "<i8"),
     ],
 )
 """The settings as kernels read them."""
@@ -77,45 +78,46 @@ _NODES_AT_FIRST: Final = 256
 
 
 def device_dtype(lanes: int) -> np.dtype[Any]:
-    """Return the record kept per device: `lanes` lanes, one per spot, and the scalars of its store visit."""
+    """Return the record kept per device: the scalars of its store visit and `lanes` lanes, one per spot."""
     return np.dtype(
         [
-            ("score", "<i4", (lanes,)),  # quanta
-            ("node", "<i4", (lanes,)),  # the stay's own node, else that of the stay before
-            ("since", "<i4", (lanes,)),  # µs from the first signal of the lane's running stay to `step_at`
-            ("gap", "<i4", (lanes,)),  # µs from the last signal before the stay to its first
-            ("early", "<i4", (lanes,)),  # µs before its first signal that entry may have been
-            ("late", "<i4", (lanes,)),  # µs after it
-            ("mark", "<i4", (lanes,)),  # signals of the store visit before the stay
-            ("mark_sure", "<i4", (lanes,)),  # certainty summed before the stay
             ("step_at", "<i8"),  # µs, first signal of the advertisement
             ("last_at", "<i8"),  # µs, last signal
+            ("left_at", "<i8"),  # µs, last signal before the advertisement
             ("arrived_at", "<i8"),
             ("check_at", "<i8"),  # when to look next for a stretch that is ambiguous for too long
-            ("gap_mean", "<i8"),  # µs between advertisements
-            ("timeout", "<i8"),  # µs of silence that mean departure
             ("visit_start", "<i8"),  # µs, first signal of the zone visit that the decided path is in
-            ("since_most", "<i8"),  # no lane without a node of its own has a longer `since`
+            ("visit_late", "<i8"),  # µs, latest time of its entry
             ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
+            ("gap_mean", "<i4"),  # µs between advertisements
+            ("timeout", "<i4"),  # µs of silence that mean departure
             ("heard", "<i4"),  # signals of the store visit
-            ("sure", "<i4"),  # certainty summed, 64ths of a signal
+            ("sure", "<i4"),  # certainty summed before the advertisement, 64ths of a signal
             ("step_signals", "<i4"),
-            ("gap_steps", "<i4"),
             ("best", "<i4"),  # lane in the lead at the last advertisement
+            ("origin", "<i4"),  # its node, on which the lanes hang that were reset then
             ("root", "<i4"),  # node that all paths hang on
             ("nodes", "<i4"),
-            ("open", "<i4"),  # 1 while a store visit runs
-            ("forced", "<i4"),  # 1 while the bound decides
-            ("blind", "<i4"),  # 1 if the anchor before which it stands is thought to be down
-            ("firm", "<i4"),  # 1 if the lead of `best` is enough to learn from
-            ("offset_db", "<i4"),  # how much louder this device is than the model expects
+            ("resets", "<i4"),  # lanes that were reset at the last advertisement
             ("offset_sum", "<i4"),  # eighths of a dB
             ("offset_count", "<i4"),
             ("offset_due", "<i4"),  # count at which the offset is set anew
-            ("visit_early", "<i4"),  # as early, late, mark and mark_sure, of the zone visit
-            ("visit_late", "<i4"),
+            ("visit_near", "<i4"),  # as near, mark and sure of a node, of the zone visit
             ("visit_mark", "<i4"),
             ("visit_sure", "<i4"),
+            ("offset_db", "<i2"),  # how much louder this device is than the model expects
+            ("gap_steps", "i1"),
+            ("open", "i1"),  # 1 while a store visit runs
+            ("forced", "i1"),  # 1 while the bound decides
+            ("blind", "i1"),  # 1 if the anchor before which it stands is thought to be down
+            ("firm", "i1"),  # 1 if the lead of `best` is enough to learn from
+            ("inside", "i1"),  # 1 since an app said that it entered
+            ("exited", "i1"),  # 1 since an app said that it left
+            ("reserved", "i1", (7,)),
+            ("score", "<i2", (lanes,)),  # quanta
+            ("near", "<i4", (lanes,)),  # ms after `arrived_at` since which entering it has been possible
+            ("node", "<i4", (lanes,)),  # that of the lane's running stay, if it was not reset
+            ("reset", "<u2", (lanes // LANES_STEP,)),  # bits: the lane came from the origin at the last advertisement
         ],
     )
 
@@ -138,7 +140,7 @@ class Decoder:
         self.free: NDArray[np.int32] = np.zeros(0, np.int32)
         self.cursor: NDArray[np.int64] = np.zeros(kernels.CURSORS, np.int64)
         self.silence = tables.silence.copy()
-        self.watch = np.zeros((kernels.WATCHES, tables.level.shape[0]), np.int64)
+        self.watch: NDArray[np.int64] = np.zeros((kernels.WATCHES, tables.level.shape[0]), np.int64)
         self.watch[kernels.WEIGHT] = kernels.FULL
         self.present = np.zeros(tables.lanes, np.int64)
         self.devices = 0
@@ -164,6 +166,21 @@ class Decoder:
             grown["last_at"][len(self.state) :] = TIME_BEFORE_ALL
             self.state = grown
         self.devices = max(self.devices, devices)
+
+    def adopt(self, tables: Tables) -> None:
+        """Go on under another model of the same spots: what is decided stays, from here on the new one judges."""
+        if tables.lanes != self.tables.lanes or tables.level.shape != self.tables.level.shape:
+            raise ValueError("tables of another plan")
+        self.tables = tables
+        kernels.weigh_silence(tables, self.watch, self.silence)
+
+    def set_down(self, anchors: NDArray[np.int64], *, down: bool) -> None:
+        """Say that anchors do not work (their silence then says nothing), or that they work again."""
+        self.watch[kernels.DOWN, anchors] = down
+        self.watch[kernels.WEIGHT, anchors] = 0 if down else kernels.FULL
+        if not down:
+            self.watch[kernels.QUIET, anchors] = 0
+        kernels.weigh_silence(self.tables, self.watch, self.silence)
 
     def decode(self, signals: NDArray[Any]) -> NDArray[Any]:
         """Take signals and return the stays (STAY) they decide.
@@ -206,8 +223,7 @@ class Decoder:
                 self.devices,
                 self.nodes,
                 self.free,
-                self.tables.posterior,
-                self.tables.zone_of,
+                self.tables,
                 frontier_us,
                 self._room,
                 int(closed_by),
@@ -254,4 +270,6 @@ def _rules(settings: Settings) -> NDArray[Any]:
     rules["fade"] = round(QUANTA * settings.deaf_nats)
     rules["offset_limit_db"] = settings.offset_limit_db
     rules["rssi_floor_dbm"] = RSSI_FLOOR_DBM
+    rules["app_enter"] = APP_ENTER
+    rules["app_late_us"] = settings.app_late_ns // NS_PER_US
     return rules

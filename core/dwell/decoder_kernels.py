@@ -1,7 +1,8 @@
 """Streaming sticky Viterbi, the kernels. docs/dwell-engine.md tells the method; words are used as there.
 
-Per device one record: a lane per zone (score, start of the running stay, ...) and a few scalars. Past stays that
-are not yet decided live in an arena of nodes. All scores are integers, all times whole microseconds.
+Per device one record: a few scalars and, per spot, a lane (score, whether it was reset in the last step, since when
+entering it has been possible, the node of its running stay). Stays that are not decided yet live in an arena of
+nodes. All scores are whole quanta in 16 bits, all times whole microseconds.
 
 Constants stand in this file: with `cache=True` one imported from another module would stay stale after a change.
 """
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from core.dwell.lane_kernels import WIDTH, below, hear, highest, highest_elsewhere, move
 from core.dwell.prefetch import prefetch_row
 
 # places in `cursor`, the decoder's own counters
@@ -25,28 +27,29 @@ CURSORS = 5
 HEARD = 0  # 1 if it heard anything in this tick
 QUIET = 1  # quanta against its still working: devices stood before it and it heard nothing
 WEIGHT = 2  # sixteenths of what its silence counts
-WATCHES = 3
+DOWN = 3  # 1 if a heartbeat says that it does not work
+WATCHES = 4
 FULL = 16
 TICK_SHIFT = 20
 
-# bits of `flags` of a stay
-FORCED_FLAG = 1
-
 AHEAD = 6  # signals between asking for a device's record and using it
 NOTHING = -1  # lane of the node before the first stay; parent of that node
-NO_SCORE = -(1 << 30)
-UNDECODABLE = -(1 << 20)
-GAP_MOST = (1 << 30) - 1  # microseconds, 18 minutes: two of them add up within 32 bits
+LOWEST = -(1 << 15)  # of 16 bits
+ALL = (1 << 16) - 1  # sixteen lanes as bits
+SCORE_FLOOR = -(1 << 14)  # in the middle of an advertisement heard by very many, see `_settle_scores`
+SILENCE_FLOOR = -(1 << 13)  # quanta a step; lanes that are no spot stay there and never lead
+AT_ONCE = 16  # signals of one advertisement that 16 bits take beside the two floors: 16 x 10.5 nats x 64 = 10,752
 GAP_SHIFT = 17
-LEAD_SHIFT = 5
+LEAD_SHIFT = 3
 ZONE_KIND = 0
 STORE_KIND = 1
 MOVED_ON = 0
 SILENCE = 1
 ANCHOR_DOWN = 2
+APP_EXIT = 3
 STORE_CLOSED = 4
 WARM_1, WARM_2, WARM_3 = 2, 6, 14  # steps after which the mean gap moves by 1/4, 1/8, 1/16 of a new gap
-NODES_A_STEP = 4  # nodes taken at most, beside one a lane: arrival, own node, that of a forced decision, last stay
+NODES_A_STEP = 4  # nodes taken at most, beside one a lane: arrival, last stay, and room to spare
 FIRM_LEAD = 16  # of the tabled leads (eighths of a nat): 2 nats, the leading zone is right 7 times in 8
 OFFSET_UNITS = 8  # offsets are summed in eighths of a dB
 OFFSET_MOST = 8 * 20  # a single reading counts for at most 20 dB: reflections are no offset
@@ -54,6 +57,7 @@ OFFSET_EVERY = 16  # signals after which the offset moves, between two adverts
 OFFSET_SHRINK = 32  # pseudo-signals at 0 dB: devices differ by 4 dB, a stay's mean reading by 4, after ~30 signals
 OFFSET_MEMORY = 1024  # signals; a phone goes from hand to pocket within a visit
 GAP_BOUND = 3  # -ln(.05): 95% of exponential gaps are shorter than three mean gaps
+US_PER_MS = 1000
 
 
 @njit(cache=True, nogil=True)
@@ -75,26 +79,23 @@ def decode(
     signals : record array (ts in microseconds, device, anchor, rssi_dbm), sorted by ts
     state : record array, one row per device; nodes, free : the arena and its free list
     tables : core.dwell.emission.Tables; rules : one-row record array
-    silence : int32 (lanes,), what hearing nothing says while anchors are as `watch` tells
+    silence : int16 (lanes,), what hearing nothing says while anchors are as `watch` tells
     watch : int64 (WATCHES, anchors); present : int64 (lanes,), adverts of this tick by spot
     out : record array for stays; cursor : int64 (CURSORS,)
     """
     level = tables.level
+    expected = tables.expected
     penalty = tables.penalty
     posterior = tables.posterior
-    expected = tables.expected
     zone_of = tables.zone_of
-    rule = rules[0]
-    fade = rule["fade"]
-    step_us = rule["step_us"]
-    rssi_floor = rule["rssi_floor_dbm"]
-    lanes = silence.size
-    top_row = level.shape[1] - 1
     last_bin = penalty.size - 1
     last_lead = posterior.size - 1
-    doubt = np.int32(rule["doubt"])
-    zero = np.int32(0)  # numba computes in 64 bits unless told otherwise, which halves the lanes per instruction
-    most = np.int32(GAP_MOST)
+    rule = rules[0]
+    step_us = rule["step_us"]
+    doubt = rule["doubt"]
+    rssi_floor = rule["rssi_floor_dbm"]
+    enter = rule["app_enter"]
+    top_row = level.shape[1] - 3  # the last two rows are those of app events
     room = rule["undecided_stays"] + 8  # rows that one step can write: all undecided stays, the last, the store visit
     for index in range(cursor[NEXT], signals.size):
         if index + AHEAD < signals.size:
@@ -104,119 +105,209 @@ def decode(
         device = state[place]
         score = device["score"]
         now = signal["ts"]
+        anchor = signal["anchor"]
+        rssi_dbm = signal["rssi_dbm"]
+        if rssi_dbm > enter:
+            _exit(device, tables, rule, anchor, now)
+            continue
         if not device["open"] or now - device["step_at"] >= step_us:
-            # a new advertisement
-            if fade > 0 and now >> TICK_SHIFT != cursor[TICK]:
+            if now >> TICK_SHIFT != cursor[TICK]:
                 cursor[TICK] = now >> TICK_SHIFT
-                _watch(tables, fade, watch, present, silence)
-            if cursor[FREE] < lanes + NODES_A_STEP or out.size - cursor[OUT] < room:
+                _watch(tables, rule["fade"], watch, present, silence)
+            if cursor[FREE] < score.size + NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = index
                 return False
             gap = now - device["last_at"]
             if device["open"] and gap > device["timeout"]:
-                why = ANCHOR_DOWN if device["blind"] else SILENCE
-                _close(place, device, nodes, free, posterior, zone_of, out, cursor, why)
+                _close(place, device, nodes, free, tables, out, cursor, _why(device, SILENCE))
             if device["open"] and now - device["arrived_at"] >= rule["visit_max_us"]:
-                _close(place, device, nodes, free, posterior, zone_of, out, cursor, STORE_CLOSED)
+                _close(place, device, nodes, free, tables, out, cursor, STORE_CLOSED)
             if not device["open"]:
                 _arrive(device, nodes, free, silence, rule, cursor, now)
             else:
-                node = device["node"]
-                since = device["since"]
-                early = device["early"]
-                late = device["late"]
-                gaps = device["gap"]
-                marks = device["mark"]
-                sures = device["mark_sure"]
-                best = device["best"]
-                top = score[0]
-                for lane in range(1, lanes):
-                    top = max(top, score[lane])
-                if score[best] != top:
-                    best = 0
-                    while score[best] != top:
-                        best += 1
-                    device["best"] = best
-                second = np.int32(NO_SCORE)
-                zone = zone_of[best]
-                for lane in range(lanes):
-                    second = max(second, score[lane] if zone_of[lane] != zone else np.int32(NO_SCORE))
-                lead = min((top - second) >> LEAD_SHIFT, last_lead)
-                device["sure"] += posterior[lead] * device["step_signals"]
-                device["firm"] = lead >= FIRM_LEAD
-                device["step_signals"] = 0
-                cost = penalty[min(gap >> GAP_SHIFT, last_bin)]
-                bar = np.int32(top - cost)  # who lies below does better by coming from the best spot now
-                passed = np.int32(now - device["step_at"])
-                device["since_most"] += passed
-                if device["since_most"] > GAP_MOST:
-                    _keep_starts(device, nodes, free, cursor, passed)
-                own = node[best]
-                resets = np.int32(0)
-                moves = np.int32(0)
-                for lane in range(lanes):
-                    low = score[lane] < bar
-                    resets = np.int32(resets + np.int32(low))
-                    moves = np.int32(moves + np.int32(low & (node[lane] != own)))
-                if resets > 0 and nodes[own]["lane"] != best:
-                    own = _own(device, nodes, free, cursor, best)
-                    moves = resets
-                if moves > 0:
-                    for lane in range(lanes):
-                        if score[lane] < bar and node[lane] != own:
-                            _leave(device, nodes, free, cursor, lane)
-                            node[lane] = own
-                            nodes[own]["lanes"] += 1
-                start = np.int32(-cost)
-                first = np.int32(gap)
-                leader = np.int32(best)
-                heard = device["heard"]
+                # a new advertisement
+                best, lead = _leader(device, zone_of)
+                device["best"] = best
                 sure = device["sure"]
-                for lane in range(lanes):
-                    margin = np.int32(score[lane] - bar)
-                    low = margin < zero
-                    age = min(np.int32(since[lane] + passed), most)
-                    reach = first if margin < -doubt else min(np.int32(age + early[lane]), most)
-                    seen = age if (margin < doubt) & (np.int32(lane) != leader) else late[lane]
-                    early[lane] = reach if low else early[lane]
-                    late[lane] = zero if low else seen
-                    since[lane] = zero if low else age
-                    gaps[lane] = first if low else gaps[lane]
-                    marks[lane] = heard if low else marks[lane]
-                    sures[lane] = sure if low else sures[lane]
-                    score[lane] = np.int32(np.int32(max(margin, zero) + start) + silence[lane])
-                device["step_at"] = now
-                if moves > 0:
+                device["sure"] = sure + posterior[min(lead >> LEAD_SHIFT, last_lead)] * device["step_signals"]
+                device["firm"] = lead >> LEAD_SHIFT >= FIRM_LEAD
+                cost = penalty[min(gap >> GAP_SHIFT, last_bin)]
+                bar = np.int64(score[best]) - cost  # who lies below does better by coming from the best spot now
+                changed = device["node"][best] != device["origin"]
+                running = 0  # lanes that are not reset, as bits
+                for at in range(0, score.size, WIDTH):
+                    low = below(score, at, bar)
+                    changed |= low != device["reset"][at // WIDTH]
+                    running |= low ^ ALL
+                if changed:
+                    _branch(device, nodes, free, cursor, best, bar, sure)
+                if running & (running - 1) != 0 or score.size > WIDTH:
+                    _doubt(device, nodes, best, bar, doubt, now)
+                if changed:
                     _settle(place, device, nodes, free, zone_of, out, cursor)
-                    if device["nodes"] > rule["undecided_stays"]:
-                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap)
+                # Viterbi's step: who lies below the bar comes from the best spot; then silence speaks for every spot
+                heard_ms = (device["last_at"] - device["arrived_at"]) // US_PER_MS
+                for at in range(0, score.size, WIDTH):
+                    move(score, device["near"], silence, at, bar, doubt, cost, heard_ms)
+                device["step_at"] = now
+                device["left_at"] = device["last_at"]
+                device["step_signals"] = 0
+                if changed and device["nodes"] > rule["undecided_stays"]:
+                    _force(place, device, nodes, free, silence, zone_of, out, cursor, cost)
                 if now >= device["check_at"]:
                     device["check_at"] = now + rule["undecided_us"] // 4
                     ended = _first_end(device, nodes, best)
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
-                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost, gap)
+                        _force(place, device, nodes, free, silence, zone_of, out, cursor, cost)
                 _learn_gap(device, rule, gap)
                 present[best] += device["firm"]
-                device["blind"] = fade > 0 and watch[WEIGHT, tables.main[best]] == 0
+                device["blind"] = watch[WEIGHT, tables.main[best]] == 0
                 if device["blind"]:
                     device["timeout"] = rule["silence_max_us"]
                 if device["offset_count"] >= device["offset_due"]:
                     _learn_offset(device, rule)
-            device["step_at"] = now
         device["last_at"] = now
         device["heard"] += 1
         device["step_signals"] += 1
-        anchor = signal["anchor"]
-        watch[HEARD, anchor] = 1
-        if device["firm"]:
-            away = OFFSET_UNITS * signal["rssi_dbm"] - expected[anchor, device["best"]]
-            device["offset_sum"] += min(max(away, -OFFSET_MOST), OFFSET_MOST)
-            device["offset_count"] += 1
-        row = min(max(signal["rssi_dbm"] - device["offset_db"] - rssi_floor, 0), top_row)
-        for lane in range(lanes):
-            score[lane] = np.int32(score[lane] + np.int32(level[anchor, row, lane]))
+        if rssi_dbm == enter:
+            row = top_row + 1
+            device["inside"] = 1
+        else:
+            row = min(max(rssi_dbm - device["offset_db"] - rssi_floor, 0), top_row)
+            watch[HEARD, anchor] = 1
+            if device["firm"]:
+                away = OFFSET_UNITS * rssi_dbm - expected[anchor, device["best"]]
+                device["offset_sum"] += min(max(away, -OFFSET_MOST), OFFSET_MOST)
+                device["offset_count"] += 1
+        device["exited"] = 0
+        for at in range(0, score.size, WIDTH):
+            hear(score, at, level, anchor, row)
+        if device["step_signals"] & (AT_ONCE - 1) == 0 or rssi_dbm == enter:
+            _settle_scores(device)
     cursor[NEXT] = signals.size
     return True
+
+
+@njit(inline="always")
+def _leader(device: Any, zone_of: Any) -> Any:
+    """Return the leading lane (among equals the one that led before, then the lowest), how far its zone leads."""
+    score = device["score"]
+    best = device["best"]
+    top = np.int64(LOWEST)
+    for at in range(0, score.size, WIDTH):
+        top = max(top, highest(score, at))
+    if score[best] != top:
+        best = 0
+        while score[best] != top:
+            best += 1
+    second = np.int64(LOWEST)
+    for at in range(0, score.size, WIDTH):
+        second = max(second, highest_elsewhere(score, at, zone_of, zone_of[best]))
+    return best, top - second
+
+
+@njit(cache=True, nogil=True)
+def _branch(device: Any, nodes: Any, free: Any, cursor: Any, best: int, bar: int, sure: int) -> None:
+    """Keep the tree of pasts while lanes are reset or survive their first step.
+
+    A lane that was reset in the last step and survives gets a node of its own, below the one it came from (`origin`);
+    lanes that are reset hang on the node of the best lane, which is the new origin, without one of their own.
+    """
+    score = device["score"]
+    reset = device["reset"]
+    node = device["node"]
+    mark = device["heard"] - device["step_signals"]
+    origin = device["origin"]
+    for at in range(0, score.size, WIDTH):
+        survived = np.int64(reset[at // WIDTH]) & ~below(score, at, bar)
+        lane = at
+        while survived != 0:
+            if survived & 1:
+                node[lane] = _own(device, nodes, free, cursor, lane, mark, sure)
+            survived >>= 1
+            lane += 1
+    # take hold of the new origin before anything is let go
+    own = node[best]
+    nodes[own]["lanes"] += device["resets"]
+    nodes[origin]["lanes"] -= device["resets"]
+    device["origin"] = own
+    _let_go(device, nodes, free, cursor, origin)
+    for at in range(0, score.size, WIDTH):
+        low = below(score, at, bar)
+        fallen = low & ~np.int64(reset[at // WIDTH])
+        reset[at // WIDTH] = low
+        lane = at
+        while fallen != 0:
+            if fallen & 1:
+                device["resets"] += 1
+                nodes[own]["lanes"] += 1
+                _leave(device, nodes, free, cursor, lane)
+            fallen >>= 1
+            lane += 1
+
+
+@njit(cache=True, nogil=True)
+def _is_reset(device: Any, lane: int) -> bool:
+    """Whether a lane came from the origin in the last step."""
+    return (device["reset"][lane // WIDTH] >> (lane % WIDTH)) & 1 != 0  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int, mark: int, sure: int) -> int:
+    """Give the stay that a lane began in the last step a node below the origin; return it."""
+    cursor[FREE] -= 1
+    own = free[cursor[FREE]]
+    origin = device["origin"]
+    row = nodes[own]
+    row["lane"] = lane
+    row["parent"] = origin
+    row["lanes"] = 1
+    row["children"] = 0
+    row["start"] = device["step_at"]
+    row["left"] = device["left_at"]
+    row["near"] = device["near"][lane]
+    row["late"] = device["step_at"]
+    row["mark"] = mark
+    row["sure"] = sure
+    nodes[origin]["lanes"] -= 1
+    nodes[origin]["children"] += 1
+    device["resets"] -= 1
+    device["nodes"] += 1
+    return own  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def _leave(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> None:
+    """Take a lane off its own node."""
+    at = device["node"][lane]
+    nodes[at]["lanes"] -= 1
+    _let_go(device, nodes, free, cursor, at)
+
+
+@njit(cache=True, nogil=True)
+def _let_go(device: Any, nodes: Any, free: Any, cursor: Any, at: int) -> None:
+    """Free a node on which nothing hangs any more, and so on upwards."""
+    while nodes[at]["lanes"] == 0 and nodes[at]["children"] == 0:
+        above = nodes[at]["parent"]
+        free[cursor[FREE]] = at
+        cursor[FREE] += 1
+        device["nodes"] -= 1
+        nodes[above]["children"] -= 1
+        at = above
+
+
+@njit(cache=True, nogil=True)
+def _doubt(device: Any, nodes: Any, best: int, bar: int, doubt: int, now: int) -> None:
+    """Note where entering now instead of earlier would still have been possible: `late` of the running stay."""
+    score = device["score"]
+    for at in range(0, score.size, WIDTH):
+        unsure = below(score, at, bar + doubt) & ~np.int64(device["reset"][at // WIDTH])
+        lane = at
+        while unsure != 0:
+            if unsure & 1 and lane != best:
+                nodes[device["node"][lane]]["late"] = now
+            unsure >>= 1
+            lane += 1
 
 
 @njit(cache=True, nogil=True)
@@ -229,30 +320,29 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
         device["offset_count"] = 0
         device["offset_due"] = OFFSET_EVERY
         device["offset_db"] = 0
-        _set_timeout(device, rule)
+    _set_timeout(device, rule)
     cursor[FREE] -= 1
     root = free[cursor[FREE]]
+    lanes = device["score"].size
     nodes[root]["lane"] = NOTHING
     nodes[root]["parent"] = NOTHING
-    nodes[root]["lanes"] = silence.size
+    nodes[root]["lanes"] = lanes
     nodes[root]["children"] = 0
-    before = min(GAP_BOUND * device["gap_mean"], GAP_MOST)
+    before = GAP_BOUND * np.int64(device["gap_mean"])
     device["before"] = before
-    for lane in range(silence.size):
+    for lane in range(lanes):
         device["score"][lane] = silence[lane]
-        device["node"][lane] = root
-        device["since"][lane] = 0
-        device["gap"][lane] = 0
-        device["early"][lane] = before
-        device["late"][lane] = 0
-        device["mark"][lane] = 0
-        device["mark_sure"][lane] = 0
-    device["since_most"] = 0
+        device["reset"][lane // WIDTH] = ALL
+        device["near"][lane] = -((before + US_PER_MS - 1) // US_PER_MS)
     device["root"] = root
+    device["origin"] = root
+    device["resets"] = lanes
     device["nodes"] = 1
     device["best"] = 0
     device["open"] = 1
     device["arrived_at"] = now
+    device["step_at"] = now
+    device["left_at"] = now
     device["check_at"] = now + rule["undecided_us"]
     device["heard"] = 0
     device["sure"] = 0
@@ -260,70 +350,38 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     device["forced"] = 0
     device["firm"] = 0
     device["blind"] = 0
+    device["inside"] = 0
+    device["exited"] = 0
 
 
 @njit(cache=True, nogil=True)
-def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> int:
-    """Give a lane's running stay a node of its own, so that later stays can hang on it."""
-    cursor[FREE] -= 1
-    own = free[cursor[FREE]]
-    parent = device["node"][lane]
-    nodes[own]["lane"] = lane
-    nodes[own]["parent"] = parent
-    nodes[own]["lanes"] = 1
-    nodes[own]["children"] = 0
-    nodes[own]["start"] = device["step_at"] - device["since"][lane]
-    nodes[own]["gap"] = device["gap"][lane]
-    nodes[own]["early"] = device["early"][lane]
-    nodes[own]["late"] = device["late"][lane]
-    nodes[own]["mark"] = device["mark"][lane]
-    nodes[own]["sure"] = device["mark_sure"][lane]
-    nodes[own]["held"] = 1
-    nodes[parent]["lanes"] -= 1
-    nodes[parent]["children"] += 1
-    device["node"][lane] = own
-    device["nodes"] += 1
-    return own  # type: ignore[no-any-return]
+def _exit(device: Any, tables: Any, rule: Any, anchor: int, now: int) -> None:
+    """Take an app's word that it left a beacon's region; systems give it late, so it counts from before it came."""
+    if not device["open"]:
+        return
+    gone_at = now - rule["app_late_us"]
+    if gone_at - device["last_at"] > device["timeout"]:
+        return  # it had left the store long before
+    device["last_at"] = max(device["last_at"], gone_at)
+    device["inside"] = 0
+    device["exited"] = 1
+    device["timeout"] = rule["silence_us"]
+    score = device["score"]
+    row = tables.level.shape[1] - 1
+    for lane in range(score.size):
+        score[lane] = np.int16(score[lane] + tables.level[anchor, row, lane])
+    _settle_scores(device)  # however many such words come between two advertisements
 
 
 @njit(cache=True, nogil=True)
-def _keep_starts(device: Any, nodes: Any, free: Any, cursor: Any, passed: Any) -> None:
-    """Give stays that become too old for 32 bits of `since` a node, which keeps their start."""
-    oldest = 0
-    for lane in range(device["score"].size):
-        if nodes[device["node"][lane]]["lane"] != lane:
-            age = passed + device["since"][lane]
-            if age > GAP_MOST:
-                _own(device, nodes, free, cursor, lane)
-            else:
-                oldest = max(oldest, age)
-    device["since_most"] = oldest
-
-
-@njit(cache=True, nogil=True)
-def _leave(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> None:
-    """Take a lane off its node; a node that nothing hangs on any more is free, and so on upwards."""
-    at = device["node"][lane]
-    if nodes[at]["lane"] == lane:
-        _hold(device, nodes, at)
-        nodes[at]["held"] = 0
-    nodes[at]["lanes"] -= 1
-    while nodes[at]["lanes"] == 0 and nodes[at]["children"] == 0:
-        above = nodes[at]["parent"]
-        free[cursor[FREE]] = at
-        cursor[FREE] += 1
-        device["nodes"] -= 1
-        nodes[above]["children"] -= 1
-        at = above
-
-
-@njit(cache=True, nogil=True)
-def _hold(device: Any, nodes: Any, at: int) -> None:
-    """Copy the bounds of entry from the lane that still runs this stay into its node."""
-    if nodes[at]["held"] == 1:
-        lane = nodes[at]["lane"]
-        nodes[at]["early"] = device["early"][lane]
-        nodes[at]["late"] = device["late"][lane]
+def _settle_scores(device: Any) -> None:
+    """Keep scores within 16 bits while very many anchors hear one advertisement."""
+    score = device["score"]
+    top = np.int64(LOWEST)
+    for at in range(0, score.size, WIDTH):
+        top = max(top, highest(score, at))
+    for lane in range(score.size):
+        score[lane] = max(np.int64(score[lane]) - top, SCORE_FLOOR)
 
 
 @njit(cache=True, nogil=True)
@@ -331,10 +389,9 @@ def _settle(place: int, device: Any, nodes: Any, free: Any, zone_of: Any, out: A
     """While every survivor hangs on one child of the root, the root's stay is decided: write it, go down."""
     root = device["root"]
     while nodes[root]["lanes"] == 0 and nodes[root]["children"] == 1:
-        child = device["node"][device["best"]]
+        child = device["origin"]
         while nodes[child]["parent"] != root:
             child = nodes[child]["parent"]
-        _hold(device, nodes, child)
         if nodes[root]["lane"] == NOTHING:
             _begin(device, nodes, child)
         elif zone_of[nodes[root]["lane"]] != zone_of[nodes[child]["lane"]]:
@@ -352,7 +409,7 @@ def _settle(place: int, device: Any, nodes: Any, free: Any, zone_of: Any, out: A
 def _begin(device: Any, nodes: Any, stay: int) -> None:
     """Remember how the zone visit began that this stay is the first of."""
     device["visit_start"] = nodes[stay]["start"]
-    device["visit_early"] = nodes[stay]["early"]
+    device["visit_near"] = nodes[stay]["near"]
     device["visit_late"] = nodes[stay]["late"]
     device["visit_mark"] = nodes[stay]["mark"]
     device["visit_sure"] = nodes[stay]["sure"]
@@ -361,18 +418,19 @@ def _begin(device: Any, nodes: Any, stay: int) -> None:
 @njit(cache=True, nogil=True)
 def _write(place: int, device: Any, nodes: Any, after: int, zone: int, out: Any, cursor: Any) -> None:
     """Write the zone visit that the stay of another zone has ended."""
-    left = nodes[after]["start"] - nodes[after]["gap"]
     row = out[cursor[OUT]]
     cursor[OUT] += 1
     row["kind"] = ZONE_KIND
     row["device"] = place
     row["zone"] = zone
     row["entered_at"] = device["visit_start"]
-    row["left_at"] = left
-    row["entered_earliest"] = device["visit_start"] - device["visit_early"]
-    row["entered_latest"] = device["visit_start"] + device["visit_late"]
-    row["left_earliest"] = min(left, nodes[after]["start"] - nodes[after]["early"])
-    row["left_latest"] = nodes[after]["start"] + nodes[after]["late"]
+    row["left_at"] = nodes[after]["left"]
+    row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
+    row["entered_latest"] = device["visit_late"]
+    row["left_earliest"] = min(
+        nodes[after]["left"], device["arrived_at"] + US_PER_MS * np.int64(nodes[after]["near"])
+    )
+    row["left_latest"] = nodes[after]["late"]
     row["signals"] = nodes[after]["mark"] - device["visit_mark"]
     row["sure"] = nodes[after]["sure"] - device["visit_sure"]
     row["closed_by"] = MOVED_ON
@@ -380,54 +438,48 @@ def _write(place: int, device: Any, nodes: Any, after: int, zone: int, out: Any,
 
 
 @njit(cache=True, nogil=True)
+def _why(device: Any, otherwise: int) -> int:
+    """Return why somebody left who was not heard any more."""
+    if device["exited"]:
+        return APP_EXIT
+    return ANCHOR_DOWN if device["blind"] else otherwise
+
+
+@njit(cache=True, nogil=True)
 def _close(
-    place: int,
-    device: Any,
-    nodes: Any,
-    free: Any,
-    posterior: Any,
-    zone_of: Any,
-    out: Any,
-    cursor: Any,
-    closed_by: int,
+    place: int, device: Any, nodes: Any, free: Any, tables: Any, out: Any, cursor: Any, closed_by: int
 ) -> None:
     """End the store visit at the last signal: write the rest of the best path and the store visit itself."""
-    score = device["score"]
-    best = device["best"]
-    for lane in range(score.size):
-        if score[lane] > score[best]:
-            best = lane
-    if score[best] == score[device["best"]]:
-        best = device["best"]
-    else:
-        for lane in range(best, -1, -1):  # the lowest of equals
-            if score[lane] == score[best]:
-                best = lane
+    zone_of = tables.zone_of
+    best, lead = _leader(device, zone_of)
     device["best"] = best
-    second = NO_SCORE
-    for lane in range(score.size):
-        if zone_of[lane] != zone_of[best] and score[lane] > second:
-            second = score[lane]
-    lead = min((score[best] - second) >> LEAD_SHIFT, posterior.size - 1)
-    device["sure"] += posterior[lead] * device["step_signals"]
-    for lane in range(score.size):  # drop the other lanes: then the best path is the only one and settles
-        if lane != best:
-            nodes[device["root"]]["lanes"] += 1  # keeps the root alive until all have left
+    mark = device["heard"] - device["step_signals"]
+    sure = device["sure"]
+    device["sure"] = (
+        sure + tables.posterior[min(lead >> LEAD_SHIFT, tables.posterior.size - 1)] * (device["step_signals"])
+    )
+    reset = device["reset"]
+    origin = device["origin"]
+    if _is_reset(device, best):
+        device["node"][best] = _own(device, nodes, free, cursor, best, mark, sure)
+        reset[best // WIDTH] ^= 1 << (best % WIDTH)
+    # drop the other lanes: then the best path is the only one and settles
+    device["origin"] = device["node"][best]
+    nodes[origin]["lanes"] -= device["resets"]
+    _let_go(device, nodes, free, cursor, origin)
+    for lane in range(device["score"].size):
+        if lane != best and not _is_reset(device, lane):
             _leave(device, nodes, free, cursor, lane)
-    nodes[device["root"]]["lanes"] -= score.size - 1
-    if nodes[device["node"][best]]["lane"] != best:
-        _own(device, nodes, free, cursor, best)
     _settle(place, device, nodes, free, zone_of, out, cursor)
-    stay = device["root"]
-    after = min(GAP_BOUND * device["gap_mean"], GAP_MOST)
+    after = GAP_BOUND * np.int64(device["gap_mean"])
     row = out[cursor[OUT]]
     row["kind"] = ZONE_KIND
     row["device"] = place
     row["zone"] = zone_of[best]
     row["entered_at"] = device["visit_start"]
     row["left_at"] = device["last_at"]
-    row["entered_earliest"] = device["visit_start"] - device["visit_early"]
-    row["entered_latest"] = device["visit_start"] + device["visit_late"]
+    row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
+    row["entered_latest"] = device["visit_late"]
     row["left_earliest"] = device["last_at"]
     row["left_latest"] = device["last_at"] + after
     row["signals"] = device["heard"] - device["visit_mark"]
@@ -449,7 +501,7 @@ def _close(
     store["closed_by"] = closed_by
     store["forced"] = 0
     cursor[OUT] += 2
-    free[cursor[FREE]] = stay
+    free[cursor[FREE]] = device["root"]
     cursor[FREE] += 1
     device["nodes"] = 0
     device["open"] = 0
@@ -459,18 +511,17 @@ def _close(
 def _first_end(device: Any, nodes: Any, lane: int) -> int:
     """Return when the first undecided stay on a lane's path ended; the last signal if it still runs."""
     root = device["root"]
-    at = device["node"][lane]
-    if nodes[at]["lane"] == lane:  # the lane runs the stay of this node itself
-        if at == root:
-            return int(device["last_at"])
-        before = nodes[at]["start"] - nodes[at]["gap"]
-        at = nodes[at]["parent"]
-    else:
-        before = device["step_at"] - device["since"][lane] - device["gap"][lane]
     ended = device["last_at"]
+    before = ended
+    if _is_reset(device, lane):
+        at = device["origin"]
+        before = device["left_at"]
+    else:
+        at = device["node"][lane]
+    # `ended`: when the stay of the node last passed ended; `before`: when that of the node at hand did
     while at != root:
         ended = before
-        before = nodes[at]["start"] - nodes[at]["gap"]
+        before = nodes[at]["left"]
         at = nodes[at]["parent"]
     if nodes[root]["lane"] == NOTHING:
         return int(ended)
@@ -488,49 +539,52 @@ def _force(
     out: Any,
     cursor: Any,
     cost: int,
-    gap: int,
 ) -> None:
-    """Decide for the best path: every lane off it starts anew from the best zone, as if it had just left it."""
+    """Decide for the best path: every lane off it starts anew from the best spot, as if it had just left it."""
+    own = device["origin"]  # the node of the best lane
     best = device["best"]
-    own = device["node"][best]
-    if nodes[own]["lane"] != best:
-        own = _own(device, nodes, free, cursor, best)
-    for lane in range(silence.size):
+    for lane in range(device["score"].size):
+        if lane == best or _is_reset(device, lane):
+            continue
         at = device["node"][lane]
         while at >= 0 and at != own:
             at = nodes[at]["parent"]
-        if at < 0:
+        if at == NOTHING:
+            device["reset"][lane // WIDTH] |= 1 << (lane % WIDTH)
+            device["resets"] += 1
             nodes[own]["lanes"] += 1
             _leave(device, nodes, free, cursor, lane)
-            device["node"][lane] = own
             device["score"][lane] = silence[lane] - cost
-            device["since"][lane] = 0
-            device["gap"][lane] = gap
-            device["early"][lane] = gap
-            device["late"][lane] = 0
-            device["mark"][lane] = device["heard"]
-            device["mark_sure"][lane] = device["sure"]
+            device["near"][lane] = (device["left_at"] - device["arrived_at"]) // US_PER_MS
     cursor[FORCED] += 1
     device["forced"] = 1
     _settle(place, device, nodes, free, zone_of, out, cursor)
     device["forced"] = 0
 
 
-@njit(cache=True, nogil=True)
-def _learn_gap(device: Any, rule: Any, gap: int) -> None:
+@njit(inline="always")
+def _learn_gap(device: Any, rule: Any, gap: Any) -> None:
     """Follow the mean gap between adverts: quickly at first, then by a sixteenth."""
     steps = device["gap_steps"]
-    if steps < WARM_1:
-        shift = 1
-    elif steps < WARM_2:
-        shift = 2
-    elif steps < WARM_3:
-        shift = 3
+    if steps >= WARM_3:
+        device["gap_mean"] += (gap - device["gap_mean"]) >> 4
     else:
-        shift = 4
-    device["gap_mean"] += (gap - device["gap_mean"]) >> shift
-    device["gap_steps"] = min(steps + 1, WARM_3)
-    _set_timeout(device, rule)
+        shift = 1
+        if steps >= WARM_1:
+            shift = 2
+        if steps >= WARM_2:
+            shift = 3
+        device["gap_mean"] += (gap - device["gap_mean"]) >> shift
+        device["gap_steps"] = steps + 1
+    wanted = rule["silence_gaps"] * device["gap_mean"]
+    least = rule["silence_max_us"] if device["inside"] else rule["silence_us"]
+    device["timeout"] = min(max(wanted, least), rule["silence_max_us"])
+
+
+@njit(cache=True, nogil=True)
+def _set_timeout(device: Any, rule: Any) -> None:
+    wanted = rule["silence_gaps"] * device["gap_mean"]
+    device["timeout"] = min(max(wanted, rule["silence_us"]), rule["silence_max_us"])
 
 
 @njit(cache=True, nogil=True)
@@ -539,7 +593,7 @@ def _watch(tables: Any, fade: int, watch: Any, present: Any, silence: Any) -> No
     changed = False
     for anchor in range(watch.shape[1]):
         quiet = watch[QUIET, anchor]
-        if watch[HEARD, anchor] != 0:
+        if watch[HEARD, anchor] != 0 or fade == 0:
             quiet = 0
         else:
             for lane in range(present.size):
@@ -547,23 +601,42 @@ def _watch(tables: Any, fade: int, watch: Any, present: Any, silence: Any) -> No
             quiet = min(quiet, fade)
         watch[QUIET, anchor] = quiet
         watch[HEARD, anchor] = 0
-        weight = FULL - quiet * FULL // fade
+        weight = FULL
+        if fade > 0:
+            weight = FULL - quiet * FULL // fade
+        if watch[DOWN, anchor] != 0:
+            weight = 0
         changed |= weight != watch[WEIGHT, anchor]
         watch[WEIGHT, anchor] = weight
     present[:] = 0
     if changed:
-        for lane in range(silence.size):
-            if tables.silence[lane] != UNDECODABLE:
-                total = 0
-                for anchor in range(watch.shape[1]):
-                    total += tables.missed[anchor, lane] * watch[WEIGHT, anchor] // FULL
-                silence[lane] = total
+        weigh_silence(tables, watch, silence)
+
+
+@njit(cache=True, nogil=True)
+def weigh_silence(tables: Any, watch: Any, silence: Any) -> None:
+    """Write what hearing nothing says of each spot, as far as the anchors are believed to work; the best is 0."""
+    most = np.int64(SILENCE_FLOOR)
+    totals = np.empty(silence.size, np.int64)
+    for lane in range(silence.size):
+        total = 0
+        for anchor in range(watch.shape[1]):
+            total += tables.missed[anchor, lane] * watch[WEIGHT, anchor] // FULL
+        totals[lane] = total
+    first = True
+    for lane in range(silence.size):
+        if tables.able[lane] and (first or totals[lane] > most):
+            most = totals[lane]
+            first = False
+    for lane in range(silence.size):
+        relative = max(totals[lane] - most, SILENCE_FLOOR)
+        silence[lane] = relative if tables.able[lane] else SILENCE_FLOOR
 
 
 @njit(cache=True, nogil=True)
 def _learn_offset(device: Any, rule: Any) -> None:
     """Set how much louder than expected this device is, by what was heard of it while it was firmly in a zone."""
-    count = device["offset_count"]
+    count = np.int64(device["offset_count"])
     share = OFFSET_UNITS * (count + OFFSET_SHRINK)
     offset_db = (device["offset_sum"] + share // 2) // share
     device["offset_db"] = min(max(offset_db, -rule["offset_limit_db"]), rule["offset_limit_db"])
@@ -574,19 +647,12 @@ def _learn_offset(device: Any, rule: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _set_timeout(device: Any, rule: Any) -> None:
-    wanted = rule["silence_gaps"] * device["gap_mean"]
-    device["timeout"] = min(max(wanted, rule["silence_us"]), rule["silence_max_us"])
-
-
-@njit(cache=True, nogil=True)
 def close_silent(
     state: Any,
     count: int,
     nodes: Any,
     free: Any,
-    posterior: Any,
-    zone_of: Any,
+    tables: Any,
     frontier: int,
     room: int,
     closed_by: int,
@@ -603,8 +669,10 @@ def close_silent(
             if out.size - cursor[OUT] < room or cursor[FREE] < NODES_A_STEP:
                 cursor[NEXT] = place
                 return False
-            why = ANCHOR_DOWN if device["blind"] and closed_by == SILENCE else closed_by
-            _close(place, device, nodes, free, posterior, zone_of, out, cursor, why)
+            why = closed_by
+            if closed_by == SILENCE:
+                why = _why(device, SILENCE)
+            _close(place, device, nodes, free, tables, out, cursor, why)
     cursor[NEXT] = count
     return True
 

@@ -1,6 +1,6 @@
 """A model as integer tables: what one reading says about each zone.
 
-All scores are whole numbers of quanta (1/256 nat), so that every sum is exact: kernels, the slow oracle and any
+All scores are whole numbers of quanta (1/64 nat), so that every sum is exact: kernels, the slow oracle and any
 machine agree to the last bit, whatever the order of addition.
 """
 
@@ -12,21 +12,26 @@ from numpy.typing import NDArray
 from core.dwell.model import Model
 from core.dwell.settings import Settings
 
-QUANTA: Final = 256
-"""Per nat. A 16-bit row entry then spans +-128 nats, and rounding stays below 1/500 nat."""
+QUANTA: Final = 64
+"""Per nat. 16 bits then span +-512 nats, which 16 signals of one advertisement cannot leave; a reading is rounded by
+less than 1/100 nat, where its spread makes it uncertain by half a nat."""
 RSSI_FLOOR_DBM: Final = -115
 RSSI_ROWS: Final = 100
 """Table rows for -115..-16 dBm; readings outside take the nearest row, where the cap rules anyway."""
+EVENT_ROWS: Final = 2
+"""Behind them, what it says that an app entered (first) or left (second) the region of a beacon."""
 MISFIT_NATS_MAX: Final = 8.0
 """A reading 4 spreads off its level (8 nats) is a fault or a reflection; beyond that it says nothing more."""
-UNDECODABLE: Final = -(1 << 20)
-"""Quanta per step against zones that cannot be decoded and against the padding lanes."""
+SILENCE_FLOOR: Final = -(1 << 13)
+"""The least quanta a step that hearing nothing may say; zones that cannot be decoded and padding lanes stay there."""
+LANES_STEP: Final = 16
+"""Lanes come in multiples of this: 16 scores of 16 bits are one register of the processor."""
 GAP_BINS: Final = 8192
 GAP_SHIFT: Final = 17
 """Penalties are tabled by the gap in units of 2**17 microseconds (131 ms), up to 18 minutes."""
 ALARM_DETECTION_MIN: Final = 0.3
 """Anchors that hear less than this of a spot may well be silent; their silence tells nothing about them."""
-LEAD_SHIFT: Final = 5
+LEAD_SHIFT: Final = 3
 LEAD_BINS: Final = 64
 OFFSET_UNITS: Final = 8
 """Offsets of devices are learnt in eighths of a dB."""
@@ -37,23 +42,26 @@ SURE_UNIT: Final = 64
 class Tables(NamedTuple):
     """What kernels read.
 
-    A lane is a spot of a zone (core.dwell.model); `zone_of` int32 (lanes,) says of which, -1 for padding.
-    `level` int16 (anchors, RSSI_ROWS, lanes): quanta for hearing an anchor at a level.
+    A lane is a spot of a zone (core.dwell.model); `zone_of` int16 (lanes,) says of which, -1 for padding; `able` bool
+    (lanes,) is False for padding and for zones that cannot be decoded.
+    `level` int16 (anchors, RSSI_ROWS + EVENT_ROWS, lanes): quanta for hearing an anchor at a level, and for what apps
+    say.
     `expected` int16 (anchors, lanes): that level itself, eighths of a dB.
-    `silence` int32 (lanes,): quanta per step before anything is heard. `penalty` int32 (GAP_BINS,):
-    quanta that leaving a spot costs, by gap. `posterior` int32 (LEAD_BINS,): 64ths of certainty by lead.
-    `missed` int32 (anchors, lanes) is the part of `silence` of each anchor, `alarm` int32 (anchors, lanes) the quanta
+    `silence` int16 (lanes,): quanta per step before anything is heard, 0 for the quietest spot. `penalty` int32
+    (GAP_BINS,): quanta that leaving a spot costs, by gap. `posterior` int32 (LEAD_BINS,): 64ths of certainty by lead.
+    `missed` int32 (anchors, lanes) is each anchor's part of `silence`, `alarm` int32 (anchors, lanes) the quanta
     against an anchor's working that its silence to an advert from there is worth, 0 where it is not to be expected;
-    `main` int32 (lanes,) the anchor that hears a spot best. `lanes` is the
-    number of spots rounded up to a power of two of at least 8.
+    `main` int32 (lanes,) the anchor that hears a spot best. `lanes` is the number of spots rounded up to a multiple
+    of LANES_STEP.
     """
 
     level: NDArray[np.int16]
-    silence: NDArray[np.int32]
+    silence: NDArray[np.int16]
     penalty: NDArray[np.int32]
     posterior: NDArray[np.int32]
     expected: NDArray[np.int16]
-    zone_of: NDArray[np.int32]
+    zone_of: NDArray[np.int16]
+    able: NDArray[np.bool_]
     missed: NDArray[np.int32]
     alarm: NDArray[np.int32]
     main: NDArray[np.int32]
@@ -65,8 +73,9 @@ class Tables(NamedTuple):
 
 
 def lanes_for(spots: int) -> int:
-    """Return the number of lanes kernels use for so many zones: few sizes, so that few are compiled."""
-    return max(8, 1 << (spots - 1).bit_length())
+    """Return the number of lanes kernels use for so many spots: few sizes, so that few are compiled."""
+    steps = -(-spots // LANES_STEP)
+    return LANES_STEP * (steps if steps <= 4 else 1 << (steps - 1).bit_length())
 
 
 def tables(model: Model, settings: Settings) -> Tables:
@@ -74,32 +83,32 @@ def tables(model: Model, settings: Settings) -> Tables:
 
     The score of a spot for one advert is the sum over anchors of the log-likelihood of what each heard: a normal
     density about the level with bounded misfit, plus the weighted log-odds of being heard; the constant of
-    hearing nothing at all goes to `silence`.
+    hearing nothing at all goes to `silence`. An app that entered the region of a beacon heard it at an unknown level,
+    one that left it does not hear it any more; neither says anything of other beacons.
     """
     spots, anchors = model.level_dbm.shape
     lanes = lanes_for(spots)
-    rows_dbm = RSSI_FLOOR_DBM + np.arange(RSSI_ROWS, dtype=np.float64)
     weight = settings.evidence_weight
     heard = np.log(model.detection.astype(np.float64))
     missed = np.log1p(-model.detection.astype(np.float64))
-    level = np.zeros((anchors, RSSI_ROWS, lanes), np.int16)
-    for anchor in range(anchors):
-        away = (rows_dbm[:, None] - model.level_dbm[None, :, anchor].astype(np.float64)) / model.spread_db
-        nats = -np.minimum(away**2 / 2, MISFIT_NATS_MAX) + weight * (heard[:, anchor] - missed[:, anchor])
-        level[anchor, :, :spots] = np.rint(QUANTA * nats)
-    able = model.decodable[model.spot_zone]
+    able = np.zeros(lanes, np.bool_)
+    able[:spots] = model.decodable[model.spot_zone]
     quiet = np.zeros((anchors, lanes), np.int32)
     quiet[:, :spots] = np.rint(QUANTA * weight * missed.T)
-    silence = np.full(lanes, UNDECODABLE, np.int32)
-    silence[:spots][able] = quiet.sum(axis=0)[:spots][able]
+    silence = _silence(quiet, able)
     alarm = np.zeros((anchors, lanes), np.int32)
     alarm[:, :spots] = np.rint(-QUANTA * missed.T) * (model.detection.T >= ALARM_DETECTION_MIN)
     main = np.zeros(lanes, np.int32)
     main[:spots] = (model.detection + 1e-3 * model.level_dbm).argmax(axis=1)  # louder among equals
     expected = np.zeros((anchors, lanes), np.int16)
     expected[:, :spots] = np.rint(OFFSET_UNITS * model.level_dbm.T)
-    zone_of = np.full(lanes, -1, np.int32)
+    zone_of = np.full(lanes, -1, np.int16)
     zone_of[:spots] = model.spot_zone
+    level = np.zeros((anchors, RSSI_ROWS + EVENT_ROWS, lanes), np.int16)
+    level[:, :RSSI_ROWS, :spots] = _readings(model, weight * (heard - missed))
+    level[:, RSSI_ROWS, :spots] = np.rint(QUANTA * weight * heard.T) - silence[:spots]
+    level[:, RSSI_ROWS + 1, :spots] = np.rint(QUANTA * weight * missed.T)
+    level[:, :, ~able] = level[:, :, able].min(axis=2, keepdims=True)  # who cannot be decoded never catches up
     return Tables(
         level,
         silence,
@@ -107,10 +116,26 @@ def tables(model: Model, settings: Settings) -> Tables:
         _posteriors(settings),
         expected,
         zone_of,
+        able,
         quiet,
         alarm,
         main,
     )
+
+
+def _readings(model: Model, odds: NDArray[np.float64]) -> NDArray[np.int16]:
+    """Quanta for hearing an anchor at a level, int16 (anchors, RSSI_ROWS, spots)."""
+    rows_dbm = RSSI_FLOOR_DBM + np.arange(RSSI_ROWS, dtype=np.float64)
+    away = (rows_dbm[None, :, None] - model.level_dbm.T.astype(np.float64)[:, None, :]) / model.spread_db
+    nats = odds.T[:, None, :] - np.minimum(away**2 / 2, MISFIT_NATS_MAX)
+    return np.rint(QUANTA * nats).astype(np.int16)
+
+
+def _silence(quiet: NDArray[np.int32], able: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Return what hearing nothing says while all anchors work; also see decoder_kernels.weigh_silence."""
+    total = quiet.sum(axis=0)
+    relative = np.maximum(total - total[able].max(), SILENCE_FLOOR)
+    return np.where(able, relative, SILENCE_FLOOR).astype(np.int16)
 
 
 def _penalties(spots: int, settings: Settings) -> NDArray[np.int32]:

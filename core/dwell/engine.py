@@ -272,7 +272,7 @@ class StoreEngine:
         decoder.nodes = snapshot.array(state.nodes, NODE)
         decoder.free = snapshot.array(state.free, np.int32)
         decoder.cursor = snapshot.array(state.cursor, np.int64)
-        decoder.silence = snapshot.array(state.silence, np.int32)
+        decoder.silence = snapshot.array(state.silence, np.int16)
         decoder.watch = snapshot.array(state.watch, np.int64).reshape(decoder.watch.shape)
         decoder.present = snapshot.array(state.present, np.int64)
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))

@@ -87,6 +87,9 @@ class Settings:
     """Mean gap of a device nothing is known of: most tags and phones are heard once in 1 to 10 s. With
     `silence_gaps` it stays just below `silence_ns`, and the first wide gap already widens it."""
 
+    app_late_ns: int = 30 * NS_PER_S
+    """How late an app's word of leaving may come: iOS waits 20 to 30 s before it believes that a beacon is gone."""
+
     forget_ns: int = 36 * 3600 * NS_PER_S
     """After this absence a device is as new: pseudonyms of unknown devices live for a day."""
 
@@ -105,9 +108,19 @@ class Settings:
             raise ConfigurationError("step_ns lies between a microsecond and a second.")
         if not self.step_ns <= self.silence_ns <= self.silence_max_ns <= SILENCE_NS_MAX:
             raise ConfigurationError("step_ns <= silence_ns <= silence_max_ns <= 1,000 s does not hold.")
-        if min(self.lateness_ns, self.patience_ns, self.quiet_ns, self.stay_min_ns, self.undecided_ns) < 0:
+        if (
+            min(
+                self.lateness_ns,
+                self.patience_ns,
+                self.quiet_ns,
+                self.stay_min_ns,
+                self.undecided_ns,
+                self.app_late_ns,
+            )
+            < 0
+        ):
             raise ConfigurationError(
-                "lateness_ns, patience_ns, quiet_ns, stay_min_ns, undecided_ns are not negative."
+                "lateness_ns, patience_ns, quiet_ns, stay_min_ns, undecided_ns, app_late_ns are not negative."
             )
         if self.held_signals < 1:
             raise ConfigurationError("held_signals is at least 1.")
@@ -133,8 +146,8 @@ class Settings:
 
     @property
     def doubt(self) -> int:
-        """`doubt_nats` in the decoder's quanta of 1/256 nat."""
-        return round(256 * self.doubt_nats)
+        """`doubt_nats` in the decoder's quanta of 1/64 nat."""
+        return round(64 * self.doubt_nats)
 
     @property
     def words(self) -> str:

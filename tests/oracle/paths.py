@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.oracle.viterbi import STEP_US, Heard, World, leader
+from tests.oracle.viterbi import AT_ONCE, STEP_US, Heard, World, kept_in_bounds, leader
 
-LONGEST = 2**30 - 1
+ENTER, EXIT = 126, 127  # levels that are no levels but the words of apps
 
 
 class Rules(NamedTuple):
@@ -24,7 +24,8 @@ class Rules(NamedTuple):
     gap_mean_us: int = 4_000_000
     visit_max_us: int = 24 * 3600 * 1_000_000
     forget_us: int = 36 * 3600 * 1_000_000
-    doubt: int = 2048
+    doubt: int = 512
+    app_late_us: int = 30_000_000
 
 
 class Row(NamedTuple):
@@ -47,11 +48,11 @@ class Row(NamedTuple):
 
 @dataclass(eq=False)
 class Stay:
-    """A stay of some lane; `early` and `late` say how much the entry may lie before or after `start`."""
+    """A stay of some lane; its entry lies between `early` and `late`, the signal before it at `left`."""
 
     zone: int
     start: int
-    gap: int
+    left: int
     early: int
     late: int
     mark: int
@@ -61,9 +62,10 @@ class Stay:
 
 @dataclass
 class Lane:
-    """A zone's best path: its stays, the running one last."""
+    """A zone's best path: its stays, the running one last; since when entering it has been possible."""
 
     score: int
+    near: int
     stays: list[Stay] = field(default_factory=list)
 
 
@@ -80,7 +82,7 @@ class Device:
         self.gap_steps = 0
         self.residual_sum = self.residual_count = self.offset_db = 0
         self.residual_due = 16
-        self.firm = False
+        self.firm = self.inside = self.exited = False
         self.timeout = 0
         self.best = self.before = self.arrived_at = self.check_at = self.step_at = 0
         self.heard = self.sure = self.step_signals = 0
@@ -88,12 +90,15 @@ class Device:
     def hear(self, signal: Heard) -> None:
         """Take one signal; they come in order of time."""
         now = signal.at_us
+        if signal.rssi_dbm == EXIT:
+            self._exit(signal)
+            return
         if self.lanes and now - self.step_at < STEP_US:
             pass
         else:
             gap = now - self.last_at
             if self.lanes and gap > self.timeout:
-                self.close("silence")
+                self.close("app_exit" if self.exited else "silence")
             if self.lanes and now - self.arrived_at >= self.rules.visit_max_us:
                 self.close("store_closed")
             if self.lanes:
@@ -104,17 +109,41 @@ class Device:
         self.last_at = now
         self.heard += 1
         self.step_signals += 1
-        if self.firm:
-            self._learn_offset(signal)
+        self.exited = False
+        if signal.rssi_dbm == ENTER:
+            self.inside = True
+            for spot, lane in self.lanes.items():
+                lane.score += self.world.entered(spot, signal.anchor)
+        else:
+            if self.firm:
+                self._learn_offset(signal)
+            for spot, lane in self.lanes.items():
+                lane.score += self.world.level(spot, signal.anchor, signal.rssi_dbm - self.offset_db)
+        if self.step_signals % AT_ONCE == 0 or signal.rssi_dbm == ENTER:
+            self._bound()
+
+    def _exit(self, signal: Heard) -> None:
+        gone_at = signal.at_us - self.rules.app_late_us
+        if not self.lanes or gone_at - self.last_at > self.timeout:
+            return
+        self.last_at = max(self.last_at, gone_at)
+        self.inside, self.exited = False, True
+        self.timeout = self.rules.silence_us
         for spot, lane in self.lanes.items():
-            lane.score += self.world.level(spot, signal.anchor, signal.rssi_dbm - self.offset_db)
+            lane.score += self.world.left(spot, signal.anchor)
+        self._bound()
+
+    def _bound(self) -> None:
+        bounded = kept_in_bounds({spot: lane.score for spot, lane in self.lanes.items()})
+        for spot, lane in self.lanes.items():
+            lane.score = bounded[spot]
 
     def close(self, closed_by: str) -> None:
         """End the store visit at its last signal."""
         if not self.lanes:
             return
         self._note_leader()
-        after = min(3 * self.gap_mean, LONGEST)
+        after = 3 * self.gap_mean
         chosen = self.lanes[self.best]
         for stay, following in zip(chosen.stays, chosen.stays[1:], strict=False):
             self._report(stay, following, forced=False)
@@ -125,8 +154,8 @@ class Device:
                 last.zone,
                 last.start,
                 self.last_at,
-                last.start - last.early,
-                last.start + last.late,
+                last.early,
+                last.late,
                 self.last_at,
                 self.last_at + after,
                 self.heard - last.mark,
@@ -159,15 +188,17 @@ class Device:
             self.gap_steps = 0
             self.residual_sum = self.residual_count = self.offset_db = 0
             self.residual_due = 16
-            self._set_timeout()
-        self.before = min(3 * self.gap_mean, LONGEST)
+        self.inside = self.exited = False
+        self._set_timeout()
+        self.before = 3 * self.gap_mean
+        self.arrived_at = now
+        early = now - 1000 * -(-self.before // 1000)
         self.lanes = {
-            zone: Lane(self.world.silence(zone), [Stay(zone, now, 0, self.before, 0, 0, 0)])
+            zone: Lane(self.world.silence(zone), early, [Stay(zone, now, now, early, now, 0, 0)])
             for zone in self.world.spots
         }
         self.best = 0
         self.firm = False
-        self.arrived_at = now
         self.check_at = now + self.rules.undecided_us
         self.heard = self.sure = self.step_signals = 0
 
@@ -177,7 +208,7 @@ class Device:
         zone_of = self.world.zone_of
         others = [lane.score for spot, lane in self.lanes.items() if zone_of[spot] != zone_of[self.best]]
         lead = 10**9 if not others else self.lanes[self.best].score - max(others)
-        eighths = min(lead // 32, 63)
+        eighths = min(lead // 8, 63)
         self.firm = eighths >= 16
         self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8 / 3))) * self.step_signals
         self.step_signals = 0
@@ -188,24 +219,24 @@ class Device:
         top = chosen.score
         path = list(chosen.stays)
         cost = self.world.penalty(gap)
+        heard_at = self._whole_ms(self.last_at)
         for zone, lane in self.lanes.items():
             margin = lane.score - (top - cost)
             running = lane.stays[-1]
+            if margin < -self.rules.doubt:
+                lane.near = heard_at
             if margin < 0:
-                reach = gap
-                if margin >= -self.rules.doubt:
-                    reach = min(now - running.start + running.early, LONGEST)
-                lane.stays = [*path, Stay(zone, now, gap, reach, 0, self.heard, self.sure)]
+                lane.stays = [*path, Stay(zone, now, self.last_at, lane.near, now, self.heard, self.sure)]
             elif margin < self.rules.doubt and zone != self.best and not running.decided:
-                running.late = min(now - running.start, LONGEST)
+                running.late = now
             lane.score = max(margin, 0) - cost + self.world.silence(zone)
         self._decide(forced=False)
         if now >= self.check_at:
             self.check_at = now + self.rules.undecided_us // 4
             if len(chosen.stays) > 1:
-                ended = chosen.stays[1].start - chosen.stays[1].gap
+                ended = chosen.stays[1].left
                 if ended < self.last_at and now - ended > self.rules.undecided_us:
-                    self._force(chosen, now, gap, cost)
+                    self._force(chosen, now, cost)
         self._learn_gap(gap)
         self._move_offset()
 
@@ -221,25 +252,26 @@ class Device:
             for lane in self.lanes.values():
                 lane.stays = lane.stays[common - 1 :]
 
-    def _force(self, chosen: Lane, now: int, gap: int, cost: int) -> None:
+    def _force(self, chosen: Lane, now: int, cost: int) -> None:
         for zone, lane in self.lanes.items():
             if lane is not chosen and chosen.stays[-1] not in lane.stays:
-                lane.stays = [*chosen.stays, Stay(zone, now, gap, gap, 0, self.heard, self.sure)]
+                lane.near = self._whole_ms(self.last_at)
+                lane.stays = [*chosen.stays, Stay(zone, now, self.last_at, lane.near, now, self.heard, self.sure)]
                 lane.score = self.world.silence(zone) - cost
         self._decide(forced=True)
 
     def _report(self, stay: Stay, following: Stay, *, forced: bool) -> None:
-        left = following.start - following.gap
+        left = following.left
         self.rows.append(
             Row(
                 "zone",
                 stay.zone,
                 stay.start,
                 left,
-                stay.start - stay.early,
-                stay.start + stay.late,
-                min(left, following.start - following.early),
-                following.start + following.late,
+                stay.early,
+                stay.late,
+                min(left, following.early),
+                following.late,
                 following.mark - stay.mark,
                 following.sure - stay.sure,
                 "moved_on",
@@ -271,7 +303,12 @@ class Device:
 
     def _set_timeout(self) -> None:
         wanted = self.rules.silence_gaps * self.gap_mean
-        self.timeout = min(max(wanted, self.rules.silence_us), self.rules.silence_max_us)
+        least = self.rules.silence_max_us if self.inside else self.rules.silence_us
+        self.timeout = min(max(wanted, least), self.rules.silence_max_us)
+
+    def _whole_ms(self, at: int) -> int:
+        """A time rounded down to whole milliseconds since the arrival."""
+        return at - (at - self.arrived_at) % 1000
 
 
 def merged(rows: list[Row], world: World) -> list[Row]:
@@ -306,7 +343,8 @@ def visits_of(signals: list[Heard], world: World, rules: Rules, store_newest_us:
     for signal in sorted(set(signals)):
         device.hear(signal)
     if device.lanes:
-        device.close("silence" if store_newest_us - device.last_at >= device.timeout else "end_of_recording")
+        gone = "app_exit" if device.exited else "silence"
+        device.close(gone if store_newest_us - device.last_at >= device.timeout else "end_of_recording")
     long_enough = [row for row in merged(device.rows, world) if row.left - row.entered >= rules.stay_min_us]
     long_enough = [row._replace(next_zone=-1) for row in long_enough]
     return sorted(long_enough, key=lambda row: (row.entered, row.kind == "store", row.zone))

@@ -7,7 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-QUANTA = 256  # per nat
+QUANTA = 64  # per nat
+AT_ONCE = 16  # signals of one advertisement after which scores are brought back into 16 bits
+FLOOR = -16_384  # quanta below the best that a score is kept at then
+SILENCE_FLOOR = -8_192  # quanta
 STEP_US = 100_000
 
 
@@ -43,9 +46,21 @@ class World:
         chance = self.detection[zone][anchor]
         return round(QUANTA * (-min(away**2 / 2, 8.0) + self.weight * (math.log(chance) - math.log1p(-chance))))
 
-    def silence(self, zone: int) -> int:
-        """Quanta of an advertisement before anything is heard of it."""
+    def missed(self, zone: int) -> int:
+        """Quanta for no anchor hearing an advertisement."""
         return sum(round(QUANTA * self.weight * math.log1p(-chance)) for chance in self.detection[zone])
+
+    def silence(self, zone: int) -> int:
+        """Quanta of an advertisement before anything is heard of it, the quietest spot at 0."""
+        return max(self.missed(zone) - max(map(self.missed, self.spots)), SILENCE_FLOOR)
+
+    def entered(self, zone: int, anchor: int) -> int:
+        """Quanta for an app's word that it entered a beacon's region: heard at some level, no word of others."""
+        return round(QUANTA * self.weight * math.log(self.detection[zone][anchor])) - self.silence(zone)
+
+    def left(self, zone: int, anchor: int) -> int:
+        """Quanta for an app's word that it left a beacon's region."""
+        return round(QUANTA * self.weight * math.log1p(-self.detection[zone][anchor]))
 
     def penalty(self, gap_us: int) -> int:
         """Quanta that leaving a zone costs after a gap; gaps count in bins of 2**17 microseconds."""
@@ -73,6 +88,12 @@ def leader(scores: dict[int, int], before: int) -> int:
     return min(zone for zone, score in scores.items() if score == most)
 
 
+def kept_in_bounds(scores: dict[int, int]) -> dict[int, int]:
+    """The best at 0, nobody below the floor."""
+    top = max(scores.values())
+    return {zone: max(score - top, FLOOR) for zone, score in scores.items()}
+
+
 def best_path(signals: list[Heard], world: World) -> list[int]:
     """Return the spot of each advertisement of one store visit on the best path."""
     steps = steps_of(signals)
@@ -89,7 +110,12 @@ def best_path(signals: list[Heard], world: World) -> list[int]:
             came_from.append({zone: zone if score >= moved else lead for zone, score in scores.items()})
             scores = {zone: max(score, moved) for zone, score in scores.items()}
         for zone in scores:
-            scores[zone] += world.silence(zone) + sum(world.level(zone, s.anchor, s.rssi_dbm) for s in step)
+            scores[zone] += world.silence(zone)
+        for count, signal in enumerate(step, 1):
+            for zone in scores:
+                scores[zone] += world.level(zone, signal.anchor, signal.rssi_dbm)
+            if count % AT_ONCE == 0:
+                scores = kept_in_bounds(scores)
     path = [leader(scores, lead)]
     for before in reversed(came_from):
         path.append(before[path[-1]])

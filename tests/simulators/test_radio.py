@@ -109,3 +109,8 @@ def test_an_anchor_without_a_place_is_named() -> None:
     plan = StorePlan(id="s", timezone="UTC", zones=(Zone(id="z"),), anchors=(Anchor(id="lost", zone="z"),))
     with pytest.raises(FloorPlanError, match="Anchor 'lost' has no place"):
         Radio(plan, QUIET)
+
+
+def test_all_tags_may_be_weaker_than_usual() -> None:
+    weak = replace(QUIET, device_offset_db=-6.0)
+    assert set(heard(hall(("floor", 1)), weak, standing(20))[0]["rssi_dbm"].tolist()) == {-65}
