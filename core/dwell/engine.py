@@ -24,7 +24,17 @@ from core.dwell.visits import in_fixed_order, visits_from
 from core.errors import InputError, SnapshotError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
-from core.records import PRESENCE, SIGNAL, VISIT, ClosedBy, PresenceArray, SignalArray, VisitArray
+from core.records import (
+    APP_ENTER,
+    APP_EXIT,
+    PRESENCE,
+    SIGNAL,
+    VISIT,
+    ClosedBy,
+    PresenceArray,
+    SignalArray,
+    VisitArray,
+)
 
 _SWEEP_US: Final = 1_000_000
 """Departures by silence are looked for once a second of data time: it says when a visit is reported, not what."""
@@ -299,11 +309,18 @@ class StoreEngine:
         if not len(signals):
             return
         devices, anchors = len(self._devices), len(self.plan.anchors)
-        if reorder_kernels.within(rows_of(signals), devices, anchors, RSSI_MIN_DBM, RSSI_MAX_DBM):
+        if reorder_kernels.within(
+            rows_of(signals), devices, anchors, RSSI_MIN_DBM, RSSI_MAX_DBM, APP_ENTER, APP_EXIT
+        ):
             return
-        bounds = (("device", 0, devices - 1), ("anchor", 0, anchors - 1), ("rssi_dbm", RSSI_MIN_DBM, RSSI_MAX_DBM))
-        for column, low, high in bounds:
-            least, most = int(signals[column].min()), int(signals[column].max())
+        level = signals["rssi_dbm"].copy()
+        level[(level == APP_ENTER) | (level == APP_EXIT)] = RSSI_MAX_DBM
+        for column, values, low, high in (
+            ("device", signals["device"], 0, devices - 1),
+            ("anchor", signals["anchor"], 0, anchors - 1),
+            ("rssi_dbm", level, RSSI_MIN_DBM, RSSI_MAX_DBM),
+        ):
+            least, most = int(values.min()), int(values.max())
             if least < low or most > high:
                 wrong = least if least < low else most
                 raise InputError(f"A signal's {column} is {wrong}; {low} to {high} can be taken.", where=self.plan.id)

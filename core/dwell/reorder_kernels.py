@@ -62,15 +62,17 @@ def _columns(packed: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def within(rows: Any, devices: int, anchors: int, level_low: int, level_high: int) -> bool:
-    """Return whether every device, anchor and level is in range: below `devices`, `anchors`, from low to high."""
+def within(
+    rows: Any, devices: int, anchors: int, level_low: int, level_high: int, word_low: int, word_high: int
+) -> bool:
+    """Return whether every device and anchor is below its count, and every level or app's word in its range."""
     wrong = 0  # negative as soon as one of the differences was
     for row in range(rows.shape[0]):
         word = rows[row, 1]
         level = word >> 48
         wrong |= devices - 1 - (word & PLACE)
         wrong |= anchors - 1 - (word >> 32 & 0xFFFF)
-        wrong |= (level - level_low) | (level_high - level)
+        wrong |= ((level - level_low) | (level_high - level)) & ((level - word_low) | (word_high - level))
     return bool(wrong >= 0)
 
 
