@@ -170,7 +170,7 @@ def _aligned(size: int) -> NDArray[np.uint8]:
 def _tables(model: Model) -> tuple[NDArray[np.int16], NDArray[np.int32], NDArray[np.int32]]:
     """Level, silence and penalty as docs/dwell-engine.md has them, for stores of up to LANES spots, one a zone."""
     spots, anchors = model.level_dbm.shape
-    weight, misfit_nats, stay_mean_s = 0.6, 8.0, 10_000.0
+    weight, misfit_nats, stay_mean_s = 0.6, 8.0, 3_000.0
     dbm = _FLOOR_DBM + np.arange(_ROWS, dtype=np.float64)
     detection = model.detection.astype(np.float64)
     away = (dbm[:, None, None] - model.level_dbm.astype(np.float64)) / model.spread_db

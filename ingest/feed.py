@@ -78,6 +78,7 @@ class StoreFeed:
         self._samples: list[NDArray[np.int64]] = []
         self._written = np.empty(0, PRESENCE)
         self._presence_known = False
+        self._forgotten = engine.forgotten
 
     @property
     def store_no(self) -> int:
@@ -152,6 +153,8 @@ class StoreFeed:
             If the database is away; then everything is still there to be written later.
         """
         presence = _by_device(self._engine.presence())
+        if self._forgotten != self._engine.forgotten:  # an index in `_written` may be another device's by now
+            self._presence_known = False
         known = self._written if self._presence_known else np.empty(0, PRESENCE)
         changed, gone = presence_changes(known, presence)
         state = self._snapshot() if snapshot else None
@@ -178,6 +181,7 @@ class StoreFeed:
         self._samples.clear()
         self._written = merged(known, changed, gone)
         self._presence_known = True
+        self._forgotten = self._engine.forgotten
         self.dirty = False
         if state is not None:
             self.snapshot_log_no = self.log_no
@@ -250,13 +254,17 @@ def to_signals(batch: Batch, plan: StorePlan, engine: StoreEngine) -> SignalArra
     A row whose anchor the plan no longer has is left out: the plan changed since the row was logged. Devices that
     the batch lists without a row never reach the engine.
     """
-    named, device = np.unique(batch.device, return_inverse=True)
+    named = np.flatnonzero(np.bincount(batch.device, minlength=len(batch.devices)))
+    index = np.empty(len(batch.devices), np.int32)
+    index[named] = engine.device_index(batch.devices.take(named, axis=0))
     anchors = np.array([plan.anchor_index.get(anchor, -1) for anchor in batch.anchors], np.int16)
     signals = np.empty(len(batch), SIGNAL)
     signals["ts"] = batch.ts
-    signals["device"] = engine.device_index(batch.devices[named])[device]
-    signals["anchor"] = anchors[batch.anchor]
+    signals["device"] = index.take(batch.device)
+    signals["anchor"] = anchors.take(batch.anchor)
     signals["rssi_dbm"] = batch.rssi_dbm
+    if len(anchors) and int(anchors.min()) >= 0:
+        return signals
     known: SignalArray = signals[signals["anchor"] >= 0]
     return known
 

@@ -79,15 +79,15 @@ class Devices:
 
     def index(self, names: pl.Series) -> NDArray[np.int32]:
         """Return the dense index of each name; new ones are added."""
-        different = names.unique(maintain_order=True).to_list()
+        different = names.unique(maintain_order=True)
         new = [name for name in different if name not in self._index_of]
         if new:
             ids = b"".join(map(device_id, new))
             given = self._numbering(np.frombuffer(ids, np.uint8).reshape(-1, PSEUDONYM_BYTES)).tolist()
             self._index_of.update(zip(new, given, strict=True))
             self._name_of.update(zip(given, new, strict=True))
-        places = names.replace_strict(different, [self._index_of[name] for name in different], return_dtype=pl.Int32)
-        return places.to_numpy()
+        index_of = np.array([self._index_of[name] for name in different], np.int32)
+        return index_of.take(_places(names, different))
 
     def find(self, name: str) -> int | None:
         """Return the dense index of a device, None if it was never heard of."""
@@ -112,7 +112,7 @@ class StoreRows:
 
     def __init__(self, store: StorePlan, numbering: Numbering) -> None:
         self.devices = Devices(numbering)
-        self._anchors = store.anchor_index
+        self._anchors = pl.Series(list(store.anchor_index), dtype=pl.String)
         self._times = Times()
         self._waiting = ROWS_SCHEMA.to_frame()
 
@@ -145,7 +145,7 @@ class StoreRows:
 
     def _reason(self) -> pl.Expr:
         rssi = pl.col("rssi_dbm")
-        known = pl.col("anchor").is_in(sorted(self._anchors)).fill_null(value=False)
+        known = pl.col("anchor").is_in(self._anchors.implode()).fill_null(value=False)
         device = pl.col("device")
         return (
             pl.when(known.not_())
@@ -177,10 +177,12 @@ class StoreRows:
             ts = rows["ts"].to_numpy()
             signals["ts"] = ts - ts % NS_PER_US
             signals["device"] = self.devices.index(rows["device"])
-            signals["anchor"] = (
-                rows["anchor"]
-                .replace_strict(list(self._anchors), list(self._anchors.values()), return_dtype=pl.Int16)
-                .to_numpy()
-            )
+            signals["anchor"] = _places(rows["anchor"], self._anchors)
             signals["rssi_dbm"] = np.rint(rows["rssi_dbm"].to_numpy())
         return signals
+
+
+def _places(names: pl.Series, among: pl.Series) -> NDArray[np.uint32]:
+    """Return the place of each name in a series that holds all of them once (half the cost of `replace_strict`)."""
+    places: NDArray[np.uint32] = names.cast(pl.Enum(among)).to_physical().cast(pl.UInt32).to_numpy()
+    return places

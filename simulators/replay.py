@@ -25,6 +25,7 @@ from simulators.recordings_rows import Recording
 from simulators.recordings_signals import StoreRows
 from simulators.recordings_visits import VISITS_SCHEMA, check_ending, visits_frame, write_visits
 from simulators.replay_calibrate import learn
+from simulators.replay_devices import LastingDevices
 from simulators.replay_files import keep_apart, read_plan
 from simulators.replay_lanes import Progress, no_progress, run, threads
 from simulators.replay_models import read_models
@@ -152,12 +153,14 @@ class _ReplayLane:
     first_at: int | None = None
     last_at: int | None = None
     engine: StoreEngine = field(init=False)
+    devices: LastingDevices = field(init=False)
     rows: StoreRows = field(init=False)
     visits: list[VisitArray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.engine = StoreEngine(self.store, self.model, _settings_for(self.model))
-        self.rows = StoreRows(self.store, self.engine.device_index)
+        self.devices = LastingDevices(self.engine)
+        self.rows = StoreRows(self.store, self.devices.number)
 
     @property
     def clocks_off(self) -> int:
@@ -172,11 +175,11 @@ class _ReplayLane:
         first, last = int(signals["ts"].min()), int(signals["ts"].max())
         self.first_at = first if self.first_at is None else min(first, self.first_at)
         self.last_at = last if self.last_at is None else max(last, self.last_at)
-        self.visits.append(self.engine.push(signals))
+        self.visits.append(self.devices.push(signals))
 
     def finish(self) -> pl.DataFrame:
         """Close what is open and return all visits of the store."""
-        return visits_frame(self.store, self.rows.devices, np.concatenate([*self.visits, self.engine.finish()]))
+        return visits_frame(self.store, self.rows.devices, np.concatenate([*self.visits, self.devices.finish()]))
 
 
 def _settings_for(model: Model | None) -> Settings:

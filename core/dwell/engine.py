@@ -14,20 +14,37 @@ from numpy.typing import NDArray
 
 from core.dwell import presence_kernels, reorder_kernels, snapshot
 from core.dwell.clocks import in_store_time
-from core.dwell.decoder import NODE, Decoder, device_dtype
+from core.dwell.decoder import NODE, TIME_BEFORE_ALL, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
+from core.dwell.held import LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
-from core.dwell.reorder import LONG_AGO, Reorder
+from core.dwell.reorder import Reorder, rows_of
 from core.dwell.settings import Settings
 from core.dwell.visits import in_fixed_order, visits_from
 from core.errors import InputError, SnapshotError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
-from core.records import PRESENCE, SIGNAL, ClosedBy, PresenceArray, SignalArray, VisitArray
+from core.records import (
+    APP_ENTER,
+    APP_EXIT,
+    PRESENCE,
+    SIGNAL,
+    VISIT,
+    ClosedBy,
+    PresenceArray,
+    SignalArray,
+    VisitArray,
+)
 
 _SWEEP_US: Final = 1_000_000
 """Departures by silence are looked for once a second of data time: it says when a visit is reported, not what."""
+_HOUR_US: Final = 3_600_000_000
+"""Who is forgotten is looked for once an hour of data time: it decides when memory is given back, nothing else."""
+_FORGOTTEN_SHARE: Final = 4
+"""Devices are forgotten once a quarter of those in the table can be: the table is built anew then."""
+_SIGNALS_AT_ONCE: Final = 65_536
+"""A longer push is taken in so many at a time: a megabyte, of which reorder and decoder hold as much again."""
 DEFAULT: Final = Settings()
 
 
@@ -75,6 +92,13 @@ class StoreEngine:
         self._decoded = 0
         self._frontier_us = LONG_AGO
         self._swept_us = LONG_AGO
+        self._hour = 0  # of data time, the last in which was looked for who can be forgotten
+        self._forgotten = 0
+
+    @property
+    def forgotten(self) -> int:
+        """How many devices were forgotten since the engine was made: whenever it grows, indices may be given anew."""
+        return self._forgotten
 
     @property
     def counts(self) -> EngineCounts:
@@ -95,11 +119,16 @@ class StoreEngine:
         return max(0, self._decoder.decided_through(self._frontier_us)) * NS_PER_US
 
     def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Return dense indices of pseudonyms (uint8, shape (k, 16)); new devices are added."""
-        return self._devices.index(pseudonyms)
+        """Return dense indices of pseudonyms (uint8, shape (k, 16)); new devices are added.
+
+        An index stands for its device until the device is forgotten: not before `forget_ns` of data time have passed
+        since the index was last asked for here, and the device was last heard.
+        """
+        hour = 0 if self._frontier_us == LONG_AGO else self._frontier_us // _HOUR_US
+        return self._devices.index(pseudonyms, hour)
 
     def pseudonyms(self, index: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return the pseudonyms (uint8, shape (k, 16)) of dense indices."""
+        """Return the pseudonyms (uint8, shape (k, 16)) of indices; of visits and presence until the next push."""
         return self._devices.pseudonyms(index)
 
     def expect(self, source: int) -> None:
@@ -136,19 +165,23 @@ class StoreEngine:
             If a device, anchor or level is out of range; nothing has been taken in then.
         """
         self._check(signals)
+        self._forget()
         self._decoded += len(signals)
-        corrected = in_store_time(signals, self.model.clocks, NS_PER_US)  # before lateness is judged
-        self._reorder.push(corrected, source, None if arrived_at is None else arrived_at // NS_PER_US)
-        released = self._reorder.release()
-        return self._visits(released, self._reorder.watermark_us)
+        self._decoder.admit(len(self._devices))
+        arrived_us = None if arrived_at is None else arrived_at // NS_PER_US
+        stays = []
+        for begin in range(0, len(signals), _SIGNALS_AT_ONCE):
+            some = signals[begin : begin + _SIGNALS_AT_ONCE]
+            # clocks are corrected before lateness is judged
+            self._reorder.push(in_store_time(some, self.model.clocks, NS_PER_US), source, arrived_us)
+            stays += self._decode()
+        return self._visits(stays)
 
     def finish(self, closed_by: ClosedBy = ClosedBy.END_OF_RECORDING) -> VisitArray:
         """Decode all that is held, close every visit at its last signal and return the visits."""
-        released = self._reorder.flush()
-        rest = self._visits(released, self._reorder.watermark_us, sweep=True)
         self._decoder.admit(len(self._devices))
-        stays = self._decoder.close_silent(1 << 62, closed_by)
-        return self._in_order(np.concatenate([rest, visits_from(stays, self.settings)]))
+        self._reorder.end()
+        return self._visits([*self._decode(sweep=True), self._decoder.close_silent(1 << 62, closed_by)])
 
     def presence(self) -> PresenceArray:
         """Return where devices are now, in order of device index; provisional, uses signals that are not decoded yet.
@@ -189,6 +222,8 @@ class StoreEngine:
             snapshot.State(
                 fingerprint=_fingerprint(self.plan, self.model, self.settings),
                 devices=self._devices.rows().tobytes(),
+                devices_free=self._devices.free().tobytes(),
+                devices_named=self._devices.named().tobytes(),
                 device_state=decoder.state[: decoder.devices].tobytes(),
                 device_bytes=decoder.state.dtype.itemsize,
                 nodes=decoder.nodes.tobytes(),
@@ -208,6 +243,8 @@ class StoreEngine:
                 newest_us=reorder.newest_us,
                 frontier_us=self._frontier_us,
                 swept_us=self._swept_us,
+                hour=self._hour,
+                forgotten=self._forgotten,
                 decoded=self._decoded,
                 late=reorder.late,
                 repeated=reorder.repeated,
@@ -238,7 +275,11 @@ class StoreEngine:
         dtype = device_dtype(decoder.tables.lanes)
         if state.device_bytes != dtype.itemsize:
             raise SnapshotError("The snapshot keeps another record per device.", hint="Replay the signal log.")
-        engine._devices = DeviceTable.from_rows(snapshot.array(state.devices, np.uint64).reshape(-1, 2))
+        engine._devices = DeviceTable.from_rows(
+            snapshot.array(state.devices, np.uint64).reshape(-1, 2),
+            snapshot.array(state.devices_free, np.int32),
+            snapshot.array(state.devices_named, np.int32),
+        )
         held = snapshot.array(state.device_state, dtype)
         decoder.admit(len(held))
         decoder.state[: len(held)] = held
@@ -261,6 +302,8 @@ class StoreEngine:
         reorder.repeated = state.repeated
         engine._frontier_us = state.frontier_us
         engine._swept_us = state.swept_us
+        engine._hour = state.hour
+        engine._forgotten = state.forgotten
         engine._decoded = state.decoded
         return engine
 
@@ -269,29 +312,63 @@ class StoreEngine:
             raise InputError("Signals come as a one-dimensional array of dtype SIGNAL.")
         if not len(signals):
             return
-        bounds = (
-            ("device", 0, len(self._devices) - 1),
-            ("anchor", 0, len(self.plan.anchors) - 1),
-            ("rssi_dbm", RSSI_MIN_DBM, RSSI_MAX_DBM),
-        )
-        found = np.array([low for _, low, _ in bounds for _ in range(2)], np.int64)
-        reorder_kernels.ranges(signals, found)
-        for (column, low, high), (least, most) in zip(bounds, found.reshape(-1, 2).tolist(), strict=True):
+        devices, anchors = len(self._devices), len(self.plan.anchors)
+        if reorder_kernels.within(
+            rows_of(signals), devices, anchors, RSSI_MIN_DBM, RSSI_MAX_DBM, APP_ENTER, APP_EXIT
+        ):
+            return
+        level = signals["rssi_dbm"].copy()
+        level[(level == APP_ENTER) | (level == APP_EXIT)] = RSSI_MAX_DBM
+        for column, values, low, high in (
+            ("device", signals["device"], 0, devices - 1),
+            ("anchor", signals["anchor"], 0, anchors - 1),
+            ("rssi_dbm", level, RSSI_MIN_DBM, RSSI_MAX_DBM),
+        ):
+            least, most = int(values.min()), int(values.max())
             if least < low or most > high:
                 wrong = least if least < low else most
                 raise InputError(f"A signal's {column} is {wrong}; {low} to {high} can be taken.", where=self.plan.id)
 
-    def _visits(self, released: NDArray[Any], frontier_us: int, *, sweep: bool = False) -> VisitArray:
-        """Decode what was released and close who fell silent before the frontier."""
-        self._decoder.admit(len(self._devices))
-        stays = [self._decoder.decode(released)]
-        self._frontier_us = max(self._frontier_us, frontier_us)
+    def _decode(self, *, sweep: bool = False) -> list[NDArray[Any]]:
+        """Decode what lies before the watermark and close who fell silent before it; return the stays."""
+        stays = [self._decoder.decode(signals) for signals in self._reorder.releases()]
+        self._frontier_us = max(self._frontier_us, self._reorder.watermark_us)
         if sweep or self._frontier_us - self._swept_us >= _SWEEP_US:
             self._swept_us = self._frontier_us
             stays.append(self._decoder.close_silent(self._frontier_us))
-        return self._in_order(visits_from(np.concatenate(stays), self.settings))
+        return stays
 
-    def _in_order(self, visits: VisitArray) -> VisitArray:
+    def _forget(self) -> None:
+        """Give the indices of devices free that were silent for so long that they would come back as new ones.
+
+        At the start of a push, so that the visits of the one before could be read.
+        """
+        hour = self._frontier_us // _HOUR_US
+        if self._frontier_us == LONG_AGO or hour <= self._hour:
+            return
+        named = self._devices.named()
+        named[named == 0] = hour  # before there was any time
+        self._hour = hour
+        forget_us = self.settings.forget_ns // NS_PER_US
+        self._decoder.admit(len(self._devices))
+        state = self._decoder.state[: len(self._devices)]
+        gone = (state["open"] == 0) & (state["last_at"] < hour * _HOUR_US - forget_us)
+        gone &= named < hour + -forget_us // _HOUR_US
+        gone[self._reorder.devices()] = False
+        gone[self._devices.free()] = False
+        index = np.flatnonzero(gone)
+        if _FORGOTTEN_SHARE * len(index) < len(self._devices) or not len(index):
+            return
+        fresh = np.zeros(1, state.dtype)
+        fresh["last_at"] = TIME_BEFORE_ALL
+        state[index] = fresh
+        self._devices.forget(index)
+        self._forgotten += len(index)
+
+    def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:
+        if not any(map(len, stays)):
+            return np.empty(0, VISIT)
+        visits = visits_from(np.concatenate(stays), self.settings)
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
 
 

@@ -51,11 +51,11 @@ class Settings:
     """Departure after this many mean gaps: gaps of a lossy advertiser are close to exponential, and
     exp(-14) is one false departure in a million adverts."""
 
-    stay_mean_s: float = 10_000.0
-    """Sets how sticky the path is: leaving costs ln(zones / (dt / stay_mean)). Much longer than real
-    stays, because the readings of a stay are not independent (a body stays where it shades, one place stays on the far
-    side of a shelf). Simulated stores found as many visits at 1,000 s as at 10,000 s, but only with 10,000 s does a
-    device that stands still switch less than once an hour."""
+    stay_mean_s: float = 3_000.0
+    """Sets how sticky the path is: leaving costs ln(zones / (dt / stay_mean)). Longer than real stays,
+    because the readings of a stay are not independent (a body stays where it shades). Simulated stores gave the same
+    visits at 1,000, 3,000 and 10,000 s; at 3,000 a device that stands still switches less than once an hour, at 10,000
+    weak devices stay too long in a wrong zone to be learnt."""
 
     evidence_weight: float = 0.6
     """Weight of hearing or not hearing an anchor: the detections of one advert at several anchors share

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import SnapshotError
 
-VERSION: Final = 3
+VERSION: Final = 4
 _MAGIC: Final = b"SJNSNAP"
 _SUM_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_MAGIC) + 1 + _SUM_BYTES
@@ -20,6 +20,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     fingerprint: bytes  # of plan, model and settings
     devices: bytes
+    devices_free: bytes
+    devices_named: bytes
     device_state: bytes
     device_bytes: int
     nodes: bytes
@@ -39,6 +41,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     newest_us: int
     frontier_us: int
     swept_us: int
+    hour: int
+    forgotten: int
     decoded: int
     late: int
     repeated: int

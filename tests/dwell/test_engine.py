@@ -6,7 +6,7 @@ import pytest
 from core.dwell.engine import StoreEngine
 from core.dwell.settings import Settings
 from core.errors import ConfigurationError, InputError
-from core.records import SIGNAL, VISIT
+from core.records import APP_ENTER, APP_EXIT, SIGNAL, VISIT
 from tests.dwell.scenes import Walk, grid_plan, pseudonyms, walk
 
 pytestmark = pytest.mark.kernels
@@ -21,7 +21,11 @@ def engine_for(devices: int) -> StoreEngine:
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("device", 2), ("device", -1), ("anchor", 6), ("anchor", -1), ("rssi_dbm", 21), ("rssi_dbm", -121)],
+    [
+        *(("device", wrong) for wrong in (2, -1, 2**31 - 1, -(2**31))),
+        *(("anchor", wrong) for wrong in (6, -1, 2**15 - 1, -(2**15))),
+        *(("rssi_dbm", wrong) for wrong in (21, -121, 125, 128, 2**15 - 1, -(2**15))),
+    ],
 )
 def test_a_signal_out_of_range_is_refused_and_nothing_is_taken_in(column: str, value: int) -> None:
     engine = engine_for(2)
@@ -31,6 +35,35 @@ def test_a_signal_out_of_range_is_refused_and_nothing_is_taken_in(column: str, v
         engine.push(signals)
     assert engine.counts.decoded == 0
     assert not len(engine.presence())
+
+
+def test_the_words_of_apps_are_taken_in() -> None:
+    engine = engine_for(2)
+    signals = walk(PLAN, 0)
+    signals["rssi_dbm"][:2] = APP_ENTER, APP_EXIT
+    engine.push(signals)
+    assert engine.counts.decoded == len(signals)
+
+
+def test_signals_of_another_memory_layout_are_the_same_signals() -> None:
+    """Every second row of an array, bytes that cannot be written, bytes at an odd address."""
+    signals = walk(PLAN, 3)
+    odd = np.frombuffer(b"x" + signals.tobytes(), SIGNAL, offset=1)
+    found = []
+    for same in (signals, np.repeat(signals, 2)[::2], np.frombuffer(signals.tobytes(), SIGNAL), odd):
+        engine = engine_for(2)
+        found.append(engine.push(same).tobytes() + engine.finish().tobytes())
+    assert len(set(found)) == 1
+
+
+def test_a_push_is_cut_without_anybody_noticing(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = walk(PLAN, 5, Walk(stays=10))
+    whole = engine_for(2)
+    visits = whole.push(signals)
+    monkeypatch.setattr("core.dwell.engine._SIGNALS_AT_ONCE", 7)
+    cut = engine_for(2)
+    assert cut.push(signals).tobytes() == visits.tobytes()
+    assert cut.finish().tobytes() == whole.finish().tobytes()
 
 
 def test_another_dtype_is_refused() -> None:

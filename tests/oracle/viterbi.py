@@ -33,7 +33,7 @@ class World:
     spread_db: float
     decodable: list[bool]
     weight: float = 0.6
-    stay_mean_s: float = 10_000.0
+    stay_mean_s: float = 3_000.0
 
     @property
     def spots(self) -> list[int]:
