@@ -31,6 +31,7 @@ _VISIT: JsonDict = {
     "signals": 214,
     "closed_by": "moved_on",
     "revision": 0,
+    "model_version": 3,
 }
 
 
@@ -193,6 +194,7 @@ class VisitOut(BaseModel):
     signals: int = Field(description="Signals that support the stay")
     closed_by: ClosedByWord
     revision: int = Field(description="0 as first reported, +1 with each correction")
+    model_version: int = Field(description="The store's model when the visit was decided; 0: what the plan suggests")
 
     @classmethod
     def of(cls, row: VisitRow, plan: StorePlan) -> Self:
@@ -216,6 +218,7 @@ class VisitOut(BaseModel):
                 "signals": row.signals,
                 "closed_by": row.closed_by.word,
                 "revision": row.revision,
+                "model_version": row.model_version,
             }
         )
 

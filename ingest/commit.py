@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import msgspec
+import structlog
 
-from core.errors import WireError
+from core.errors import ModelError, WireError
 from core.wire import Batch, encode
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged, Parked, arrange
 from ingest.messages import Arrival, Said
 from storage.connect import Connection, in_transaction
 from storage.dead_letters import DeadLetter, save_dead_letters
+from storage.models import AdoptedModel, Wish, adopt_model, answered, load_model, wishes
 from storage.signal_log import (
     CursorKey,
     GapEntry,
@@ -28,6 +30,8 @@ from storage.stores import AdoptedPlan, EdgeNumber, EdgeStatus, adopt_plans, edg
 BOOTS_TOLD: Final = 8
 """Boots in a `committed` message: an edge that restarts more often than that between two messages is broken, and
 boots that were just heard come first, so it still learns of each."""
+
+_log = structlog.get_logger()
 
 EdgeKey: TypeAlias = tuple[str, str]
 """(store id, edge id), as in topics."""
@@ -66,6 +70,8 @@ class Directory:
 
     plans: dict[str, AdoptedPlan] = field(default_factory=dict)
     edges: dict[EdgeKey, EdgeNumber] = field(default_factory=dict)
+    refused: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By store: the wish for a model that did not fit, and the version of the plan it did not fit."""
 
     def adopt(self, connection: Connection, stores: Sequence[str] | None = None) -> list[AdoptedPlan]:
         """Take the newest plans of these stores (default: all) into use; return those that are new to us."""
@@ -73,6 +79,39 @@ class Directory:
         new = [adopted for adopted in found if self.plans.get(adopted.plan.id) != adopted]
         self.plans.update({adopted.plan.id: adopted for adopted in new})
         return new
+
+    def adopt_models(self, connection: Connection) -> list[AdoptedModel]:
+        """Take the models into use that are wanted and fit the plan in use; return them."""
+        stores = {adopted.store_no: adopted for adopted in self.plans.values()}
+        wanted = {store_no: wish for store_no, wish in wishes(connection).items() if store_no in stores}
+        if not wanted:
+            return []
+        done = answered(connection)
+        new = []
+        for store_no, wish in wanted.items():
+            if done.get(store_no) != wish.asked and self._fits(connection, stores[store_no], wish):
+                new.append(
+                    in_transaction(
+                        connection,
+                        lambda connection, store_no=store_no, wish=wish: adopt_model(connection, store_no, wish),  # type: ignore[misc]
+                    )
+                )
+        return new
+
+    def _fits(self, connection: Connection, adopted: AdoptedPlan, wish: Wish) -> bool:
+        """Whether a wanted model fits the plan in use; if not, that is said once."""
+        tried = (wish.asked, adopted.version)
+        if self.refused.get(adopted.store_no) == tried:
+            return False
+        try:
+            load_model(connection, adopted.store_no, adopted.plan, wish.version)
+        except ModelError as error:
+            self.refused[adopted.store_no] = tried
+            _log.warning(
+                "the wanted model is not taken into use", store=adopted.plan.id, model=wish.version, why=str(error)
+            )
+            return False
+        return True
 
 
 def commit(

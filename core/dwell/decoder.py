@@ -165,6 +165,11 @@ class Decoder:
             self.state = grown
         self.devices = max(self.devices, devices)
 
+    def adopt(self, tables: Tables) -> None:
+        """Go on with other tables of the same lanes; scores, open visits and undecided paths stay as they are."""
+        self.tables = tables
+        self._weigh_silence()
+
     def decode(self, signals: NDArray[Any]) -> NDArray[Any]:
         """Take signals and return the stays (STAY) they decide.
 
@@ -222,6 +227,12 @@ class Decoder:
     def decided_through(self, frontier_us: int) -> int:
         """Time in microseconds before which every visit that ended has been returned."""
         return int(kernels.decided_through(self.state, self.devices, self.nodes, frontier_us))
+
+    def _weigh_silence(self) -> None:
+        """Sum what hearing nothing says, each anchor by its present weight; in the kernels' arithmetic."""
+        weighed = (self.tables.missed.astype(np.int64) * self.watch[kernels.WEIGHT][:, None]) // kernels.FULL
+        able = self.tables.silence != kernels.UNDECODABLE
+        self.silence[:] = np.where(able, weighed.sum(axis=0), self.tables.silence)
 
     def _make_room(self) -> None:
         """Double the arena if it is that which ran out; the output buffer is empty again anyway."""

@@ -20,7 +20,7 @@ from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_mo
 from core.dwell.reorder import LONG_AGO, Reorder
 from core.dwell.settings import Settings
 from core.dwell.visits import in_fixed_order, visits_from
-from core.errors import InputError, SnapshotError
+from core.errors import InputError, ModelError, SnapshotError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import PRESENCE, SIGNAL, ClosedBy, PresenceArray, SignalArray, VisitArray
@@ -108,6 +108,25 @@ class StoreEngine:
         signals late.
         """
         self._reorder.expect(source)
+
+    def adopt(self, model: Model) -> None:
+        """Decode with another model of the same plan from here on.
+
+        Visits that were returned stay as they are; open visits and undecided paths go on with the scores they have.
+        Signals that are held back are decoded with the new model: it holds from its place between the pushes.
+
+        Raises
+        ------
+        ModelError
+            If the model was made for another plan or for other spots; the engine then goes on as before.
+        """
+        check_fits(model, self.plan)
+        if not np.array_equal(model.spot_zone, self.model.spot_zone):
+            raise ModelError(
+                f"The model knows other spots than store {self.plan.id!r} is decoded with.", hint="Calibrate again."
+            )
+        self._decoder.adopt(tables(model, self.settings))
+        self.model = model
 
     def push(self, signals: SignalArray, source: int = 0, arrived_at: int | None = None) -> VisitArray:
         """Take signals in order of arrival and return the visits that became final, in a fixed order.

@@ -43,7 +43,7 @@ def test_numbers_name_their_unit() -> None:
         for field, kind in described.get("properties", {}).items():
             numeric = kind.get("type") in {"number", "integer"}
             unit = re.search(
-                r"_(s|m|us|count|now)$|people$|^signals|^(total|status|version|revision|plan_version)$", field
+                r"_(s|m|us|count|now)$|people$|^signals|^(total|status|revision|(plan_|model_)?version)$", field
             )
             assert not numeric or unit or field == "confidence", f"{name}.{field}"
 
