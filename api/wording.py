@@ -21,6 +21,7 @@ CLOSED_BY: Final = {
     "store_closed": "Store closed",
     "end_of_recording": "Recording ended",
 }
+ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
 ZONE_KIND: Final = {
     "entrance": "Entrance",
     "department": "Department",

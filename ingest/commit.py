@@ -1,7 +1,7 @@
 """The first transaction: batches into the signal log, cursors forward, faults into dead letters; all or nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import msgspec
@@ -11,9 +11,11 @@ from core.errors import ModelError, WireError
 from core.wire import Batch, encode
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged, Parked, arrange
+from ingest.heartbeats import judge
 from ingest.messages import Arrival, Said
 from storage.connect import Connection, in_transaction
 from storage.dead_letters import DeadLetter, save_dead_letters
+from storage.edge_status import EdgeChange, append_changes, edge_states, save_edge_states
 from storage.models import AdoptedModel, Wish, adopt_model, answered, load_model, wishes
 from storage.signal_log import (
     CursorKey,
@@ -52,11 +54,12 @@ class Logged:
 class Committed:
     """What one transaction did.
 
-    `edges` are the numbers of all edges that were heard; `cursors` holds for each of them the committed sequences
-    of its boots, those just heard first.
+    `changes` come after `logged` in the log. `edges` are the numbers of all edges that were heard; `cursors` holds
+    for each of them the committed sequences of its boots, those just heard first.
     """
 
     logged: tuple[Logged, ...] = ()
+    changes: tuple[EdgeChange, ...] = ()
     edges: Mapping[EdgeKey, EdgeNumber] = field(default_factory=dict)
     repeated: int = 0
     dead_letters: int = 0
@@ -187,11 +190,13 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
     advance_cursors(connection, {key: arranged.committed[key] for key, _ in arranged.ready})
     save_dead_letters(connection, letters)
     save_statuses(connection, [_status(directory, said) for said in given.statuses])
+    changes = _write_changes(connection, directory, edges, given.statuses)
     return Committed(
         logged=tuple(
             Logged(entry.store_no, entry.edge_no, log_no, entry.received_at, batch)
             for entry, log_no, batch in zip(entries, numbers, batches, strict=True)
         ),
+        changes=changes,
         edges=edges,
         repeated=len(arranged.repeated),
         dead_letters=len(letters),
@@ -269,6 +274,27 @@ def _status(directory: Directory, said: Said) -> EdgeStatus:
     return EdgeStatus(
         directory.plans[said.store].store_no, said.edge, msgspec.to_builtins(said.status), said.received_at
     )
+
+
+def _write_changes(
+    connection: Connection, directory: Directory, edges: Mapping[EdgeKey, EdgeNumber], statuses: Sequence[Said]
+) -> tuple[EdgeChange, ...]:
+    """Append what the statuses change about edges and anchors, in order of receipt."""
+    if not statuses:
+        return ()
+    before = edge_states(connection, {edges[said.store, said.edge].edge_no for said in statuses})
+    after = dict(before)
+    changes: list[EdgeChange] = []
+    for said in statuses:
+        edge_no = edges[said.store, said.edge].edge_no
+        store_no = directory.plans[said.store].store_no
+        after[edge_no], found = judge(
+            after[edge_no], said.status, said.received_at, store_no=store_no, edge_no=edge_no
+        )
+        changes += found
+    save_edge_states(connection, {edge_no: state for edge_no, state in after.items() if state != before[edge_no]})
+    numbers = append_changes(connection, changes)
+    return tuple(replace(change, log_no=log_no) for change, log_no in zip(changes, numbers, strict=True))
 
 
 def _told(

@@ -1,8 +1,9 @@
 """The engine of one store and the second transaction: visits, presence and progress.
 
 The engine takes in exactly what the log's order holds: rows of the signal log (one push each), edges when they are
-first heard, changes of the floor plan and of the model. So a snapshot and the rows
-after it give the same engine, and whatever was not written yet when a process was killed is derived again.
+first heard and when they or their anchors go or come back, changes of the floor plan and of the model. So a snapshot
+and the rows after it give the same engine, and whatever was not written yet when a process was killed is derived
+again.
 """
 
 from collections import deque
@@ -24,6 +25,8 @@ from core.limits import NS_PER_S, NS_PER_US
 from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArray
 from core.wire import Batch, decode
 from storage.connect import Connection, in_transaction
+from storage.coverage import FaultWord, save_faults, save_hours
+from storage.edge_status import EdgeChange, edge_changes
 from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
 from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
 from storage.signal_log import read
@@ -33,6 +36,8 @@ from storage.visits import Progress, clear_presence, save_presence, save_progres
 
 PRESENCE_STEP_NS: Final = 5 * NS_PER_S
 """A device that only stays is written every five seconds, not with every advertisement."""
+COVERAGE_STEP_US: Final = 60_000_000
+"""The running hour's coverage is written once a minute of data time."""
 _ROWS_A_READ: Final = 256
 """Log rows in memory during a replay: 64 MiB in the worst case, 2 MiB as a rule."""
 _SAMPLES_A_PUSH: Final = 8
@@ -44,7 +49,7 @@ _ENGINE: Final = f"core.dwell {snapshots.VERSION}"
 _log = structlog.get_logger()
 
 
-_Event: TypeAlias = AdoptedPlan | AdoptedModel | EdgeNumber
+_Event: TypeAlias = AdoptedPlan | AdoptedModel | EdgeNumber | EdgeChange
 """What the log's order holds beside batches."""
 
 
@@ -100,6 +105,9 @@ class StoreFeed:
         self._samples: list[NDArray[np.int64]] = []
         self._written = np.empty(0, PRESENCE)
         self._presence_known = False
+        self._faults: dict[str, FaultWord] | None = None
+        self._covered_us = 0
+        self._arrived_ns: int | None = None
 
     @property
     def store_no(self) -> int:
@@ -123,7 +131,9 @@ class StoreFeed:
             self._keep(self._engine.finish())
             self._before = self._progress()
             model = self._engine.model if _sounds_alike(self._adopted.plan, adopted.plan) else None
+            before = self._engine
             self._engine = StoreEngine(adopted.plan, model)
+            self._engine.succeed(before)
             if model is None and self.model_version != PRIORS:
                 _log.warning(
                     "the model does not fit the changed floor plan; the priors are used",
@@ -154,6 +164,21 @@ class StoreFeed:
             self._engine.expect(edge.edge_no)
             self._moved(edge.log_no)
 
+    def hear(self, change: EdgeChange) -> None:
+        """Take in that an edge or some of its anchors went or came back."""
+        if change.log_no <= self.log_no:
+            return
+        if change.state == "online":
+            self._engine.source_up(change.edge_no)
+        else:
+            self._engine.source_down(change.edge_no, drained=change.drained)
+        known = self._adopted.plan.anchor_index
+        for anchors, alive in ((change.anchors_down, False), (change.anchors_up, True)):
+            index = np.array([known[anchor] for anchor in anchors if anchor in known], np.int64)
+            self._engine.heartbeat(index, alive, change.at)
+        self._arrived_ns = change.received_at
+        self._moved(change.log_no)
+
     def push(self, log_no: int, edge_no: int, received_at: int, batch: Batch | None) -> None:
         """Take in one row of the log; `batch` is None where no signal was accepted."""
         if log_no <= self.log_no:
@@ -163,6 +188,7 @@ class StoreFeed:
             if len(signals):
                 self._keep(self._engine.push(signals, source=edge_no, arrived_at=received_at))
                 self.newest_ns = max(self.newest_ns, int(signals["ts"].max()))
+                self._arrived_ns = received_at
                 self._samples.append(_sample(signals["ts"], _SAMPLES_A_PUSH))
                 del self._samples[:-SAMPLED_SIGNALS]
         self._moved(log_no)
@@ -174,6 +200,7 @@ class StoreFeed:
             *adopted_plans(connection, self.store_no, after=self.log_no),
             *adopted_models(connection, self.store_no, after=self.log_no),
             *edges_heard(connection, self.store_no, after=self.log_no),
+            *edge_changes(connection, self.store_no, after=self.log_no),
         ]
         waiting = deque(sorted(events, key=lambda event: event.log_no))
         while not stopped():
@@ -191,6 +218,7 @@ class StoreFeed:
     def forget_written(self) -> None:
         """Take presence as unknown: after a crash of the database its table is empty."""
         self._presence_known = False
+        self._faults = None
         self.dirty = True
 
     def write(self, connection: Connection, *, snapshot: bool = False) -> int:
@@ -206,7 +234,12 @@ class StoreFeed:
         changed, gone = presence_changes(known, presence)
         state = self._snapshot() if snapshot else None
         visits = sum(len(derived.visits) for derived in self._derived)
-        event = self._event(visits)
+        faults = self._engine_faults()
+        hours = self._engine.coverage()
+        covered_us = sum(hour.covered_us for hour in hours[-1:])
+        # with each snapshot, because hours that are over go from it; in between, a minute is fresh enough
+        told = snapshot or len(hours) > 1 or not 0 <= covered_us - self._covered_us < COVERAGE_STEP_US
+        event = self._event(visits, changed=faults != self._faults)
 
         def work(connection: Connection) -> None:
             for derived in self._derived:
@@ -225,6 +258,10 @@ class StoreFeed:
                 connection, self.store_no, changed, pseudonyms(changed["device"]), pseudonyms(gone["device"])
             )
             save_progress(connection, self.store_no, self._progress())
+            if faults != self._faults:
+                save_faults(connection, self.store_no, faults, self._arrived_ns)
+            if told:
+                save_hours(connection, self.store_no, hours)
             if state is not None:
                 save_snapshot(connection, self.store_no, state)
             if event is not None:
@@ -235,6 +272,10 @@ class StoreFeed:
         self._samples.clear()
         self._written = merged(known, changed, gone)
         self._presence_known = True
+        self._faults = faults
+        if told:
+            self._covered_us = covered_us
+            self._engine.forget_coverage()
         self.dirty = False
         if state is not None:
             self.snapshot_log_no = self.log_no
@@ -251,6 +292,8 @@ class StoreFeed:
                 self.adopt(event)
             elif isinstance(event, AdoptedModel):
                 self.adopt_model(event)
+            elif isinstance(event, EdgeChange):
+                self.hear(event)
             else:
                 self.expect(event)
 
@@ -276,8 +319,16 @@ class StoreFeed:
         state = self._engine.snapshot()
         return Snapshot(self.log_no, _ENGINE, state, before.decoded, before.late, before.repeated, self.model_version)
 
-    def _event(self, visits: int) -> LiveEvent | None:
-        if not self._samples and not visits:
+    def _engine_faults(self) -> dict[str, FaultWord]:
+        """Return the anchors that do not work: told to be down, or deaf by the signals alone."""
+        down, deaf = self._engine.anchors_down, self._engine.anchors_deaf
+        anchors = self._adopted.plan.anchors
+        return {
+            anchors[place].id: "down" if down[place] else "deaf" for place in np.flatnonzero(down | deaf).tolist()
+        }
+
+    def _event(self, visits: int, *, changed: bool) -> LiveEvent | None:
+        if not self._samples and not visits and not changed:
             return None
         stamps = np.concatenate(self._samples) if self._samples else np.empty(0, np.int64)
         return LiveEvent(

@@ -173,6 +173,8 @@ class _Worker:
             self._feed(connection, logged.store_no).push(
                 logged.log_no, logged.edge_no, logged.received_at, logged.batch
             )
+        for change in committed.changes:
+            self._feed(connection, change.store_no).hear(change)
 
     def _feed(self, connection: Connection, store_no: int) -> StoreFeed:
         """Return the feed of a store; that of a store which came just now has caught up with the log."""

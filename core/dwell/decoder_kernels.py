@@ -25,7 +25,8 @@ CURSORS = 5
 HEARD = 0  # 1 if it heard anything in this tick
 QUIET = 1  # quanta against its still working: devices stood before it and it heard nothing
 WEIGHT = 2  # sixteenths of what its silence counts
-WATCHES = 3
+DOWN = 3  # 1 if it was told to be down: its silence counts nothing
+WATCHES = 4
 FULL = 16
 TICK_SHIFT = 20
 
@@ -547,7 +548,7 @@ def _watch(tables: Any, fade: int, watch: Any, present: Any, silence: Any) -> No
             quiet = min(quiet, fade)
         watch[QUIET, anchor] = quiet
         watch[HEARD, anchor] = 0
-        weight = FULL - quiet * FULL // fade
+        weight = 0 if watch[DOWN, anchor] != 0 else FULL - quiet * FULL // fade
         changed |= weight != watch[WEIGHT, anchor]
         watch[WEIGHT, anchor] = weight
     present[:] = 0

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import presence_kernels, reorder_kernels, snapshot
+from core.dwell.coverage import Coverage, CoveredHour
 from core.dwell.decoder import NODE, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
+from core.dwell.heartbeats import Heartbeats
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
 from core.dwell.reorder import LONG_AGO, Reorder
 from core.dwell.settings import Settings
@@ -74,6 +76,8 @@ class StoreEngine:
         self._decoded = 0
         self._frontier_us = LONG_AGO
         self._swept_us = LONG_AGO
+        self._heartbeats = Heartbeats()
+        self._coverage = Coverage()
 
     @property
     def counts(self) -> EngineCounts:
@@ -87,6 +91,20 @@ class StoreEngine:
         An anchor fades while devices stand before it and it hears nothing of anybody.
         """
         return self._decoder.anchor_weights
+
+    @property
+    def anchors_down(self) -> NDArray[np.bool_]:
+        """Which anchors are down by what was said last (`heartbeat`), shape (anchors,); decoded or not yet."""
+        down = self._decoder.down
+        for anchor, said in self._heartbeats.last().items():
+            down[anchor] = said
+        return down
+
+    @property
+    def anchors_deaf(self) -> NDArray[np.bool_]:
+        """Which anchors the signals alone say do not work, shape (anchors,): their silence counts nothing."""
+        deaf: NDArray[np.bool_] = (self._decoder.anchor_weights == 0) & ~self._decoder.down
+        return deaf
 
     @property
     def decided_through(self) -> int:
@@ -127,6 +145,60 @@ class StoreEngine:
             )
         self._decoder.adopt(tables(model, self.settings))
         self.model = model
+
+    def source_down(self, source: int, *, drained: bool) -> None:
+        """Hear that a source has gone offline.
+
+        Who stopped with nothing left to send (`drained`) is not waited for any more. Who just vanished is: its line
+        may be cut, and then its outbox holds what it has heard since; it is waited for as long as for any source that
+        falls silent, and no longer.
+        """
+        if drained:
+            self._reorder.stop(source)
+
+    def source_up(self, source: int) -> None:
+        """Hear that a source is there again: it is waited for as any other."""
+        self._reorder.start(source)
+
+    def heartbeat(self, anchors: NDArray[np.int64], alive: bool, at: int | None = None) -> None:
+        """Hear that anchors have died or live.
+
+        The silence of an anchor that is down counts nothing, whoever stands before it. One that lives and is deaf all
+        the same still fades by what it misses.
+
+        Parameters
+        ----------
+        anchors : int64, shape (k,)
+            Indices into the plan.
+        alive : bool
+        at : int, optional
+            From when on, ns of data time, so that signals from before are decoded as if nothing had been said;
+            without it, or if it was decoded already, at once. What was said of these anchors for later is taken back.
+
+        Raises
+        ------
+        InputError
+            If an index is out of range.
+        """
+        if len(anchors) and not 0 <= int(anchors.min()) <= int(anchors.max()) < len(self.plan.anchors):
+            raise InputError(f"There are {len(self.plan.anchors)} anchors to tell of.", where=self.plan.id)
+        for anchor in anchors.tolist():
+            self._heartbeats.tell(LONG_AGO if at is None else at // NS_PER_US, anchor, down=not alive)
+
+    def coverage(self) -> list[CoveredHour]:
+        """Return which share of the anchors worked, by hours of data time, of hours that are not forgotten."""
+        return self._coverage.told()
+
+    def forget_coverage(self) -> None:
+        """Let go of hours that are over and written down."""
+        self._coverage.forget()
+
+    def succeed(self, other: "StoreEngine") -> None:
+        """Go on with what an engine of an earlier plan knows of anchors that this plan has too; before any push."""
+        down = [other.plan.anchors[place].id for place in np.flatnonzero(other.anchors_down).tolist()]
+        known = [self.plan.anchor_index[anchor] for anchor in down if anchor in self.plan.anchor_index]
+        self.heartbeat(np.array(known, np.int64), alive=False)
+        self._coverage = other._coverage
 
     def push(self, signals: SignalArray, source: int = 0, arrived_at: int | None = None) -> VisitArray:
         """Take signals in order of arrival and return the visits that became final, in a fixed order.
@@ -227,6 +299,10 @@ class StoreEngine:
                 decoded=self._decoded,
                 late=reorder.late,
                 repeated=reorder.repeated,
+                stopped=sorted(reorder.stopped),
+                heartbeats=self._heartbeats.waiting,
+                covered_us=self._coverage.until_us,
+                hours=[(hour, *sums) for hour, sums in sorted(self._coverage.hours.items())],
             )
         )
 
@@ -267,6 +343,7 @@ class StoreEngine:
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))
         reorder.newest = dict(state.newest)
         reorder.expected = set(state.expected)
+        reorder.stopped = set(state.stopped)
         reorder.hold_until_us = state.hold_until_us
         reorder.arrived_us = state.arrived_us
         reorder.heard_us = state.heard_us
@@ -278,6 +355,11 @@ class StoreEngine:
         engine._frontier_us = state.frontier_us
         engine._swept_us = state.swept_us
         engine._decoded = state.decoded
+        engine._heartbeats = Heartbeats(state.heartbeats)
+        engine._coverage.until_us = state.covered_us
+        engine._coverage.hours = {
+            hour: (covered, worked, possible) for hour, covered, worked, possible in state.hours
+        }
         return engine
 
     def _check(self, signals: SignalArray) -> None:
@@ -300,12 +382,33 @@ class StoreEngine:
     def _visits(self, released: NDArray[Any], frontier_us: int, *, sweep: bool = False) -> VisitArray:
         """Decode what was released and close who fell silent before the frontier."""
         self._decoder.admit(len(self._devices))
-        stays = [self._decoder.decode(released)]
-        self._frontier_us = max(self._frontier_us, frontier_us)
+        frontier_us = max(self._frontier_us, frontier_us)
+        stays = self._decode(released, frontier_us)
+        self._frontier_us = frontier_us
         if sweep or self._frontier_us - self._swept_us >= _SWEEP_US:
             self._swept_us = self._frontier_us
             stays.append(self._decoder.close_silent(self._frontier_us))
         return self._in_order(visits_from(np.concatenate(stays), self.settings))
+
+    def _decode(self, released: NDArray[Any], frontier_us: int) -> list[NDArray[Any]]:
+        """Decode what was released, and between it let happen what was said of anchors."""
+        stays = []
+        while (at_us := self._heartbeats.due_us(frontier_us)) is not None:
+            before = int(np.searchsorted(released["ts"], at_us))
+            stays.append(self._decoder.decode(released[:before]))
+            released = released[before:]
+            self._cover(min(at_us, frontier_us))
+            anchor, down = self._heartbeats.take()
+            self._decoder.set_down(np.array([anchor], np.int64), down=down)
+        stays.append(self._decoder.decode(released))
+        self._cover(frontier_us)
+        return stays
+
+    def _cover(self, until_us: int) -> None:
+        """Count the anchors that work, up to a time that has been decoded."""
+        if until_us > LONG_AGO:
+            working = int(np.count_nonzero(self._decoder.anchor_weights))
+            self._coverage.cover(until_us, working, len(self.plan.anchors))
 
     def _in_order(self, visits: VisitArray) -> VisitArray:
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))

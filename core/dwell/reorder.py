@@ -40,6 +40,7 @@ class Reorder:
         self._held_most = settings.held_signals
         self.newest: dict[int, int] = {}
         self.expected: set[int] = set()
+        self.stopped: set[int] = set()
         self.hold_until_us = LONG_AGO
         self.watermark_us = LONG_AGO
         self.newest_us = LONG_AGO
@@ -59,12 +60,22 @@ class Reorder:
             if self.newest_us != LONG_AGO:
                 self.hold_until_us = self.newest_us + self._patience_us
 
+    def stop(self, source: int) -> None:
+        """Wait no longer for a source that has ended with nothing left to send; until it speaks or starts again."""
+        self.expected.discard(source)
+        self.stopped.add(source)
+
+    def start(self, source: int) -> None:
+        """Take back `stop`: the source is waited for again, as long since it last spoke as any other."""
+        self.stopped.discard(source)
+
     def push(self, signals: NDArray[Any], source: int, arrived_us: int | None = None) -> None:
         """Take signals (SIGNAL, ns) of one source in order of arrival, at a time of arrival where that is known."""
         if not len(signals):
             return
         self.expected.discard(source)
-        awaited = [name for name in self.newest if name != source]
+        self.stopped.discard(source)
+        awaited = [name for name in self.newest if name != source and name not in self.stopped]
         patience_us = self._patience_us
         if arrived_us is not None:
             self._hear(source, arrived_us)

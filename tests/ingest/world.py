@@ -17,6 +17,7 @@ from core.records import VisitArray
 from core.wire import Batch, decode, encode
 from ingest.feed import to_signals
 from storage.connect import Connection
+from storage.edge_status import EdgeChange, edge_changes
 from storage.models import AdoptedModel, adopted_models
 from storage.signal_log import read
 from storage.stores import EdgeNumber, adopted_plans, edges_heard
@@ -110,9 +111,10 @@ def cold_replay(connection: Connection, store_no: int) -> set[tuple[Any, ...]]:
     assert len(plans) == 1, "these tests do not change the plan"
     plan = plans[0].plan
     engine = StoreEngine(plan)
-    events: list[AdoptedModel | EdgeNumber] = [
+    events: list[AdoptedModel | EdgeNumber | EdgeChange] = [
         *edges_heard(connection, store_no, after=0),
         *adopted_models(connection, store_no, after=0),
+        *edge_changes(connection, store_no, after=0),
     ]
     events.sort(key=lambda event: event.log_no)
     found: set[tuple[Any, ...]] = set()
@@ -121,6 +123,8 @@ def cold_replay(connection: Connection, store_no: int) -> set[tuple[Any, ...]]:
             event = events.pop(0)
             if isinstance(event, AdoptedModel):
                 engine.adopt(prior_model(plan) if event.model is None else load_model(event.model, plan))
+            elif isinstance(event, EdgeChange):
+                _hear(engine, event)
             else:
                 engine.expect(event.edge_no)
         if row.batch:
@@ -129,6 +133,16 @@ def cold_replay(connection: Connection, store_no: int) -> set[tuple[Any, ...]]:
             )
             found |= _rows(plan, visits, engine)
     return found
+
+
+def _hear(engine: StoreEngine, change: EdgeChange) -> None:
+    if change.state == "online":
+        engine.source_up(change.edge_no)
+    else:
+        engine.source_down(change.edge_no, drained=change.drained)
+    for anchors, alive in ((change.anchors_down, False), (change.anchors_up, True)):
+        index = [engine.plan.anchor_index[anchor] for anchor in anchors]
+        engine.heartbeat(np.array(index, np.int64), alive, change.at)
 
 
 def _rows(plan: StorePlan, visits: VisitArray, engine: StoreEngine) -> set[tuple[Any, ...]]:
