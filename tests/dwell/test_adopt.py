@@ -52,7 +52,7 @@ def test_a_model_adopted_before_the_first_signal_is_the_model_it_began_with(lear
 
 
 @given(cut=st.integers(0, 1500))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_the_same_model_adopted_anywhere_changes_nothing(cut: int) -> None:
     signals = scene()
     made = engine()

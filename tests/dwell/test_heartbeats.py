@@ -115,7 +115,7 @@ def test_that_it_lives_does_not_help_an_anchor_that_fades() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 900), max_size=6), told=st.integers(0, 100), back=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_it_holds_from_its_time_on_however_the_signals_are_cut_and_whenever_it_was_said(
     cuts: list[int], told: int, back: bool
 ) -> None:
