@@ -5,6 +5,7 @@ that ingest goes on beside it. One store at a time. Ingest itself saves and adop
 """
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -27,6 +28,8 @@ from storage.stores import AdoptedPlan
 NIGHT_S: Final = 3 * 3_600
 """Periods begin at three in the morning by the store's clock: nearly every shop is closed, nobody's visit is open,
 and the day's backlogs have come."""
+ASKED_AT_ONCE: Final = 50
+"""Stores whose newest model is looked up in one go, a millisecond each: a chain of thousands takes its turns."""
 
 _log = structlog.get_logger()
 
@@ -66,35 +69,35 @@ class Refresh:
         """Whether models are learnt at all."""
         return self._every_s is not None
 
-    def begin(self, connection: Connection, adopted: AdoptedPlan, newest_ns: int) -> bool:
-        """Start learning for a store if its data has reached another period; return whether that was done.
+    def begin(self, connection: Connection, stores: Iterable[tuple[AdoptedPlan, int]]) -> None:
+        """Start learning for the first store whose data has reached another period, unless one is under way.
 
         Parameters
         ----------
         connection : Connection
-        adopted : AdoptedPlan
-            The plan in use.
-        newest_ns : int
-            The store's newest signal; 0 before there is any.
+        stores : iterable of (AdoptedPlan, int)
+            The plan in use, and the store's newest signal in ns; 0 before there is any.
         """
-        if self._every_s is None or newest_ns <= 0 or self._thread is not None:
-            return False
-        now = period(newest_ns, adopted.plan.timezone, self._every_s)
-        store_no = adopted.store_no
-        if store_no not in self._done:
-            last_ns = _last_learnt(connection, store_no)
-            self._done[store_no] = now if last_ns is None else period(last_ns, adopted.plan.timezone, self._every_s)
-        if now <= self._done[store_no]:
-            return False
-        self._done[store_no] = now
-        span = newest_span(connection, store_no, self._last_s * NS_PER_S)
-        if span is None or not refreshable(connection, store_no):
-            return False
-        self._thread = threading.Thread(
-            target=self._work, args=(adopted, span), name=f"learn {adopted.plan.id}", daemon=True
-        )
-        self._thread.start()
-        return True
+        if self._every_s is None or self._thread is not None:
+            return
+        asked = 0
+        for adopted, newest_ns in stores:
+            if newest_ns <= 0:
+                continue
+            if adopted.store_no not in self._done:
+                asked += 1
+                if asked > ASKED_AT_ONCE:
+                    return
+                last_ns = _last_learnt(connection, adopted.store_no)
+                self._done[adopted.store_no] = period(last_ns or newest_ns, adopted.plan.timezone, self._every_s)
+            now = period(newest_ns, adopted.plan.timezone, self._every_s)
+            if now > self._done[adopted.store_no]:
+                self._done[adopted.store_no] = now
+                if refreshable(connection, adopted.store_no):
+                    name = f"learn {adopted.plan.id}"
+                    self._thread = threading.Thread(target=self._work, args=(adopted,), name=name, daemon=True)
+                    self._thread.start()
+                    return
 
     def take(self) -> Learnt | None:
         """Return what was learnt since, once."""
@@ -112,10 +115,13 @@ class Refresh:
             self._thread.join()
             self._thread = None
 
-    def _work(self, adopted: AdoptedPlan, span: LogSpan) -> None:
+    def _work(self, adopted: AdoptedPlan) -> None:
         plan = adopted.plan
         try:
             with connect(self._database_url, application_name="sojourn learn") as connection, reachable():
+                span = newest_span(connection, adopted.store_no, self._last_s * NS_PER_S)
+                if span is None:
+                    return
                 model = learn(connection, adopted.store_no, plan, span, stopped=self._stop.is_set)
         except ModelError as error:
             _log.info("no model was learnt", store=plan.id, why=str(error))

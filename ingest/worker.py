@@ -228,10 +228,8 @@ class _Worker:
 
             in_transaction(connection, work)
             self._adopt_changes(connection)
-        for adopted in self._directory.plans.values():
-            feed = self._feeds.get(adopted.store_no)
-            if feed is not None and self._refresh.begin(connection, adopted, feed.newest_ns):
-                break
+        fed = [(plan, self._feeds.get(plan.store_no)) for plan in self._directory.plans.values()]
+        self._refresh.begin(connection, [(plan, feed.newest_ns) for plan, feed in fed if feed is not None])
 
     def _keep_parked(self, parked: Parked[CursorKey, Arrival]) -> None:
         oldest = time.time_ns() - int(self._settings.parked_s * 1e9)

@@ -40,10 +40,11 @@ function showPeople(state) {
 function showAnchors(coverage) {
   const blankFault = document.getElementById("anchor-fault");
   const list = document.getElementById("anchor-faults");
+  const shown = Number(document.getElementById("anchors").dataset.shown);
   document.getElementById("anchors").dataset.state = coverage.faults.length ? "faulty" : "whole";
   document.getElementById("anchors-working").textContent = coverage.working_count;
   list.hidden = !coverage.faults.length;
-  list.replaceChildren(...coverage.faults.map((fault) => {
+  list.replaceChildren(...coverage.faults.slice(0, shown).map((fault) => {
     const line = blankFault.content.firstElementChild.cloneNode(true);
     const [anchor, words, since] = line.children;
     line.dataset.anchor = fault.anchor;
