@@ -21,7 +21,7 @@ from storage.models import LogSpan, pieces
 from storage.signal_log import read
 
 SIGNALS_READ: Final = 4_000_000
-"""Signals taken from the log at most: an hour of 1,000 a second, read in a second or two. A longer span is read in
+"""Signals taken from the log at most: an hour of 1,000 a second. A longer span is read in
 PIECES, from the beginning of each."""
 PIECES: Final = 12
 """One for each hour that a shop is open; of a store with 1,000 signals a second each is five minutes long."""

@@ -29,7 +29,7 @@ NIGHT_S: Final = 3 * 3_600
 """Periods begin at three in the morning by the store's clock: nearly every shop is closed, nobody's visit is open,
 and the day's backlogs have come."""
 ASKED_AT_ONCE: Final = 50
-"""Stores whose newest model is looked up in one go, a millisecond each: a chain of thousands takes its turns."""
+"""Stores whose newest model is looked up in one go, by a query or two each: a chain of thousands takes its turns."""
 
 _log = structlog.get_logger()
 
@@ -109,7 +109,7 @@ class Refresh:
         return learnt
 
     def stop(self) -> None:
-        """End what is under way; a calibration that has begun is waited for, a second or two."""
+        """End what is under way; a calibration that has begun is waited for."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

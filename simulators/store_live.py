@@ -30,7 +30,7 @@ from simulators.store import EDGES, StoreSimulation, edge_of_anchor
 TICK_S: Final = 0.25
 """How often scanners hand over what they heard."""
 HEARTBEAT_S: Final = 10.0
-"""How often a gateway says that it lives, at most; usual ones do every five to thirty seconds."""
+"""How often a gateway says that it lives, at most: as often as its edge tells its status."""
 HISTORY_S: Final = 1200.0
 """A page that shows a store needs visits that ended: twenty minutes hold a thousand."""
 DRAIN_S: Final = 30.0

@@ -12,7 +12,7 @@ from storage.connect import Connection
 from storage.instants import to_datetime
 
 HOURS_MOST: Final = 31 * 24
-"""A month of hours is one answer of 60 kB."""
+"""A month of hours in one answer."""
 FaultWord: TypeAlias = Literal["down", "deaf"]
 _US_PER_S: Final = NS_PER_S // NS_PER_US
 
