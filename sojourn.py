@@ -3,14 +3,19 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, Never
+from typing import TYPE_CHECKING, Annotated, Literal, Never
 
 import structlog
 import typer
 from rich.console import Console
 
 from core.errors import ConfigurationError, SojournError
+
+if TYPE_CHECKING:
+    from storage.connect import Connection
 
 app = typer.Typer(
     help="Signals from stores, turned into zone visits with honest dwell times and consented journeys.",
@@ -28,13 +33,22 @@ Home = Annotated[
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="Floor plan (JSON).")]
 RecordingArgument = Annotated[Path, typer.Argument(metavar="RECORDING", help="CSV or Parquet in order of arrival.")]
 PlanFile = Annotated[Path, typer.Option("--floorplan", help="Floor plan (JSON).")]
+StoreArgument = Annotated[str, typer.Argument(metavar="STORE", help="Id of a store in the database.")]
+VersionArgument = Annotated[
+    int, typer.Argument(metavar="VERSION", min=0, help="As `model list` shows it; 0: priors.")
+]
+Adopt = Annotated[bool, typer.Option("--adopt", help="Let ingest take it into use.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 
 floorplan = typer.Typer(help="Floor plans: stores, zones and anchors.", no_args_is_help=True)
+model = typer.Typer(
+    help="What the anchors of a live store sound like: versions, learnt or loaded.", no_args_is_help=True
+)
 convert = typer.Typer(help="Recordings of others into recordings of ours.", no_args_is_help=True)
 app.add_typer(floorplan, name="floorplan")
 app.add_typer(convert, name="convert")
+app.add_typer(model, name="model")
 
 
 @app.command()
@@ -82,24 +96,102 @@ def floorplan_check(plan: PlanArgument) -> None:
 def floorplan_load(plan: PlanArgument, database_url: DatabaseUrl) -> None:
     """Write the stores of a floor plan to the database."""
     from simulators.replay_files import read_plan
-    from storage.connect import connect
-    from storage.migrate import pending
     from storage.stores import save_plan
 
-    with connect(database_url) as connection:
-        lacking = pending(connection)
-        if lacking:
-            raise ConfigurationError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
+    with _database(database_url) as connection:
         changed = save_plan(connection, read_plan(plan))
     typer.echo(f"New or changed: {', '.join(changed)}" if changed else "Nothing changed.")
 
 
-@app.command()
-def ingest(database_url: DatabaseUrl, mqtt_url: MqttUrl) -> None:
-    """Take batches from the broker into the signal log and decode them into visits."""
-    from ingest import run
+@model.command("learn")
+def model_learn(
+    *,
+    store: StoreArgument,
+    last: Annotated[str, typer.Option(help="How much of the log, back from its newest row: 90m, 24h, 7d.")] = "24h",
+    adopt: Adopt = False,
+    database_url: DatabaseUrl,
+    quiet: Quiet = False,
+) -> None:
+    """Learn a model from the signal log of a store."""
+    from core.duration import duration_s
+    from ingest.model_commands import learn_from_log
+    from simulators.replay_report import shown
 
-    run(database_url, mqtt_url, stop=_stop_on_signals())
+    last_s = duration_s(last, name="--last")
+    with _database(database_url) as connection, shown(quiet=quiet) as progress:
+        said = learn_from_log(connection, store, last_s, lambda share: progress("calibrate", share), adopt=adopt)
+    typer.echo(said)
+
+
+@model.command("load")
+def model_load(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="MODEL", help="As `sojourn calibrate` wrote it.")],
+    adopt: Adopt = False,
+    database_url: DatabaseUrl,
+) -> None:
+    """Keep the models of a file for the stores that it names."""
+    from ingest.model_commands import keep_loaded
+    from simulators.replay_models import read_stores
+
+    stores = read_stores(file)
+    with _database(database_url) as connection:
+        typer.echo(keep_loaded(connection, stores, adopt=adopt))
+
+
+@model.command("save")
+def model_save(
+    store: StoreArgument,
+    version: VersionArgument,
+    out: Annotated[Path, typer.Option(help="MODEL, for `sojourn replay --model`.")],
+    database_url: DatabaseUrl,
+) -> None:
+    """Write a model into a file."""
+    from ingest.model_commands import kept
+    from simulators.replay_models import write_models
+
+    with _database(database_url) as connection:
+        write_models({store: kept(connection, store, version)}, out)
+
+
+@model.command("list")
+def model_list(store: StoreArgument, database_url: DatabaseUrl) -> None:
+    """Show the models of a store and which of them is in use."""
+    from ingest.model_commands import table
+
+    with _database(database_url) as connection:
+        Console().print(table(connection, store))
+
+
+@model.command("adopt")
+def model_adopt(store: StoreArgument, version: VersionArgument, database_url: DatabaseUrl) -> None:
+    """Let ingest decode a store under another model; visits that were reported stay as they are."""
+    from ingest.model_commands import ask_for
+
+    with _database(database_url) as connection:
+        typer.echo(ask_for(connection, store, version))
+
+
+@app.command()
+def ingest(
+    database_url: DatabaseUrl,
+    mqtt_url: MqttUrl,
+    calibrate_every: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_CALIBRATE_EVERY",
+            help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
+        ),
+    ] = "24h",
+) -> None:
+    """Take batches from the broker into the signal log and decode them into visits."""
+    from core.duration import duration_s
+    from ingest import run
+    from ingest.settings import Settings
+
+    off = calibrate_every.strip().lower() == "off"
+    every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
+    run(database_url, mqtt_url, stop=_stop_on_signals(), settings=Settings(calibrate_every_s=every_s))
 
 
 @app.command()
@@ -248,6 +340,19 @@ def convert_csv(
 
     columns = columns_from(column if column is not None else [])
     convert_table(source, out, columns, store=store, unit=unit, separator=separator, ordered=not sort)
+
+
+@contextmanager
+def _database(database_url: str) -> Iterator["Connection"]:
+    """Lend a connection to a database that has every migration."""
+    from storage.connect import connect, reachable
+    from storage.migrate import pending
+
+    with connect(database_url) as connection, reachable():
+        lacking = pending(connection)
+        if lacking:
+            raise ConfigurationError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
+        yield connection
 
 
 def _stop_on_signals() -> threading.Event:

@@ -10,8 +10,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api.live import HEARTBEAT_S, Beat
 from api.problems import described, too_many_watching
 from api.service import Service, ServiceDep, find_store
-from api.store_models import LiveStateOut, VisitOut, people_by_zone
+from api.store_models import CoverageNowOut, LiveStateOut, VisitOut, people_by_zone
 from core.errors import UnavailableError
+from storage.coverage import faults
 from storage.instants import to_ns
 from storage.occupancy import occupancy
 from storage.visit_queries import VisitFilter, visits_page
@@ -113,6 +114,7 @@ def read_state_now(service: Service, store: str, with_visits: bool = True) -> Li
         if stored is None:
             raise UnavailableError(f"The store {store!r} is gone.")
         now = occupancy(connection, stored.store_no)
+        broken = faults(connection, stored.store_no)
         visits = (
             visits_page(connection, stored.store_no, VisitFilter(order="left_at"), limit=NEWEST_VISITS).visits
             if with_visits
@@ -125,5 +127,6 @@ def read_state_now(service: Service, store: str, with_visits: bool = True) -> Li
         sampled_signal_at_us=[],
         occupancy=people_by_zone(stored.plan, now),
         total=now.total,
+        coverage=CoverageNowOut.of(stored.plan, broken),
         newest_visits=[VisitOut.of(row, stored.plan) for row in visits],
     )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from core.floorplan import StorePlan
+from storage.coverage import AnchorFault
 from storage.occupancy import Occupancy, Progress, StoreSummary
 from storage.stores import StoredPlan
 from storage.visit_queries import VisitRow
@@ -31,6 +32,7 @@ _VISIT: JsonDict = {
     "signals": 214,
     "closed_by": "moved_on",
     "revision": 0,
+    "model_version": 3,
 }
 
 
@@ -172,6 +174,61 @@ class OccupancyOut(BaseModel):
     freshness: FreshnessOut
 
 
+class AnchorFaultOut(BaseModel):
+    """An anchor that does not work."""
+
+    anchor: str = Field(examples=["a09"])
+    zone: str = Field(description="Where it stands", examples=["shoes"])
+    state: Literal["down", "deaf"] = Field(
+        description="down: said by its edge; deaf: it hears nothing of devices that stand before it"
+    )
+    since: datetime
+
+
+class CoverageNowOut(BaseModel):
+    """How many anchors of a store work now."""
+
+    anchor_count: int = Field(examples=[17])
+    working_count: int = Field(examples=[16])
+    faults: list[AnchorFaultOut] = Field(description="Those that do not work, in the order of their ids")
+
+    @classmethod
+    def of(cls, plan: StorePlan, found: list[AnchorFault]) -> Self:
+        """Return the answer for a plan and the faults of its anchors; those it no longer has are left out."""
+        known = [fault for fault in found if fault.anchor in plan.anchor_index]
+        return cls(
+            anchor_count=len(plan.anchors),
+            working_count=len(plan.anchors) - len(known),
+            faults=[
+                AnchorFaultOut(
+                    anchor=fault.anchor,
+                    zone=plan.anchors[plan.anchor_index[fault.anchor]].zone,
+                    state=fault.state,
+                    since=fault.since,
+                )
+                for fault in known
+            ],
+        )
+
+
+class CoverageHourOut(BaseModel):
+    """Coverage of an hour of the data."""
+
+    begins_at: datetime
+    covered_s: float = Field(description="How much of the hour is decoded yet", examples=[3600.0])
+    share: float = Field(description="0..1, anchors that worked, over that time", examples=[0.94])
+
+
+class CoverageOut(BaseModel):
+    """Which share of its anchors a store hears with, now and by hours."""
+
+    store: str = Field(examples=["marktplatz"])
+    timezone: str = Field(examples=["Europe/Berlin"])
+    share: float = Field(description="0..1, anchors that work now", examples=[0.94])
+    now: CoverageNowOut
+    hours: list[CoverageHourOut] = Field(description="The newest hours, in the order of time")
+
+
 class VisitOut(BaseModel):
     """One visit; every time with its 95% bounds."""
 
@@ -193,6 +250,7 @@ class VisitOut(BaseModel):
     signals: int = Field(description="Signals that support the stay")
     closed_by: ClosedByWord
     revision: int = Field(description="0 as first reported, +1 with each correction")
+    model_version: int = Field(description="The store's model when the visit was decided; 0: what the plan suggests")
 
     @classmethod
     def of(cls, row: VisitRow, plan: StorePlan) -> Self:
@@ -216,6 +274,7 @@ class VisitOut(BaseModel):
                 "signals": row.signals,
                 "closed_by": row.closed_by.word,
                 "revision": row.revision,
+                "model_version": row.model_version,
             }
         )
 
@@ -244,6 +303,13 @@ class LiveStateOut(BaseModel):
                     "sampled_signal_at_us": [1795266190900000, 1795266191250000],
                     "occupancy": [{"zone": "shoes", "people": 9}],
                     "total": 9,
+                    "coverage": {
+                        "anchor_count": 17,
+                        "working_count": 16,
+                        "faults": [
+                            {"anchor": "a09", "zone": "shoes", "state": "down", "since": "2026-11-21T12:40:00Z"}
+                        ],
+                    },
                     "newest_visits": [_VISIT],
                 }
             ]
@@ -258,6 +324,7 @@ class LiveStateOut(BaseModel):
     )
     occupancy: list[ZonePeopleOut]
     total: int = Field(description="People in the store")
+    coverage: CoverageNowOut
     newest_visits: list[VisitOut] = Field(description="Zone visits that ended last, newest first")
 
 

@@ -9,6 +9,9 @@ from api.problems import described
 from api.service import ConnectionDep, StoreDep
 from api.store_models import (
     ClosedByWord,
+    CoverageHourOut,
+    CoverageNowOut,
+    CoverageOut,
     FreshnessOut,
     OccupancyOut,
     StoreLineOut,
@@ -22,6 +25,7 @@ from api.store_models import (
 from core.errors import InputError
 from core.floorplan import StorePlan
 from core.records import ClosedBy
+from storage.coverage import HOURS_MOST, coverage_hours, faults
 from storage.occupancy import STORES_PER_PAGE, occupancy, progress, stores_page
 from storage.visit_queries import VISITS_PER_PAGE, VisitFilter, visits_page
 
@@ -102,6 +106,30 @@ def read_occupancy(stored: StoreDep, connection: ConnectionDep) -> OccupancyOut:
         total_people=now.total,
         zones=people_by_zone(stored.plan, now),
         freshness=FreshnessOut.of(now.as_of, progress(connection, stored.store_no)),
+    )
+
+
+@router.get("/{store}/coverage", responses=described(404, 422, 503), summary="Which anchors of a store work")
+def read_coverage(
+    stored: StoreDep,
+    connection: ConnectionDep,
+    hours: Annotated[int, Query(ge=1, le=HOURS_MOST, description="How many of the newest hours")] = 24,
+) -> CoverageOut:
+    """Tell which anchors do not work now, and the share that worked in each hour of the data.
+
+    An anchor is down when its edge says so or is gone, deaf when devices stand before it and it hears nothing. Visits
+    are decoded from the anchors that are left, with less confidence.
+    """
+    now = CoverageNowOut.of(stored.plan, faults(connection, stored.store_no))
+    return CoverageOut(
+        store=stored.plan.id,
+        timezone=stored.plan.timezone,
+        share=round(now.working_count / now.anchor_count, 4),
+        now=now,
+        hours=[
+            CoverageHourOut(begins_at=row.begins_at, covered_s=row.covered_s, share=round(row.share, 4))
+            for row in coverage_hours(connection, stored.store_no, hours)
+        ],
     )
 
 

@@ -8,7 +8,7 @@ another one publishes those.
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -61,6 +61,9 @@ class AgentSettings:
     outbox: Path
     """SQLite file of this agent alone."""
     outbox_bytes: int = MOST_BYTES
+    heartbeat_s: float | None = None
+    """How often the anchors give a sign of life (`Agent.alive`), whether they hear anybody or not. None: they have no
+    heartbeat, and their silence is judged by the signals of others alone."""
 
 
 class Agent:
@@ -106,6 +109,9 @@ class Agent:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"batch {settings.edge}", daemon=True)
         self._failed = False
+        # an anchor that has been dead since before the start is known to be so after three heartbeats
+        began_us = self._clock.now_ns() // NS_PER_US
+        self._alive_us = dict.fromkeys(settings.anchors if settings.heartbeat_s is not None else (), began_us)
 
     @property
     def backlog(self) -> int:
@@ -133,18 +139,26 @@ class Agent:
         self._outbox.close()
         return left
 
+    def alive(self, anchors: Iterable[str]) -> None:
+        """Note that these anchors have just given a sign of life; for sources, from any thread."""
+        now_us = self._clock.now_ns() // NS_PER_US
+        for anchor in anchors:
+            if anchor in self._alive_us:
+                self._alive_us[anchor] = now_us
+
     def status(self, state: str) -> bytes:
         """Return the message for the status topic."""
-        return msgspec.json.encode(
-            {
-                "state": state,
-                "boot": self.boot.hex(),
-                "at_us": self._clock.now_ns() // NS_PER_US,
-                "anchors": list(self._settings.anchors),
-                "backlog": self._outbox.rows,
-                "dropped": self._outbox.dropped + self.dropped + self._readings.turned_away,
-            }
-        )
+        said: dict[str, object] = {
+            "state": state,
+            "boot": self.boot.hex(),
+            "at_us": self._clock.now_ns() // NS_PER_US,
+            "anchors": list(self._settings.anchors),
+            "backlog": self._outbox.rows,
+            "dropped": self._outbox.dropped + self.dropped + self._readings.turned_away,
+        }
+        if self._settings.heartbeat_s is not None:
+            said["alive"] = {"v": 1, "every_s": self._settings.heartbeat_s, "at_us": dict(self._alive_us)}
+        return msgspec.json.encode(said)
 
     def _run(self) -> None:
         while True:

@@ -55,7 +55,7 @@ class Publisher:
     broker, topics, outbox, clock
         Where to, as whom, from where, and the time.
     status : callable
-        Given "online" or "offline", returns the message for the status topic.
+        Given "online", "offline" or "stopped", returns the message for the status topic.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Publisher:
                 raise
         finally:
             if self._stop.is_set() and link.connected:
-                _await(client.publish(self._topics.status, self._status("offline"), qos=1, retain=True))
+                _await(client.publish(self._topics.status, self._status("stopped"), qos=1, retain=True))
             _end(client, link)
 
     def _client(self, link: "_Link") -> mqtt.Client:

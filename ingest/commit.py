@@ -1,18 +1,22 @@
 """The first transaction: batches into the signal log, cursors forward, faults into dead letters; all or nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import msgspec
+import structlog
 
-from core.errors import WireError
+from core.errors import ModelError, WireError
 from core.wire import Batch, encode
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged, Parked, arrange
+from ingest.heartbeats import judge
 from ingest.messages import Arrival, Said
 from storage.connect import Connection, in_transaction
 from storage.dead_letters import DeadLetter, save_dead_letters
+from storage.edge_status import EdgeChange, append_changes, edge_states, save_edge_states
+from storage.models import AdoptedModel, Wish, adopt_model, answered, load_model, wishes
 from storage.signal_log import (
     CursorKey,
     GapEntry,
@@ -28,6 +32,8 @@ from storage.stores import AdoptedPlan, EdgeNumber, EdgeStatus, adopt_plans, edg
 BOOTS_TOLD: Final = 8
 """Boots in a `committed` message: an edge that restarts more often than that between two messages is broken, and
 boots that were just heard come first, so it still learns of each."""
+
+_log = structlog.get_logger()
 
 EdgeKey: TypeAlias = tuple[str, str]
 """(store id, edge id), as in topics."""
@@ -48,11 +54,12 @@ class Logged:
 class Committed:
     """What one transaction did.
 
-    `edges` are the numbers of all edges that were heard; `cursors` holds for each of them the committed sequences
-    of its boots, those just heard first.
+    `changes` come after `logged` in the log. `edges` are the numbers of all edges that were heard; `cursors` holds
+    for each of them the committed sequences of its boots, those just heard first.
     """
 
     logged: tuple[Logged, ...] = ()
+    changes: tuple[EdgeChange, ...] = ()
     edges: Mapping[EdgeKey, EdgeNumber] = field(default_factory=dict)
     repeated: int = 0
     dead_letters: int = 0
@@ -66,6 +73,8 @@ class Directory:
 
     plans: dict[str, AdoptedPlan] = field(default_factory=dict)
     edges: dict[EdgeKey, EdgeNumber] = field(default_factory=dict)
+    refused: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By store: the wish for a model that did not fit, and the version of the plan it did not fit."""
 
     def adopt(self, connection: Connection, stores: Sequence[str] | None = None) -> list[AdoptedPlan]:
         """Take the newest plans of these stores (default: all) into use; return those that are new to us."""
@@ -73,6 +82,39 @@ class Directory:
         new = [adopted for adopted in found if self.plans.get(adopted.plan.id) != adopted]
         self.plans.update({adopted.plan.id: adopted for adopted in new})
         return new
+
+    def adopt_models(self, connection: Connection) -> list[AdoptedModel]:
+        """Take the models into use that are wanted and fit the plan in use; return them."""
+        stores = {adopted.store_no: adopted for adopted in self.plans.values()}
+        wanted = {store_no: wish for store_no, wish in wishes(connection).items() if store_no in stores}
+        if not wanted:
+            return []
+        done = answered(connection)
+        new = []
+        for store_no, wish in wanted.items():
+            if done.get(store_no) != wish.asked and self._fits(connection, stores[store_no], wish):
+                new.append(
+                    in_transaction(
+                        connection,
+                        lambda connection, store_no=store_no, wish=wish: adopt_model(connection, store_no, wish),  # type: ignore[misc]
+                    )
+                )
+        return new
+
+    def _fits(self, connection: Connection, adopted: AdoptedPlan, wish: Wish) -> bool:
+        """Whether a wanted model fits the plan in use; if not, that is said once."""
+        tried = (wish.asked, adopted.version)
+        if self.refused.get(adopted.store_no) == tried:
+            return False
+        try:
+            load_model(connection, adopted.store_no, adopted.plan, wish.version)
+        except ModelError as error:
+            self.refused[adopted.store_no] = tried
+            _log.warning(
+                "the wanted model is not taken into use", store=adopted.plan.id, model=wish.version, why=str(error)
+            )
+            return False
+        return True
 
 
 def commit(
@@ -148,11 +190,13 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
     advance_cursors(connection, {key: arranged.committed[key] for key, _ in arranged.ready})
     save_dead_letters(connection, letters)
     save_statuses(connection, [_status(directory, said) for said in given.statuses])
+    changes = _write_changes(connection, directory, edges, given.statuses)
     return Committed(
         logged=tuple(
             Logged(entry.store_no, entry.edge_no, log_no, entry.received_at, batch)
             for entry, log_no, batch in zip(entries, numbers, batches, strict=True)
         ),
+        changes=changes,
         edges=edges,
         repeated=len(arranged.repeated),
         dead_letters=len(letters),
@@ -230,6 +274,27 @@ def _status(directory: Directory, said: Said) -> EdgeStatus:
     return EdgeStatus(
         directory.plans[said.store].store_no, said.edge, msgspec.to_builtins(said.status), said.received_at
     )
+
+
+def _write_changes(
+    connection: Connection, directory: Directory, edges: Mapping[EdgeKey, EdgeNumber], statuses: Sequence[Said]
+) -> tuple[EdgeChange, ...]:
+    """Append what the statuses change about edges and anchors, in order of receipt."""
+    if not statuses:
+        return ()
+    before = edge_states(connection, {edges[said.store, said.edge].edge_no for said in statuses})
+    after = dict(before)
+    changes: list[EdgeChange] = []
+    for said in statuses:
+        edge_no = edges[said.store, said.edge].edge_no
+        store_no = directory.plans[said.store].store_no
+        after[edge_no], found = judge(
+            after[edge_no], said.status, said.received_at, store_no=store_no, edge_no=edge_no
+        )
+        changes += found
+    save_edge_states(connection, {edge_no: state for edge_no, state in after.items() if state != before[edge_no]})
+    numbers = append_changes(connection, changes)
+    return tuple(replace(change, log_no=log_no) for change, log_no in zip(changes, numbers, strict=True))
 
 
 def _told(

@@ -1,28 +1,34 @@
 """The engine of one store and the second transaction: visits, presence and progress.
 
 The engine takes in exactly what the log's order holds: rows of the signal log (one push each), edges when they are
-first heard, changes of the floor plan. So a snapshot and the rows
-after it give the same engine, and whatever was not written yet when a process was killed is derived again.
+first heard and when they or their anchors go or come back, changes of the floor plan and of the model. So a snapshot
+and the rows after it give the same engine, and whatever was not written yet when a process was killed is derived
+again.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from core.dwell import snapshot as snapshots
 from core.dwell.engine import StoreEngine
-from core.errors import SnapshotError
+from core.dwell.model import load, prior_model
+from core.errors import ModelError, SnapshotError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S, NS_PER_US
 from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArray
 from core.wire import Batch, decode
 from storage.connect import Connection, in_transaction
+from storage.coverage import FaultWord, save_faults, save_hours
+from storage.edge_status import EdgeChange, edge_changes
 from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
+from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
 from storage.signal_log import read
 from storage.snapshots import Snapshot, good_snapshots, save_snapshot
 from storage.stores import AdoptedPlan, EdgeNumber, adopted_plans, edges_heard
@@ -30,6 +36,8 @@ from storage.visits import Progress, clear_presence, save_presence, save_progres
 
 PRESENCE_STEP_NS: Final = 5 * NS_PER_S
 """A device that only stays is written every five seconds, not with every advertisement."""
+COVERAGE_STEP_US: Final = 60_000_000
+"""The running hour's coverage is written once a minute of data time."""
 _ROWS_A_READ: Final = 256
 """Log rows in memory during a replay: 64 MiB in the worst case, 2 MiB as a rule."""
 _SAMPLES_A_PUSH: Final = 8
@@ -41,11 +49,22 @@ _ENGINE: Final = f"core.dwell {snapshots.VERSION}"
 _log = structlog.get_logger()
 
 
+_Event: TypeAlias = AdoptedPlan | AdoptedModel | EdgeNumber | EdgeChange
+"""What the log's order holds beside batches."""
+
+
+class Numbering(Protocol):
+    """Whatever gives devices their dense index, as `StoreEngine` does."""
+
+    def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class _Derived:
-    """Visits that are not written yet, with their devices and the plan that they were decoded under."""
+    """Visits that are not written yet, with their devices and the plan and model that they were decoded under."""
 
     plan: StorePlan
+    model_version: int
     visits: VisitArray
     devices: NDArray[np.uint8]
 
@@ -62,12 +81,20 @@ class StoreFeed:
     log_no : int
     before : Progress, optional
         Counts of the engines under earlier plans.
+    model_version : int
+        Of the engine's model; 0: the priors.
     """
 
     def __init__(
-        self, adopted: AdoptedPlan, engine: StoreEngine, log_no: int, before: Progress = NOTHING_BEFORE
+        self,
+        adopted: AdoptedPlan,
+        engine: StoreEngine,
+        log_no: int,
+        before: Progress = NOTHING_BEFORE,
+        model_version: int = PRIORS,
     ) -> None:
         self.log_no = log_no
+        self.model_version = model_version
         self.snapshot_log_no = log_no
         self.newest_ns = 0
         self.dirty = True
@@ -79,25 +106,57 @@ class StoreFeed:
         self._written = np.empty(0, PRESENCE)
         self._presence_known = False
         self._forgotten = engine.forgotten
+        self._faults: dict[str, FaultWord] | None = None
+        self._covered_us = 0
+        self._arrived_ns: int | None = None
 
     @property
     def store_no(self) -> int:
         """Its number in the database."""
         return self._adopted.store_no
 
+    @property
+    def store(self) -> str:
+        """Its id."""
+        return self._adopted.plan.id
+
     def adopt(self, adopted: AdoptedPlan) -> None:
         """Change to another plan.
 
-        If its zones or anchors differ, open visits end at their last signal and an engine begins afresh.
+        If its zones or anchors differ, open visits end at their last signal and an engine begins afresh. It keeps
+        the model only where everything stands as it stood.
         """
         if adopted.log_no <= self.log_no:
             return
         if _decodes_otherwise(self._adopted.plan, adopted.plan):
             self._keep(self._engine.finish())
             self._before = self._progress()
-            self._engine = StoreEngine(adopted.plan)
+            model = self._engine.model if _sounds_alike(self._adopted.plan, adopted.plan) else None
+            before = self._engine
+            self._engine = StoreEngine(adopted.plan, model)
+            self._engine.succeed(before)
+            if model is None and self.model_version != PRIORS:
+                _log.warning(
+                    "the model does not fit the changed floor plan; the priors are used",
+                    store=adopted.plan.id,
+                    model=self.model_version,
+                    hint="`sojourn model learn` makes another",
+                )
+                self.model_version = PRIORS
             self.forget_written()
         self._adopted = adopted
+        self._moved(adopted.log_no)
+
+    def adopt_model(self, adopted: AdoptedModel) -> None:
+        """Decode under another model from here on; open visits go on."""
+        if adopted.log_no <= self.log_no:
+            return
+        plan = self._adopted.plan
+        try:
+            self._engine.adopt(prior_model(plan) if adopted.model is None else load(adopted.model, plan))
+            self.model_version = adopted.version
+        except ModelError as error:  # it did when it was adopted: another version of the program has read it since
+            _log.warning("a model is passed over", store=plan.id, model=adopted.version, why=str(error))
         self._moved(adopted.log_no)
 
     def expect(self, edge: EdgeNumber) -> None:
@@ -105,6 +164,21 @@ class StoreFeed:
         if edge.log_no > self.log_no:
             self._engine.expect(edge.edge_no)
             self._moved(edge.log_no)
+
+    def hear(self, change: EdgeChange) -> None:
+        """Take in that an edge or some of its anchors went or came back."""
+        if change.log_no <= self.log_no:
+            return
+        if change.state == "online":
+            self._engine.source_up(change.edge_no)
+        else:
+            self._engine.source_down(change.edge_no, drained=change.drained)
+        known = self._adopted.plan.anchor_index
+        for anchors, alive in ((change.anchors_down, False), (change.anchors_up, True)):
+            index = np.array([known[anchor] for anchor in anchors if anchor in known], np.int64)
+            self._engine.heartbeat(index, alive, change.at)
+        self._arrived_ns = change.received_at
+        self._moved(change.log_no)
 
     def push(self, log_no: int, edge_no: int, received_at: int, batch: Batch | None) -> None:
         """Take in one row of the log; `batch` is None where no signal was accepted."""
@@ -115,6 +189,7 @@ class StoreFeed:
             if len(signals):
                 self._keep(self._engine.push(signals, source=edge_no, arrived_at=received_at))
                 self.newest_ns = max(self.newest_ns, int(signals["ts"].max()))
+                self._arrived_ns = received_at
                 self._samples.append(_sample(signals["ts"], _SAMPLES_A_PUSH))
                 del self._samples[:-SAMPLED_SIGNALS]
         self._moved(log_no)
@@ -122,9 +197,11 @@ class StoreFeed:
     def catch_up(self, connection: Connection, *, stopped: Callable[[], bool]) -> int:
         """Take in what the log holds beyond the engine, in its order; return how many batches that were."""
         taken = 0
-        events: list[AdoptedPlan | EdgeNumber] = [
+        events: list[_Event] = [
             *adopted_plans(connection, self.store_no, after=self.log_no),
+            *adopted_models(connection, self.store_no, after=self.log_no),
             *edges_heard(connection, self.store_no, after=self.log_no),
+            *edge_changes(connection, self.store_no, after=self.log_no),
         ]
         waiting = deque(sorted(events, key=lambda event: event.log_no))
         while not stopped():
@@ -142,6 +219,7 @@ class StoreFeed:
     def forget_written(self) -> None:
         """Take presence as unknown: after a crash of the database its table is empty."""
         self._presence_known = False
+        self._faults = None
         self.dirty = True
 
     def write(self, connection: Connection, *, snapshot: bool = False) -> int:
@@ -159,11 +237,23 @@ class StoreFeed:
         changed, gone = presence_changes(known, presence)
         state = self._snapshot() if snapshot else None
         visits = sum(len(derived.visits) for derived in self._derived)
-        event = self._event(visits)
+        faults = self._engine_faults()
+        hours = self._engine.coverage()
+        covered_us = sum(hour.covered_us for hour in hours[-1:])
+        # with each snapshot, because hours that are over go from it; in between, a minute is fresh enough
+        told = snapshot or len(hours) > 1 or not 0 <= covered_us - self._covered_us < COVERAGE_STEP_US
+        event = self._event(visits, changed=faults != self._faults)
 
         def work(connection: Connection) -> None:
             for derived in self._derived:
-                save_visits(connection, self.store_no, derived.plan, derived.visits, derived.devices)
+                save_visits(
+                    connection,
+                    self.store_no,
+                    derived.plan,
+                    derived.visits,
+                    derived.devices,
+                    model_version=derived.model_version,
+                )
             if not self._presence_known:
                 clear_presence(connection, self.store_no)
             pseudonyms = self._engine.pseudonyms
@@ -171,6 +261,10 @@ class StoreFeed:
                 connection, self.store_no, changed, pseudonyms(changed["device"]), pseudonyms(gone["device"])
             )
             save_progress(connection, self.store_no, self._progress())
+            if faults != self._faults:
+                save_faults(connection, self.store_no, faults, self._arrived_ns)
+            if told:
+                save_hours(connection, self.store_no, hours)
             if state is not None:
                 save_snapshot(connection, self.store_no, state)
             if event is not None:
@@ -182,6 +276,10 @@ class StoreFeed:
         self._written = merged(known, changed, gone)
         self._presence_known = True
         self._forgotten = self._engine.forgotten
+        self._faults = faults
+        if told:
+            self._covered_us = covered_us
+            self._engine.forget_coverage()
         self.dirty = False
         if state is not None:
             self.snapshot_log_no = self.log_no
@@ -191,17 +289,22 @@ class StoreFeed:
         self.log_no = log_no
         self.dirty = True
 
-    def _take(self, waiting: deque[AdoptedPlan | EdgeNumber], before: int) -> None:
+    def _take(self, waiting: deque[_Event], before: int) -> None:
         while waiting and waiting[0].log_no < before:
             event = waiting.popleft()
             if isinstance(event, AdoptedPlan):
                 self.adopt(event)
+            elif isinstance(event, AdoptedModel):
+                self.adopt_model(event)
+            elif isinstance(event, EdgeChange):
+                self.hear(event)
             else:
                 self.expect(event)
 
     def _keep(self, visits: VisitArray) -> None:
         if len(visits):
-            self._derived.append(_Derived(self._adopted.plan, visits, self._engine.pseudonyms(visits["device"])))
+            devices = self._engine.pseudonyms(visits["device"])
+            self._derived.append(_Derived(self._adopted.plan, self.model_version, visits, devices))
 
     def _progress(self) -> Progress:
         counts = self._engine.counts
@@ -212,14 +315,24 @@ class StoreFeed:
             late=self._before.late + counts.late,
             repeated=self._before.repeated + counts.repeated,
             decided_through=through if 0 < through < _NEVER_NS else None,
+            model_version=self.model_version,
         )
 
     def _snapshot(self) -> Snapshot:
         before = self._before
-        return Snapshot(self.log_no, _ENGINE, self._engine.snapshot(), before.decoded, before.late, before.repeated)
+        state = self._engine.snapshot()
+        return Snapshot(self.log_no, _ENGINE, state, before.decoded, before.late, before.repeated, self.model_version)
 
-    def _event(self, visits: int) -> LiveEvent | None:
-        if not self._samples and not visits:
+    def _engine_faults(self) -> dict[str, FaultWord]:
+        """Return the anchors that do not work: told to be down, or deaf by the signals alone."""
+        down, deaf = self._engine.anchors_down, self._engine.anchors_deaf
+        anchors = self._adopted.plan.anchors
+        return {
+            anchors[place].id: "down" if down[place] else "deaf" for place in np.flatnonzero(down | deaf).tolist()
+        }
+
+    def _event(self, visits: int, *, changed: bool) -> LiveEvent | None:
+        if not self._samples and not visits and not changed:
             return None
         stamps = np.concatenate(self._samples) if self._samples else np.empty(0, np.int64)
         return LiveEvent(
@@ -239,16 +352,17 @@ def restore(connection: Connection, store_no: int) -> StoreFeed:
     for snapshot in good_snapshots(connection, store_no):
         then = [adopted for adopted in plans if adopted.log_no <= snapshot.log_no]
         try:
-            engine = StoreEngine.restore(snapshot.state, then[-1].plan)
-        except SnapshotError as error:
+            model = load_model(connection, store_no, then[-1].plan, snapshot.model_version)
+            engine = StoreEngine.restore(snapshot.state, then[-1].plan, model)
+        except (SnapshotError, ModelError) as error:
             _log.warning("a snapshot cannot be used", store=then[-1].plan.id, log_no=snapshot.log_no, why=str(error))
             continue
         before = Progress(snapshot.log_no, snapshot.decoded, snapshot.late, snapshot.repeated, None)
-        return StoreFeed(then[-1], engine, snapshot.log_no, before)
+        return StoreFeed(then[-1], engine, snapshot.log_no, before, snapshot.model_version)
     return StoreFeed(plans[0], StoreEngine(plans[0].plan), plans[0].log_no)
 
 
-def to_signals(batch: Batch, plan: StorePlan, engine: StoreEngine) -> SignalArray:
+def to_signals(batch: Batch, plan: StorePlan, devices: Numbering) -> SignalArray:
     """Return the rows of a batch as the engine reads them.
 
     A row whose anchor the plan no longer has is left out: the plan changed since the row was logged. Devices that
@@ -256,7 +370,7 @@ def to_signals(batch: Batch, plan: StorePlan, engine: StoreEngine) -> SignalArra
     """
     named = np.flatnonzero(np.bincount(batch.device, minlength=len(batch.devices)))
     index = np.empty(len(batch.devices), np.int32)
-    index[named] = engine.device_index(batch.devices.take(named, axis=0))
+    index[named] = devices.device_index(batch.devices.take(named, axis=0))
     anchors = np.array([plan.anchor_index.get(anchor, -1) for anchor in batch.anchors], np.int16)
     signals = np.empty(len(batch), SIGNAL)
     signals["ts"] = batch.ts
@@ -298,6 +412,16 @@ def merged(before: PresenceArray, changed: PresenceArray, gone: PresenceArray) -
 
 def _decodes_otherwise(one: StorePlan, other: StorePlan) -> bool:
     return (one.zones, one.anchors, one.adjacent) != (other.zones, other.anchors, other.adjacent)
+
+
+def _sounds_alike(one: StorePlan, other: StorePlan) -> bool:
+    """Whether a model of one plan holds for the other: only names and kinds of zones, or neighbours, may differ."""
+
+    def places(plan: StorePlan) -> tuple[object, ...]:
+        zones = [msgspec.structs.replace(zone, name=None, kind="department") for zone in plan.zones]
+        return (plan.id, zones, plan.anchors)
+
+    return places(one) == places(other)
 
 
 def _by_device(presence: PresenceArray) -> PresenceArray:

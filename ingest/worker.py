@@ -21,14 +21,16 @@ from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
 from ingest.cursors import Parked, bounded, parked_count
 from ingest.feed import StoreFeed, restore
 from ingest.messages import Arrival, read
+from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
-from storage.connect import Connection, address_digest, connect, reachable
+from storage.connect import Connection, address_digest, connect, in_transaction, reachable
 from storage.dead_letters import prune
 from storage.edition import read_edition
 from storage.ingest_status import IngestStatus, save_status
 from storage.migrate import pending
+from storage.models import save_model, want_model
 from storage.signal_log import CursorKey, claim
 from storage.stores import plan_versions
 
@@ -77,6 +79,7 @@ class _Worker:
         self._batches = self._signals = self._repeated = self._dead_letters = 0
         self._failures = 0
         self._timers = _Timers()
+        self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
         self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
 
     def run(self) -> None:
@@ -98,6 +101,7 @@ class _Worker:
                     self._stop.wait(self._backoff_s(lasted_s=time.monotonic() - begun_s))
         finally:
             self._subscriber.drop()
+            self._refresh.stop()
 
     def _session(self, connection: Connection) -> None:
         if not self._prepare(connection):
@@ -131,12 +135,15 @@ class _Worker:
         self._say_back("database")
         _log.info("ingest has the database", timescaledb=version, edition=edition.value)
         self._directory.adopt(connection)
+        self._directory.adopt_models(connection)  # the feeds find them in the log
         if (
             not self._feeds
         ):  # a fresh process: it takes half a minute the very first time, and nobody waits for it yet
             sizes = {len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()}
             for plan in sizes.values():
                 compile_kernels(plan)
+                if self._refresh.on:
+                    compile_learning(plan)
         replayed = 0
         for adopted in self._directory.plans.values():
             if adopted.store_no not in self._feeds:
@@ -166,6 +173,8 @@ class _Worker:
             self._feed(connection, logged.store_no).push(
                 logged.log_no, logged.edge_no, logged.received_at, logged.batch
             )
+        for change in committed.changes:
+            self._feed(connection, change.store_no).hear(change)
 
     def _feed(self, connection: Connection, store_no: int) -> StoreFeed:
         """Return the feed of a store; that of a store which came just now has caught up with the log."""
@@ -186,6 +195,7 @@ class _Worker:
         if self._timers.due("status", self._settings.status_s):
             self._write_status(connection)
             self._adopt_changes(connection)
+            self._calibrate(connection)
         if self._timers.due("prune", self._settings.prune_s):
             prune(connection)
         for store_no, feed in self._feeds.items():
@@ -194,13 +204,32 @@ class _Worker:
                 feed.write(connection, snapshot=True)
 
     def _adopt_changes(self, connection: Connection) -> None:
-        """Take plans into use that were loaded or changed since."""
+        """Take plans into use that were loaded or changed since, then models that are wanted."""
         in_use = {store: adopted.version for store, adopted in self._directory.plans.items()}
         changed = [store for store, version in plan_versions(connection).items() if in_use.get(store) != version]
         if changed:
             for adopted in self._directory.adopt(connection, changed):
                 self._feed(connection, adopted.store_no).adopt(adopted)
                 _log.info("floor plan taken into use", store=adopted.plan.id, version=adopted.version)
+        for model in self._directory.adopt_models(connection):
+            feed = self._feed(connection, model.store_no)
+            feed.adopt_model(model)
+            _log.info("model taken into use", store=feed.store, version=model.version)
+
+    def _calibrate(self, connection: Connection) -> None:
+        """Keep what was learnt in the meantime and adopt it; start with the next store that is due."""
+        learnt = self._refresh.take()
+        if learnt is not None and self._directory.plans.get(learnt.adopted.plan.id) == learnt.adopted:
+            store_no = learnt.adopted.store_no
+
+            def work(connection: Connection) -> None:
+                version = save_model(connection, store_no, learnt.model, span=learnt.span)
+                want_model(connection, store_no, version)
+
+            in_transaction(connection, work)
+            self._adopt_changes(connection)
+        fed = [(plan, self._feeds.get(plan.store_no)) for plan in self._directory.plans.values()]
+        self._refresh.begin(connection, [(plan, feed.newest_ns) for plan, feed in fed if feed is not None])
 
     def _keep_parked(self, parked: Parked[CursorKey, Arrival]) -> None:
         oldest = time.time_ns() - int(self._settings.parked_s * 1e9)

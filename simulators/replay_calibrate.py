@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.dwell.calibration import calibrate
 from core.dwell.model import Model, prior_model
+from core.dwell.sample import SIGNALS_AT_LEAST, SIGNALS_IN_ALL, Sample
 from core.dwell.settings import Settings
 from core.errors import SurveyError
 from core.floorplan import FloorPlan, StorePlan
@@ -18,7 +19,6 @@ from simulators.recordings_signals import StoreRows, device_id
 from simulators.replay_files import keep_apart, read_plan
 from simulators.replay_lanes import Progress, no_progress, run, threads
 from simulators.replay_models import write_models
-from simulators.replay_sample import SIGNALS_AT_LEAST, SIGNALS_IN_ALL, Sample
 from simulators.replay_survey import SurveyRow, read_survey, survey_points
 
 

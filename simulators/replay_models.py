@@ -41,6 +41,24 @@ def read_models(path: Path, plan: FloorPlan) -> dict[str, Model]:
     ModelError
         If the file is no model, lacks a store of the plan, is of another version, or was made for another floor plan.
     """
+    stores = read_stores(path)
+    missing = [store.id for store in plan.stores if store.id not in stores]
+    if missing:
+        raise ModelError(f"The model has no store {missing[0]!r}.", hint="Calibrate with this plan.", where=str(path))
+    try:
+        return {store.id: model.load(stores[store.id], store) for store in plan.stores}
+    except ModelError as error:
+        raise ModelError(error.what, hint=error.hint, where=str(path)) from error
+
+
+def read_stores(path: Path) -> dict[str, bytes]:
+    """Read the models of a file by store id, each as `core.dwell.model.dump` wrote it; plans are not asked yet.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read or is no model.
+    """
     try:
         packed = msgspec.msgpack.decode(path.read_bytes(), type=_Models)
     except OSError as error:
@@ -57,10 +75,4 @@ def read_models(path: Path, plan: FloorPlan) -> dict[str, Model]:
             hint="Calibrate anew.",
             where=str(path),
         )
-    missing = [store.id for store in plan.stores if store.id not in packed.stores]
-    if missing:
-        raise ModelError(f"The model has no store {missing[0]!r}.", hint="Calibrate with this plan.", where=str(path))
-    try:
-        return {store.id: model.load(packed.stores[store.id], store) for store in plan.stores}
-    except ModelError as error:
-        raise ModelError(error.what, hint=error.hint, where=str(path)) from error
+    return packed.stores

@@ -29,6 +29,8 @@ from simulators.store import EDGES, StoreSimulation, edge_of_anchor
 
 TICK_S: Final = 0.25
 """How often scanners hand over what they heard."""
+HEARTBEAT_S: Final = 10.0
+"""How often a gateway says that it lives, at most: as often as its edge tells its status."""
 HISTORY_S: Final = 1200.0
 """A page that shows a store needs visits that ended: twenty minutes hold a thousand."""
 DRAIN_S: Final = 30.0
@@ -190,6 +192,7 @@ class _Edges:
                 broker=store.broker,
                 keys=store.keys,
                 outbox=store.folder / f"{name}.sqlite3",
+                heartbeat_s=HEARTBEAT_S,
             )
             self._queues.append(queue)
             self._agents.append(Agent(settings, queue, clock=clock, on_accepted=journal.write))
@@ -207,6 +210,7 @@ class _Edges:
         heard = simulation.readings(until_s)
         edge = self._edge_of[heard["anchor"]]
         for number, queue in enumerate(self._queues):
+            self._agents[number].alive(self._anchors)
             part = _readings(heard[edge == number], simulation.identities, self._anchors)
             while len(part.ts) and not queue.put(part, wait_s=1.0):
                 if stop.is_set():

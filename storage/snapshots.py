@@ -22,7 +22,7 @@ class Snapshot:
     """The state of a store's engine after the place `log_no` of the log.
 
     `engine` is the version that wrote it; `decoded`, `late` and `repeated` count the signals of the engines before
-    it, under earlier plans.
+    it, under earlier plans; `model_version` is the model it decoded with (0: the priors).
     """
 
     log_no: int
@@ -31,17 +31,18 @@ class Snapshot:
     decoded: int = 0
     late: int = 0
     repeated: int = 0
+    model_version: int = 0
 
 
 def save_snapshot(connection: Connection, store_no: int, snapshot: Snapshot) -> None:
     """Keep a snapshot and drop all but GENERATIONS; inside the transaction that writes the visits before it."""
     packed = zstandard.ZstdCompressor(level=_LEVEL).compress(snapshot.state)
     connection.execute(
-        "insert into engine_snapshot (store_no, log_no, engine, decoded, late, repeated, sha256, state)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s)"
+        "insert into engine_snapshot (store_no, log_no, engine, decoded, late, repeated, model_version, sha256,"
+        " state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (store_no, log_no) do update set engine = excluded.engine, decoded = excluded.decoded,"
-        " late = excluded.late, repeated = excluded.repeated, sha256 = excluded.sha256, state = excluded.state,"
-        " taken_at = now()",
+        " late = excluded.late, repeated = excluded.repeated, model_version = excluded.model_version,"
+        " sha256 = excluded.sha256, state = excluded.state, taken_at = now()",
         [
             store_no,
             snapshot.log_no,
@@ -49,6 +50,7 @@ def save_snapshot(connection: Connection, store_no: int, snapshot: Snapshot) -> 
             snapshot.decoded,
             snapshot.late,
             snapshot.repeated,
+            snapshot.model_version,
             sha256(packed).digest(),
             packed,
         ],
@@ -69,15 +71,15 @@ def good_snapshots(connection: Connection, store_no: int) -> Iterator[Snapshot]:
     for (log_no,) in generations:
         with connection.cursor(binary=True) as cursor:
             row = cursor.execute(
-                "select engine, decoded, late, repeated, sha256, state from engine_snapshot"
+                "select engine, decoded, late, repeated, model_version, sha256, state from engine_snapshot"
                 " where store_no = %s and log_no = %s",
                 [store_no, log_no],
             ).fetchone()
         if row is None:
             continue
-        engine, decoded, late, repeated, digest, packed = row
+        engine, decoded, late, repeated, model_version, digest, packed = row
         if sha256(packed).digest() != bytes(digest):
             _log.warning("a snapshot is damaged, the one before it is used", store_no=store_no, log_no=log_no)
             continue
         state = zstandard.ZstdDecompressor().decompress(bytes(packed))
-        yield Snapshot(log_no, engine, state, decoded, late, repeated)
+        yield Snapshot(log_no, engine, state, decoded, late, repeated, model_version)

@@ -52,6 +52,7 @@ class VisitRow(msgspec.Struct, frozen=True, kw_only=True):
     signals: int
     closed_by: ClosedBy
     revision: int
+    model_version: int
 
 
 class VisitPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ def visits_page(
             clauses.append(sql.SQL("entered_at <= %(at)s"))  # nobody leaves before entering: spares newer chunks
     query = sql.SQL(
         "select visit_id, {zone}, entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
-        " dwell_s, confidence, signals, closed_by, revision"
+        " dwell_s, confidence, signals, closed_by, revision, model_version"
         " from {table} where {clauses} order by {key} desc, visit_id limit %(limit)s"
     ).format(
         zone=sql.SQL("zone_no" if wanted.kind == "zone" else "null"),
@@ -141,6 +142,7 @@ def visit_row(kind: Kind, row: tuple[Any, ...]) -> VisitRow:
         signals=row[10],
         closed_by=ClosedBy(row[11]),
         revision=row[12],
+        model_version=row[13],
     )
 
 

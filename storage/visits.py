@@ -34,6 +34,7 @@ _STORE_VISIT: Final[Fields] = {
     "closed_by": Field.INT2,
     "revision": Field.INT4,
     "forced": Field.BOOL,
+    "model_version": Field.INT4,
 }
 _ZONE_VISIT: Final[Fields] = {**_STORE_VISIT, "zone_no": Field.INT2}
 _VISIT_STAGE: Final[Fields] = {**_ZONE_VISIT, "kind": Field.INT2}
@@ -50,13 +51,17 @@ _PRESENCE: Final[Fields] = {
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the engine of a store has come; `decided_through` is ns, None before the first signal."""
+    """How far the engine of a store has come; `decided_through` is ns, None before the first signal.
+
+    `model_version` is the model it decodes with, 0 for the priors.
+    """
 
     log_no: int
     decoded: int
     late: int
     repeated: int
     decided_through: int | None
+    model_version: int = 0
 
 
 def visit_id(store: str, kind: VisitKind, device: bytes, zone: str, entered_at: int) -> bytes:
@@ -90,7 +95,13 @@ def visit_ids(plan: StorePlan, visits: VisitArray, devices: NDArray[np.uint8]) -
 
 
 def save_visits(
-    connection: Connection, store_no: int, plan: StorePlan, visits: VisitArray, devices: NDArray[np.uint8]
+    connection: Connection,
+    store_no: int,
+    plan: StorePlan,
+    visits: VisitArray,
+    devices: NDArray[np.uint8],
+    *,
+    model_version: int = 0,
 ) -> int:
     """Write visits; one that is there already is replaced only by a higher revision.
 
@@ -104,6 +115,8 @@ def save_visits(
         Zone and store visits.
     devices : array of uint8, shape (len(visits), 16)
         The pseudonym of each visit's device.
+    model_version : int
+        The model in use when they were decided; 0: the priors.
 
     Returns
     -------
@@ -113,6 +126,7 @@ def save_visits(
     if len(visits) == 0:
         return 0
     rows = _visit_columns(store_no, visits, devices, visit_ids(plan, visits, devices))
+    rows["model_version"] = np.full(len(visits), model_version, np.int32)
     _create_stage(connection, "visit_stage", _VISIT_STAGE)
     copy_columns(connection, "visit_stage", _VISIT_STAGE, rows)
     written = _upsert_visits(connection, VisitKind.ZONE, "zone_visit", _ZONE_VISIT)
@@ -170,11 +184,20 @@ def save_progress(connection: Connection, store_no: int, progress: Progress) -> 
     """Write how far the engine of a store has come, in the transaction that writes its visits."""
     through = None if progress.decided_through is None else to_datetime(progress.decided_through)
     connection.execute(
-        "insert into engine_progress (store_no, log_no, decoded, late, repeated, decided_through, changed_at)"
-        " values (%s, %s, %s, %s, %s, %s, clock_timestamp()) on conflict (store_no) do update set"
+        "insert into engine_progress (store_no, log_no, decoded, late, repeated, decided_through, model_version,"
+        " changed_at) values (%s, %s, %s, %s, %s, %s, %s, clock_timestamp()) on conflict (store_no) do update set"
         " log_no = excluded.log_no, decoded = excluded.decoded, late = excluded.late, repeated = excluded.repeated,"
-        " decided_through = excluded.decided_through, changed_at = excluded.changed_at",
-        [store_no, progress.log_no, progress.decoded, progress.late, progress.repeated, through],
+        " decided_through = excluded.decided_through, model_version = excluded.model_version,"
+        " changed_at = excluded.changed_at",
+        [
+            store_no,
+            progress.log_no,
+            progress.decoded,
+            progress.late,
+            progress.repeated,
+            through,
+            progress.model_version,
+        ],
     )
 
 

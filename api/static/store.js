@@ -8,6 +8,7 @@ const newest = Number(page.dataset.newest);
 const steps = page.dataset.steps.split(",").map(Number);
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, timeStyle: "medium" });
 const closedWords = words("closed-words");
+const faultWords = words("fault-words");
 const zones = new Map([...document.querySelectorAll(".zone")].map((zone) => [zone.dataset.zone, zone]));
 const ranks = new Map([...document.querySelectorAll("#ranking li")].map((rank) => [rank.dataset.zone, rank]));
 const ranking = document.getElementById("ranking");
@@ -18,6 +19,7 @@ let asked = "";
 
 new Live(store, timezone, (state) => {
   showPeople(state);
+  showAnchors(state.coverage);
   if (!chosen) showVisits(state.newest_visits);
   else askVisits(visitKeys(state.newest_visits));
 });
@@ -33,6 +35,24 @@ function showPeople(state) {
     zone.setAttribute("aria-label", `${zone.dataset.name}: ${count} ${noun(count)}. Show its newest visits.`);
   }
   showRanking(people);
+}
+
+function showAnchors(coverage) {
+  const blankFault = document.getElementById("anchor-fault");
+  const list = document.getElementById("anchor-faults");
+  const shown = Number(document.getElementById("anchors").dataset.shown);
+  document.getElementById("anchors").dataset.state = coverage.faults.length ? "faulty" : "whole";
+  document.getElementById("anchors-working").textContent = coverage.working_count;
+  list.hidden = !coverage.faults.length;
+  list.replaceChildren(...coverage.faults.slice(0, shown).map((fault) => {
+    const line = blankFault.content.firstElementChild.cloneNode(true);
+    const [anchor, words, since] = line.children;
+    line.dataset.anchor = fault.anchor;
+    anchor.textContent = fault.anchor;
+    words.textContent = `${zones.get(fault.zone)?.dataset.name ?? fault.zone}, ${faultWords.get(fault.state) ?? fault.state} since`;
+    showTime(since, fault.since);
+    return line;
+  }));
 }
 
 function showRanking(people) {

@@ -188,12 +188,25 @@ class Decoder:
         kernels.weigh_silence(tables, self.watch, self.silence)
 
     def set_down(self, anchors: NDArray[np.int64], *, down: bool) -> None:
-        """Say that anchors do not work (their silence then says nothing), or that they work again."""
-        self.watch[kernels.DOWN, anchors] = down
-        self.watch[kernels.WEIGHT, anchors] = 0 if down else kernels.FULL
-        if not down:
-            self.watch[kernels.QUIET, anchors] = 0
+        """Let the silence of these anchors count nothing because they are told to be down, or count again.
+
+        What an anchor that comes back has missed meanwhile is not held against it. One that was not down is left
+        as it is: alive and deaf, it still fades by what it misses.
+        """
+        back = anchors[self.watch[kernels.DOWN, anchors] != 0] if not down else anchors[:0]
+        self.watch[kernels.QUIET, back] = 0
+        self.watch[kernels.DOWN, anchors] = int(down)
+        fade = int(self.rules["fade"][0])
+        quiet = self.watch[kernels.QUIET]
+        weight = kernels.FULL - quiet * kernels.FULL // fade if fade > 0 else np.full_like(quiet, kernels.FULL)
+        self.watch[kernels.WEIGHT] = np.where(self.watch[kernels.DOWN] != 0, 0, weight)
         kernels.weigh_silence(self.tables, self.watch, self.silence)
+
+    @property
+    def down(self) -> NDArray[np.bool_]:
+        """Which anchors are told to be down, shape (anchors,)."""
+        told: NDArray[np.bool_] = self.watch[kernels.DOWN] != 0
+        return told
 
     def decode(self, signals: NDArray[Any]) -> NDArray[Any]:
         """Take signals and return the stays (STAY) they decide.

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from core.dwell import presence_kernels, reorder_kernels, snapshot
 from core.dwell.clocks import in_store_time
+from core.dwell.coverage import Coverage, CoveredHour
 from core.dwell.decoder import NODE, TIME_BEFORE_ALL, Decoder, device_dtype
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
+from core.dwell.heartbeats import Heartbeats
 from core.dwell.held import LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
 from core.dwell.reorder import Reorder, rows_of
 from core.dwell.settings import Settings
 from core.dwell.visits import in_fixed_order, visits_from
-from core.errors import InputError, SnapshotError
+from core.errors import InputError, ModelError, SnapshotError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import (
@@ -92,6 +94,8 @@ class StoreEngine:
         self._decoded = 0
         self._frontier_us = LONG_AGO
         self._swept_us = LONG_AGO
+        self._heartbeats = Heartbeats()
+        self._coverage = Coverage()
         self._hour = 0  # of data time, the last in which was looked for who can be forgotten
         self._forgotten = 0
 
@@ -112,6 +116,20 @@ class StoreEngine:
         An anchor fades while devices stand before it and it hears nothing of anybody.
         """
         return self._decoder.anchor_weights
+
+    @property
+    def anchors_down(self) -> NDArray[np.bool_]:
+        """Which anchors are down by what was said last (`heartbeat`), shape (anchors,); decoded or not yet."""
+        down = self._decoder.down
+        for anchor, said in self._heartbeats.last().items():
+            down[anchor] = said
+        return down
+
+    @property
+    def anchors_deaf(self) -> NDArray[np.bool_]:
+        """Which anchors the signals alone say do not work, shape (anchors,): their silence counts nothing."""
+        deaf: NDArray[np.bool_] = (self._decoder.anchor_weights == 0) & ~self._decoder.down
+        return deaf
 
     @property
     def decided_through(self) -> int:
@@ -138,6 +156,79 @@ class StoreEngine:
         signals late.
         """
         self._reorder.expect(source)
+
+    def adopt(self, model: Model) -> None:
+        """Decode with another model of the same plan from here on.
+
+        Visits that were returned stay as they are; open visits and undecided paths go on with the scores they have.
+        Signals that are held back are decoded with the new model: it holds from its place between the pushes.
+
+        Raises
+        ------
+        ModelError
+            If the model was made for another plan or for other spots; the engine then goes on as before.
+        """
+        check_fits(model, self.plan)
+        if not np.array_equal(model.spot_zone, self.model.spot_zone):
+            raise ModelError(
+                f"The model knows other spots than store {self.plan.id!r} is decoded with.", hint="Calibrate again."
+            )
+        self._decoder.adopt(tables(model, self.settings))
+        self.model = model
+
+    def source_down(self, source: int, *, drained: bool) -> None:
+        """Hear that a source has gone offline.
+
+        Who stopped with nothing left to send (`drained`) is not waited for any more. Who just vanished is: its line
+        may be cut, and then its outbox holds what it has heard since; it is waited for as long as for any source that
+        falls silent, and no longer.
+        """
+        if drained:
+            self._reorder.stop(source)
+
+    def source_up(self, source: int) -> None:
+        """Hear that a source is there again: it is waited for as any other."""
+        self._reorder.start(source)
+
+    def heartbeat(self, anchors: NDArray[np.int64], alive: bool, at: int | None = None) -> None:
+        """Hear that anchors have died or live.
+
+        The silence of an anchor that is down counts nothing, whoever stands before it. One that lives and is deaf all
+        the same still fades by what it misses.
+
+        Parameters
+        ----------
+        anchors : int64, shape (k,)
+            Indices into the plan.
+        alive : bool
+        at : int, optional
+            From when on, ns of data time, so that signals from before are decoded as if nothing had been said;
+            without it, or if it was decoded already, at once. What was said of these anchors for later is taken back.
+
+        Raises
+        ------
+        InputError
+            If an index is out of range.
+        """
+        if len(anchors) and not 0 <= int(anchors.min()) <= int(anchors.max()) < len(self.plan.anchors):
+            raise InputError(f"There are {len(self.plan.anchors)} anchors to tell of.", where=self.plan.id)
+        for anchor in anchors.tolist():
+            self._heartbeats.tell(LONG_AGO if at is None else at // NS_PER_US, anchor, down=not alive)
+
+    def coverage(self) -> list[CoveredHour]:
+        """Return which share of the anchors worked, by hours of data time, of hours that are not forgotten."""
+        return self._coverage.told()
+
+    def forget_coverage(self) -> None:
+        """Let go of hours that are over and written down."""
+        self._coverage.forget()
+
+    def succeed(self, other: "StoreEngine") -> None:
+        """Go on with what an engine of an earlier plan knows of anchors that this plan has too; before any push."""
+        down = [other.plan.anchors[place].id for place in np.flatnonzero(other.anchors_down).tolist()]
+        known = [self.plan.anchor_index[anchor] for anchor in down if anchor in self.plan.anchor_index]
+        self.heartbeat(np.array(known, np.int64), alive=False)
+        self._coverage = other._coverage
 
     def push(self, signals: SignalArray, source: int = 0, arrived_at: int | None = None) -> VisitArray:
         """Take signals in order of arrival and return the visits that became final, in a fixed order.
@@ -248,6 +339,10 @@ class StoreEngine:
                 decoded=self._decoded,
                 late=reorder.late,
                 repeated=reorder.repeated,
+                stopped=sorted(reorder.stopped),
+                heartbeats=self._heartbeats.waiting,
+                covered_us=self._coverage.until_us,
+                hours=[(hour, *sums) for hour, sums in sorted(self._coverage.hours.items())],
             )
         )
 
@@ -292,6 +387,7 @@ class StoreEngine:
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))
         reorder.newest = dict(state.newest)
         reorder.expected = set(state.expected)
+        reorder.stopped = set(state.stopped)
         reorder.hold_until_us = state.hold_until_us
         reorder.arrived_us = state.arrived_us
         reorder.heard_us = state.heard_us
@@ -305,6 +401,11 @@ class StoreEngine:
         engine._hour = state.hour
         engine._forgotten = state.forgotten
         engine._decoded = state.decoded
+        engine._heartbeats = Heartbeats(state.heartbeats)
+        engine._coverage.until_us = state.covered_us
+        engine._coverage.hours = {
+            hour: (covered, worked, possible) for hour, covered, worked, possible in state.hours
+        }
         return engine
 
     def _check(self, signals: SignalArray) -> None:
@@ -331,12 +432,35 @@ class StoreEngine:
 
     def _decode(self, *, sweep: bool = False) -> list[NDArray[Any]]:
         """Decode what lies before the watermark and close who fell silent before it; return the stays."""
-        stays = [self._decoder.decode(signals) for signals in self._reorder.releases()]
+        stays: list[NDArray[Any]] = []
+        for signals in self._reorder.releases():
+            rest = signals
+            while len(rest) and (at_us := self._heartbeats.due_us(int(rest["ts"][-1]) + 1)) is not None:
+                before = int(np.searchsorted(rest["ts"], at_us))
+                stays.append(self._decoder.decode(rest[:before]))
+                rest = rest[before:]
+                self._let_happen(at_us)
+            stays.append(self._decoder.decode(rest))
         self._frontier_us = max(self._frontier_us, self._reorder.watermark_us)
+        while (at_us := self._heartbeats.due_us(self._frontier_us)) is not None:
+            self._let_happen(min(at_us, self._frontier_us))
+        self._cover(self._frontier_us)
         if sweep or self._frontier_us - self._swept_us >= _SWEEP_US:
             self._swept_us = self._frontier_us
             stays.append(self._decoder.close_silent(self._frontier_us))
         return stays
+
+    def _let_happen(self, at_us: int) -> None:
+        """Let the next thing that was said of an anchor hold, all before it being decoded."""
+        self._cover(at_us)
+        anchor, down = self._heartbeats.take()
+        self._decoder.set_down(np.array([anchor], np.int64), down=down)
+
+    def _cover(self, until_us: int) -> None:
+        """Count the anchors that work, up to a time that has been decoded."""
+        if until_us > LONG_AGO:
+            working = int(np.count_nonzero(self._decoder.anchor_weights))
+            self._coverage.cover(until_us, working, len(self.plan.anchors))
 
     def _forget(self) -> None:
         """Give the indices of devices free that were silent for so long that they would come back as new ones.

@@ -30,6 +30,7 @@ class Reorder:
         self._held_most = settings.held_signals
         self.newest: dict[int, int] = {}
         self.expected: set[int] = set()
+        self.stopped: set[int] = set()
         self.hold_until_us = LONG_AGO
         self.watermark_us = LONG_AGO
         self.newest_us = LONG_AGO
@@ -53,19 +54,30 @@ class Reorder:
         """Signals that wait."""
         return len(self._held)
 
+    def stop(self, source: int) -> None:
+        """Wait no longer for a source that has ended with nothing left to send; until it speaks or starts again."""
+        self.expected.discard(source)
+        self.stopped.add(source)
+
+    def start(self, source: int) -> None:
+        """Take back `stop`: the source is waited for again, as long since it last spoke as any other."""
+        self.stopped.discard(source)
+
     def push(self, signals: NDArray[Any], source: int, arrived_us: int | None = None) -> None:
         """Take signals (SIGNAL, ns) of one source in order of arrival, at a time of arrival where that is known."""
         if not len(signals):
             return
         rows = rows_of(signals)
         self.expected.discard(source)
-        awaited = [newest for name, newest in self.newest.items() if name != source]
+        self.stopped.discard(source)
+        awaited = [newest for name, newest in self.newest.items() if name != source and name not in self.stopped]
         patience_us = self._patience_us
         if arrived_us is not None:
             self._hear(source, arrived_us)
             patient = {name for name, at in self.spoke.items() if self.heard_us - at <= patience_us}
             if self.held > self._held_most:
                 patient.clear()
+            patient -= self.stopped
             awaited = [newest for name, newest in self.newest.items() if name != source and name in patient]
             patience_us = EVER
             hold_until_us = EVER if self.expected & patient else LONG_AGO

@@ -54,8 +54,8 @@ class Settings:
     stay_mean_s: float = 3_000.0
     """Sets how sticky the path is: leaving costs ln(zones / (dt / stay_mean)). Longer than real stays,
     because the readings of a stay are not independent (a body stays where it shades). Simulated stores gave the same
-    visits at 1,000, 3,000 and 10,000 s; at 3,000 a device that stands still switches less than once an hour, at 10,000
-    weak devices stay too long in a wrong zone to be learnt."""
+    visits at 1,000, 3,000 and 10,000 s; at 3,000 a device that stands still switches less than once an hour, at
+    10,000 weak devices stay too long in a wrong zone to be learnt."""
 
     evidence_weight: float = 0.6
     """Weight of hearing or not hearing an anchor: the detections of one advert at several anchors share

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import SnapshotError
 
-VERSION: Final = 4
+VERSION: Final = 5
 _MAGIC: Final = b"SJNSNAP"
 _SUM_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_MAGIC) + 1 + _SUM_BYTES
@@ -33,6 +33,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     pending: bytes
     newest: list[tuple[int, int]]
     expected: list[int]
+    stopped: list[int]
     hold_until_us: int
     arrived_us: int
     heard_us: int
@@ -46,6 +47,9 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     decoded: int
     late: int
     repeated: int
+    heartbeats: list[tuple[int, int, int]]
+    covered_us: int | None
+    hours: list[tuple[int, int, int, int]]
 
 
 def pack(state: State) -> bytes:

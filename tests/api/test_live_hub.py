@@ -9,7 +9,7 @@ import pytest
 
 from api import live
 from api.live import Beat, LiveHub, Watcher
-from api.store_models import LiveStateOut, ZonePeopleOut
+from api.store_models import CoverageNowOut, LiveStateOut, ZonePeopleOut
 from core.errors import UnavailableError
 from storage.live import LiveEvent
 
@@ -43,6 +43,7 @@ class Ingest:
         return LiveStateOut(
             store=store, as_of_us=1, server_at_us=2, sampled_signal_at_us=[],
             occupancy=[ZonePeopleOut(zone="shoes", people=self.people)], total=self.people, newest_visits=[],
+            coverage=CoverageNowOut(anchor_count=2, working_count=2, faults=[]),
         )  # fmt: skip
 
     def tell(self, *samples: int, store: str = "a", visits: int = 0) -> None:

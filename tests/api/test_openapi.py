@@ -17,7 +17,8 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
     found = schema()
     assert set(found["paths"]) == {
         "/v1/stores", "/v1/stores/{store}", "/v1/stores/{store}/zones", "/v1/stores/{store}/occupancy",
-        "/v1/stores/{store}/visits", "/v1/stores/{store}/live", "/v1/profiles", "/v1/profiles/{profile}",
+        "/v1/stores/{store}/visits", "/v1/stores/{store}/coverage", "/v1/stores/{store}/live",
+        "/v1/profiles", "/v1/profiles/{profile}",
         "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
     }  # fmt: skip
     for path, methods in found["paths"].items():
@@ -43,9 +44,9 @@ def test_numbers_name_their_unit() -> None:
         for field, kind in described.get("properties", {}).items():
             numeric = kind.get("type") in {"number", "integer"}
             unit = re.search(
-                r"_(s|m|us|count|now)$|people$|^signals|^(total|status|version|revision|plan_version)$", field
+                r"_(s|m|us|count|now)$|people$|^signals|^(total|status|revision|(plan_|model_)?version)$", field
             )
-            assert not numeric or unit or field == "confidence", f"{name}.{field}"
+            assert not numeric or unit or field in {"confidence", "share"}, f"{name}.{field}"
 
 
 def test_the_main_answers_carry_an_example() -> None:

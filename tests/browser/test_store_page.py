@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from storage.coverage import save_faults
+from storage.instants import to_ns
 from tests.api.seeding import add_visit, announce, database_now, device, fill, set_people
 from tests.api.serving import PATIENCE_S, Served
 from tests.browser.looking import LOOKS, fits, no_violations, open_page, screenshot
@@ -166,6 +168,36 @@ def test_nothing_that_a_plan_says_becomes_markup(store: SeededStore, site: str, 
     assert "unsafe" not in policy
     assert " style=" not in answer.text()
     assert " onclick" not in answer.text()
+
+
+def test_anchors_that_do_not_work_are_named_without_a_reload(store: SeededStore, site: str, browser: Browser) -> None:
+    for look in ("light", "dark", "phone"):
+        fill(store.connection, store.plan, store.store_no, now=database_now(store.connection))
+        since = to_ns(store.now - timedelta(minutes=12))
+        save_faults(store.connection, store.store_no, {"a4": "down"}, since)
+        page = open_page(browser, look)
+        page.goto(f"{site}/stores/marktplatz")
+        page.evaluate("window.neverReloaded = true")
+        anchors = page.locator("#anchors")
+        expect(anchors).to_contain_text("Anchors 3 of 4 working")
+        by_server = page.locator("#anchor-faults li").inner_text()
+        assert re.fullmatch(r"a4 Shoe wall, down since \d\d:\d\d:\d\d", by_server)
+        expect(page.locator("#live-word")).to_have_text("Live")
+        assert page.locator("#anchor-faults li").inner_text() == by_server, "the script writes as the server does"
+        save_faults(store.connection, store.store_no, {"a4": "down", "a2": "deaf"}, to_ns(store.now))
+        announce(store.connection, "marktplatz", at=store.now)
+        expect(page.locator("#anchor-faults li")).to_have_count(2, timeout=2_000)
+        expect(anchors).to_contain_text(re.compile(r"2 of 4 working\s+a2 Women, hears nothing since"))
+        fits(page)
+        no_violations(page)
+        screenshot(page, f"store-anchors-{look}")
+        save_faults(store.connection, store.store_no, {}, None)
+        announce(store.connection, "marktplatz", at=store.now)
+        expect(anchors).to_contain_text("4 of 4 working", timeout=2_000)
+        expect(page.locator("#anchor-faults")).to_be_hidden()
+        assert page.evaluate("window.neverReloaded")
+        page.context.close()
+        store.connection.execute("delete from zone_visit")
 
 
 def test_it_looks_right(store: SeededStore, site: str, browser: Browser) -> None:

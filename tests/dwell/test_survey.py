@@ -117,9 +117,9 @@ def test_only_what_lies_within_is_labelled_and_the_fitting_spot_is_taken() -> No
                         "timezone": "UTC",
                         "zones": [{"id": "hall"}, {"id": "till"}],
                         "anchors": [
-                            {"id": "a", "zone": "hall", "x": 0, "y": 0},
-                            {"id": "b", "zone": "hall", "x": 30, "y": 0},
-                            {"id": "c", "zone": "till", "x": 60, "y": 0},
+                            {"id": "a", "zone": "hall"},
+                            {"id": "b", "zone": "hall"},
+                            {"id": "c", "zone": "till"},
                         ],
                     }
                 ]

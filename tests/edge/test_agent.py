@@ -98,7 +98,7 @@ def test_what_is_heard_is_logged_once_and_the_outbox_empties(
     assert setup.signals == 5 * 4096 + 17 == logged_signals(ingest)
     assert ingest.repeated == 0
     assert ingest.sequences(setup.agent.boot) == [one.sequence for one in setup.accepted]
-    ingest.await_(lambda it: it.statuses[-1]["state"] == "offline")
+    ingest.await_(lambda it: it.statuses[-1]["state"] == "stopped")
     assert ingest.statuses[0]["state"] == "online"
     assert ingest.statuses[-1]["backlog"] == 0
     assert ingest.statuses[0]["anchors"] == ["a01", "a02"]
@@ -240,3 +240,28 @@ def test_a_full_outbox_tells_the_database_what_is_missing(
     assert first.accepted[0].first_ns // 1000 * 1000 in [gap.from_ns for gap in gaps] or len(gaps) == 1
     assert logged_signals(ingest) + dropped == first.signals
     ingest.close()
+
+
+def test_anchors_with_a_heartbeat_are_told_with_their_last_sign_of_life(topics: Topics, tmp_path: Path) -> None:
+    now_ns = [1_795_341_600 * NS_PER_S]
+    clock = Clock(now_ns=lambda: now_ns[0])
+
+    def agent(name: str, heartbeat_s: float | None) -> Agent:
+        settings = AgentSettings(
+            store=topics.store,
+            edge=topics.edge,
+            anchors=("a01", "a02"),
+            broker=Broker.from_url("mqtt://127.0.0.1:1"),
+            keys=tmp_path / "keys",
+            outbox=tmp_path / f"{name}.sqlite3",
+            heartbeat_s=heartbeat_s,
+        )
+        return Agent(settings, ReadingQueue(), clock=clock)
+
+    assert "alive" not in json.loads(agent("old", None).status("online"))
+    with_heartbeat = agent("new", 10.0)
+    began_us = now_ns[0] // 1000
+    now_ns[0] += 25 * NS_PER_S
+    with_heartbeat.alive(["a02", "of another edge"])
+    said = json.loads(with_heartbeat.status("online"))
+    assert said["alive"] == {"v": 1, "every_s": 10.0, "at_us": {"a01": began_us, "a02": began_us + 25_000_000}}

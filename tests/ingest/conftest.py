@@ -21,7 +21,14 @@ from storage.stores import adopt_plans, save_plan
 from tests.ingest import world
 from tests.ingest.edge_double import EdgeDouble
 
-QUICK = Settings(derive_s=0.05, status_s=0.2, retry_first_s=0.05, retry_most_s=0.5, session_expiry_s=120)
+QUICK = Settings(
+    derive_s=0.05,
+    status_s=0.2,
+    retry_first_s=0.05,
+    retry_most_s=0.5,
+    session_expiry_s=120,
+    calibrate_every_s=None,
+)
 
 
 def client_id(database_url: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
@@ -54,10 +55,9 @@ class EdgeDouble:
         """Publish without the outbox."""
         self._client.publish(self.topic(kind), payload, qos=1, retain=retain)
 
-    def hello(self, state: str = "online") -> None:
-        self.publish(
-            "status", json.dumps({"state": state, "boot": "00" * 16, "at_us": 1, "extra": 1}).encode(), retain=True
-        )
+    def hello(self, state: str = "online", **more: Any) -> None:
+        said = {"state": state, "boot": "00" * 16, "at_us": 1, "extra": 1} | more
+        self.publish("status", json.dumps(said).encode(), retain=True)
 
     @property
     def waiting(self) -> int:

@@ -71,5 +71,6 @@ if __name__ == "__main__":
             derive_s=0.05,
             status_s=0.2,
             snapshot_s=0.3,
+            calibrate_every_s=None,
         ),
     )

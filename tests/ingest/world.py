@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 
 from core.dwell.engine import StoreEngine
+from core.dwell.model import load as load_model
+from core.dwell.model import prior_model
 from core.floorplan import FloorPlan, StorePlan, load
 from core.records import VisitArray
 from core.wire import Batch, decode, encode
 from ingest.feed import to_signals
 from storage.connect import Connection
+from storage.edge_status import EdgeChange, edge_changes
+from storage.models import AdoptedModel, adopted_models
 from storage.signal_log import read
-from storage.stores import adopted_plans, edges_heard
+from storage.stores import EdgeNumber, adopted_plans, edges_heard
 from storage.visits import visit_ids
 
 S = 1_000_000_000
@@ -107,17 +111,38 @@ def cold_replay(connection: Connection, store_no: int) -> set[tuple[Any, ...]]:
     assert len(plans) == 1, "these tests do not change the plan"
     plan = plans[0].plan
     engine = StoreEngine(plan)
-    edges = edges_heard(connection, store_no, after=0)
+    events: list[AdoptedModel | EdgeNumber | EdgeChange] = [
+        *edges_heard(connection, store_no, after=0),
+        *adopted_models(connection, store_no, after=0),
+        *edge_changes(connection, store_no, after=0),
+    ]
+    events.sort(key=lambda event: event.log_no)
     found: set[tuple[Any, ...]] = set()
     for row in read(connection, store_no, after=0, most=1_000_000):
-        while edges and edges[0].log_no < row.log_no:
-            engine.expect(edges.pop(0).edge_no)
+        while events and events[0].log_no < row.log_no:
+            event = events.pop(0)
+            if isinstance(event, AdoptedModel):
+                engine.adopt(prior_model(plan) if event.model is None else load_model(event.model, plan))
+            elif isinstance(event, EdgeChange):
+                _hear(engine, event)
+            else:
+                engine.expect(event.edge_no)
         if row.batch:
             visits = engine.push(
                 to_signals(decode(row.batch), plan, engine), source=row.edge_no, arrived_at=row.received_at
             )
             found |= _rows(plan, visits, engine)
     return found
+
+
+def _hear(engine: StoreEngine, change: EdgeChange) -> None:
+    if change.state == "online":
+        engine.source_up(change.edge_no)
+    else:
+        engine.source_down(change.edge_no, drained=change.drained)
+    for anchors, alive in ((change.anchors_down, False), (change.anchors_up, True)):
+        index = [engine.plan.anchor_index[anchor] for anchor in anchors]
+        engine.heartbeat(np.array(index, np.int64), alive, change.at)
 
 
 def _rows(plan: StorePlan, visits: VisitArray, engine: StoreEngine) -> set[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.dwell.sample import Sample
 from core.errors import RecordingError
 from core.floorplan import FloorPlan, load
 from core.limits import PAST_BOUND_NS, RSSI_MAX_DBM, RSSI_MIN_DBM
@@ -23,7 +24,6 @@ from simulators.recordings_rows import Recording
 from simulators.recordings_signals import StoreRows
 from simulators.recordings_times import FOLLOWERS
 from simulators.replay_lanes import run
-from simulators.replay_sample import Sample
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.dwell.sample import Sample
 from core.records import SIGNAL, SignalArray
-from simulators.replay_sample import Sample
 
 
 def recording(devices: int, count: int, seed: int) -> SignalArray:
