@@ -5,6 +5,8 @@ from typing import Final, NamedTuple
 HOUR_US: Final = 3_600_000_000
 GAP_MOST_US: Final = 7 * 24 * HOUR_US
 """Of a longer pause only the last week is told: nobody looks for coverage in a store that was closed for a season."""
+HOURS_MOST: Final = 7 * 24 + 1
+"""Hours that are kept until somebody has written them down: a week and the running one; then the oldest go."""
 
 
 class CoveredHour(NamedTuple):
@@ -35,6 +37,8 @@ class Coverage:
             covered, worked, possible = self.hours.get(hour, (0, 0, 0))
             self.hours[hour] = (covered + passed_us, worked + working * passed_us, possible + anchors * passed_us)
             begin_us += passed_us
+        while len(self.hours) > HOURS_MOST:
+            del self.hours[min(self.hours)]
 
     def told(self) -> list[CoveredHour]:
         """Return the hours that are kept, in their order."""

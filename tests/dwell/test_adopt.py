@@ -123,7 +123,7 @@ def test_a_deaf_anchor_stays_faded_under_the_new_model(learnt: Model) -> None:
     missed = fresh._decoder.tables.missed.astype(np.int64)
     sixteenths = np.rint(weights * 16).astype(np.int64)
     expected = np.array([sum(missed[a, lane] * sixteenths[a] // 16 for a in range(6)) for lane in range(6)])
-    assert silence_of(made)[:6].tolist() == expected.tolist()
+    assert silence_of(made)[:6].tolist() == (expected - expected.max()).tolist()  # the quietest spot stands at 0
     assert (silence_of(made)[:6] != silence_of(fresh)[:6]).any()
 
 
