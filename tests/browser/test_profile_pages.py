@@ -77,7 +77,7 @@ def test_the_page_follows_the_customer_without_a_reload(
     )  # fmt: skip
     announce(store.connection, "marktplatz", at=at, visits=1)
     expect(page.locator(".figures dd").first).to_have_text("Checkout", timeout=4_000)
-    assert stage(page, "complete") == "under_way"
+    expect(page.locator('[data-stage="complete"]').first).to_have_attribute("data-state", "under_way")
     assert page.evaluate("window.neverReloaded")
 
 
