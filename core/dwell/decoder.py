@@ -83,45 +83,56 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
 
     It fills whole cache lines: 320 bytes for up to 16 spots, 3.1 kB for 256.
     """
+    blocks = lanes // LANES_STEP
     fields = np.dtype(
         [
+            # what every signal touches
             ("step_at", "<i8"),  # µs, first signal of the advertisement
             ("last_at", "<i8"),  # µs, last signal
-            ("left_at", "<i8"),  # µs, last signal before the advertisement
-            ("arrived_at", "<i8"),
-            ("check_at", "<i8"),  # when to look next for a stretch that is ambiguous for too long
-            ("visit_start", "<i8"),  # µs, first signal of the zone visit that the decided path is in
-            ("visit_late", "<i8"),  # µs, latest time of its entry
-            ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
-            ("gap_mean", "<i4"),  # µs between advertisements
-            ("timeout", "<i4"),  # µs of silence that mean departure
             ("heard", "<i4"),  # signals of the store visit
-            ("sure", "<i4"),  # certainty summed before the advertisement, 64ths of a signal
             ("step_signals", "<i4"),
             ("best", "<i4"),  # lane in the lead at the last advertisement
-            ("origin", "<i4"),  # its node, on which the lanes hang that were reset then
-            ("root", "<i4"),  # node that all paths hang on
-            ("nodes", "<i4"),
-            ("resets", "<i4"),  # lanes that were reset at the last advertisement
             ("offset_sum", "<i4"),  # eighths of a dB
             ("offset_count", "<i4"),
-            ("offset_due", "<i4"),  # count at which the offset is set anew
-            ("visit_near", "<i4"),  # as near, mark and sure of a node, of the zone visit
-            ("visit_mark", "<i4"),
-            ("visit_sure", "<i4"),
             ("offset_db", "<i2"),  # how much louder this device is than the model expects
-            ("gap_steps", "i1"),
             ("open", "i1"),  # 1 while a store visit runs
-            ("forced", "i1"),  # 1 while the bound decides
-            ("blind", "i1"),  # 1 if the anchor before which it stands is thought to be down
             ("firm", "i1"),  # 1 if the lead of `best` is enough to learn from
             ("inside", "i1"),  # 1 since an app said that it entered
             ("exited", "i1"),  # 1 since an app said that it left
-            ("reserved", "i1", (7,)),
+            ("forced", "i1"),  # 1 while the bound decides
+            ("blind", "i1"),  # 1 if the anchor before which it stands is thought to be down
+            ("gap_steps", "i1"),
+            ("reserved", "i1", (3,)),
+            ("timeout", "<i4"),  # µs of silence that mean departure
+            ("gap_mean", "<i4"),  # µs between advertisements
+            ("aligned_a", "i1", (8,)),
             ("score", "<i2", (lanes,)),  # quanta
+            # what every advertisement touches
+            ("left_at", "<i8"),  # µs, last signal before the advertisement
+            ("arrived_at", "<i8"),
+            ("check_at", "<i8"),  # when to look next for a stretch that is ambiguous for too long
+            ("sure", "<i4"),  # certainty summed before the advertisement, 64ths of a signal
+            ("offset_due", "<i4"),  # count at which the offset is set anew
+            ("reset", "<u2", (blocks,)),  # bits: the lane came from the best one at the last advertisement
+            ("hung", "<u2", (blocks,)),  # bits: its node is the origin
+            ("owned", "<u2", (blocks,)),  # bits: its node is that of its running stay, else of the stay before
+            ("unused_bits", "<u2", (blocks,)),
+            ("origin", "<i4"),  # node of the lane from which others came last
+            ("origin_lane", "<i4"),  # that lane, -1: look for its node anew
+            ("root", "<i4"),  # node that all paths hang on
+            ("nodes", "<i4"),
+            # what zone visits touch
+            ("visit_start", "<i8"),  # µs, first signal of the zone visit that the decided path is in
+            ("visit_late", "<i8"),  # µs, latest time of its entry
+            ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
+            ("visit_near", "<i4"),  # as near, mark and sure of a node, of the zone visit
+            ("visit_mark", "<i4"),
+            ("visit_sure", "<i4"),
+            ("aligned_b", "i1", (4,)),
+            # lanes
             ("near", "<i4", (lanes,)),  # ms after `arrived_at` since which entering it has been possible
-            ("node", "<i4", (lanes,)),  # that of the lane's running stay, if it was not reset
-            ("reset", "<u2", (lanes // LANES_STEP,)),  # bits: the lane came from the origin at the last advertisement
+            ("node", "<i4", (lanes,)),
+            ("stay", "<i8", (lanes, 4)),  # of its running stay, see decoder_kernels
         ],
     )
     spare = -fields.itemsize % LINE_BYTES

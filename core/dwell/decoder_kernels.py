@@ -1,8 +1,8 @@
 """Streaming sticky Viterbi, the kernels. docs/dwell-engine.md tells the method; words are used as there.
 
 Per device one record: a few scalars and, per spot, a lane (score, whether it was reset in the last step, since when
-entering it has been possible, the node of its running stay). Stays that are not decided yet live in an arena of
-nodes. All scores are whole quanta in 16 bits, all times whole microseconds.
+entering it has been possible, its running stay, the node of its past). Stays from which other lanes have come live in
+an arena of nodes until they are decided. All scores are whole quanta in 16 bits, all times whole microseconds.
 
 Constants stand in this file: with `cache=True` one imported from another module would stay stale after a change.
 """
@@ -33,6 +33,13 @@ FULL = 16
 TICK_SHIFT = 20
 
 AHEAD = 6  # signals between asking for a device's record and using it
+MANY_BYTES = 1 << 20  # of records, which then do not lie in the second-level cache; with less, asking costs more
+# columns of `stay`, what a lane knows of its running stay
+START = 0
+LEFT = 1  # last signal before it
+LATE = 2  # latest time that entry may have been
+TALLY = 3  # before it: signals << 32 | certainty
+LOW_32 = (1 << 32) - 1
 NOTHING = -1  # lane of the node before the first stay; parent of that node
 LOWEST = -(1 << 15)  # of 16 bits
 ALL = (1 << 16) - 1  # sixteen lanes as bits
@@ -97,8 +104,9 @@ def decode(
     enter = rule["app_enter"]
     top_row = level.shape[1] - 3  # the last two rows are those of app events
     room = rule["undecided_stays"] + 8  # rows that one step can write: all undecided stays, the last, the store visit
+    ahead = signals.size - AHEAD if state.nbytes > MANY_BYTES else 0
     for index in range(cursor[NEXT], signals.size):
-        if index + AHEAD < signals.size:
+        if index < ahead:
             prefetch_row(state, signals[index + AHEAD]["device"])
         signal = signals[index]
         place = signal["device"]
@@ -133,18 +141,29 @@ def decode(
                 device["firm"] = lead >> LEAD_SHIFT >= FIRM_LEAD
                 cost = penalty[min(gap >> GAP_SHIFT, last_bin)]
                 bar = np.int64(score[best]) - cost  # who lies below does better by coming from the best spot now
-                changed = device["node"][best] != device["origin"]
-                running = 0  # lanes that are not reset, as bits
+                fresh = 0  # lanes that are reset and do not hang on the leader's node yet, as bits
+                reset = 0
+                running = 0
                 for at in range(0, score.size, WIDTH):
+                    block = at // WIDTH
                     low = below(score, at, bar)
-                    changed |= low != device["reset"][at // WIDTH]
-                    running |= low ^ ALL
+                    survived = np.int64(device["reset"][block]) & ~low
+                    while survived != 0:
+                        _begin_stay(device, at + lowest(survived), sure)
+                        survived &= survived - 1
+                    fresh |= low & ~np.int64(device["hung"][block])
+                    reset |= low
+                    running = max(running, (low ^ ALL) & ((low ^ ALL) - 1))
+                    device["reset"][block] = low
+                changed = fresh != 0 or (reset != 0 and best != device["origin_lane"])
                 if changed:
-                    _branch(device, nodes, free, cursor, best, bar, sure)
-                if running & (running - 1) != 0 or score.size > WIDTH:
+                    _branch(device, nodes, free, cursor, best)
+                if running != 0 or score.size > WIDTH:  # not only the leader
                     _doubt(device, nodes, best, bar, doubt, now)
                 if changed:
-                    _settle(place, device, nodes, free, zone_of, out, cursor)
+                    root = device["root"]
+                    if nodes[root]["lanes"] == 0 and nodes[root]["children"] == 1:
+                        _settle(place, device, nodes, free, zone_of, out, cursor)
                 # Viterbi's step: who lies below the bar comes from the best spot; then silence speaks for every spot
                 heard_ms = (device["last_at"] - device["arrived_at"]) // US_PER_MS
                 for at in range(0, score.size, WIDTH):
@@ -175,10 +194,10 @@ def decode(
         else:
             row = min(max(rssi_dbm - device["offset_db"] - rssi_floor, 0), top_row)
             watch[HEARD, anchor] = 1
-            if device["firm"]:
-                away = OFFSET_UNITS * rssi_dbm - expected[anchor, device["best"]]
-                device["offset_sum"] += min(max(away, -OFFSET_MOST), OFFSET_MOST)
-                device["offset_count"] += 1
+            firm = device["firm"]  # as a factor: a branch on it would be guessed wrongly once in six
+            away = OFFSET_UNITS * rssi_dbm - expected[anchor, device["best"]]
+            device["offset_sum"] += firm * min(max(away, -OFFSET_MOST), OFFSET_MOST)
+            device["offset_count"] += firm
         device["exited"] = 0
         for at in range(0, score.size, WIDTH):
             hear(score, at, level, anchor, row)
@@ -206,74 +225,79 @@ def _leader(device: Any, zone_of: Any) -> Any:
     return best, top - second
 
 
+@njit(inline="always")
+def _begin_stay(device: Any, lane: Any, sure: Any) -> None:
+    """Note what is known of the stay that a lane, reset in the last step, began there and goes on with."""
+    stay = device["stay"]
+    stay[lane, START] = device["step_at"]
+    stay[lane, LEFT] = device["left_at"]
+    stay[lane, LATE] = device["step_at"]
+    stay[lane, TALLY] = np.int64(device["heard"] - device["step_signals"]) << 32 | np.int64(sure)
+
+
 @njit(cache=True, nogil=True)
-def _branch(device: Any, nodes: Any, free: Any, cursor: Any, best: int, bar: int, sure: int) -> None:
-    """Keep the tree of pasts while lanes are reset or survive their first step.
-
-    A lane that was reset in the last step and survives gets a node of its own, below the one it came from (`origin`);
-    lanes that are reset hang on the node of the best lane, which is the new origin, without one of their own.
-    """
-    score = device["score"]
-    reset = device["reset"]
+def _branch(device: Any, nodes: Any, free: Any, cursor: Any, best: int) -> None:
+    """Hang every lane that is reset on the node of the best lane's running stay, the `origin`."""
     node = device["node"]
-    mark = device["heard"] - device["step_signals"]
-    origin = device["origin"]
-    for at in range(0, score.size, WIDTH):
-        survived = np.int64(reset[at // WIDTH]) & ~below(score, at, bar)
-        while survived != 0:
-            lane = at + lowest(survived)
-            node[lane] = _own(device, nodes, free, cursor, lane, mark, sure)
-            survived &= survived - 1
-    # take hold of the new origin before anything is let go
-    own = node[best]
-    nodes[own]["lanes"] += device["resets"]
-    nodes[origin]["lanes"] -= device["resets"]
-    device["origin"] = own
-    _let_go(device, nodes, free, cursor, origin)
-    for at in range(0, score.size, WIDTH):
-        low = below(score, at, bar)
-        fallen = low & ~np.int64(reset[at // WIDTH])
-        reset[at // WIDTH] = low
-        while fallen != 0:
-            device["resets"] += 1
+    if best != device["origin_lane"]:
+        _own(device, nodes, free, cursor, best)
+        own = node[best]
+        device["origin"] = own
+        device["origin_lane"] = best
+        for block in range(device["hung"].size):
+            bits = 0
+            for lane in range(WIDTH):
+                bits |= (node[WIDTH * block + lane] == own) << lane
+            device["hung"][block] = bits
+    own = device["origin"]
+    for block in range(device["hung"].size):
+        fresh = np.int64(device["reset"][block]) & ~np.int64(device["hung"][block])
+        device["hung"][block] |= fresh
+        device["owned"][block] &= ~fresh
+        while fresh != 0:
+            lane = WIDTH * block + lowest(fresh)
             nodes[own]["lanes"] += 1
-            _leave(device, nodes, free, cursor, node[at + lowest(fallen)])
-            fallen &= fallen - 1
+            _leave(device, nodes, free, cursor, node[lane])
+            node[lane] = own
+            fresh &= fresh - 1
 
 
 @njit(inline="always")
-def _is_reset(device: Any, lane: Any) -> Any:
-    """Whether a lane came from the origin in the last step."""
-    return (device["reset"][lane // WIDTH] >> (lane % WIDTH)) & 1 != 0
+def _has(bits: Any, lane: Any) -> Any:
+    """Whether the bit of a lane is set."""
+    return (bits[lane // WIDTH] >> (lane % WIDTH)) & 1 != 0
 
 
-@njit(inline="always")
-def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: Any, mark: Any, sure: Any) -> Any:
-    """Give the stay that a lane began in the last step a node below the origin; return it."""
+@njit(cache=True, nogil=True)
+def _own(device: Any, nodes: Any, free: Any, cursor: Any, lane: int) -> None:
+    """Let the running stay of a lane have a node of its own, if it has none yet: other lanes will come from it."""
+    if _has(device["owned"], lane):
+        return
     cursor[FREE] -= 1
     own = free[cursor[FREE]]
-    origin = device["origin"]
+    past = device["node"][lane]
+    stay = device["stay"]
     row = nodes[own]
     row["lane"] = lane
-    row["parent"] = origin
+    row["parent"] = past
     row["lanes"] = 1
     row["children"] = 0
-    row["start"] = device["step_at"]
-    row["left"] = device["left_at"]
+    row["start"] = stay[lane, START]
+    row["left"] = stay[lane, LEFT]
     row["near"] = device["near"][lane]
-    row["late"] = device["step_at"]
-    row["mark"] = mark
-    row["sure"] = sure
-    nodes[origin]["lanes"] -= 1
-    nodes[origin]["children"] += 1
-    device["resets"] -= 1
+    row["late"] = stay[lane, LATE]
+    row["mark"] = stay[lane, TALLY] >> 32
+    row["sure"] = stay[lane, TALLY] & LOW_32
+    nodes[past]["lanes"] -= 1
+    nodes[past]["children"] += 1
+    device["node"][lane] = own
+    device["owned"][lane // WIDTH] |= 1 << (lane % WIDTH)
     device["nodes"] += 1
-    return own
 
 
 @njit(inline="always")
 def _leave(device: Any, nodes: Any, free: Any, cursor: Any, at: Any) -> None:
-    """Take a lane off its own node."""
+    """Take a lane off a node."""
     nodes[at]["lanes"] -= 1
     _let_go(device, nodes, free, cursor, at)
 
@@ -299,7 +323,9 @@ def _doubt(device: Any, nodes: Any, best: Any, bar: Any, doubt: Any, now: Any) -
         while unsure != 0:
             lane = at + lowest(unsure)
             if lane != best:
-                nodes[device["node"][lane]]["late"] = now
+                device["stay"][lane, LATE] = now
+                if _has(device["owned"], lane):
+                    nodes[device["node"][lane]]["late"] = now
             unsure &= unsure - 1
 
 
@@ -325,11 +351,15 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     device["before"] = before
     for lane in range(lanes):
         device["score"][lane] = silence[lane]
-        device["reset"][lane // WIDTH] = ALL
+        device["node"][lane] = root
         device["near"][lane] = -((before + US_PER_MS - 1) // US_PER_MS)
+    for block in range(device["reset"].size):
+        device["reset"][block] = ALL
+        device["hung"][block] = ALL
+        device["owned"][block] = 0
     device["root"] = root
     device["origin"] = root
-    device["resets"] = lanes
+    device["origin_lane"] = NOTHING
     device["nodes"] = 1
     device["best"] = 0
     device["open"] = 1
@@ -382,7 +412,7 @@ def _settle(place: int, device: Any, nodes: Any, free: Any, zone_of: Any, out: A
     """While every survivor hangs on one child of the root, the root's stay is decided: write it, go down."""
     root = device["root"]
     while nodes[root]["lanes"] == 0 and nodes[root]["children"] == 1:
-        child = device["origin"]
+        child = device["node"][device["best"]]
         while nodes[child]["parent"] != root:
             child = nodes[child]["parent"]
         if nodes[root]["lane"] == NOTHING:
@@ -446,22 +476,16 @@ def _close(
     zone_of = tables.zone_of
     best, lead = _leader(device, zone_of)
     device["best"] = best
-    mark = device["heard"] - device["step_signals"]
     sure = device["sure"]
     device["sure"] = (
         sure + tables.posterior[min(lead >> LEAD_SHIFT, tables.posterior.size - 1)] * (device["step_signals"])
     )
-    reset = device["reset"]
-    origin = device["origin"]
-    if _is_reset(device, best):
-        device["node"][best] = _own(device, nodes, free, cursor, best, mark, sure)
-        reset[best // WIDTH] ^= 1 << (best % WIDTH)
+    if _has(device["reset"], best):
+        _begin_stay(device, best, sure)
     # drop the other lanes: then the best path is the only one and settles
-    device["origin"] = device["node"][best]
-    nodes[origin]["lanes"] -= device["resets"]
-    _let_go(device, nodes, free, cursor, origin)
+    _own(device, nodes, free, cursor, best)
     for lane in range(device["score"].size):
-        if lane != best and not _is_reset(device, lane):
+        if lane != best:
             _leave(device, nodes, free, cursor, device["node"][lane])
     _settle(place, device, nodes, free, zone_of, out, cursor)
     after = GAP_BOUND * np.int64(device["gap_mean"])
@@ -506,11 +530,11 @@ def _first_end(device: Any, nodes: Any, lane: int) -> int:
     root = device["root"]
     ended = device["last_at"]
     before = ended
-    if _is_reset(device, lane):
-        at = device["origin"]
+    at = device["node"][lane]
+    if _has(device["reset"], lane):
         before = device["left_at"]
-    else:
-        at = device["node"][lane]
+    elif not _has(device["owned"], lane):
+        before = device["stay"][lane, LEFT]
     # `ended`: when the stay of the node last passed ended; `before`: when that of the node at hand did
     while at != root:
         ended = before
@@ -534,21 +558,23 @@ def _force(
     cost: int,
 ) -> None:
     """Decide for the best path: every lane off it starts anew from the best spot, as if it had just left it."""
-    own = device["origin"]  # the node of the best lane
     best = device["best"]
+    _own(device, nodes, free, cursor, best)
+    own = device["node"][best]
     for lane in range(device["score"].size):
-        if lane == best or _is_reset(device, lane):
-            continue
         at = device["node"][lane]
         while at >= 0 and at != own:
             at = nodes[at]["parent"]
         if at == NOTHING:
-            device["reset"][lane // WIDTH] |= 1 << (lane % WIDTH)
-            device["resets"] += 1
+            bit = 1 << (lane % WIDTH)
+            device["reset"][lane // WIDTH] |= bit
+            device["owned"][lane // WIDTH] &= ~bit
             nodes[own]["lanes"] += 1
             _leave(device, nodes, free, cursor, device["node"][lane])
+            device["node"][lane] = own
             device["score"][lane] = silence[lane] - cost
             device["near"][lane] = (device["left_at"] - device["arrived_at"]) // US_PER_MS
+    device["origin_lane"] = NOTHING  # who hangs on which node is looked up anew
     cursor[FORCED] += 1
     device["forced"] = 1
     _settle(place, device, nodes, free, zone_of, out, cursor)

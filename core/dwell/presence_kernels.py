@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 LOWEST = -(1 << 15)
+START = 0  # column of `stay`
 OUTSIDE = -1  # parent of the root, lane of the node before the first stay
 GAP_SHIFT = 17
 WIDTH = 16  # lanes whose bits stand in one number
@@ -110,11 +111,11 @@ def zone_starts(state: Any, nodes: Any, zone_of: Any, starts: Any) -> None:
         for lane in range(zone_of.size):
             if not device["open"]:
                 continue
+            at = device["node"][lane]
             if (device["reset"][lane // WIDTH] >> (lane % WIDTH)) & 1:
                 starts[place, lane] = device["step_at"]
-                at = device["origin"]
-            else:
-                at = device["node"][lane]
+            elif not (device["owned"][lane // WIDTH] >> (lane % WIDTH)) & 1:
+                starts[place, lane] = device["stay"][lane, START]
             while at != OUTSIDE and nodes[at]["lane"] != OUTSIDE and zone_of[nodes[at]["lane"]] == zone_of[lane]:
                 starts[place, lane] = nodes[at]["start"]
                 at = nodes[at]["parent"]

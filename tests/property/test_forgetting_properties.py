@@ -92,7 +92,8 @@ def test_the_table_holds_only_who_can_still_be_remembered() -> None:
         most = max(most, len(engine._devices))
     assert most == 30  # who may come back, who came in the last push, who is named for the next
     assert engine.forgotten == 380
-    assert len(engine.snapshot()) < len(StoreEngine(PLAN, MODEL, RULES).snapshot()) + 40 * 1024
+    records = most * engine._decoder.state.itemsize
+    assert len(engine.snapshot()) < len(StoreEngine(PLAN, MODEL, RULES).snapshot()) + records + 24 * 1024
 
 
 def test_an_index_stays_good_until_data_time_has_passed_since_it_was_asked_for() -> None:
