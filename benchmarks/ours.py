@@ -43,14 +43,8 @@ def decoder_for(plan: StorePlan, devices: int, settings: Settings | None = None)
 def run_engine(plan: StorePlan, chunks: list[Chunk]) -> tuple[StoreEngine, list[VisitArray]]:
     """Lead chunks from raw ids to visits as ingest and replay do."""
     engine = StoreEngine(plan)
-    visits = []
-    for chunk in chunks:
-        index = engine.device_index(chunk.pseudonyms)
-        signals = chunk.signals.copy()
-        signals["device"] = index[chunk.signals["device"]]
-        visits.append(engine.push(signals))
-    visits.append(engine.finish())
-    return engine, visits
+    visits = [engine.push(chunk.signals, devices=engine.device_index(chunk.pseudonyms)) for chunk in chunks]
+    return engine, [*visits, engine.finish()]
 
 
 @dataclass
@@ -100,7 +94,7 @@ class Ours:
         """Do the same with a pseudonym of 16 bytes beside every signal."""
         taken = 0
         for store, chunks in zip(self.stores, self.chunks, strict=True):
-            spelt = [(chunk.signals, chunk.pseudonyms[chunk.signals["device"]]) for chunk in chunks]
+            spelt = [_spelt(chunk) for chunk in chunks]
             taken += cpu_ns(lambda s=store, c=spelt: _run_spelt(s.plan, c))  # type: ignore[misc]
         return taken / self.signals
 
@@ -247,10 +241,15 @@ def _decode(decoder: Decoder, ordered: SignalArray) -> list[NDArray[Any]]:
     return [decoder.decode(ordered[begin : begin + CHUNK]) for begin in range(0, len(ordered), CHUNK)]
 
 
+def _spelt(chunk: Chunk) -> tuple[SignalArray, NDArray[np.uint8]]:
+    """Return a chunk's signals, each with a pseudonym of its own."""
+    signals = chunk.signals.copy()
+    signals["device"] = np.arange(len(signals))
+    return signals, chunk.pseudonyms[chunk.signals["device"]]
+
+
 def _run_spelt(plan: StorePlan, chunks: list[tuple[SignalArray, NDArray[np.uint8]]]) -> None:
     engine = StoreEngine(plan)
     for given, pseudonyms in chunks:
-        signals = given.copy()
-        signals["device"] = engine.device_index(pseudonyms)
-        engine.push(signals)
+        engine.push(given, devices=engine.device_index(pseudonyms))
     engine.finish()

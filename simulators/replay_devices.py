@@ -34,14 +34,13 @@ class LastingDevices:
         return np.arange(begin, self._count, dtype=np.int32)
 
     def push(self, signals: SignalArray) -> VisitArray:
-        """Push signals whose devices are numbers, and are indices afterwards; return visits with numbers."""
+        """Push signals whose devices are numbers; return visits with numbers."""
         named = np.flatnonzero(np.bincount(signals["device"], minlength=self._count))
-        index_of = np.empty(self._count, np.int32)
+        index_of = np.zeros(self._count, np.int32)
         index_of[named] = index = self._engine.device_index(self._ids.take(named, axis=0))
         self._number_of = _with_room(self._number_of, int(index.max(initial=-1)) + 1)
         self._number_of[index] = named
-        signals["device"] = index_of.take(signals["device"])
-        return self._numbered(self._engine.push(signals))
+        return self._numbered(self._engine.push(signals, devices=index_of))
 
     def finish(self) -> VisitArray:
         """Close what is open and return the visits with numbers."""

@@ -146,6 +146,14 @@ def _records(count: int, kind: np.dtype[Any]) -> NDArray[Any]:
     return memory[begin : begin + count * kind.itemsize].view(kind)
 
 
+def joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return stays one after the other; numpy would compare the fields of their dtypes, for longer than it copies."""
+    if len(parts) == 1:
+        return parts[0]
+    stays: NDArray[Any] = np.concatenate([part.view(np.uint8) for part in parts]).view(STAY)
+    return stays
+
+
 class Decoder:
     """Decode the signals of one store; state of all devices, the arena and the rules.
 
@@ -246,7 +254,7 @@ class Decoder:
             )
             written.append(self._out[: self.cursor[kernels.OUT]].copy())
             if done:
-                return np.concatenate(written)
+                return joined(written)
             self._make_room()
 
     def close_silent(self, frontier_us: int, closed_by: ClosedBy = ClosedBy.SILENCE) -> NDArray[Any]:
@@ -269,7 +277,7 @@ class Decoder:
             )
             written.append(self._out[: self.cursor[kernels.OUT]].copy())
             if done:
-                return np.concatenate(written)
+                return joined(written)
             self._make_room()
 
     def decided_through(self, frontier_us: int) -> int:

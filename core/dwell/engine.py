@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from core.dwell import presence_kernels, reorder_kernels, snapshot
 from core.dwell.clocks import in_store_time
 from core.dwell.coverage import Coverage, CoveredHour
-from core.dwell.decoder import NODE, TIME_BEFORE_ALL, Decoder, device_dtype
+from core.dwell.decoder import NODE, TIME_BEFORE_ALL, Decoder, device_dtype, joined
 from core.dwell.devices import DeviceTable
 from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
 from core.dwell.heartbeats import Heartbeats
-from core.dwell.held import LONG_AGO
+from core.dwell.held import AS_NAMED, LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
 from core.dwell.reorder import Reorder, rows_of
 from core.dwell.settings import Settings
@@ -230,20 +230,29 @@ class StoreEngine:
         self.heartbeat(np.array(known, np.int64), alive=False)
         self._coverage = other._coverage
 
-    def push(self, signals: SignalArray, source: int = 0, arrived_at: int | None = None) -> VisitArray:
+    def push(
+        self,
+        signals: SignalArray,
+        source: int = 0,
+        arrived_at: int | None = None,
+        devices: NDArray[np.int32] = AS_NAMED,
+    ) -> VisitArray:
         """Take signals in order of arrival and return the visits that became final, in a fixed order.
 
         Parameters
         ----------
         signals : SIGNAL, shape (n,)
-            `device` from `device_index`, `anchor` an index into the plan; times are floored to microseconds, and
-            those of anchors whose clock the model knows to be off are corrected: visits are in the store's time.
+            `device` from `device_index` or into `devices`, `anchor` an index into the plan; times are floored to
+            microseconds, and those of anchors whose clock the model knows to be off are corrected: visits are in the
+            store's time.
         source : int
             Whose order of arrival this is (an edge); each source has its own watermark.
         arrived_at : int, optional
             When they arrived, ns of whoever took them in. With it, a source is waited for as long as the store has
             been heard for no more than the patience since it last spoke; without it (offline), as long as its
             newest signal lies no more than the patience behind the newest of all.
+        devices : int32, shape (k,), optional
+            From `device_index`, of the devices that `signals` name 0..k-1: so batches need not be rewritten.
 
         Returns
         -------
@@ -255,7 +264,7 @@ class StoreEngine:
         InputError
             If a device, anchor or level is out of range; nothing has been taken in then.
         """
-        self._check(signals)
+        self._check(signals, devices)
         self._forget()
         self._decoded += len(signals)
         self._decoder.admit(len(self._devices))
@@ -264,7 +273,7 @@ class StoreEngine:
         for begin in range(0, len(signals), _SIGNALS_AT_ONCE):
             some = signals[begin : begin + _SIGNALS_AT_ONCE]
             # clocks are corrected before lateness is judged
-            self._reorder.push(in_store_time(some, self.model.clocks, NS_PER_US), source, arrived_us)
+            self._reorder.push(in_store_time(some, self.model.clocks, NS_PER_US), source, arrived_us, devices)
             stays += self._decode()
         return self._visits(stays)
 
@@ -408,12 +417,16 @@ class StoreEngine:
         }
         return engine
 
-    def _check(self, signals: SignalArray) -> None:
-        if signals.dtype != SIGNAL or signals.ndim != 1:
-            raise InputError("Signals come as a one-dimensional array of dtype SIGNAL.")
+    def _check(self, signals: SignalArray, index: NDArray[np.int32]) -> None:
+        if signals.dtype != SIGNAL or signals.ndim != 1 or index.dtype != np.int32 or index.ndim != 1:
+            raise InputError("Signals come as a one-dimensional array of dtype SIGNAL, devices as one of int32.")
         if not len(signals):
             return
         devices, anchors = len(self._devices), len(self.plan.anchors)
+        if len(index):
+            if not 0 <= int(index.min()) <= int(index.max()) < devices:
+                raise InputError("A device's index is not one that `device_index` gave.", where=self.plan.id)
+            devices = len(index)
         if reorder_kernels.within(
             rows_of(signals), devices, anchors, RSSI_MIN_DBM, RSSI_MAX_DBM, APP_ENTER, APP_EXIT
         ):
@@ -492,7 +505,7 @@ class StoreEngine:
     def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:
         if not any(map(len, stays)):
             return np.empty(0, VISIT)
-        visits = visits_from(np.concatenate(stays), self.settings)
+        visits = visits_from(joined(stays), self.settings)
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
 
 

@@ -30,6 +30,8 @@ _ROWS_AT_ONCE: Final = 32_768
 """Half a megabyte is released at a time, so that the decoder finds it in the second-level cache."""
 _WORDS_AT_FIRST: Final = 64 * kernels.BLOCK
 _NOBODY: Final = np.empty(0, np.int64)
+AS_NAMED: Final = np.empty(0, np.int32)
+"""Devices are named by their index."""
 
 
 class Held:
@@ -56,6 +58,7 @@ class Held:
     def admit(
         self,
         rows: Rows,
+        index: NDArray[np.int32],
         others: NDArray[np.int64],
         bounds_us: tuple[int, int, int],
         marks_us: tuple[int, int, int],
@@ -66,6 +69,8 @@ class Held:
         ----------
         rows : Rows
             At least one, times in ns.
+        index : int32
+            What to hold for the devices that rows name; empty: those.
         others : int64, ascending
             The newest time of every other source that is waited for.
         bounds_us : (int, int, int)
@@ -86,7 +91,7 @@ class Held:
         self._marks[:3] = marks_us
         kept = int(
             kernels.admit(
-                rows, others, *bounds_us, self._marks, self._first, self._words, self._cursor, self._outside
+                rows, index, others, *bounds_us, self._marks, self._first, self._words, self._cursor, self._outside
             )
         )
         marks = self._marks.tolist()
@@ -104,7 +109,7 @@ class Held:
             self._first = (
                 self._first if self._first is not None else int(rows[:, 0].min()) // _SLICE_NS * _SLOTS_A_SLICE
             )
-            self.admit(rows, _NOBODY, (0, 0, EVER), (EVER, LONG_AGO, EVER))
+            self.admit(rows, AS_NAMED, _NOBODY, (0, 0, EVER), (EVER, LONG_AGO, EVER))
 
     def take(self, before_us: int) -> Iterator[Rows]:
         """Yield what lies before a time, sorted by both words and without repetitions, times in microseconds.

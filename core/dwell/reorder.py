@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import reorder_kernels as kernels
-from core.dwell.held import EVER, LONG_AGO, Held, Rows
+from core.dwell.held import AS_NAMED, EVER, LONG_AGO, Held, Rows
 from core.dwell.settings import Settings
 from core.limits import NS_PER_US
 from core.records import SIGNAL
@@ -63,8 +63,17 @@ class Reorder:
         """Take back `stop`: the source is waited for again, as long since it last spoke as any other."""
         self.stopped.discard(source)
 
-    def push(self, signals: NDArray[Any], source: int, arrived_us: int | None = None) -> None:
-        """Take signals (SIGNAL, ns) of one source in order of arrival, at a time of arrival where that is known."""
+    def push(
+        self,
+        signals: NDArray[Any],
+        source: int,
+        arrived_us: int | None = None,
+        index: NDArray[np.int32] = AS_NAMED,
+    ) -> None:
+        """Take signals (SIGNAL, ns) of one source in order of arrival, at a time of arrival where that is known.
+
+        index : int32 (k,), of the devices that `signals` name 0..k-1; empty: they name indices
+        """
         if not len(signals):
             return
         rows = rows_of(signals)
@@ -87,6 +96,7 @@ class Reorder:
             hold_until_us = self.hold_until_us if self.expected else LONG_AGO
         kept, marks = self._held.admit(
             rows,
+            index,
             np.array(sorted(awaited), np.int64),
             (self._lateness_us, patience_us, hold_until_us),
             (self.newest.get(source, LONG_AGO), self.watermark_us, self.newest_us),

@@ -36,6 +36,7 @@ DEVICE = (1 << ANCHOR_SHIFT) - 1
 LEVEL_LOW = 128  # levels are kept as whole numbers from -128 to 127
 LEVELS = 255
 SIGN = -(1 << 63)
+EVER = 1 << 62  # microseconds, after every signal
 EPOCH_US = 9_223_372_036_854_776  # 2**63 ns and 192 more
 EPOCH_REST = 192
 BUCKET_BITS = 16
@@ -44,13 +45,13 @@ BUCKET_MOST = 64  # the same for rows, which are compared by two words
 
 
 @njit(cache=True, nogil=True)
-def _packed(at: Any, word: Any) -> Any:
+def _packed(at: Any, word: Any, device: Any) -> Any:
     """Return the packed word of a signal, `at` in microseconds."""
     return (
         (at & (SLOT_US - 1)) << TIME_SHIFT
         | ((word >> 48) + LEVEL_LOW) << LEVEL_SHIFT
         | (word >> 32 & 1023) << ANCHOR_SHIFT
-        | (word & DEVICE)
+        | device
     )
 
 
@@ -79,6 +80,7 @@ def within(
 @njit(cache=True, nogil=True)
 def admit(
     rows: Any,
+    index: Any,
     others: Any,
     lateness: int,
     patience: int,
@@ -94,7 +96,8 @@ def admit(
     A signal is late if it lies before the watermark that the signals ahead of it have set; so it does not
     matter how they were cut into pushes.
 
-    rows : int64 (n, 2), times in ns; others : int64 ascending, the newest time of every other source
+    rows : int64 (n, 2), times in ns; index : int32, what to hold for the devices that rows name; empty: those
+    others : int64 ascending, the newest time of every other source
     hold_until : the watermark stays until something is newer; expected sources have not all spoken before that
     marks : int64 (MARKS,), updated; lateness, patience and all but rows[:, 0] in microseconds
     first : slot that the ring begins with; words, cursor : arena and ring, see above, with room for n rows
@@ -108,9 +111,15 @@ def admit(
     beyond = 0
     kept = 0
     waited = 0  # of `others`: the first that is waited for
+    awaited = others[0] if others.size else EVER
+    named = index.size > 0
     for row in range(rows.shape[0]):
         # unsigned division by a constant is a multiplication; the sign bit shifts all times above zero
         at = np.int64((np.uint64(rows[row, 0] ^ SIGN) + np.uint64(EPOCH_REST)) // np.uint64(1000)) - EPOCH_US
+        word = rows[row, 1]
+        device = word & PLACE
+        if named:
+            device = np.int64(index[device])
         if at >= watermark:
             kept += 1
             slot = at >> SLOT_SHIFT
@@ -125,24 +134,22 @@ def admit(
                         used += BLOCK
                     words[begin] = place & PLACE
                     place += begin + 1 - (place & PLACE)
-                words[place & PLACE] = _packed(at, rows[row, 1])
+                words[place & PLACE] = _packed(at, word, device & DEVICE)
                 cursor[slot & (SLOTS - 1)] = place + ONE
             else:
                 far[beyond, 0] = rows[row, 0]
-                far[beyond, 1] = rows[row, 1]
+                far[beyond, 1] = word & ~PLACE | device
                 beyond += 1
-        if at > newest:
-            newest = at
-            newest_of_all = max(newest_of_all, at)
-            while waited < others.size and others[waited] < newest_of_all - patience:
-                waited += 1
-            slowest = newest_of_all
-            if newest >= newest_of_all - patience:
-                slowest = newest
-            if waited < others.size:
-                slowest = min(slowest, others[waited])
-            if newest_of_all > hold_until:
-                watermark = max(watermark, slowest - lateness)
+        # the watermark moves with what is newest of its source; no branch: half the signals are, at random
+        before = newest
+        newest = max(newest, at)
+        newest_of_all = max(newest_of_all, newest)
+        while awaited < newest_of_all - patience:
+            waited += 1
+            awaited = others[waited] if waited < others.size else EVER
+        slowest = min(newest if newest >= newest_of_all - patience else newest_of_all, awaited)
+        moves = (newest > before) & (newest_of_all > hold_until)
+        watermark = max(watermark, slowest - lateness if moves else watermark)
     marks[NEWEST] = newest
     marks[WATERMARK] = watermark
     marks[NEWEST_OF_ALL] = newest_of_all
@@ -183,7 +190,7 @@ def release(before: int, marks: Any, words: Any, cursor: Any, counts: Any, work:
         bits = 1
         while count >> bits > 0:
             bits += 1
-        bits = min(bits + 1, BUCKET_BITS)  # two to four buckets a word
+        bits = min(bits, BUCKET_BITS)  # one or two buckets a word
         shift = 63 - bits
         for bucket in range(1 << bits):
             counts[bucket] = 0

@@ -42,6 +42,13 @@ def in_fixed_order(visits: VisitArray, pseudonyms: NDArray[np.uint8]) -> VisitAr
     pseudonyms : uint8, shape (n, 16)
         That of each visit's device.
     """
-    words = np.ascontiguousarray(pseudonyms).view(">u8").reshape(-1, 2)
-    order = np.lexsort((words[:, 1], words[:, 0], visits["zone"], visits["kind"], visits["entered_at"]))
+    order = np.argsort(visits["entered_at"], kind="stable")
+    same = np.diff(visits["entered_at"][order]) == 0
+    tied = np.zeros(len(visits), np.bool_)
+    tied[1:] |= same
+    tied[:-1] |= same
+    some = order[tied]  # few: a store visit begins with its first zone visit
+    words = np.ascontiguousarray(pseudonyms[some]).view(">u8").reshape(-1, 2)
+    entered, kind, zone = (visits[name][some] for name in ("entered_at", "kind", "zone"))
+    order[tied] = some[np.lexsort((words[:, 1], words[:, 0], zone, kind, entered))]
     return visits[order]

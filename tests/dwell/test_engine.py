@@ -56,6 +56,27 @@ def test_signals_of_another_memory_layout_are_the_same_signals() -> None:
     assert len(set(found)) == 1
 
 
+def test_signals_may_name_devices_by_their_place_in_a_list() -> None:
+    signals = walk(PLAN, 3)
+    plain = engine_for(9)
+    expected = plain.push(signals).tobytes() + plain.finish().tobytes()
+    listed = engine_for(9)
+    index = np.array([7, 1, 8, 0], np.int32)
+    renamed = signals.copy()
+    renamed["device"] = np.array([3, 1])[signals["device"]]
+    assert listed.push(renamed, devices=index).tobytes() + listed.finish().tobytes() == expected
+
+
+@pytest.mark.parametrize(("index", "named"), [([0, 9], 1), ([0, -1], 1), ([0, 1], 2)])
+def test_a_device_that_is_not_in_the_list_or_not_known_is_refused(index: list[int], named: int) -> None:
+    signals = walk(PLAN, 0)
+    signals["device"] = named
+    engine = engine_for(9)
+    with pytest.raises(InputError, match="device"):
+        engine.push(signals, devices=np.array(index, np.int32))
+    assert engine.counts.decoded == 0
+
+
 def test_a_push_is_cut_without_anybody_noticing(monkeypatch: pytest.MonkeyPatch) -> None:
     signals = walk(PLAN, 5, Walk(stays=10))
     whole = engine_for(2)
