@@ -194,7 +194,7 @@ def decode(
         else:
             row = min(max(rssi_dbm - device["offset_db"] - rssi_floor, 0), top_row)
             watch[HEARD, anchor] = 1
-            firm = device["firm"]  # as a factor: a branch on it would be guessed wrongly once in six
+            firm = np.int64(device["firm"])  # as a factor: a branch on it would be guessed wrongly once in six
             away = OFFSET_UNITS * rssi_dbm - expected[anchor, device["best"]]
             device["offset_sum"] += firm * min(max(away, -OFFSET_MOST), OFFSET_MOST)
             device["offset_count"] += firm
@@ -568,7 +568,7 @@ def _force(
         if at == NOTHING:
             bit = 1 << (lane % WIDTH)
             device["reset"][lane // WIDTH] |= bit
-            device["owned"][lane // WIDTH] &= ~bit
+            device["owned"][lane // WIDTH] &= ALL ^ bit
             nodes[own]["lanes"] += 1
             _leave(device, nodes, free, cursor, device["node"][lane])
             device["node"][lane] = own
