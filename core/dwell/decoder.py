@@ -47,7 +47,7 @@ STAY: Final = np.dtype(
         ("kind", "<i4"),
         ("closed_by", "<i4"),
         ("forced", "<i4"),
-        ("reserved", "<i4"),
+        ("next_zone", "<i4"),  # that of the stay after it, -1 if it is the last of the store visit
     ],
 )
 """What the kernels write: a decided stay or a store visit."""

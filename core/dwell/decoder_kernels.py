@@ -418,7 +418,7 @@ def _settle(place: int, device: Any, nodes: Any, free: Any, zone_of: Any, out: A
         if nodes[root]["lane"] == NOTHING:
             _begin(device, nodes, child)
         elif zone_of[nodes[root]["lane"]] != zone_of[nodes[child]["lane"]]:
-            _write(place, device, nodes, child, zone_of[nodes[root]["lane"]], out, cursor)
+            _write(place, device, nodes, child, zone_of, out, cursor)
             _begin(device, nodes, child)
         free[cursor[FREE]] = root
         cursor[FREE] += 1
@@ -439,13 +439,14 @@ def _begin(device: Any, nodes: Any, stay: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _write(place: int, device: Any, nodes: Any, after: int, zone: int, out: Any, cursor: Any) -> None:
-    """Write the zone visit that the stay of another zone has ended."""
+def _write(place: int, device: Any, nodes: Any, after: int, zone_of: Any, out: Any, cursor: Any) -> None:
+    """Write the zone visit that the stay of another zone, a child of the root, has ended."""
     row = out[cursor[OUT]]
     cursor[OUT] += 1
     row["kind"] = ZONE_KIND
     row["device"] = place
-    row["zone"] = zone
+    row["zone"] = zone_of[nodes[nodes[after]["parent"]]["lane"]]
+    row["next_zone"] = zone_of[nodes[after]["lane"]]
     row["entered_at"] = device["visit_start"]
     row["left_at"] = nodes[after]["left"]
     row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
@@ -503,6 +504,7 @@ def _close(
     row["sure"] = device["sure"] - device["visit_sure"]
     row["closed_by"] = closed_by
     row["forced"] = 0
+    row["next_zone"] = NOTHING
     store = out[cursor[OUT] + 1]
     store["kind"] = STORE_KIND
     store["device"] = place

@@ -1,6 +1,6 @@
 """The dwell engine of one store: signals in, visits out.
 
-push -> reorder -> decoder -> visits
+push -> reorder -> decoder -> rollup -> visits
           `-> presence (uses signals at once)
 """
 
@@ -22,6 +22,7 @@ from core.dwell.heartbeats import Heartbeats
 from core.dwell.held import AS_NAMED, LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
 from core.dwell.reorder import Reorder, rows_of
+from core.dwell.rollup import OPEN_STAY, Rollup
 from core.dwell.settings import Settings
 from core.dwell.visits import in_fixed_order, visits_from
 from core.errors import InputError, ModelError, SnapshotError
@@ -91,6 +92,7 @@ class StoreEngine:
         self._devices = DeviceTable()
         self._reorder = Reorder(settings)
         self._decoder = Decoder(tables(self.model, settings), settings)
+        self._rollup = Rollup(plan)
         self._decoded = 0
         self._frontier_us = LONG_AGO
         self._swept_us = LONG_AGO
@@ -332,6 +334,7 @@ class StoreEngine:
                 silence=decoder.silence.tobytes(),
                 watch=decoder.watch.tobytes(),
                 present=decoder.present.tobytes(),
+                open_stays=self._rollup.open_stays[: len(self._devices)].tobytes(),
                 pending=reorder.pending().tobytes(),
                 newest=sorted(reorder.newest.items()),
                 expected=sorted(reorder.expected),
@@ -393,6 +396,7 @@ class StoreEngine:
         decoder.silence = snapshot.array(state.silence, np.int16)
         decoder.watch = snapshot.array(state.watch, np.int64).reshape(decoder.watch.shape)
         decoder.present = snapshot.array(state.present, np.int64)
+        engine._rollup.restore(snapshot.array(state.open_stays, OPEN_STAY))
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))
         reorder.newest = dict(state.newest)
         reorder.expected = set(state.expected)
@@ -505,7 +509,7 @@ class StoreEngine:
     def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:
         if not any(map(len, stays)):
             return np.empty(0, VISIT)
-        visits = visits_from(joined(stays), self.settings)
+        visits = visits_from(self._rollup.take(joined(stays), len(self._devices)), self.settings)
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
 
 

@@ -30,6 +30,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     silence: bytes
     watch: bytes
     present: bytes
+    open_stays: bytes
     pending: bytes
     newest: list[tuple[int, int]]
     expected: list[int]
