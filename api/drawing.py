@@ -141,7 +141,7 @@ def draw(plan: StorePlan) -> Drawing:
     tiles, height = _tiles(bare, height)
     corners.update(tiles)
     inner = {zone.id: [corners[child.id] for child in plan.zones if child.parent == zone.id] for zone in plan.zones}
-    depth = {zone.id: _depth(zone, plan) for zone in plan.zones}
+    depth = {zone.id: len(outer) for zone, outer in zip(plan.zones, plan.around, strict=True)}
     ordered = sorted(plan.zones, key=lambda zone: (depth[zone.id], plan.zone_index[zone.id]))
     return Drawing(
         width=WIDTH,
@@ -191,13 +191,6 @@ def _tiles(zones: Sequence[Zone], top: float) -> tuple[dict[str, tuple[Point, ..
         tiles[zone.id] = ((x, y), (x + across, y), (x + across, y + _TILE_HEIGHT), (x, y + _TILE_HEIGHT))
     rows = ceil(len(zones) / columns)
     return tiles, first + rows * (_TILE_HEIGHT + _TILE_GAP) - _TILE_GAP
-
-
-def _depth(zone: Zone, plan: StorePlan) -> int:
-    depth, parent = 0, zone.parent
-    while parent is not None and depth < len(plan.zones):
-        depth, parent = depth + 1, plan.zones[plan.zone_index[parent]].parent
-    return depth
 
 
 def _shape(zone: Zone, place: int, corners: tuple[Point, ...], inner: list[tuple[Point, ...]]) -> Shape:

@@ -24,9 +24,12 @@ SILENT_AFTER: Final = timedelta(seconds=30)
 
 
 class StayLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One stay in the list beside the plan; bounds and reason are None while it is in progress."""
+    """One stay in the list beside the plan; bounds and reason are None while it is in progress.
 
-    number: int
+    A stay around others (a department, with stays at its shelves) has no number: the walk goes by the inner ones.
+    """
+
+    number: int | None
     stay_id: UUID
     zone: str
     name: str
@@ -68,16 +71,19 @@ def journey_context(
     if detail is None or plan is None or stored is None:
         return context
     lines = _stays(detail, plan)
-    drawn = lines[-STOPS_DRAWN:]
+    stops = [line for line in lines if line.number is not None]
+    drawn = stops[-STOPS_DRAWN:]
     drawing = drawings.get(stored)
     numbers: dict[str, list[int]] = defaultdict(list)
     dwell_s: dict[str, float] = defaultdict(float)
     for line in lines:
         dwell_s[line.zone] += line.dwell_s
     for line in drawn:
-        numbers[line.zone].append(line.number)
+        if line.number is not None:
+            numbers[line.zone].append(line.number)
     return context | {
         "stays": lines,
+        "stops": stops,
         "names": {zone.id: zone.label for zone in plan.zones},
         "drawing": drawing,
         "walks": {
@@ -87,7 +93,7 @@ def journey_context(
         "numbers": numbers,
         "steps": {zone: wording.heat_step(total, wording.DWELL_STEPS_S) for zone, total in dwell_s.items()},
         "zone_dwell_s": dwell_s,
-        "left_out": len(lines) - len(drawn),
+        "left_out": len(stops) - len(drawn),
     }
 
 
@@ -123,4 +129,20 @@ def _stays(detail: VisitDetail, plan: StorePlan) -> list[StayLine]:
                 closed_by=None,
             )
         )
-    return [msgspec.structs.replace(line, number=number) for number, line in enumerate(lines, 1)]
+    return _numbered(lines, plan)
+
+
+def _numbered(lines: list[StayLine], plan: StorePlan) -> list[StayLine]:
+    """Give the stays numbers in their order, but not to those around others."""
+    found = []
+    number = 0
+    for line in lines:
+        left_at = line.entered_at + timedelta(seconds=line.dwell_s)
+        outer = any(
+            plan.zone_index[line.zone] in plan.around[plan.zone_index[other.zone]]
+            and line.entered_at <= other.entered_at <= left_at
+            for other in lines
+        )
+        number += not outer
+        found.append(msgspec.structs.replace(line, number=None if outer else number))
+    return found

@@ -138,7 +138,7 @@ class ZonePeopleOut(BaseModel):
     """How many are in a zone."""
 
     zone: str = Field(examples=["shoes"])
-    people: int = Field(description="Devices with a visit in progress there", examples=[9])
+    people: int = Field(description="Devices with a visit in progress there or in a zone within it", examples=[9])
 
 
 class FreshnessOut(BaseModel):
@@ -330,7 +330,11 @@ class LiveStateOut(BaseModel):
 
 def people_by_zone(plan: StorePlan, now: Occupancy) -> list[ZonePeopleOut]:
     """Return the count of every zone of a plan, in its order."""
-    return [ZonePeopleOut(zone=zone.id, people=now.people.get(place, 0)) for place, zone in enumerate(plan.zones)]
+    people = [0] * len(plan.zones)
+    for place, count in now.people.items():
+        for zone in (place, *plan.around[place]):
+            people[zone] += count
+    return [ZonePeopleOut(zone=zone.id, people=count) for zone, count in zip(plan.zones, people, strict=True)]
 
 
 def dwell_bounds_s(row: VisitRow) -> tuple[float, float]:

@@ -78,6 +78,19 @@ class StorePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, d
         return {zone.id: place for place, zone in enumerate(self.zones)}
 
     @cached_property
+    def around(self) -> tuple[tuple[int, ...], ...]:
+        """By zone: the zones that it lies in, as places in `zones`, innermost first."""
+        found = []
+        for zone in self.zones:
+            outer: list[int] = []
+            above = zone.parent
+            while above is not None:
+                outer.append(self.zone_index[above])
+                above = self.zones[outer[-1]].parent
+            found.append(tuple(outer))
+        return tuple(found)
+
+    @cached_property
     def anchor_index(self) -> dict[str, int]:
         """Anchor id to its place in `anchors`."""
         return {anchor.id: place for place, anchor in enumerate(self.anchors)}

@@ -66,17 +66,9 @@ class Rollup:
 def _nesting(plan: StorePlan) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
     """Return `around` and `leaf` as the kernel takes them."""
     leaf = np.ones(len(plan.zones), np.bool_)
-    for zone in plan.zones:
-        if zone.parent is not None:
-            leaf[plan.zone_index[zone.parent]] = False
-    chains = []
-    for place, zone in enumerate(plan.zones):
-        chain = [] if leaf[place] else [place]
-        above = zone.parent
-        while above is not None:
-            chain.append(plan.zone_index[above])
-            above = plan.zones[plan.zone_index[above]].parent
-        chains.append(chain[::-1])
+    for outer in plan.around:
+        leaf[list(outer)] = False
+    chains = [[*reversed(outer), *([] if leaf[place] else [place])] for place, outer in enumerate(plan.around)]
     around = np.full((len(plan.zones), max(map(len, chains))), -1, np.int16)
     for place, chain in enumerate(chains):
         around[place, : len(chain)] = chain
