@@ -127,6 +127,7 @@ def read_state_now(service: Service, store: str, with_visits: bool = True) -> Li
         sampled_signal_at_us=[],
         occupancy=people_by_zone(stored.plan, now),
         total=now.total,
+        resident_count=now.residents,
         coverage=CoverageNowOut.of(stored.plan, broken),
         newest_visits=[VisitOut.of(row, stored.plan) for row in visits],
     )

@@ -14,6 +14,7 @@ from storage.stores import StoredPlan
 from storage.visit_queries import VisitRow
 
 ClosedByWord = Literal["moved_on", "silence", "anchor_down", "app_exit", "store_closed", "end_of_recording"]
+RoleWord = Literal["visitor", "fixture", "staff"]
 
 _VISIT: JsonDict = {
     "visit_id": "5f0c1c8e-8f5d-4d6c-9a53-0d9be61f3a10",
@@ -33,6 +34,7 @@ _VISIT: JsonDict = {
     "closed_by": "moved_on",
     "revision": 0,
     "model_version": 3,
+    "role": "visitor",
 }
 
 
@@ -170,6 +172,7 @@ class OccupancyOut(BaseModel):
     store: str = Field(examples=["marktplatz"])
     timezone: str = Field(examples=["Europe/Berlin"])
     total_people: int = Field(examples=[87])
+    resident_count: int = Field(description="Staff and tags that never leave, not counted above", examples=[4])
     zones: list[ZonePeopleOut] = Field(description="Every zone of the plan, in its order")
     freshness: FreshnessOut
 
@@ -251,6 +254,9 @@ class VisitOut(BaseModel):
     closed_by: ClosedByWord
     revision: int = Field(description="0 as first reported, +1 with each correction")
     model_version: int = Field(description="The store's model when the visit was decided; 0: what the plan suggests")
+    role: RoleWord = Field(
+        description="Who carries the device, as it was known then: who stays for most of a day is no visitor"
+    )
 
     @classmethod
     def of(cls, row: VisitRow, plan: StorePlan) -> Self:
@@ -275,6 +281,7 @@ class VisitOut(BaseModel):
                 "closed_by": row.closed_by.word,
                 "revision": row.revision,
                 "model_version": row.model_version,
+                "role": row.role.word,
             }
         )
 
@@ -303,6 +310,7 @@ class LiveStateOut(BaseModel):
                     "sampled_signal_at_us": [1795266190900000, 1795266191250000],
                     "occupancy": [{"zone": "shoes", "people": 9}],
                     "total": 9,
+                    "resident_count": 2,
                     "coverage": {
                         "anchor_count": 17,
                         "working_count": 16,
@@ -324,6 +332,7 @@ class LiveStateOut(BaseModel):
     )
     occupancy: list[ZonePeopleOut]
     total: int = Field(description="People in the store")
+    resident_count: int = Field(description="Staff and tags that never leave, not counted in total")
     coverage: CoverageNowOut
     newest_visits: list[VisitOut] = Field(description="Zone visits that ended last, newest first")
 

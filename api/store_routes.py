@@ -104,6 +104,7 @@ def read_occupancy(stored: StoreDep, connection: ConnectionDep) -> OccupancyOut:
         store=stored.plan.id,
         timezone=stored.plan.timezone,
         total_people=now.total,
+        resident_count=now.residents,
         zones=people_by_zone(stored.plan, now),
         freshness=FreshnessOut.of(now.as_of, progress(connection, stored.store_no)),
     )

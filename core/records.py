@@ -36,7 +36,8 @@ VISIT: Final = np.dtype(
         ("closed_by", "u1"),  # ClosedBy
         ("revision", "<u2"),  # 0 as first reported, +1 with each correction
         ("forced", "u1"),  # 1 if the path was decided by the bound rather than by agreement
-        ("reserved", "V5"),
+        ("role", "u1"),  # Role, as it was known when the visit was decided
+        ("reserved", "V4"),
     ],
 )
 """One zone visit or store visit: 72 bytes."""
@@ -49,7 +50,8 @@ PRESENCE: Final = np.dtype(
         ("device", "<i4"),  # dense index
         ("confidence", "<f4"),  # 0..1
         ("zone", "<i2"),  # index into StorePlan.zones
-        ("reserved", "V6"),
+        ("role", "u1"),  # Role
+        ("reserved", "V5"),
     ],
 )
 """Where one device is thought to be now; provisional, replaced by visits once they are decided: 40 bytes."""
@@ -74,6 +76,19 @@ class VisitKind(IntEnum):
 
     ZONE = 0
     STORE = 1
+
+    @property
+    def word(self) -> str:
+        """The word used in files, SQL and URLs."""
+        return self.name.lower()
+
+
+class Role(IntEnum):
+    """Who carries a device: who stays for most of a day is no visitor."""
+
+    VISITOR = 0
+    FIXTURE = 1  # never leaves its zone: a tag on a shelf
+    STAFF = 2
 
     @property
     def word(self) -> str:

@@ -399,6 +399,7 @@ def presence_changes(before: PresenceArray, now: PresenceArray) -> tuple[Presenc
         (old["zone"] == new["zone"])
         & (old["in_zone_since"] == new["in_zone_since"])
         & (old["arrived_at"] == new["arrived_at"])
+        & (old["role"] == new["role"])
         & (new["last_signal_at"] - old["last_signal_at"] < PRESENCE_STEP_NS)
     )
     return now[~same], before[~np.isin(before["device"], now["device"])]

@@ -39,11 +39,14 @@ class StorePage(msgspec.Struct, frozen=True, kw_only=True):
 class Occupancy(msgspec.Struct, frozen=True, kw_only=True):
     """How many are where in a store: `people` by zone number; zones without anybody are left out.
 
+    Staff and tags on shelves are no people here; `residents` counts them.
+
     `as_of` is the newest signal that these numbers reflect, None before the first one.
     """
 
     people: dict[int, int]
     as_of: datetime | None
+    residents: int = 0
 
     @property
     def total(self) -> int:
@@ -114,7 +117,7 @@ def stores_page(connection: Connection, *, limit: int, cursor: str | None = None
         "select id, name, timezone,"
         " (select count(*) from zone where zone.store_no = store.store_no),"
         " (select count(*) from anchor where anchor.store_no = store.store_no),"
-        " (select count(*) from presence where presence.store_no = store.store_no)"
+        " (select count(*) from presence where presence.store_no = store.store_no and presence.role = 0)"
         ' from store where id collate "C" > %s order by id collate "C" limit %s',
         [after, limit + 1],
     ).fetchall()
@@ -130,7 +133,9 @@ def stores_page(connection: Connection, *, limit: int, cursor: str | None = None
 def occupancy(connection: Connection, store_no: int) -> Occupancy:
     """Return how many are where in a store now."""
     rows = connection.execute(
-        "select zone_no, count(*), max(last_signal_at) from presence where store_no = %s group by zone_no", [store_no]
+        "select zone_no, count(*) filter (where role = 0), max(last_signal_at), count(*) filter (where role <> 0)"
+        "  from presence where store_no = %s group by zone_no",
+        [store_no],
     ).fetchall()
     known = [row[2] for row in rows]
     decided = connection.execute(
@@ -138,7 +143,11 @@ def occupancy(connection: Connection, store_no: int) -> Occupancy:
     ).fetchone()
     if decided is not None:
         known.append(decided[0])
-    return Occupancy(people={row[0]: row[1] for row in rows}, as_of=max(known, default=None))
+    return Occupancy(
+        people={row[0]: row[1] for row in rows if row[1]},
+        as_of=max(known, default=None),
+        residents=sum(row[3] for row in rows),
+    )
 
 
 def progress(connection: Connection, store_no: int) -> Progress | None:

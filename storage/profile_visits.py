@@ -25,7 +25,7 @@ STAYS_PER_VISIT: Final = 500
 
 _VISIT_COLUMNS: Final[LiteralString] = (
     "entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
-    " dwell_s, confidence, signals, closed_by, revision, model_version"
+    " dwell_s, confidence, signals, closed_by, revision, model_version, role"
 )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
-from core.records import ClosedBy
+from core.records import ClosedBy, Role
 from storage.connect import Connection
 from storage.cursors import read_cursor, write_cursor
 
@@ -53,6 +53,7 @@ class VisitRow(msgspec.Struct, frozen=True, kw_only=True):
     closed_by: ClosedBy
     revision: int
     model_version: int
+    role: Role
 
 
 class VisitPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +111,7 @@ def visits_page(
             clauses.append(sql.SQL("entered_at <= %(at)s"))  # nobody leaves before entering: spares newer chunks
     query = sql.SQL(
         "select visit_id, {zone}, entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
-        " dwell_s, confidence, signals, closed_by, revision, model_version"
+        " dwell_s, confidence, signals, closed_by, revision, model_version, role"
         " from {table} where {clauses} order by {key} desc, visit_id limit %(limit)s"
     ).format(
         zone=sql.SQL("zone_no" if wanted.kind == "zone" else "null"),
@@ -143,6 +144,7 @@ def visit_row(kind: Kind, row: tuple[Any, ...]) -> VisitRow:
         closed_by=ClosedBy(row[11]),
         revision=row[12],
         model_version=row[13],
+        role=Role(row[14]),
     )
 
 

@@ -35,6 +35,7 @@ _STORE_VISIT: Final[Fields] = {
     "revision": Field.INT4,
     "forced": Field.BOOL,
     "model_version": Field.INT4,
+    "role": Field.INT2,
 }
 _ZONE_VISIT: Final[Fields] = {**_STORE_VISIT, "zone_no": Field.INT2}
 _VISIT_STAGE: Final[Fields] = {**_ZONE_VISIT, "kind": Field.INT2}
@@ -46,6 +47,7 @@ _PRESENCE: Final[Fields] = {
     "in_zone_since": Field.TIMESTAMPTZ,
     "last_signal_at": Field.TIMESTAMPTZ,
     "confidence": Field.FLOAT4,
+    "role": Field.INT2,
 }
 
 
@@ -161,7 +163,10 @@ def save_presence(
             "store_no": np.full(len(changed), store_no, np.int32),
             "device": devices,
             "zone_no": changed["zone"],
-            **{name: changed[name] for name in ("arrived_at", "in_zone_since", "last_signal_at", "confidence")},
+            **{
+                name: changed[name]
+                for name in ("arrived_at", "in_zone_since", "last_signal_at", "confidence", "role")
+            },
         }
         _create_stage(connection, "presence_stage", _PRESENCE)
         copy_columns(connection, "presence_stage", _PRESENCE, rows)

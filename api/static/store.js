@@ -27,6 +27,8 @@ new Live(store, timezone, (state) => {
 function showPeople(state) {
   const people = new Map(state.occupancy.map((row) => [row.zone, row.people]));
   document.getElementById("total").textContent = state.total;
+  document.getElementById("residents").hidden = !state.resident_count;
+  document.getElementById("residents-count").textContent = state.resident_count;
   document.getElementById("total-noun").textContent = `${noun(state.total)} in the store`;
   for (const [id, zone] of zones) {
     const count = people.get(id) ?? 0;

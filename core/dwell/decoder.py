@@ -47,7 +47,8 @@ STAY: Final = np.dtype(
         ("kind", "<i4"),
         ("closed_by", "<i4"),
         ("forced", "<i4"),
-        ("next_zone", "<i4"),  # that of the stay after it, -1 if it is the last of the store visit
+        ("next_zone", "<i2"),  # that of the stay after it, -1 if it is the last of the store visit
+        ("role", "<i2"),  # core.records.Role, written by core.dwell.residents
     ],
 )
 """What the kernels write: a decided stay or a store visit."""

@@ -1,6 +1,6 @@
 """The dwell engine of one store: signals in, visits out.
 
-push -> reorder -> decoder -> rollup -> visits
+push -> reorder -> decoder -> residents, rollup -> visits
           `-> presence (uses signals at once)
 """
 
@@ -22,6 +22,7 @@ from core.dwell.heartbeats import Heartbeats
 from core.dwell.held import AS_NAMED, LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
 from core.dwell.reorder import Reorder, rows_of
+from core.dwell.residents import MEMORY, Residents
 from core.dwell.rollup import OPEN_STAY, Rollup
 from core.dwell.settings import Settings
 from core.dwell.visits import in_fixed_order, visits_from
@@ -92,6 +93,7 @@ class StoreEngine:
         self._devices = DeviceTable()
         self._reorder = Reorder(settings)
         self._decoder = Decoder(tables(self.model, settings), settings)
+        self._residents = Residents(settings)
         self._rollup = Rollup(plan)
         self._decoded = 0
         self._frontier_us = LONG_AGO
@@ -314,7 +316,12 @@ class StoreEngine:
             self._decoder.rules,
         )
         still = self._reorder.newest_us - now["last_at"] <= now["timeout"]
-        return _presence_rows(now[still], starts[still], chosen[still], tabled)
+        rows = _presence_rows(now[still], starts[still], chosen[still], tabled)
+        running, in_zone = (
+            (rows["last_signal_at"] - rows[name]) // NS_PER_US for name in ("arrived_at", "in_zone_since")
+        )
+        rows["role"] = self._residents.roles(chosen[still], running, in_zone)
+        return rows
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -334,7 +341,8 @@ class StoreEngine:
                 silence=decoder.silence.tobytes(),
                 watch=decoder.watch.tobytes(),
                 present=decoder.present.tobytes(),
-                open_stays=self._rollup.open_stays[: len(self._devices)].tobytes(),
+                residents=self._residents.rows(len(self._devices)).tobytes(),
+                open_stays=self._rollup.rows(len(self._devices)).tobytes(),
                 pending=reorder.pending().tobytes(),
                 newest=sorted(reorder.newest.items()),
                 expected=sorted(reorder.expected),
@@ -396,6 +404,7 @@ class StoreEngine:
         decoder.silence = snapshot.array(state.silence, np.int16)
         decoder.watch = snapshot.array(state.watch, np.int64).reshape(decoder.watch.shape)
         decoder.present = snapshot.array(state.present, np.int64)
+        engine._residents.memory = snapshot.array(state.residents, MEMORY)
         engine._rollup.restore(snapshot.array(state.open_stays, OPEN_STAY))
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))
         reorder.newest = dict(state.newest)
@@ -504,12 +513,15 @@ class StoreEngine:
         fresh["last_at"] = TIME_BEFORE_ALL
         state[index] = fresh
         self._devices.forget(index)
+        self._residents.forget(index)
         self._forgotten += len(index)
 
     def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:
         if not any(map(len, stays)):
             return np.empty(0, VISIT)
-        visits = visits_from(self._rollup.take(joined(stays), len(self._devices)), self.settings)
+        decided = joined(stays)
+        self._residents.judge(decided, len(self._devices))
+        visits = visits_from(self._rollup.take(decided, len(self._devices)), self.settings)
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
 
 

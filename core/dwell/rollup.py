@@ -50,17 +50,25 @@ class Rollup:
         """
         if not self.levels or not len(stays):
             return stays
-        if devices > len(self.open_stays):
-            grown = np.zeros((max(devices, 2 * len(self.open_stays)), self.levels), OPEN_STAY)
-            grown[: len(self.open_stays)] = self.open_stays
-            self.open_stays = grown
+        self._admit(devices)
         out = np.empty(len(stays) * (1 + self.levels), STAY)
         return out[: kernels.roll_up(stays, self._around, self._leaf, self.open_stays, out)]
+
+    def rows(self, devices: int) -> NDArray[Any]:
+        """Return what goes on of so many devices: OPEN_STAY, shape (devices, levels); for snapshots."""
+        self._admit(devices)
+        return self.open_stays[:devices]
 
     def restore(self, open_stays: NDArray[Any]) -> None:
         """Put back what `open_stays` held, all rows one after the other."""
         if self.levels:
             self.open_stays = open_stays.reshape(-1, self.levels)
+
+    def _admit(self, devices: int) -> None:
+        if devices > len(self.open_stays):
+            grown = np.zeros((max(devices, 2 * len(self.open_stays)), self.levels), OPEN_STAY)
+            grown[: len(self.open_stays)] = self.open_stays
+            self.open_stays = grown
 
 
 def _nesting(plan: StorePlan) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:

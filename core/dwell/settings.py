@@ -95,6 +95,9 @@ class Settings:
     forget_ns: int = 36 * 3600 * NS_PER_S
     """After this absence a device is as new: pseudonyms of unknown devices live for a day."""
 
+    resident_ns: int = 4 * 3600 * NS_PER_S
+    """Who stays for so long within a day is no visitor: half a shift, and longer than people shop in one store."""
+
     visit_max_ns: int = 24 * 3600 * NS_PER_S
     """No store visit is longer than a day; what never leaves (shelf tags) gets one a day. Keeps sums in 32 bits."""
 
@@ -139,6 +142,8 @@ class Settings:
             raise ConfigurationError("0 < gap_mean_ns <= silence_max_ns < forget_ns does not hold.")
         if not self.silence_max_ns < self.visit_max_ns <= VISIT_NS_MAX:
             raise ConfigurationError("silence_max_ns < visit_max_ns <= 48 hours does not hold.")
+        if self.resident_ns <= 0:
+            raise ConfigurationError("resident_ns is positive.")
         if not 0 <= self.deaf_nats <= 1000:
             raise ConfigurationError("deaf_nats lies in 0..1000.")
         if not 0 <= self.offset_limit_db <= 60:

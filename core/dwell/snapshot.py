@@ -31,6 +31,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     watch: bytes
     present: bytes
     open_stays: bytes
+    residents: bytes
     pending: bytes
     newest: list[tuple[int, int]]
     expected: list[int]

@@ -30,6 +30,7 @@ def visits_from(stays: NDArray[Any], settings: Settings) -> VisitArray:
     visits["kind"] = stays["kind"]
     visits["closed_by"] = stays["closed_by"]
     visits["forced"] = stays["forced"]
+    visits["role"] = stays["role"]
     return visits
 
 

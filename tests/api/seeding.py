@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from core.floorplan import FloorPlan, StorePlan, load
-from core.records import ClosedBy, VisitKind
+from core.records import ClosedBy, Role, VisitKind
 from storage.connect import Connection, connect
 from storage.instants import to_ns
 from storage.live import LiveEvent, notify
@@ -146,13 +146,22 @@ def add_presence(
     arrived_at: datetime,
     in_zone_since: datetime,
     last_signal_at: datetime,
+    role: Role = Role.VISITOR,
 ) -> None:
     """Let one device be in a zone now."""
     connection.execute(
-        "insert into presence values (%s, %s, %s, %s, %s, %s, 0.91)"
+        "insert into presence values (%s, %s, %s, %s, %s, %s, 0.91, %s)"
         " on conflict (store_no, device) do update set zone_no = excluded.zone_no,"
         " in_zone_since = excluded.in_zone_since, last_signal_at = excluded.last_signal_at",
-        [store_no, UUID(bytes=pseudonym), plan.zone_index[zone], arrived_at, in_zone_since, last_signal_at],
+        [
+            store_no,
+            UUID(bytes=pseudonym),
+            plan.zone_index[zone],
+            arrived_at,
+            in_zone_since,
+            last_signal_at,
+            int(role),
+        ],
     )
 
 

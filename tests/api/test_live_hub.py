@@ -42,7 +42,8 @@ class Ingest:
             raise ZeroDivisionError
         return LiveStateOut(
             store=store, as_of_us=1, server_at_us=2, sampled_signal_at_us=[],
-            occupancy=[ZonePeopleOut(zone="shoes", people=self.people)], total=self.people, newest_visits=[],
+            occupancy=[ZonePeopleOut(zone="shoes", people=self.people)], total=self.people, resident_count=0,
+            newest_visits=[],
             coverage=CoverageNowOut(anchor_count=2, working_count=2, faults=[]),
         )  # fmt: skip
 

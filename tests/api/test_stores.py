@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from core.records import Role
 from tests.api.seeding import add_customers, add_presence, add_visit, device, fill, set_people
 from tests.fix_api import SeededStore
 
@@ -57,6 +58,20 @@ def test_occupancy_counts_every_zone_and_says_how_fresh_it_is(store: SeededStore
     fresh = found["freshness"]
     assert fresh["as_of"] == store.now.isoformat(timespec="microseconds").replace("+00:00", "Z")
     assert (fresh["signals_decoded"], fresh["signals_late"], fresh["signals_repeated"]) == (1000, 3, 2)
+
+
+def test_staff_and_fixed_tags_are_no_people(store: SeededStore, client: httpx.Client) -> None:
+    set_people(store.connection, store.plan, store.store_no, {"shoes": 9}, at=store.now)
+    for number, role in enumerate((Role.STAFF, Role.FIXTURE, Role.STAFF)):
+        add_presence(
+            store.connection, store.plan, store.store_no, pseudonym=bytes([200 + number]) * 16, zone="women",
+            arrived_at=store.now, in_zone_since=store.now, last_signal_at=store.now, role=role,
+        )  # fmt: skip
+    found = client.get("/v1/stores/marktplatz/occupancy").json()
+    assert (found["total_people"], found["resident_count"]) == (9, 3)
+    assert {row["zone"]: row["people"] for row in found["zones"] if row["people"]} == {"shoes": 9}
+    listed = {store["id"]: store["people_now"] for store in client.get("/v1/stores").json()["stores"]}
+    assert listed["marktplatz"] == 9
 
 
 def test_a_store_where_nothing_happened_yet_is_empty_and_says_so(client: httpx.Client) -> None:

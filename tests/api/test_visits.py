@@ -55,7 +55,7 @@ def test_one_visit_with_all_that_is_known(store: SeededStore, client: httpx.Clie
     assert visit == {
         "visit_id": name, "kind": "zone", "zone": "shoes", "dwell_s": 252.25, "dwell_at_least_s": 244.25,
         "dwell_at_most_s": 260.25, "confidence": 0.93, "signals": 252, "closed_by": "moved_on", "revision": 0,
-        "model_version": 0,
+        "model_version": 0, "role": "visitor",
     }  # fmt: skip
 
 

@@ -1,0 +1,63 @@
+"""Who never leaves: the kernels. Constants stand here because of `cache=True`."""
+
+from typing import Any
+
+from numba import njit
+
+ZONE_KIND = 0
+VISITOR = 0
+FIXTURE = 1
+STAFF = 2
+DAY_US = 86_400_000_000
+
+
+@njit(cache=True, nogil=True)
+def judge(stays: Any, memory: Any, resident: int) -> None:
+    """Sum up where devices stay and write what they are thought to be.
+
+    stays : core.dwell.decoder.STAY; memory : core.dwell.residents.MEMORY (devices,), updated
+    resident : microseconds within a day that make somebody a resident
+    """
+    for at in range(stays.size):
+        stay = stays[at]
+        row = memory[stay["device"]]
+        if stay["kind"] == ZONE_KIND:
+            days = (stay["entered_at"] - row["since"]) // DAY_US
+            if days >= 1:
+                role = VISITOR
+                if days == 1:
+                    role = _judged(row["stayed"], row["credit"], resident)
+                row["role"] = role
+                row["since"] = stay["entered_at"]
+                row["stayed"] = 0
+                row["credit"] = 0
+            duration = stay["left_at"] - stay["entered_at"]
+            row["stayed"] += duration
+            # the majority vote of Boyer and Moore, by time
+            if stay["zone"] == row["main_zone"]:
+                row["credit"] += duration
+            elif duration > row["credit"]:
+                row["main_zone"] = stay["zone"]
+                row["credit"] = duration - row["credit"]
+            else:
+                row["credit"] -= duration
+        stay["role"] = max(_judged(row["stayed"], row["credit"], resident), row["role"])
+
+
+@njit(cache=True, nogil=True)
+def roles_now(memory: Any, running: Any, in_zone: Any, resident: int, roles: Any) -> None:
+    """Write the roles of devices in the store: MEMORY (k,), µs in the store and in the zone (k,), roles (k,)."""
+    for at in range(roles.size):
+        row = memory[at]
+        roles[at] = max(_judged(row["stayed"], row["credit"], resident), row["role"])
+        if roles[at] == VISITOR:  # nothing of a long visit need be decided yet
+            roles[at] = _judged(running[at], in_zone[at], resident)
+
+
+@njit(cache=True, nogil=True)
+def _judged(stayed: int, credit: int, resident: int) -> int:
+    """Return the role of who stayed so long within a day."""
+    if stayed < resident:
+        return VISITOR
+    # 95% of the time in one zone leave it a credit of 90%: noise carries a tag away now and then, work does more
+    return FIXTURE if 10 * credit >= 9 * stayed else STAFF
