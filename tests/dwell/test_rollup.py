@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.dwell.decoder import STAY
 from core.dwell.engine import StoreEngine
+from core.dwell.rollup import Rollup
 from core.dwell.settings import Settings
 from core.floorplan import StorePlan, dump_store, load_store
 from core.records import NO_ZONE, ClosedBy, SignalArray, VisitArray
@@ -132,6 +134,13 @@ def test_a_shelf_never_outlasts_its_department() -> None:
     }
     assert by_zone[0] >= by_zone[1] >= by_zone[2] > 0
     assert by_zone[3] >= by_zone[4] + by_zone[5] > 0
+
+
+def test_a_department_that_was_decided_by_the_bound_once_says_so() -> None:
+    stays = np.zeros(3, STAY)
+    stays["zone"], stays["next_zone"], stays["forced"] = [1, 2, 3], [2, 3, -1], [1, 0, 0]
+    found = Rollup(nested([None, 0, 0, None, None, None])).take(stays, 1)
+    assert {(int(row["zone"]), int(row["forced"])) for row in found} == {(1, 1), (2, 0), (0, 1), (3, 0)}
 
 
 def test_a_plan_without_nesting_pays_nothing() -> None:
