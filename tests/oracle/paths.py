@@ -24,7 +24,7 @@ class Rules(NamedTuple):
     gap_mean_us: int = 4_000_000
     visit_max_us: int = 24 * 3600 * 1_000_000
     forget_us: int = 36 * 3600 * 1_000_000
-    doubt: int = 512
+    doubt: int = 640
     app_late_us: int = 30_000_000
 
 
