@@ -10,7 +10,7 @@ from polars.exceptions import PolarsError
 from core.errors import RecordingError
 from core.floorplan import FloorPlan
 from core.limits import NS_PER_S, NS_PER_US
-from core.records import ClosedBy, VisitKind
+from core.records import ClosedBy, Role, VisitKind
 from simulators.recordings_visits import VISITS_SCHEMA, write_visits, write_whole
 
 RECORDING_SCHEMA: Final = pl.Schema(
@@ -93,4 +93,5 @@ def truth_frame(stays: pl.DataFrame, store: str) -> pl.DataFrame:
         pl.lit(1.0).alias("confidence"),
         pl.lit(0, pl.Int64).alias("signals"),
         pl.lit(ClosedBy.MOVED_ON.word).alias("closed_by"),
+        pl.lit(Role.VISITOR.word).alias("role"),
     ).select(VISITS_SCHEMA.names())

@@ -11,7 +11,7 @@ from polars.exceptions import PolarsError
 from core.errors import RecordingError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S
-from core.records import NO_ZONE, ClosedBy, VisitArray, VisitKind
+from core.records import NO_ZONE, ClosedBy, Role, VisitArray, VisitKind
 from simulators.recordings_signals import Devices
 
 VISITS_SCHEMA: Final = pl.Schema(
@@ -30,6 +30,7 @@ VISITS_SCHEMA: Final = pl.Schema(
         "confidence": pl.Float64,
         "signals": pl.Int64,
         "closed_by": pl.String,
+        "role": pl.String,
     }
 )
 """Columns in their order; `kind` is zone or store, `zone` empty on a store visit, times ns since 1970 in UTC."""
@@ -48,6 +49,7 @@ def visits_frame(store: StorePlan, devices: Devices, visits: VisitArray) -> pl.D
     zone = np.where(visits["zone"] == NO_ZONE, len(store.zones), visits["zone"]).astype(np.int64)
     kinds = pl.Series([kind.word for kind in VisitKind])
     words = pl.Series([closed_by.word for closed_by in ClosedBy])
+    roles = pl.Series([role.word for role in Role])
     times = ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest")
     frame = pl.DataFrame(
         {
@@ -60,6 +62,7 @@ def visits_frame(store: StorePlan, devices: Devices, visits: VisitArray) -> pl.D
             "confidence": visits["confidence"].astype(np.float64).round(_CONFIDENCE_DIGITS),
             "signals": visits["signals"].astype(np.int64),
             "closed_by": words.gather(visits["closed_by"].astype(np.int64)),
+            "role": roles.gather(visits["role"].astype(np.int64)),
             "revision": np.ascontiguousarray(visits["revision"]),
         }
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S
-from core.records import ClosedBy, VisitKind
+from core.records import ClosedBy, Role, VisitKind
 from simulators.shoppers import Walk
 
 SHORTEST_VISIT_S: Final = 5.0
@@ -77,5 +77,5 @@ def _row(
     dwell_s = (left - entered) / NS_PER_S
     return (
         *(kind.word, store, device, zone, entered, left, entered, entered, left, left),
-        *(dwell_s, 1.0, signals, closed.word),
+        *(dwell_s, 1.0, signals, closed.word, Role.VISITOR.word),
     )

@@ -38,6 +38,7 @@ def visit(
         "confidence": 1.0,
         "signals": 3,
         "closed_by": "moved_on",
+        "role": "visitor",
     }
 
 

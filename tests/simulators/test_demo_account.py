@@ -59,6 +59,7 @@ def visit(kind: str, zone: str, entered_s: int, left_s: int, closed_by: str = "m
         1.0,
         9,
         closed_by,
+        "visitor",
     )
 
 

@@ -36,6 +36,7 @@ CONTRACT = {
     "confidence": pl.Float64,
     "signals": pl.Int64,
     "closed_by": pl.String,
+    "role": pl.String,
 }
 CLOSED_BY = {"moved_on", "silence", "anchor_down", "app_exit", "store_closed", "end_of_recording"}
 DEMO_PLAN = Path(__file__).parents[2] / "simulators" / "plans" / "demo.json"

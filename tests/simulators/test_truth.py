@@ -23,7 +23,7 @@ def test_stays_follow_the_walk() -> None:
     assert (found.left_at // S).tolist() == [110, 114, 130]
     assert found.signals.tolist() == [2, 1, 0]
     rows = truth.rows(PLAN, "d", found, 0, 1000 * S)
-    assert [(row[0], row[3], row[-1]) for row in rows] == [
+    assert [(row[0], row[3], row[-2]) for row in rows] == [
         ("zone", PLAN.zones[0].id, "moved_on"),
         ("zone", PLAN.zones[0].id, "silence"),
         ("store", "", "silence"),
@@ -33,7 +33,7 @@ def test_stays_follow_the_walk() -> None:
 def test_the_ends_of_time_cut_visits() -> None:
     stays = truth.Stays(np.array([0, 1]), np.array([0, 50]) * S, np.array([50, 100]) * S, np.array([5, 5]))
     rows = truth.rows(PLAN, "d", stays, 20 * S, 80 * S)
-    assert [(row[4], row[5], row[-1]) for row in rows] == [
+    assert [(row[4], row[5], row[-2]) for row in rows] == [
         (20 * S, 50 * S, "moved_on"),
         (50 * S, 80 * S, "end_of_recording"),
         (20 * S, 80 * S, "end_of_recording"),
