@@ -320,7 +320,8 @@ class StoreEngine:
         running, in_zone = (
             (rows["last_signal_at"] - rows[name]) // NS_PER_US for name in ("arrived_at", "in_zone_since")
         )
-        rows["role"] = self._residents.roles(chosen[still], running, in_zone)
+        entered = rows["in_zone_since"] // NS_PER_US
+        rows["role"] = self._residents.roles(chosen[still], entered, running, in_zone)
         return rows
 
     def snapshot(self) -> bytes:

@@ -15,13 +15,14 @@ from core.limits import NS_PER_US
 MEMORY: Final = np.dtype(
     [
         ("since", "<i8"),  # µs, begin of the day that sums tell of: the first stay after the day before
+        ("until", "<i8"),  # µs, end of the last stay
         ("stayed", "<i8"),  # µs in stays
         ("credit", "<i8"),  # µs: of `main_zone` more than of all others together, while it leads
         ("main_zone", "<i4"),
         ("role", "<i4"),  # by the day before
     ],
 )
-"""What is known of a device: 32 bytes."""
+"""What is known of a device: 40 bytes."""
 
 
 class Residents:
@@ -34,24 +35,32 @@ class Residents:
 
     def __init__(self, settings: Settings) -> None:
         self._resident_us = settings.resident_ns // NS_PER_US
+        self._forget_us = settings.forget_ns // NS_PER_US
         self.memory: NDArray[Any] = np.zeros(0, MEMORY)
 
     def judge(self, stays: NDArray[Any], devices: int) -> None:
         """Write `role` into stays (core.dwell.decoder.STAY), those of a device in order of time."""
         self._admit(devices)
-        kernels.judge(stays, self.memory, self._resident_us)
+        kernels.judge(stays, self.memory, self._resident_us, self._forget_us)
 
     def roles(
-        self, index: NDArray[Any], running_us: NDArray[np.int64], in_zone_us: NDArray[np.int64]
+        self,
+        index: NDArray[Any],
+        entered_us: NDArray[np.int64],
+        running_us: NDArray[np.int64],
+        in_zone_us: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """Return the roles of devices in the store now: int64, shape (k,).
 
         index : shape (k,), of devices
+        entered_us : int64 (k,), when their running stays began
         running_us, in_zone_us : int64 (k,), how long their store visits and their stays have run
         """
         self._admit(int(index.max(initial=-1)) + 1)
         roles = np.zeros(len(index), np.int64)
-        kernels.roles_now(self.memory[index], running_us, in_zone_us, self._resident_us, roles)
+        kernels.roles_now(
+            self.memory[index], entered_us, running_us, in_zone_us, self._resident_us, self._forget_us, roles
+        )
         return roles
 
     def rows(self, devices: int) -> NDArray[Any]:

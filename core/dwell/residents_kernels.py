@@ -12,18 +12,19 @@ DAY_US = 86_400_000_000
 
 
 @njit(cache=True, nogil=True)
-def judge(stays: Any, memory: Any, resident: int) -> None:
+def judge(stays: Any, memory: Any, resident: int, forget: int) -> None:
     """Sum up where devices stay and write what they are thought to be.
 
     stays : core.dwell.decoder.STAY; memory : core.dwell.residents.MEMORY (devices,), updated
     resident : microseconds within a day that make somebody a resident
+    forget : microseconds of absence after which a device is as new
     """
     for at in range(stays.size):
         stay = stays[at]
         row = memory[stay["device"]]
         if stay["kind"] == ZONE_KIND:
-            days = (stay["entered_at"] - row["since"]) // DAY_US
-            if days >= 1:
+            days = _days(row, stay["entered_at"], forget)
+            if days > 0:
                 role = VISITOR
                 if days == 1:
                     role = _judged(row["stayed"], row["credit"], resident)
@@ -33,6 +34,7 @@ def judge(stays: Any, memory: Any, resident: int) -> None:
                 row["credit"] = 0
             duration = stay["left_at"] - stay["entered_at"]
             row["stayed"] += duration
+            row["until"] = stay["left_at"]
             # the majority vote of Boyer and Moore, by time
             if stay["zone"] == row["main_zone"]:
                 row["credit"] += duration
@@ -45,13 +47,34 @@ def judge(stays: Any, memory: Any, resident: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def roles_now(memory: Any, running: Any, in_zone: Any, resident: int, roles: Any) -> None:
-    """Write the roles of devices in the store: MEMORY (k,), µs in the store and in the zone (k,), roles (k,)."""
+def roles_now(memory: Any, entered: Any, running: Any, in_zone: Any, resident: int, forget: int, roles: Any) -> None:
+    """Write the roles of devices in the store, as `judge` would of the stay that runs.
+
+    memory : core.dwell.residents.MEMORY (k,); entered, running, in_zone : int64 (k,), when the stay began, how long
+    the store visit and the stay have run; roles : int64 (k,), written
+    """
     for at in range(roles.size):
         row = memory[at]
-        roles[at] = max(_judged(row["stayed"], row["credit"], resident), row["role"])
+        days = _days(row, entered[at], forget)
+        roles[at] = VISITOR
+        if days <= 1:
+            roles[at] = _judged(row["stayed"], row["credit"], resident)
+        if days < 1:
+            roles[at] = max(roles[at], row["role"])
         if roles[at] == VISITOR:  # nothing of a long visit need be decided yet
             roles[at] = _judged(running[at], in_zone[at], resident)
+
+
+@njit(cache=True, nogil=True)
+def _days(row: Any, entered: int, forget: int) -> int:
+    """Return how many days a stay lies behind the day that is summed up: 0 within it, 2 if that tells nothing.
+
+    After an absence of `forget` the table may have let go of the device or not: neither may show.
+    """
+    if entered - row["until"] > forget:
+        return 2
+    days: int = (entered - row["since"]) // DAY_US
+    return min(max(0, days), 2)
 
 
 @njit(cache=True, nogil=True)

@@ -73,6 +73,46 @@ def test_who_has_been_there_for_long_is_known_while_the_visit_runs() -> None:
     assert engine.presence()["role"].tolist() == [Role.FIXTURE]
 
 
+def test_who_worked_there_once_is_a_visitor_two_weeks_later_from_the_first_signal() -> None:
+    engine = StoreEngine(PLAN)
+    engine.device_index(pseudonyms(1))
+    engine.push(day_of([(zone % 6, 900) for zone in range(20)]))
+    assert engine.presence()["role"].tolist() == [Role.STAFF]
+    engine.push(day_of([(0, 120)], begin_s=24 * HOUR_S))
+    assert engine.presence()["role"].tolist() == [Role.STAFF]
+    engine.push(day_of([(0, 120)], begin_s=14 * 24 * HOUR_S))
+    assert engine.presence()["role"].tolist() == [Role.VISITOR]
+
+
+@pytest.mark.parametrize(
+    ("absence_s", "let_go", "expected"),
+    [(36 * HOUR_S, False, Role.STAFF), (36 * HOUR_S + 1, False, Role.VISITOR), (38 * HOUR_S, True, Role.VISITOR)],
+)
+@pytest.mark.parametrize("pushes", [1, 200])
+def test_whether_the_table_has_let_go_of_a_device_shows_in_no_role(
+    absence_s: int, let_go: bool, expected: Role, pushes: int
+) -> None:
+    names = pseudonyms(2)
+    shift = day_of([(zone % 6, 900) for zone in range(32)])
+    back = day_of([(0, 600)])
+    back["ts"] += shift["ts"][-1] + absence_s * S - START_NS
+    others = day_of([(1, 40 * HOUR_S)], begin_s=9 * HOUR_S, every_s=60)
+    others["device"] = 1
+    signals = np.concatenate([shift, others, back])
+    signals = signals[np.argsort(signals["ts"], kind="stable")]
+    engine = StoreEngine(PLAN)
+    roles = []
+    for part in [*np.array_split(signals, pushes), signals[:0]]:
+        present, place = np.unique(part["device"], return_inverse=True)
+        named = part.copy()
+        named["device"] = engine.device_index(names[present])[place]
+        visits = engine.push(named) if len(part) else engine.finish()
+        own = (engine.pseudonyms(visits["device"]) == names[0]).all(axis=1)
+        roles += store_roles(visits[own])
+    assert engine.forgotten == (let_go and pushes > 1)
+    assert roles == [Role.STAFF, expected]
+
+
 @pytest.mark.parametrize(("stay_s", "expected"), [(4 * HOUR_S, Role.FIXTURE), (4 * HOUR_S - 20, Role.VISITOR)])
 def test_the_bound_is_four_hours(stay_s: int, expected: Role) -> None:
     visits = visits_of(day_of([(2, stay_s + 20)]))
@@ -84,12 +124,16 @@ def test_the_bound_is_four_hours(stay_s: int, expected: Role) -> None:
 @settings(max_examples=200, deadline=None)
 @given(
     drawn=st.lists(
-        st.tuples(st.integers(0, 2), st.integers(0, 12), st.sampled_from([0, 0, 0, DAY // 2, DAY, 2 * DAY])),
+        st.tuples(
+            st.integers(0, 2), st.integers(0, 12), st.sampled_from([0, 0, 0, DAY // 2, DAY // 2 + 1, DAY, 2 * DAY])
+        ),
         min_size=1, max_size=12,
     ),
     cut=st.integers(0, 12),
+    forget=st.sampled_from([DAY // 2, DAY * 3 // 2]),
 )  # fmt: skip
-def test_the_kernel_equals_the_oracle(drawn: list[tuple[int, int, int]], cut: int) -> None:
+def test_the_kernel_equals_the_oracle(drawn: list[tuple[int, int, int]], cut: int, forget: int) -> None:
+    rules = Settings(resident_ns=20_000, forget_ns=1000 * forget)
     told = []
     at = 5 * DAY
     for zone, duration, pause in drawn:
@@ -98,9 +142,9 @@ def test_the_kernel_equals_the_oracle(drawn: list[tuple[int, int, int]], cut: in
         at += duration
     stays = np.zeros(len(told), STAY)
     stays["zone"], stays["entered_at"], stays["left_at"] = np.array(told).T
-    residents = Residents(Settings(resident_ns=20_000))
+    residents = Residents(rules)
     residents.judge(stays[:cut], 1)
-    again = Residents(Settings(resident_ns=20_000))
+    again = Residents(rules)
     again.memory = residents.rows(1).copy()
     again.judge(stays[cut:], 1)
-    assert stays["role"].tolist() == [role(told[: count + 1], 20) for count in range(len(told))]
+    assert stays["role"].tolist() == [role(told[: count + 1], 20, forget) for count in range(len(told))]

@@ -5,8 +5,15 @@ from collections import Counter
 DAY = 86_400 * 10**6
 
 
-def role(stays: list[tuple[int, int, int]], resident: int) -> int:
-    """Return 0 visitor, 1 fixture, 2 staff after stays (zone, entered, left) in order of time, in microseconds."""
+def role(stays: list[tuple[int, int, int]], resident: int, forget: int) -> int:
+    """Return 0 visitor, 1 fixture, 2 staff after stays (zone, entered, left) in order of time, in microseconds.
+
+    What lies before an absence of more than `forget` is not known any more.
+    """
+    for place in range(len(stays) - 1, 0, -1):
+        if stays[place][1] - stays[place - 1][2] > forget:
+            stays = stays[place:]
+            break
     days: list[list[tuple[int, int, int]]] = []
     for stay in stays:
         if not days or stay[1] - days[-1][0][1] >= DAY:
