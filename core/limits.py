@@ -9,9 +9,10 @@ NS_PER_S: Final = 1_000_000_000
 NS_PER_US: Final = 1_000
 
 RSSI_MIN_DBM: Final = -120
-"""Receivers of this kind stop near -105 dBm; below -120 is a fault value (-127 means "unknown" in Bluetooth HCI)."""
+"""Receivers of this kind stop near -105 dBm; below -120 is a fault value (-127 is one of old adapters)."""
 RSSI_MAX_DBM: Final = 20
-"""Bluetooth's highest transmit power is +20 dBm; nothing is heard louder than it was sent (TETAM holds +42)."""
+"""Bluetooth's highest transmit power is +20 dBm; nothing is heard louder than it was sent (TETAM holds +42;
+127 is what a radio says that could not measure)."""
 
 ZONES_PER_STORE: Final = 256
 """A department store with a zone per shelf run has about 200; kernels keep a score per zone and device."""

@@ -58,10 +58,12 @@ PRESENCE: Final = np.dtype(
 
 NO_ZONE: Final = -1
 
-APP_ENTER: Final = 126
+APP_ENTER: Final = 125
 """In `rssi_dbm`: no reading, an app's word that it entered the region of a beacon."""
-APP_EXIT: Final = 127
-"""In `rssi_dbm`: an app's word that it left the region of a beacon; systems give it 20 to 30 s late, or never."""
+APP_EXIT: Final = 126
+"""In `rssi_dbm`: an app's word that it left the region of a beacon; systems give it 20 to 30 s late, or never.
+
+Not 127: radios say that where they could not measure (Bluetooth Core, HCI LE Advertising Report)."""
 
 SignalArray: TypeAlias = NDArray[Any]
 """One-dimensional array of dtype SIGNAL."""

@@ -24,7 +24,7 @@ def engine_for(devices: int) -> StoreEngine:
     [
         *(("device", wrong) for wrong in (2, -1, 2**31 - 1, -(2**31))),
         *(("anchor", wrong) for wrong in (6, -1, 2**15 - 1, -(2**15))),
-        *(("rssi_dbm", wrong) for wrong in (21, -121, 125, 128, 2**15 - 1, -(2**15))),
+        *(("rssi_dbm", wrong) for wrong in (21, -121, 124, 127, 2**15 - 1, -(2**15))),
     ],
 )
 def test_a_signal_out_of_range_is_refused_and_nothing_is_taken_in(column: str, value: int) -> None:

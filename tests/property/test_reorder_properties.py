@@ -45,7 +45,7 @@ def signals_of(rng: np.random.Generator, count: int, newest_s: int, span_s: floa
     signals["ts"] = START + newest_s * S - (rng.random(count) * span_s * S).astype(np.int64)
     signals["device"] = rng.choice([0, 1, 2, 1_000_000, MOST_DEVICES - 1], count)
     signals["anchor"] = rng.choice([0, 1, 1023], count)
-    signals["rssi_dbm"] = rng.choice([-120, -61, -60, 20, 126, 127], count)
+    signals["rssi_dbm"] = rng.choice([-120, -61, -60, 20, 125, 126], count)
     return signals
 
 
