@@ -173,6 +173,44 @@ def model_adopt(store: StoreArgument, version: VersionArgument, database_url: Da
 
 
 @app.command()
+def revise(
+    *,
+    store: Annotated[str, typer.Option(help="Id of a store in the database.")],
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Who came at or after, 2026-11-21T09:00 UTC unless it says another.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Who came before.")] = None,
+    model: Annotated[
+        Literal["in-use", "latest"], typer.Option(help="The models of that time, or the newest for all of it.")
+    ] = "in-use",
+    reason: Annotated[
+        Literal["late_signals", "new_model", "by_hand"] | None,
+        typer.Option(help="Why; late_signals (the rule with in-use) looks only at who has late signals."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    database_url: DatabaseUrl,
+    quiet: Quiet = False,
+) -> None:
+    """Decode visits that were reported once more from the signal log; what changes becomes a new revision."""
+    from ingest.revise_commands import revise_store
+    from simulators.replay_report import shown
+    from storage.instants import read_instant
+
+    with _database(database_url) as connection, shown(quiet=quiet) as progress:
+        said = revise_store(
+            connection,
+            store,
+            from_ns=None if begin is None else read_instant(begin, name="--from"),
+            until_ns=None if until is None else read_instant(until, name="--until"),
+            model=model,
+            reason=reason,
+            dry_run=dry_run,
+            progress=lambda share: progress("revise", share),
+        )
+    typer.echo(said)
+
+
+@app.command()
 def ingest(
     database_url: DatabaseUrl,
     mqtt_url: MqttUrl,

@@ -125,6 +125,17 @@ def visit_unknown() -> ProblemError:
     )
 
 
+def store_visit_unknown(store: str) -> ProblemError:
+    """Return the problem of a visit that the store does not have."""
+    return ProblemError(
+        404,
+        "visit-unknown",
+        "Unknown visit",
+        detail=f"The store {store[:64]!r} has no such visit.",
+        hint=f"GET /v1/stores/{store}/visits lists its visits.",
+    )
+
+
 def too_many_watching() -> ProblemError:
     """Return the problem of a live stream when no more can be served."""
     return ProblemError(

@@ -1,11 +1,13 @@
 """Stores, their zones, who is where now, and their visits."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api.problems import described
+from api.problems import described, store_visit_unknown
+from api.revision_models import RevisionsOut
 from api.service import ConnectionDep, StoreDep
 from api.store_models import (
     ClosedByWord,
@@ -27,6 +29,7 @@ from core.floorplan import StorePlan
 from core.records import ClosedBy
 from storage.coverage import HOURS_MOST, coverage_hours, faults
 from storage.occupancy import STORES_PER_PAGE, occupancy, progress, stores_page
+from storage.revisions import history
 from storage.visit_queries import VISITS_PER_PAGE, VisitFilter, visits_page
 
 router = APIRouter(prefix="/v1/stores", tags=["stores"])
@@ -144,3 +147,17 @@ def list_visits(stored: StoreDep, connection: ConnectionDep, query: Annotated[Vi
         visits=[VisitOut.of(row, stored.plan) for row in page.visits],
         next_cursor=page.next_cursor,
     )
+
+
+@router.get(
+    "/{store}/visits/{visit}/revisions", responses=described(404, 422, 503), summary="How a visit changed, and why"
+)
+def read_revisions(stored: StoreDep, connection: ConnectionDep, visit: UUID) -> RevisionsOut:
+    """Tell every change of a visit after it was reported: what stood before, why it changed, under which model.
+
+    Signals that come after the lateness bound, a new model or a person may revise visits; nothing is edited silently.
+    """
+    told = history(connection, stored.store_no, visit)
+    if told is None:
+        raise store_visit_unknown(stored.plan.id)
+    return RevisionsOut.of(told, stored.plan)

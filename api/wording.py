@@ -21,6 +21,8 @@ CLOSED_BY: Final = {
     "store_closed": "Store closed",
     "end_of_recording": "Recording ended",
 }
+REVISED: Final = "corrected"
+"""Beside a visit that was revised after it had been reported."""
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
 FAULTS_SHOWN: Final = 12
 """Anchors that are named on the live page: two lines of it; how many there are stands before them."""

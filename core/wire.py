@@ -28,6 +28,8 @@ BOOT_BYTES: Final = 16
 SEQUENCE_MAX: Final = 2**63 - 1
 """PostgreSQL's bigint."""
 _RSSI_HELD: Final = 32_767  # a level out of any range must still arrive, to be refused row by row
+_BYTE_MAX: Final = 127
+_NO_LEVEL: Final = 125  # the highest that is neither a level nor an app's word
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
 _ZSTD_LEVEL: Final = 1  # level 3 saved 4% more bytes for twice the time
 _COMPRESS_FROM: Final = 512  # a smaller map does not shrink by more than the frame costs
@@ -161,7 +163,7 @@ def encode(batch: Batch, *, compress: bool = True) -> bytes:
             offset.astype("<u4").tobytes(),
             batch.anchor.astype("<u2").tobytes(),
             batch.device.astype("<u2").tobytes(),
-            batch.rssi_dbm.clip(-128, 127).astype("i1").tobytes(),
+            _levels(batch.rssi_dbm),
             _pack_gap(batch.gap),
         )
     )
@@ -278,6 +280,11 @@ def _from_spelled(spelled: _Spelled) -> Batch:
         )
     except (OverflowError, ValueError) as error:
         raise WireError("columns", f"A column holds a number outside its range: {error}.") from error
+
+
+def _levels(rssi_dbm: NDArray[np.int16]) -> bytes:
+    """Pack levels; one beyond 8 bits becomes one that is refused, never an app's word (126, 127)."""
+    return np.where(rssi_dbm > _BYTE_MAX, _NO_LEVEL, rssi_dbm.clip(-_BYTE_MAX - 1)).astype("i1").tobytes()
 
 
 def _pack_gap(gap: Gap | None) -> _Dropped | None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core.floorplan import StorePlan
 from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS, RSSI_MAX_DBM, RSSI_MIN_DBM
+from core.records import APP_ENTER, APP_EXIT
 from core.wire import Batch
 
 UNKNOWN_ANCHOR: Final = "unknown_anchor"
@@ -54,7 +55,7 @@ def accept(batch: Batch, plan: StorePlan, received_at: int) -> Accepted:
     rejects: list[Reject] = []
     for reason, bad in (
         (UNKNOWN_ANCHOR, ~known[batch.anchor]),
-        (RSSI, (batch.rssi_dbm < RSSI_MIN_DBM) | (batch.rssi_dbm > RSSI_MAX_DBM)),
+        (RSSI, ~_can_be_heard(batch.rssi_dbm)),
         (FUTURE, ahead_ns > FUTURE_BOUND_NS),
         (PAST, ahead_ns < -PAST_BOUND_NS),
     ):
@@ -65,6 +66,13 @@ def accept(batch: Batch, plan: StorePlan, received_at: int) -> Accepted:
     if not rejects:
         return Accepted(batch if len(batch) else None, len(batch) > 0, ())
     return Accepted(_only(batch, left) if left.any() else None, False, tuple(rejects))
+
+
+def _can_be_heard(rssi_dbm: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Tell which levels are levels, or an app's word in the place of one."""
+    level = (rssi_dbm >= RSSI_MIN_DBM) & (rssi_dbm <= RSSI_MAX_DBM)
+    possible: NDArray[np.bool_] = level | (rssi_dbm == APP_ENTER) | (rssi_dbm == APP_EXIT)
+    return possible
 
 
 def _detail(reason: str, batch: Batch, refused: NDArray[np.bool_], ahead_ns: NDArray[np.int64]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from core.wire import Batch, decode
 from storage.connect import Connection, in_transaction
 from storage.coverage import FaultWord, save_faults, save_hours
 from storage.edge_status import EdgeChange, edge_changes
+from storage.late import LateBatch, save_late
 from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
 from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
 from storage.signal_log import read
@@ -107,6 +108,7 @@ class StoreFeed:
         self._presence_known = False
         self._forgotten = engine.forgotten
         self._faults: dict[str, FaultWord] | None = None
+        self._late: list[LateBatch] = []
         self._covered_us = 0
         self._arrived_ns: int | None = None
 
@@ -128,7 +130,7 @@ class StoreFeed:
         """
         if adopted.log_no <= self.log_no:
             return
-        if _decodes_otherwise(self._adopted.plan, adopted.plan):
+        if decodes_otherwise(self._adopted.plan, adopted.plan):
             self._keep(self._engine.finish())
             self._before = self._progress()
             model = self._engine.model if _sounds_alike(self._adopted.plan, adopted.plan) else None
@@ -187,7 +189,11 @@ class StoreFeed:
         if batch is not None:
             signals = to_signals(batch, self._adopted.plan, self._engine)
             if len(signals):
+                late = self._engine.counts.late
                 self._keep(self._engine.push(signals, source=edge_no, arrived_at=received_at))
+                late = self._engine.counts.late - late
+                if late:
+                    self._late.append(LateBatch(log_no, late, received_at))
                 self.newest_ns = max(self.newest_ns, int(signals["ts"].max()))
                 self._arrived_ns = received_at
                 self._samples.append(_sample(signals["ts"], _SAMPLES_A_PUSH))
@@ -261,6 +267,7 @@ class StoreFeed:
                 connection, self.store_no, changed, pseudonyms(changed["device"]), pseudonyms(gone["device"])
             )
             save_progress(connection, self.store_no, self._progress())
+            save_late(connection, self.store_no, self._late)
             if faults != self._faults:
                 save_faults(connection, self.store_no, faults, self._arrived_ns)
             if told:
@@ -272,6 +279,7 @@ class StoreFeed:
 
         in_transaction(connection, work)
         self._derived.clear()
+        self._late.clear()
         self._samples.clear()
         self._written = merged(known, changed, gone)
         self._presence_known = True
@@ -411,7 +419,8 @@ def merged(before: PresenceArray, changed: PresenceArray, gone: PresenceArray) -
     return _by_device(np.concatenate([before[~replaced], changed]))
 
 
-def _decodes_otherwise(one: StorePlan, other: StorePlan) -> bool:
+def decodes_otherwise(one: StorePlan, other: StorePlan) -> bool:
+    """Whether a change from one plan to the other begins a fresh engine."""
     return (one.zones, one.anchors, one.adjacent) != (other.zones, other.anchors, other.adjacent)
 
 

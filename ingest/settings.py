@@ -60,6 +60,16 @@ class Settings:
     calibrate_last_s: int = 24 * 3600
     """How much of the log a model is learnt from: every hour of a day, each kind of visitor, and today's anchors."""
 
+    revise_settle_s: float | None = 600.0
+    """Visits are revised for late signals once none came for ten minutes: an edge that was cut off sends hours of
+    backlog within minutes, and is then decoded once. None: only `sojourn revise` does it."""
+
+    revise_wait_s: float = 3600.0
+    """The longest that a late batch waits while others keep coming."""
+
+    revise_again_s: float = 900.0
+    """How long a store rests after a pass, which reads up to 60 hours of its log for each day that is touched."""
+
     retry_first_s: float = 0.2
     retry_most_s: float = 10.0
     """A server that restarts is back within seconds; ten seconds do not hammer one that is down for an hour."""

@@ -20,6 +20,7 @@ from core.errors import ConfigurationError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
 from ingest.cursors import Parked, bounded, parked_count
 from ingest.feed import StoreFeed, restore
+from ingest.late_revision import LateRevision
 from ingest.messages import Arrival, read
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
@@ -29,6 +30,7 @@ from storage.connect import Connection, address_digest, connect, in_transaction,
 from storage.dead_letters import prune
 from storage.edition import read_edition
 from storage.ingest_status import IngestStatus, save_status
+from storage.late import late_open
 from storage.migrate import pending
 from storage.models import save_model, want_model
 from storage.signal_log import CursorKey, claim
@@ -80,6 +82,9 @@ class _Worker:
         self._failures = 0
         self._timers = _Timers()
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
+        self._revision = LateRevision(
+            database_url, settings.revise_settle_s, settings.revise_wait_s, settings.revise_again_s
+        )
         self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
 
     def run(self) -> None:
@@ -102,6 +107,7 @@ class _Worker:
         finally:
             self._subscriber.drop()
             self._refresh.stop()
+            self._revision.stop()
 
     def _session(self, connection: Connection) -> None:
         if not self._prepare(connection):
@@ -196,6 +202,7 @@ class _Worker:
             self._write_status(connection)
             self._adopt_changes(connection)
             self._calibrate(connection)
+            self._revision.begin(connection)
         if self._timers.due("prune", self._settings.prune_s):
             prune(connection)
         for store_no, feed in self._feeds.items():
@@ -271,6 +278,8 @@ class _Worker:
                 dead_letters=self._dead_letters,
                 newest_signal_at=newest_ns if newest_ns > 0 else None,
                 committed_at=self._committed_at,
+                late_open=late_open(connection),
+                visits_revised=self._revision.revised,
             ),
         )
 

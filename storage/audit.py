@@ -16,8 +16,8 @@ select (select count(*) from signal_log where store_no = store.store_no),
        coalesce(progress.log_no, 0), coalesce(progress.decoded, 0), coalesce(progress.late, 0),
        coalesce(progress.repeated, 0),
        (extract(epoch from progress.decided_through) * 1000000)::bigint,
-       (select count(*) from zone_visit where store_no = store.store_no),
-       (select count(*) from store_visit where store_no = store.store_no),
+       (select count(*) from zone_visit where store_no = store.store_no and not withdrawn),
+       (select count(*) from store_visit where store_no = store.store_no and not withdrawn),
        (select count(*) from presence where store_no = store.store_no)
   from store left join engine_progress progress using (store_no)
  where store.id = %s
@@ -27,11 +27,12 @@ select (select count(*) from signal_log where store_no = store.store_no),
 _VISITS: Final = """
 select 'zone', store.id, device, zone.id, dwell_s, confidence, signals, closed_by,
        entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest
-  from zone_visit join store using (store_no) join zone using (store_no, zone_no) where store.id = %(store)s
+  from zone_visit join store using (store_no) join zone using (store_no, zone_no)
+ where store.id = %(store)s and not withdrawn
  union all
 select 'store', store.id, device, '', dwell_s, confidence, signals, closed_by,
        entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest
-  from store_visit join store using (store_no) where store.id = %(store)s
+  from store_visit join store using (store_no) where store.id = %(store)s and not withdrawn
 """
 _SCHEMA: Final = pl.Schema(
     {

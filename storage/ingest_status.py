@@ -13,6 +13,7 @@ class IngestStatus:
 
     `queued` messages were received and are not committed, `parked` batches wait for an earlier one; `batches`,
     `signals`, `repeated` (batches that were in the log already) and `dead_letters` count from `started_at`.
+    `late_open` late batches wait for a revision of visits, `visits_revised` were changed by ingest since it started.
     `changed_at` is some seconds old at most while ingest runs.
     """
 
@@ -27,6 +28,8 @@ class IngestStatus:
     dead_letters: int
     newest_signal_at: int | None
     committed_at: int | None
+    late_open: int = 0
+    visits_revised: int = 0
 
 
 def save_status(connection: Connection, status: IngestStatus) -> None:
@@ -34,11 +37,13 @@ def save_status(connection: Connection, status: IngestStatus) -> None:
     broker: Literal["connected", "away"] = "connected" if status.broker_connected else "away"
     connection.execute(
         "insert into ingest_status (started_at, changed_at, broker, queued, parked, batches, signals, repeated,"
-        " dead_letters, newest_signal_at, committed_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " dead_letters, newest_signal_at, committed_at, late_open, visits_revised)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (only_row) do update set started_at = excluded.started_at, changed_at = excluded.changed_at,"
         " broker = excluded.broker, queued = excluded.queued, parked = excluded.parked, batches = excluded.batches,"
         " signals = excluded.signals, repeated = excluded.repeated, dead_letters = excluded.dead_letters,"
-        " newest_signal_at = excluded.newest_signal_at, committed_at = excluded.committed_at",
+        " newest_signal_at = excluded.newest_signal_at, committed_at = excluded.committed_at,"
+        " late_open = excluded.late_open, visits_revised = excluded.visits_revised",
         [
             to_datetime(status.started_at),
             to_datetime(status.changed_at),
@@ -51,6 +56,8 @@ def save_status(connection: Connection, status: IngestStatus) -> None:
             status.dead_letters,
             None if status.newest_signal_at is None else to_datetime(status.newest_signal_at),
             None if status.committed_at is None else to_datetime(status.committed_at),
+            status.late_open,
+            status.visits_revised,
         ],
     )
 
@@ -59,11 +66,11 @@ def load_status(connection: Connection) -> IngestStatus | None:
     """Return what ingest said last, None where none ever ran on this database."""
     row = connection.execute(
         "select started_at, changed_at, broker, queued, parked, batches, signals, repeated, dead_letters,"
-        " newest_signal_at, committed_at from ingest_status"
+        " newest_signal_at, committed_at, late_open, visits_revised from ingest_status"
     ).fetchone()
     if row is None:
         return None
-    started, changed, broker, queued, parked, batches, signals, repeated, dead_letters, newest, committed = row
+    started, changed, broker, queued, parked, batches, signals, repeated, dead_letters, newest, committed, *late = row
     return IngestStatus(
         started_at=to_ns(started),
         changed_at=to_ns(changed),
@@ -76,4 +83,6 @@ def load_status(connection: Connection) -> IngestStatus | None:
         dead_letters=dead_letters,
         newest_signal_at=None if newest is None else to_ns(newest),
         committed_at=None if committed is None else to_ns(committed),
+        late_open=late[0],
+        visits_revised=late[1],
     )

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from core.errors import ConfigurationError
 from core.limits import NS_PER_US
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,3 +18,20 @@ def to_datetime(instant_ns: int) -> datetime:
 def to_ns(instant: datetime) -> int:
     """Return an instant as nanoseconds since 1970; exact, which `datetime.timestamp` is not."""
     return (instant - _EPOCH) // _MICROSECOND * NS_PER_US
+
+
+def read_instant(text: str, *, name: str) -> int:
+    """Return an instant that a person wrote, 2026-11-21 or 2026-11-21T09:00+01:00, as ns; UTC unless it says another.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is written otherwise; `name` is what is being set.
+    """
+    try:
+        read = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{name} is {text.strip()[:40]!r}, which is no instant.", hint="Write it like 2026-11-21T09:00+01:00."
+        ) from error
+    return to_ns(read if read.tzinfo is not None else read.replace(tzinfo=UTC))

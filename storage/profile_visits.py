@@ -4,7 +4,7 @@ Devices never leave this room.
 """
 
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -15,18 +15,13 @@ from core.records import VisitKind
 from storage.connect import Connection
 from storage.cursors import read_cursor, write_cursor
 from storage.instants import to_ns
-from storage.visit_queries import VisitRow, visit_row
+from storage.visit_queries import VISIT_COLUMNS, VisitRow, visit_row
 from storage.visits import visit_id
 
 PROFILE_VISITS_PER_PAGE: Final = 200
 """Four visits a week for a year."""
 STAYS_PER_VISIT: Final = 500
 """Eight hours with a change of zone every minute; what is longer is not a customer."""
-
-_VISIT_COLUMNS: Final[LiteralString] = (
-    "entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
-    " dwell_s, confidence, signals, closed_by, revision, model_version, role"
-)
 
 
 class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +90,12 @@ def profile_visits(
         "select store.id, store.store_no, visit.visit_id, {columns}"
         "  from profile_device link"
         " cross join lateral (select store_no, visit_id, {columns} from store_visit"
-        "   where device = link.device and entered_at >= link.valid_from and entered_at < link.valid_to and {clause}"
+        "   where device = link.device and not withdrawn"
+        "     and entered_at >= link.valid_from and entered_at < link.valid_to and {clause}"
         "   order by entered_at desc, visit_id limit %(limit)s) visit"
         "  join store using (store_no)"
         " where link.profile_id = %(profile)s order by visit.entered_at desc, visit.visit_id limit %(limit)s"
-    ).format(columns=sql.SQL(_VISIT_COLUMNS), clause=clause)
+    ).format(columns=sql.SQL(VISIT_COLUMNS), clause=clause)
     rows = connection.execute(query, values).fetchall()
     found = [_profile_visit(row) for row in rows[:limit]]
     place = (found[-1].visit.entered_at, found[-1].visit.visit_id) if len(rows) > limit else None
@@ -138,12 +134,13 @@ def visit_detail(connection: Connection, profile: UUID, visit: UUID | None = Non
             "select store.id, store.store_no, visit.visit_id, {columns}, visit.device"
             "  from profile_device link"
             " cross join lateral (select store_no, visit_id, device, {columns} from store_visit"
-            "   where device = link.device and entered_at >= link.valid_from and entered_at < link.valid_to"
+            "   where device = link.device and not withdrawn"
+            "     and entered_at >= link.valid_from and entered_at < link.valid_to"
             "     and {clause} order by entered_at desc limit 1) visit"
             "  join store using (store_no)"
             " where link.profile_id = %(profile)s order by visit.entered_at desc limit 1"
         ).format(
-            columns=sql.SQL(_VISIT_COLUMNS),
+            columns=sql.SQL(VISIT_COLUMNS),
             clause=sql.SQL("visit_id = %(visit)s" if visit is not None else "true"),
         ),
         {"profile": profile, "visit": visit},
@@ -193,15 +190,15 @@ def _detail(connection: Connection, profile: UUID, found: ProfileVisit | Whereab
     end = ended.left_at if ended is not None else "infinity"
     rows = connection.execute(
         sql.SQL(
-            "select visit_id, zone_no, {} from zone_visit where device = %s and store_no = %s"
+            "select visit_id, zone_no, {} from zone_visit where device = %s and store_no = %s and not withdrawn"
             " and entered_at >= %s and entered_at <= %s order by entered_at, visit_id limit %s"
-        ).format(sql.SQL(_VISIT_COLUMNS)),
+        ).format(sql.SQL(VISIT_COLUMNS)),
         [device, found.store_no, begin, end, STAYS_PER_VISIT],
     ).fetchall()
     around = connection.execute(
         "select max(visit.left_at) filter (where visit.entered_at < %(begin)s),"
         "       min(visit.entered_at) filter (where visit.entered_at > %(begin)s)"
-        "  from profile_device link join store_visit visit on visit.device = link.device"
+        "  from profile_device link join store_visit visit on visit.device = link.device and not visit.withdrawn"
         "   and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
         " where link.profile_id = %(profile)s",
         {"begin": begin, "profile": profile},

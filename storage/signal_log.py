@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
+
+from core.limits import FUTURE_BOUND_NS
 from storage.connect import Connection
 from storage.instants import to_datetime, to_ns
 
@@ -226,6 +230,75 @@ def read(connection: Connection, store_no: int, *, after: int, most: int) -> lis
             [store_no, after, most],
         )
         return [LogRow(log_no, edge_no, to_ns(at), bytes(batch)) for log_no, edge_no, at, batch in cursor]
+
+
+@dataclass(frozen=True)
+class LogTimes:
+    """Rows of the log by when their signals were: in order of `first_ns`, then `log_no`; arrays of int64."""
+
+    log_no: NDArray[np.int64]
+    first_ns: NDArray[np.int64]
+    last_ns: NDArray[np.int64]
+
+
+def rows_between(connection: Connection, store_no: int, *, after: int, from_ns: int, until_ns: int) -> LogTimes:
+    """Return the rows of a store after a log number that hold a signal of `from_ns` <= t < `until_ns`, or may."""
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            "select log_no, first_at, last_at from signal_log where store_no = %s and log_no > %s"
+            " and first_at < %s and last_at >= %s and received_at >= %s order by first_at, log_no",
+            [
+                store_no,
+                after,
+                to_datetime(until_ns),
+                to_datetime(from_ns),
+                # no signal is accepted that is further ahead than this
+                to_datetime(from_ns - FUTURE_BOUND_NS),
+            ],
+        )
+        found = np.array([(no, to_ns(first), to_ns(last)) for no, first, last in rows], np.int64).reshape(-1, 3)
+    return LogTimes(found[:, 0], found[:, 1], found[:, 2])
+
+
+def read_rows(connection: Connection, store_no: int, log_nos: Sequence[int]) -> list[LogRow]:
+    """Return these rows of a store, in log order."""
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(
+            "select log_no, edge_no, received_at, batch from signal_log where store_no = %s and log_no = any(%s)"
+            " order by log_no",
+            [store_no, list(log_nos)],
+        )
+        return [LogRow(log_no, edge_no, to_ns(at), bytes(batch)) for log_no, edge_no, at, batch in cursor]
+
+
+def span_of(connection: Connection, store_no: int, log_nos: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return (log_no, first, last) of these rows that hold signals; times in ns."""
+    rows = connection.execute(
+        "select log_no, first_at, last_at from signal_log where store_no = %s and log_no = any(%s)"
+        " and first_at is not null order by log_no",
+        [store_no, list(log_nos)],
+    ).fetchall()
+    return [(no, to_ns(first), to_ns(last)) for no, first, last in rows]
+
+
+def heard_until(connection: Connection, store_no: int, log_no: int, rows: int) -> int | None:
+    """Return the newest time of a signal (ns) in the last `rows` rows up to a log number, None without any."""
+    row = connection.execute(
+        "select max(last_at) from (select last_at from signal_log where store_no = %s and log_no <= %s"
+        " order by log_no desc limit %s) as newest",
+        [store_no, log_no, rows],
+    ).fetchone()
+    return None if row is None or row[0] is None else to_ns(row[0])
+
+
+def first_row(connection: Connection, store_no: int, *, after: int) -> tuple[int, int] | None:
+    """Return sequence and earliest time (ns) of the first row with signals after a log number."""
+    row = connection.execute(
+        "select sequence, first_at from signal_log where store_no = %s and log_no > %s and first_at is not null"
+        " order by log_no limit 1",
+        [store_no, after],
+    ).fetchone()
+    return None if row is None else (row[0], to_ns(row[1]))
 
 
 def tally(connection: Connection, store: str) -> Tally:

@@ -1,7 +1,7 @@
 """Visits of a store, page by page. Nothing here returns a device."""
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,12 @@ VISITS_PER_PAGE: Final = 500
 
 Kind = Literal["zone", "store"]
 Order = Literal["entered_at", "left_at"]
+
+VISIT_COLUMNS: Final[LiteralString] = (
+    "entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
+    " dwell_s, confidence, signals, closed_by, revision, model_version, role"
+)
+"""What `visit_row` reads, after visit_id and zone_no."""
 
 _TABLES: Final = {"zone": sql.Identifier("zone_visit"), "store": sql.Identifier("store_visit")}
 
@@ -55,6 +61,11 @@ class VisitRow(msgspec.Struct, frozen=True, kw_only=True):
     model_version: int
     role: Role
 
+    @property
+    def revised(self) -> bool:
+        """Whether it was corrected after it had been reported."""
+        return self.revision > 0
+
 
 class VisitPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some visits, and where to go on; no cursor on the last page."""
@@ -89,7 +100,7 @@ def visits_page(
     _check(wanted, limit)
     question = (store_no, wanted)
     key = sql.Identifier(wanted.order)
-    clauses: list[sql.Composable] = [sql.SQL("store_no = %(store_no)s")]
+    clauses: list[sql.Composable] = [sql.SQL("store_no = %(store_no)s and not withdrawn")]
     values: dict[str, Any] = {"store_no": store_no, "limit": limit + 1}
     for column, operator, value in (
         ("zone_no", "=", wanted.zone_no),
@@ -110,11 +121,11 @@ def visits_page(
         if wanted.order == "left_at":
             clauses.append(sql.SQL("entered_at <= %(at)s"))  # nobody leaves before entering: spares newer chunks
     query = sql.SQL(
-        "select visit_id, {zone}, entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
-        " dwell_s, confidence, signals, closed_by, revision, model_version, role"
-        " from {table} where {clauses} order by {key} desc, visit_id limit %(limit)s"
+        "select visit_id, {zone}, {columns} from {table} where {clauses}"
+        " order by {key} desc, visit_id limit %(limit)s"
     ).format(
         zone=sql.SQL("zone_no" if wanted.kind == "zone" else "null"),
+        columns=sql.SQL(VISIT_COLUMNS),
         table=_TABLES[wanted.kind],
         clauses=sql.SQL(" and ").join(clauses),
         key=key,

@@ -1,5 +1,6 @@
 """Visits, presence and progress of the engines: written idempotently, so that a replay of the log changes nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -38,7 +39,10 @@ _STORE_VISIT: Final[Fields] = {
     "role": Field.INT2,
 }
 _ZONE_VISIT: Final[Fields] = {**_STORE_VISIT, "zone_no": Field.INT2}
-_VISIT_STAGE: Final[Fields] = {**_ZONE_VISIT, "kind": Field.INT2}
+TABLES: Final = {VisitKind.ZONE: "zone_visit", VisitKind.STORE: "store_visit"}
+TABLE_FIELDS: Final[Mapping[VisitKind, Fields]] = {VisitKind.ZONE: _ZONE_VISIT, VisitKind.STORE: _STORE_VISIT}
+"""The columns of each table that a visit fills, the same that `core.records.VISIT` names where it has them."""
+VISIT_FIELDS: Final[Fields] = {**_ZONE_VISIT, "kind": Field.INT2}
 _PRESENCE: Final[Fields] = {
     "store_no": Field.INT4,
     "device": Field.UUID,
@@ -96,6 +100,25 @@ def visit_ids(plan: StorePlan, visits: VisitArray, devices: NDArray[np.uint8]) -
     return np.frombuffer(names, np.uint8).reshape(-1, _VISIT_ID_BYTES)
 
 
+def visit_columns(
+    store_no: int, visits: VisitArray, devices: NDArray[np.uint8], ids: NDArray[np.uint8], model_version: int
+) -> dict[str, NDArray[Any]]:
+    """Return visits as the columns of VISIT_FIELDS."""
+    if devices.shape != (len(visits), PSEUDONYM_BYTES):
+        raise ValueError(f"devices must have the shape ({len(visits)}, {PSEUDONYM_BYTES}), not {devices.shape}")
+    columns: dict[str, NDArray[Any]] = {
+        name: visits[name] for name in VISIT_FIELDS if name in (visits.dtype.names or ())
+    }
+    columns["visit_id"] = ids
+    columns["device"] = devices
+    columns["store_no"] = np.full(len(visits), store_no, np.int32)
+    columns["zone_no"] = visits["zone"]
+    columns["dwell_s"] = (visits["left_at"] - visits["entered_at"]) / NS_PER_S
+    columns["forced"] = visits["forced"] != 0
+    columns["model_version"] = np.full(len(visits), model_version, np.int32)
+    return columns
+
+
 def save_visits(
     connection: Connection,
     store_no: int,
@@ -127,12 +150,14 @@ def save_visits(
     """
     if len(visits) == 0:
         return 0
-    rows = _visit_columns(store_no, visits, devices, visit_ids(plan, visits, devices))
-    rows["model_version"] = np.full(len(visits), model_version, np.int32)
-    _create_stage(connection, "visit_stage", _VISIT_STAGE)
-    copy_columns(connection, "visit_stage", _VISIT_STAGE, rows)
-    written = _upsert_visits(connection, VisitKind.ZONE, "zone_visit", _ZONE_VISIT)
-    written += _upsert_visits(connection, VisitKind.STORE, "store_visit", _STORE_VISIT)
+    rows = visit_columns(store_no, visits, devices, visit_ids(plan, visits, devices), model_version)
+    create_stage(connection, "visit_stage", VISIT_FIELDS)
+    copy_columns(connection, "visit_stage", VISIT_FIELDS, rows)
+    # what was revised stays revised: an engine that decodes the log again finds what it reported at first
+    connection.execute(
+        "delete from visit_stage using visit_revision where visit_revision.visit_id = visit_stage.visit_id"
+    )
+    written = sum(_upsert_visits(connection, kind) for kind in VisitKind)
     connection.execute("delete from visit_stage")
     return written
 
@@ -168,7 +193,7 @@ def save_presence(
                 for name in ("arrived_at", "in_zone_since", "last_signal_at", "confidence", "role")
             },
         }
-        _create_stage(connection, "presence_stage", _PRESENCE)
+        create_stage(connection, "presence_stage", _PRESENCE)
         copy_columns(connection, "presence_stage", _PRESENCE, rows)
         names = sql.SQL(", ").join(map(sql.Identifier, _PRESENCE))
         connection.execute(
@@ -206,24 +231,8 @@ def save_progress(connection: Connection, store_no: int, progress: Progress) -> 
     )
 
 
-def _visit_columns(
-    store_no: int, visits: VisitArray, devices: NDArray[np.uint8], ids: NDArray[np.uint8]
-) -> dict[str, NDArray[Any]]:
-    if devices.shape != (len(visits), PSEUDONYM_BYTES):
-        raise ValueError(f"devices must have the shape ({len(visits)}, {PSEUDONYM_BYTES}), not {devices.shape}")
-    columns: dict[str, NDArray[Any]] = {
-        name: visits[name] for name in _VISIT_STAGE if name in (visits.dtype.names or ())
-    }
-    columns["visit_id"] = ids
-    columns["device"] = devices
-    columns["store_no"] = np.full(len(visits), store_no, np.int32)
-    columns["zone_no"] = visits["zone"]
-    columns["dwell_s"] = (visits["left_at"] - visits["entered_at"]) / NS_PER_S
-    columns["forced"] = visits["forced"] != 0
-    return columns
-
-
-def _upsert_visits(connection: Connection, kind: VisitKind, table: str, fields: Fields) -> int:
+def _upsert_visits(connection: Connection, kind: VisitKind) -> int:
+    table, fields = TABLES[kind], TABLE_FIELDS[kind]
     # distinct on: a visit and its correction may come together, and one statement cannot touch a row twice
     statement = sql.SQL(
         "insert into {table} ({names})"
@@ -243,7 +252,8 @@ def _excluded(names: list[str]) -> sql.Composed:
     return sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names)
 
 
-def _create_stage(connection: Connection, name: str, fields: Fields) -> None:
+def create_stage(connection: Connection, name: str, fields: Fields) -> None:
+    """Make a temporary table that is empty at the beginning of each transaction."""
     columns = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(field.type_name)) for column, field in fields.items()
     )

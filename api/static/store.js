@@ -90,7 +90,8 @@ function showVisits(visits) {
     length.textContent = dwell(visit.dwell_s * 1_000);
     bounds.textContent = dwellRange(visit.dwell_at_least_s * 1_000, visit.dwell_at_most_s * 1_000);
     confidence.textContent = perCent(visit.confidence);
-    closed.textContent = closedWords.get(visit.closed_by) ?? visit.closed_by;
+    const why = closedWords.get(visit.closed_by) ?? visit.closed_by;
+    closed.textContent = visit.revision ? `${why} · ${document.getElementById("closed-words").dataset.revised}` : why;
     if (!known.has(visitKeys([visit]))) row.classList.add("fresh");
     return row;
   }));

@@ -221,3 +221,11 @@ def test_a_batch_over_its_span_is_refused_when_written() -> None:
     with pytest.raises(WireError) as refused:
         wire.encode(wide)
     assert refused.value.reason == "span"
+
+
+@pytest.mark.parametrize(
+    ("level", "arrives"), [(-129, -128), (20, 20), (126, 126), (127, 127), (128, 125), (999, 125)]
+)
+def test_a_level_beyond_a_byte_never_turns_into_a_word_of_an_app(level: int, arrives: int) -> None:
+    sent = msgspec.structs.replace(wire.decode(packed()), rssi_dbm=np.full(3, level, np.int16))
+    assert wire.decode(wire.encode(sent)).rssi_dbm.tolist() == [arrives] * 3

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.dwell.model import Model, plan_fingerprint, prior_model
 from core.floorplan import StorePlan, load
-from core.records import SIGNAL, SignalArray
+from core.records import APP_ENTER, APP_EXIT, SIGNAL, SignalArray
 from tests.oracle.viterbi import Heard, World
 
 START_NS = 1_760_000_000 * 10**9
@@ -136,10 +136,37 @@ def noise(plan: StorePlan, seed: int, signals: int, devices: int = 2, gap_s: flo
     return made
 
 
+def with_words(signals: SignalArray, seed: int, share: float = 0.15) -> SignalArray:
+    """Return the signals with words of apps woven in: in place of readings, beside them, late after them, twice.
+
+    A word shares the device and anchor of a reading, at its time, within its advertisement, or up to 40 s after it,
+    so that it also falls into silences and behind departures.
+    """
+    rng = np.random.default_rng([seed, 3])
+    chosen = signals[rng.random(len(signals)) < share]
+    after_us = rng.choice([0, 1, 99_999, 100_000, 100_001, 20_000_000, 30_000_000, 40_000_000], len(chosen))
+    chosen["ts"] += after_us * 1000
+    chosen["rssi_dbm"] = rng.choice([APP_ENTER, APP_EXIT], len(chosen))
+    kept = signals[rng.random(len(signals)) >= share / 2]
+    both = np.concatenate([kept, chosen, chosen[: len(chosen) // 8]])
+    return both[np.argsort(both["ts"], kind="stable")]
+
+
 def heard(signals: SignalArray, device: int) -> list[Heard]:
     """One device's signals as the oracle takes them."""
     own = signals[signals["device"] == device]
     return [Heard(int(s["ts"]) // 1000, int(s["anchor"]), int(s["rssi_dbm"])) for s in own]
 
 
-__all__ = ["CELL_M", "START_NS", "Walk", "grid_plan", "heard", "noise", "prior_model", "pseudonyms", "random_model"]
+__all__ = [
+    "CELL_M",
+    "START_NS",
+    "Walk",
+    "grid_plan",
+    "heard",
+    "noise",
+    "prior_model",
+    "pseudonyms",
+    "random_model",
+    "with_words",
+]

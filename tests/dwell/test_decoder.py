@@ -8,7 +8,7 @@ from core.dwell.model import prior_model
 from core.dwell.settings import Settings
 from core.records import ClosedBy, VisitKind
 from tests.dwell.comparing import FOREVER, rows_of, run, told
-from tests.dwell.scenes import Walk, grid_plan, heard, noise, pseudonyms, random_model, walk, world_of
+from tests.dwell.scenes import Walk, grid_plan, heard, noise, pseudonyms, random_model, walk, with_words, world_of
 from tests.oracle.paths import Rules
 from tests.oracle.viterbi import best_path, stays_on
 
@@ -32,6 +32,19 @@ def test_senseless_signals_under_a_senseless_model_are_decoded_exactly(seed: int
     plan = grid_plan(1 + seed, 1 + seed % 3)
     model = random_model(plan, seed)
     signals = noise(plan, seed, 400, gap_s=[0.05, 0.5, 3.0][seed % 3])
+    visits = run(plan, signals, model)
+    for device in range(2):
+        assert rows_of(visits, device) == told(plan, signals, model, device)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(6))
+def test_words_of_apps_are_decoded_as_the_oracle_decodes_them(seed: int, share: float) -> None:
+    plan = grid_plan(2 + seed, 1 + seed % 2)
+    senseless = seed % 2 == 1
+    model = random_model(plan, seed) if senseless else prior_model(plan)
+    plain = noise(plan, seed, 300, gap_s=0.5) if senseless else walk(plan, seed, Walk(absences=True))
+    signals = with_words(plain, seed, share)
     visits = run(plan, signals, model)
     for device in range(2):
         assert rows_of(visits, device) == told(plan, signals, model, device)

@@ -37,6 +37,8 @@ def test_a_good_batch_is_accepted_as_it_is() -> None:
         ("unknown_anchor", batch(1, ts=[NOW], anchors=("a0", "x"), anchor=[1]), {"anchors": ["x"]}),
         ("rssi", batch(1, ts=[NOW], rssi_dbm=[21]), {"rssi_dbm": [21]}),
         ("rssi", batch(1, ts=[NOW], rssi_dbm=[-121]), {"rssi_dbm": [-121]}),
+        ("rssi", batch(1, ts=[NOW], rssi_dbm=[125]), {"rssi_dbm": [125]}),
+        ("rssi", batch(1, ts=[NOW], rssi_dbm=[128]), {"rssi_dbm": [128]}),
         ("future", batch(1, ts=[NOW + FUTURE_BOUND_NS + US]), {"seconds_ahead": [120.0, 120.0]}),
         ("past", batch(1, ts=[NOW - PAST_BOUND_NS - US]), {"seconds_ahead": [-604800.0, -604800.0]}),
     ],
@@ -55,6 +57,8 @@ def test_each_reason_refuses_just_beyond_its_bound(reason: str, bad: Batch, deta
     [
         batch(1, ts=[NOW], rssi_dbm=[20]),
         batch(1, ts=[NOW], rssi_dbm=[-120]),
+        batch(1, ts=[NOW], rssi_dbm=[126]),  # an app entered the region of a beacon
+        batch(1, ts=[NOW], rssi_dbm=[127]),  # and left it
         batch(1, ts=[NOW + FUTURE_BOUND_NS]),
         batch(1, ts=[NOW - PAST_BOUND_NS]),
         batch(1, ts=[NOW], anchors=("a0", "x")),

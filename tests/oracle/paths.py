@@ -340,7 +340,8 @@ def visits_of(signals: list[Heard], world: World, rules: Rules, store_newest_us:
     `store_newest_us` is the newest signal of any device: it may show that this one had left before the end.
     """
     device = Device(world, rules)
-    for signal in sorted(set(signals)):
+    # at one time readings come first, then words of entering, then those of leaving
+    for signal in sorted(set(signals), key=lambda signal: (signal.at_us, signal.rssi_dbm, signal.anchor)):
         device.hear(signal)
     if device.lanes:
         gone = "app_exit" if device.exited else "silence"

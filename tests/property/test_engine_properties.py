@@ -11,7 +11,7 @@ from core.dwell.settings import Settings
 from core.floorplan import StorePlan
 from core.records import SignalArray, VisitArray
 from tests.dwell.comparing import rows_of, told
-from tests.dwell.scenes import Walk, grid_plan, noise, pseudonyms, random_model, walk
+from tests.dwell.scenes import Walk, grid_plan, noise, pseudonyms, random_model, walk, with_words
 
 pytestmark = pytest.mark.kernels
 
@@ -26,11 +26,13 @@ seeds = st.integers(0, 2**32 - 1)
 cuts = st.lists(st.integers(0, 400), max_size=8)
 
 
-def scene(seed: int) -> SignalArray:
-    """Walks and nonsense in turn, at most some hundred signals."""
+def scene(seed: int, worded: bool) -> SignalArray:
+    """Walks and nonsense in turn, at most some hundred signals; `worded` with words of apps among them."""
     if seed % 2:
-        return walk(PLAN, seed, Walk(devices=DEVICES, stays=3, stay_s=15.0, absences=True))[:300]
-    return noise(PLAN, seed, 200, devices=DEVICES, gap_s=[0.1, 1.0, 6.0][seed % 3])
+        signals = walk(PLAN, seed, Walk(devices=DEVICES, stays=3, stay_s=15.0, absences=True))[:300]
+    else:
+        signals = noise(PLAN, seed, 200, devices=DEVICES, gap_s=[0.1, 1.0, 6.0][seed % 3])
+    return with_words(signals, seed) if worded else signals
 
 
 def engine_with(
@@ -67,9 +69,9 @@ def shuffled_within(signals: SignalArray, seed: int, bound_ns: int) -> SignalArr
 
 
 @few
-@given(seed=seeds, at=cuts)
-def test_cutting_into_pushes_changes_nothing(seed: int, at: list[int]) -> None:
-    signals = scene(seed)
+@given(seed=seeds, worded=st.booleans(), at=cuts)
+def test_cutting_into_pushes_changes_nothing(seed: int, worded: bool, at: list[int]) -> None:
+    signals = scene(seed, worded)
     whole, _ = engine_with()
     cut, _ = engine_with()
     assert all_visits(cut, split(signals, at)) == all_visits(whole, [(signals, 0)])
@@ -77,9 +79,9 @@ def test_cutting_into_pushes_changes_nothing(seed: int, at: list[int]) -> None:
 
 
 @few
-@given(seed=seeds, at=cuts)
-def test_shuffling_within_the_lateness_bound_changes_nothing(seed: int, at: list[int]) -> None:
-    signals = scene(seed)
+@given(seed=seeds, worded=st.booleans(), at=cuts)
+def test_shuffling_within_the_lateness_bound_changes_nothing(seed: int, worded: bool, at: list[int]) -> None:
+    signals = scene(seed, worded)
     in_order, _ = engine_with()
     shuffled, _ = engine_with()
     mixed = shuffled_within(signals, seed, BOUND.lateness_ns)
@@ -88,9 +90,9 @@ def test_shuffling_within_the_lateness_bound_changes_nothing(seed: int, at: list
 
 
 @few
-@given(seed=seeds, at=cuts)
-def test_repetition_changes_nothing_and_is_counted(seed: int, at: list[int]) -> None:
-    signals = scene(seed)
+@given(seed=seeds, worded=st.booleans(), at=cuts)
+def test_repetition_changes_nothing_and_is_counted(seed: int, worded: bool, at: list[int]) -> None:
+    signals = scene(seed, worded)
     once, _ = engine_with()
     twice, _ = engine_with()
     rng = np.random.default_rng(seed)
@@ -103,9 +105,9 @@ def test_repetition_changes_nothing_and_is_counted(seed: int, at: list[int]) -> 
 
 
 @few
-@given(seed=seeds, order=st.permutations(range(DEVICES)))
-def test_the_order_in_which_devices_were_met_changes_nothing(seed: int, order: list[int]) -> None:
-    signals = scene(seed)
+@given(seed=seeds, worded=st.booleans(), order=st.permutations(range(DEVICES)))
+def test_the_order_in_which_devices_were_met_changes_nothing(seed: int, worded: bool, order: list[int]) -> None:
+    signals = scene(seed, worded)
     plain, _ = engine_with()
     other, index = engine_with(order=np.array(order))
     renamed = signals.copy()
@@ -114,9 +116,9 @@ def test_the_order_in_which_devices_were_met_changes_nothing(seed: int, order: l
 
 
 @few
-@given(seed=seeds)
-def test_the_interleaving_of_sources_changes_nothing(seed: int) -> None:
-    signals = scene(seed)
+@given(seed=seeds, worded=st.booleans())
+def test_the_interleaving_of_sources_changes_nothing(seed: int, worded: bool) -> None:
+    signals = scene(seed, worded)
     signals = signals[signals["ts"] < signals["ts"][0] + BOUND.patience_ns]
     plain, _ = engine_with()
     woven, _ = engine_with()
@@ -135,9 +137,11 @@ def test_the_interleaving_of_sources_changes_nothing(seed: int) -> None:
 
 
 @few
-@given(seed=seeds, at=cuts, taken=st.integers(0, 400))
-def test_a_snapshot_taken_anywhere_continues_byte_for_byte(seed: int, at: list[int], taken: int) -> None:
-    signals = shuffled_within(scene(seed), seed, BOUND.lateness_ns)
+@given(seed=seeds, worded=st.booleans(), at=cuts, taken=st.integers(0, 400))
+def test_a_snapshot_taken_anywhere_continues_byte_for_byte(
+    seed: int, worded: bool, at: list[int], taken: int
+) -> None:
+    signals = shuffled_within(scene(seed, worded), seed, BOUND.lateness_ns)
     before, after = signals[:taken], signals[taken:]
     unbroken, _ = engine_with()
     first = [unbroken.push(part, source) for part, source in split(before, at)]
@@ -154,9 +158,9 @@ def test_a_snapshot_taken_anywhere_continues_byte_for_byte(seed: int, at: list[i
 
 
 @few
-@given(seed=seeds, at=cuts)
-def test_every_visit_that_ended_before_decided_through_was_returned(seed: int, at: list[int]) -> None:
-    signals = scene(seed)
+@given(seed=seeds, worded=st.booleans(), at=cuts)
+def test_every_visit_that_ended_before_decided_through_was_returned(seed: int, worded: bool, at: list[int]) -> None:
+    signals = scene(seed, worded)
     engine, _ = engine_with()
     promised = -(2**62)
     for part, source in split(signals, at):
@@ -168,12 +172,12 @@ def test_every_visit_that_ended_before_decided_through_was_returned(seed: int, a
 
 
 @few
-@given(seed=seeds)
-@example(seed=4286)  # a forced decision while another path hangs on the leader's
-@example(seed=110)  # a stay that outgrows 32 bits of microseconds in the step that resets it
-@example(seed=12)  # an offset that moves between two signals of one time
-def test_the_engine_equals_the_oracle(seed: int) -> None:
-    signals = scene(seed)
+@given(seed=seeds, worded=st.booleans())
+@example(seed=4286, worded=False)  # a forced decision while another path hangs on the leader's
+@example(seed=110, worded=False)  # a stay that outgrows 32 bits of microseconds in the step that resets it
+@example(seed=12, worded=False)  # an offset that moves between two signals of one time
+def test_the_engine_equals_the_oracle(seed: int, worded: bool) -> None:
+    signals = scene(seed, worded)
     engine = StoreEngine(PLAN, MODEL, ALONE)
     engine.device_index(pseudonyms(DEVICES))
     visits = np.concatenate([engine.push(signals), engine.finish()])

@@ -1,0 +1,67 @@
+"""What an app's words of entering and leaving do to a visit, told by hand."""
+
+import numpy as np
+import pytest
+
+from core.dwell.model import prior_model
+from core.limits import NS_PER_S
+from core.records import APP_ENTER, APP_EXIT, SIGNAL, ClosedBy, SignalArray, VisitArray, VisitKind
+from tests.dwell.comparing import rows_of, run, told
+from tests.dwell.scenes import START_NS, grid_plan
+
+pytestmark = pytest.mark.kernels
+
+PLAN = grid_plan(3)
+STAY_S = 60
+
+
+def scene(*words: tuple[float, int]) -> SignalArray:
+    """A phone that heard beacon 0 for a minute, somebody else long after, and words (second, which) of beacon 0."""
+    rows: list[tuple[float, int, int, int]] = [(second, 0, 0, -60) for second in range(STAY_S + 1)]
+    rows += [(at_s, 0, 0, word) for at_s, word in words]
+    rows += [(4000 + second, 1, 1, -60) for second in range(20)]
+    rows.sort(key=lambda row: row[0])
+    return np.array([(START_NS + round(at_s * NS_PER_S), *rest) for at_s, *rest in rows], SIGNAL)
+
+
+def visits_of(*words: tuple[float, int]) -> VisitArray:
+    """The first phone's visits, which are the oracle's too."""
+    signals = scene(*words)
+    model = prior_model(PLAN)
+    visits = run(PLAN, signals, model)
+    assert rows_of(visits, 0) == told(PLAN, signals, model, 0)
+    own: VisitArray = visits[visits["device"] == 0]
+    return own
+
+
+def left_s(visits: VisitArray, kind: VisitKind) -> float:
+    (row,) = visits[visits["kind"] == kind]
+    return float(row["left_at"] - START_NS) / NS_PER_S
+
+
+@pytest.mark.parametrize("late_s", [0.5, 20, 25, 29.9, 30])
+def test_a_late_exit_closes_the_visit_at_its_last_reading(late_s: float) -> None:
+    visits = visits_of((STAY_S + late_s, APP_EXIT))
+    assert set(visits["closed_by"].tolist()) == {ClosedBy.APP_EXIT}
+    assert left_s(visits, VisitKind.ZONE) == left_s(visits, VisitKind.STORE) == STAY_S
+
+
+def test_an_exit_that_comes_later_than_systems_are_late_carries_the_stay_on_to_thirty_seconds_before_it() -> None:
+    visits = visits_of((STAY_S + 50, APP_EXIT))
+    assert left_s(visits, VisitKind.STORE) == STAY_S + 20
+
+
+def test_an_exit_long_after_everybody_was_gone_says_nothing() -> None:
+    assert visits_of((STAY_S + 1800, APP_EXIT)).tolist() == visits_of().tolist()
+
+
+def test_an_exit_that_never_comes_keeps_no_visit_open() -> None:
+    visits = visits_of((0.5, APP_ENTER), (30.5, APP_ENTER))
+    assert set(visits["closed_by"].tolist()) == {ClosedBy.SILENCE}
+    assert left_s(visits, VisitKind.STORE) == STAY_S
+
+
+def test_a_reading_after_an_exit_takes_the_word_back() -> None:
+    visits = visits_of((20.5, APP_EXIT))
+    assert set(visits["closed_by"].tolist()) == {ClosedBy.SILENCE}
+    assert left_s(visits, VisitKind.STORE) == STAY_S
