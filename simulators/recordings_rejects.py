@@ -11,6 +11,7 @@ import polars as pl
 
 from core.errors import RecordingError
 from core.limits import RSSI_MAX_DBM, RSSI_MIN_DBM
+from core.records import APP_ENTER, APP_EXIT
 from simulators.recordings_rows import COLUMNS
 
 
@@ -32,7 +33,7 @@ EXPLAINED: Final = {
     Reason.UNKNOWN_ANCHOR: "the store's floor plan has no such anchor",
     Reason.EMPTY_DEVICE: "nobody can be seen in it",
     Reason.MISSING_RSSI: "no number",
-    Reason.IMPOSSIBLE_RSSI: f"outside {RSSI_MIN_DBM}..{RSSI_MAX_DBM} dBm",
+    Reason.IMPOSSIBLE_RSSI: f"outside {RSSI_MIN_DBM}..{RSSI_MAX_DBM} dBm, nor an app's {APP_ENTER} or {APP_EXIT}",
     Reason.IMPOSSIBLE_TIME: "before 1970, after 2116, or more than a week off what stands around it",
 }
 """For people, one line each."""

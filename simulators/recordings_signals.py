@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, PSEUDONYM_BYTES, RSSI_MAX_DBM, RSSI_MIN_DBM
-from core.records import SIGNAL, SignalArray
+from core.records import APP_ENTER, APP_EXIT, SIGNAL, SignalArray
 from simulators.recordings_rejects import REJECTS_SCHEMA, Reason
 from simulators.recordings_rows import COLUMNS, ROWS_SCHEMA, Rows
 from simulators.recordings_times import Times
@@ -154,7 +154,7 @@ class StoreRows:
             .then(pl.lit(Reason.EMPTY_DEVICE.value))
             .when(rssi.is_null() | rssi.is_nan())
             .then(pl.lit(Reason.MISSING_RSSI.value))
-            .when((rssi < RSSI_MIN_DBM) | (rssi > RSSI_MAX_DBM))
+            .when(((rssi < RSSI_MIN_DBM) | (rssi > RSSI_MAX_DBM)) & ~rssi.is_in([float(APP_ENTER), float(APP_EXIT)]))
             .then(pl.lit(Reason.IMPOSSIBLE_RSSI.value))
         )
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import ConfigurationError
 from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS
+from core.records import APP_EXIT
 from core.wire import Batch, Gap, decode, encode
 from ingest import worker
 from ingest.settings import Settings
@@ -19,7 +20,7 @@ from storage.stores import save_plan
 from tests.ingest import world
 from tests.ingest.conftest import QUICK, Store, ingesting
 from tests.ingest.edge_double import EdgeDouble
-from tests.ingest.world import batch, cold_replay, digests, stored_visits, walks
+from tests.ingest.world import S, batch, cold_replay, digests, stored_visits, walks
 
 pytestmark = pytest.mark.servers
 BOOT = b"\5" * 16
@@ -46,6 +47,23 @@ def test_signals_become_visits(store: Store, mqtt_url: str, edge: EdgeDouble) ->
         status = load_status(connection)
     assert status is not None
     assert (status.batches, status.signals, status.dead_letters) == (60, 3600, 0)
+
+
+def test_an_apps_word_of_leaving_closes_its_visit(store: Store, mqtt_url: str, edge: EdgeDouble) -> None:
+    """A phone hears a beacon for a minute and tells 25 s later that it left; a tag is heard long after."""
+    begin = time.time_ns() - 600 * S
+    phone = [begin + second * S for second in range(61)]
+    heard = batch(1, boot=BOOT, ts=[*phone, phone[-1] + 25 * S], rssi_dbm=[-60] * 61 + [APP_EXIT])
+    later = batch(2, boot=BOOT, ts=[begin + (300 + n) * S for n in range(30)], devices=2, device=[1] * 30)
+    with ingesting(store.url, mqtt_url):
+        edge.send(encode(heard), encode(later))
+        edge.drain()
+    with connect(store.url) as connection:
+        found = connection.execute(
+            "select closed_by.word, dwell_s from store_visit join closed_by on code = closed_by order by left_at"
+        ).fetchall()
+        assert connection.execute("select count(*) from dead_letter").fetchone() == (0,)
+    assert found == [("app_exit", 60.0)]
 
 
 def test_batches_that_come_again_count_once(store: Store, mqtt_url: str, edge: EdgeDouble) -> None:
