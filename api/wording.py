@@ -23,6 +23,8 @@ CLOSED_BY: Final = {
 }
 REVISED: Final = "corrected"
 """Beside a visit that was revised after it had been reported."""
+RESIDENT: Final = {"fixture": "fixed tag", "staff": "staff"}
+"""Roles that are said; that somebody is a visitor goes without saying."""
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
 FAULTS_SHOWN: Final = 12
 """Anchors that are named on the live page: two lines of it; how many there are stands before them."""

@@ -9,6 +9,7 @@ const steps = page.dataset.steps.split(",").map(Number);
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, timeStyle: "medium" });
 const closedWords = words("closed-words");
 const faultWords = words("fault-words");
+const residentWords = words("resident-words");
 const zones = new Map([...document.querySelectorAll(".zone")].map((zone) => [zone.dataset.zone, zone]));
 const ranks = new Map([...document.querySelectorAll("#ranking li")].map((rank) => [rank.dataset.zone, rank]));
 const ranking = document.getElementById("ranking");
@@ -84,7 +85,8 @@ function showVisits(visits) {
     const [zone, entered, left, length, bounds, confidence, closed] = row.children;
     row.dataset.visit = visit.visit_id;
     row.dataset.revision = visit.revision;
-    zone.textContent = zones.get(visit.zone)?.dataset.name ?? visit.zone;
+    const name = zones.get(visit.zone)?.dataset.name ?? visit.zone;
+    zone.textContent = residentWords.has(visit.role) ? `${name} · ${residentWords.get(visit.role)}` : name;
     showTime(entered.firstElementChild, visit.entered_at);
     showTime(left.firstElementChild, visit.left_at);
     length.textContent = dwell(visit.dwell_s * 1_000);

@@ -76,6 +76,7 @@ def add_visit(
     confidence: float = 0.93,
     slack_s: float = 3.0,
     revision: int = 0,
+    role: Role = Role.VISITOR,
 ) -> UUID:
     """Insert one zone visit, or a store visit where `zone` is None."""
     kind = VisitKind.STORE if zone is None else VisitKind.ZONE
@@ -98,6 +99,7 @@ def add_visit(
         "closed_by": int(closed_by),
         "revision": revision,
         "forced": False,
+        "role": int(role),
     }
     if zone is not None:
         row["zone_no"] = plan.zone_index[zone]

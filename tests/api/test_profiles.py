@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from core.errors import InputError
+from core.records import Role
 from storage.profiles import create_profile, withdraw_consent
 from tests.api.seeding import add_customers, add_presence, device, walk
 from tests.fix_api import SeededStore
@@ -40,6 +41,18 @@ def test_a_profile_with_its_visit_in_progress(
     assert (here["store"], here["zone"], here["timezone"]) == ("marktplatz", "shoes", "Europe/Berlin")
     assert here["dwell_in_store_s"] == 22 * 60
     assert here["dwell_in_zone_s"] == pytest.approx(22 * 60 - (24 + 96 + 402 + 385 + 66 + 31))
+
+
+def test_the_page_says_in_words_that_somebody_came_as_staff(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    newest = client.get(f"/v1/profiles/{AMARA}/visits").json()["visits"][0]["visit"]["visit_id"]
+    shown = (f"/profiles/{AMARA}", f"/profiles/{AMARA}?visit={newest}")
+    assert not any("staff" in client.get(path).text.lower() for path in shown)
+    store.connection.execute("update store_visit set role = %s where visit_id = %s", [Role.STAFF, newest])
+    listed, one = (client.get(path).text for path in shown)
+    assert "Marktplatz · staff</td>" in listed
+    assert "<dt>Came as</dt><dd>Staff</dd>" in one
 
 
 def test_the_journey_of_a_visit_in_progress(client: httpx.Client, customers: dict[str, UUID]) -> None:

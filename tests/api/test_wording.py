@@ -6,7 +6,7 @@ import pytest
 
 from api import wording
 from core.journey.rules import RULES
-from core.records import ClosedBy
+from core.records import ClosedBy, Role
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,6 @@ def test_heat_steps_and_their_words_say_the_same() -> None:
 
 def test_every_code_has_its_words() -> None:
     assert set(wording.CLOSED_BY) == {reason.word for reason in ClosedBy}
+    assert set(wording.RESIDENT) == {role.word for role in Role} - {"visitor"}
     assert {"store_visit", "zone_visit", "consent_granted", "enrolled"} <= set(wording.EVIDENCE)
     assert all(rule.says.endswith(".") for rule in RULES.values())

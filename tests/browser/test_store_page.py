@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from core.records import Role
 from storage.coverage import save_faults
 from storage.instants import to_ns
 from tests.api.seeding import add_visit, announce, database_now, device, fill, set_people
@@ -56,7 +57,7 @@ def test_a_new_visit_stands_on_top_and_reads_like_one_from_the_server(
         add_visit(
             store.connection, store.plan, store.store_no, pseudonym=device(number), zone="shoes",
             entered_at=store.now - timedelta(seconds=dwell_s + 60 * number + 5), dwell_s=dwell_s,
-            confidence=0.5 + number / 14, slack_s=2.5 * number,
+            confidence=0.5 + number / 14, slack_s=2.5 * number, role=Role(number % len(Role)),
         )  # fmt: skip
     announce(store.connection, "marktplatz", at=store.now, visits=len(lengths))
     rows = page.locator("#visit-rows tr")
@@ -70,7 +71,8 @@ def test_a_new_visit_stands_on_top_and_reads_like_one_from_the_server(
     expect(rows).to_have_count(len(lengths))
     by_server = [re.sub(r"\s+", " ", text).strip() for text in rows.all_inner_texts()]
     assert by_script == by_server
-    assert by_script[0].startswith("Shoe wall")
+    zones = page.locator("#visit-rows .cell-zone").all_inner_texts()
+    assert zones[:3] == ["Shoe wall", "Shoe wall · fixed tag", "Shoe wall · staff"]
     assert all(time is not None and time.endswith("Z") for time in times)
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.floorplan import StorePlan, load
-from core.records import PRESENCE, VISIT, ClosedBy, VisitKind
+from core.records import PRESENCE, VISIT, ClosedBy, Role, VisitKind
 from storage.connect import Connection, connect, in_transaction
 from storage.stores import save_plan
 from storage.visits import (
@@ -97,21 +97,21 @@ def test_ids_of_an_array_are_those_of_its_rows() -> None:
 @pytest.mark.servers
 def test_visits_arrive_with_every_column(store: Connection) -> None:
     bounds = {"entered_earliest": 1 * S, "entered_latest": 2 * S, "left_earliest": 3 * S, "left_latest": 4 * S}
-    one = visit(device=1, closed_by=ClosedBy.SILENCE, revision=2, forced=1, **bounds)
-    other = visit(device=2, zone=-1, kind=VisitKind.STORE, closed_by=ClosedBy.APP_EXIT)
+    one = visit(device=1, closed_by=ClosedBy.SILENCE, revision=2, forced=1, role=Role.STAFF, **bounds)
+    other = visit(device=2, zone=-1, kind=VisitKind.STORE, closed_by=ClosedBy.APP_EXIT, role=Role.FIXTURE)
     assert save(store, np.concatenate([one, other])) == 2
     columns = (
         "device, extract(epoch from entered_at)::bigint, extract(epoch from left_at)::bigint,"
         " extract(epoch from entered_earliest)::int, extract(epoch from entered_latest)::int,"
         " extract(epoch from left_earliest)::int, extract(epoch from left_latest)::int,"
-        " dwell_s, confidence, signals, closed_by, revision, forced"
+        " dwell_s, confidence, signals, closed_by, revision, forced, role"
     )
     zone = store.execute(f"select zone_no, {columns} from zone_visit").fetchall()
     device = UUID(bytes=DEVICES[1].tobytes())
-    assert zone == [(1, device, NOON // S, NOON // S + 90, 1, 2, 3, 4, 90.0, 0.5, 7, 1, 2, True)]
+    assert zone == [(1, device, NOON // S, NOON // S + 90, 1, 2, 3, 4, 90.0, 0.5, 7, 1, 2, True, 2)]
     whole = store.execute(f"select {columns} from store_visit").fetchall()
     device = UUID(bytes=DEVICES[2].tobytes())
-    assert whole == [(device, NOON // S, NOON // S + 90, 0, 0, 0, 0, 90.0, 0.5, 7, 3, 0, False)]
+    assert whole == [(device, NOON // S, NOON // S + 90, 0, 0, 0, 0, 90.0, 0.5, 7, 3, 0, False, 1)]
 
 
 @pytest.mark.servers
@@ -148,6 +148,15 @@ def test_two_stores_may_be_saved_in_one_transaction(store: Connection) -> None:
         (1, 1),
         (2, 1),
     ]
+
+
+@pytest.mark.servers
+def test_somebody_who_is_there_turns_out_to_be_staff(store: Connection) -> None:
+    row = presence(0)
+    for role in (Role.VISITOR, Role.STAFF):
+        row["role"] = role
+        in_transaction(store, lambda c: save_presence(c, 1, row, DEVICES[:1], DEVICES[:0]))
+        assert store.execute("select role from presence").fetchall() == [(role,)]
 
 
 @pytest.mark.servers
