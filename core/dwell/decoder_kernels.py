@@ -191,6 +191,7 @@ def decode(
         if rssi_dbm == enter:
             row = top_row + 1
             device["inside"] = 1
+            device["timeout"] = rule["silence_max_us"]  # the app may sleep at once
         else:
             row = min(max(rssi_dbm - device["offset_db"] - rssi_floor, 0), top_row)
             watch[HEARD, anchor] = 1

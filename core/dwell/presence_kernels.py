@@ -84,6 +84,7 @@ def carry_on(
         device["last_at"] = now
         device["step_signals"] += 1
         if rssi_dbm == rule["app_enter"]:
+            device["timeout"] = rule["silence_max_us"]
             _hear(score, level[signal["anchor"], top_row + 1], True)
         else:
             row = min(max(rssi_dbm - device["offset_db"] - rule["rssi_floor_dbm"], 0), top_row)

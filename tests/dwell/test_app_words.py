@@ -61,6 +61,17 @@ def test_an_exit_that_never_comes_keeps_no_visit_open() -> None:
     assert left_s(visits, VisitKind.STORE) == STAY_S
 
 
+def test_who_enters_and_sleeps_at_once_is_waited_for() -> None:
+    """The app is woken by a region, says so and may not range; ten minutes later it ranges again."""
+    rows = [(second, 0, 0, -60) for second in range(30)] + [(30, 0, 0, APP_ENTER)]
+    rows += [(630 + second, 0, 0, -60) for second in range(30)]
+    signals = np.array([(START_NS + at_s * NS_PER_S, *rest) for at_s, *rest in rows], SIGNAL)
+    model = prior_model(PLAN)
+    visits = run(PLAN, signals, model)
+    assert rows_of(visits, 0) == told(PLAN, signals, model, 0)
+    assert left_s(visits, VisitKind.STORE) == 659
+
+
 def test_a_reading_after_an_exit_takes_the_word_back() -> None:
     visits = visits_of((20.5, APP_EXIT))
     assert set(visits["closed_by"].tolist()) == {ClosedBy.SILENCE}

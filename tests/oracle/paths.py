@@ -112,6 +112,7 @@ class Device:
         self.exited = False
         if signal.rssi_dbm == ENTER:
             self.inside = True
+            self.timeout = self.rules.silence_max_us
             for spot, lane in self.lanes.items():
                 lane.score += self.world.entered(spot, signal.anchor)
         else:
