@@ -46,7 +46,9 @@ def logged(connection: Connection) -> Logged:
     gaps = connection.execute(
         "select edge.id, boot, last_sequence, first_sequence, signals from signal_gap join edge using (edge_no)"
     ).fetchall()
-    cursors = connection.execute("select edge.id, boot, committed from edge_cursor join edge using (edge_no)").fetchall()
+    cursors = connection.execute(
+        "select edge.id, boot, committed from edge_cursor join edge using (edge_no)"
+    ).fetchall()
     return Logged(
         [((edge, boot.bytes, sequence), bytes(digest)) for edge, boot, sequence, digest in rows],
         {(edge, boot.bytes, last): (first, signals) for edge, boot, last, first, signals in gaps},
@@ -128,8 +130,8 @@ def figures(connection: Connection, store_no: int) -> dict[str, str]:
         )
     }
     found["dwell"] = text(
-        "select concat_ws(' ', zone_no, count(*), sum(dwell_s::numeric), percentile_cont(0.5) within group (order by dwell_s),"
-        " sum(signals)) from zone_visit where store_no = %s group by zone_no order by zone_no"
+        "select concat_ws(' ', zone_no, count(*), sum(dwell_s::numeric),"
+        " percentile_cont(0.5) within group (order by dwell_s), sum(signals)) from zone_visit where store_no = %s group by zone_no order by zone_no"
     )
     found["entries by minute"] = text(
         "select concat_ws(' ', date_trunc('minute', entered_at), zone_no, count(*)) from zone_visit"
@@ -151,7 +153,7 @@ def check_visits(connection: Connection, store_no: int) -> list[str]:
     broken = []
     for table, key in (("zone_visit", "device, zone_no, entered_at"), ("store_visit", "device, entered_at")):
         twice = connection.execute(
-            f"select count(*) from (select 1 from {table} where store_no = %s group by {key} having count(*) > 1) v",  # type: ignore[arg-type]
+            f"select count(*) from (select 1 from {table} where store_no = %s group by {key} having count(*) > 1) v",
             [store_no],
         ).fetchone()
         if twice != (0,):
@@ -169,7 +171,7 @@ def check_visits(connection: Connection, store_no: int) -> list[str]:
 def cold_replay(connection: Connection, store_no: int) -> dict[str, str]:
     """Throw away all that was derived, derive it from the log alone, and return the figures."""
     for table in _DERIVED:
-        connection.execute(f"delete from {table} where store_no = %s", [store_no])  # type: ignore[arg-type]
+        connection.execute(f"delete from {table} where store_no = %s", [store_no])
     feed = restore(connection, store_no)
     feed.catch_up(connection, stopped=lambda: False)
     feed.write(connection)

@@ -28,7 +28,7 @@ from edge.clock import Clock
 from edge.outbox import MOST_BYTES, Dropped, Entry, Outbox
 from edge.readings import ReadingQueue, Readings
 from tests.chaos import mutants
-from tests.chaos.journal import Line, Writer
+from tests.chaos.journal import Kind, Line, Writer
 from tests.ingest.world import ZONES, S
 
 PACE: Final = 3
@@ -99,14 +99,12 @@ def keep_journal(spec: Spec) -> Writer:
 
     def noted(self: Outbox, entries: Sequence[Entry], at_ns: int, offered_to: int = 0) -> list[bytes]:
         for entry in entries:
-            digest = sha256(entry.payload).digest()
-            _note(writer, spec, "attempt", entry.boot, entry.sequence, entry.sequence, digest, entry.signals, entry.payload)
+            writer.write(_line(spec, "attempt", entry, sha256(entry.payload).digest(), entry.payload))
         return append(self, entries, at_ns, offered_to)
 
     def noted_gap(dropped: Dropped) -> bytes:
         payload = gap_payload(dropped)
-        digest = sha256(payload).digest()
-        _note(writer, spec, "gap", dropped.boot, dropped.first, dropped.last, digest, dropped.signals, payload)
+        writer.write(_line(spec, "gap", dropped, sha256(payload).digest(), payload))
         return payload
 
     Outbox.append = noted  # type: ignore[method-assign]
@@ -114,21 +112,18 @@ def keep_journal(spec: Spec) -> Writer:
     return writer
 
 
-def _note(
-    writer: Writer, spec: Spec, kind: str, boot: bytes, first: int, last: int, digest: bytes, signals: int, payload: bytes
-) -> None:
-    writer.write(
-        Line(
-            kind=kind,  # type: ignore[arg-type]  # one of them
-            edge=spec.edge,
-            boot=boot,
-            sequence=last,
-            first=first,
-            sha256=digest,
-            signals=signals,
-            at_ns=time.time_ns(),
-            payload=payload,
-        )
+def _line(spec: Spec, kind: Kind, of: Accepted | Dropped | Entry, digest: bytes, payload: bytes = b"") -> Line:
+    first, last = (of.first, of.last) if isinstance(of, Dropped) else (of.sequence, of.sequence)
+    return Line(
+        kind=kind,
+        edge=spec.edge,
+        boot=of.boot,
+        sequence=last,
+        first=first,
+        sha256=digest,
+        signals=of.signals,
+        at_ns=time.time_ns(),
+        payload=payload,
     )
 
 
@@ -162,7 +157,7 @@ def main(spec: Spec) -> int:
     folder = Path(spec.folder)
 
     def on_accepted(batch: Accepted) -> None:
-        _note(writer, spec, "accepted", batch.boot, batch.sequence, batch.sequence, batch.sha256, batch.signals, b"")
+        writer.write(_line(spec, "accepted", batch, batch.sha256))
 
     settings = AgentSettings(
         store=spec.store,

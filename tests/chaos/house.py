@@ -95,6 +95,17 @@ class Worker:
         """The failpoints that were reached, in order."""
         return self.ledger.read_text().split() if self.ledger.exists() else []
 
+    def stack(self) -> str:
+        """Where the process stands right now, as far as it can tell."""
+        if self._process is None or self._process.poll() is not None:
+            return "no ingest runs"
+        said = self.log.stat().st_size
+        self._process.send_signal(signal.SIGUSR1)
+        threading.Event().wait(1.0)
+        with self.log.open("rb") as log:
+            log.seek(said)
+            return log.read().decode(errors="replace")
+
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:]) if self.log.exists() else ""
 
@@ -127,7 +138,7 @@ class Edge:
             raise Stuck(f"edge {self.spec.edge} was not started")
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
-        return self._hear(command.split()[0] if not command.startswith("stop") else "left")
+        return self._hear(command.split(maxsplit=1)[0] if not command.startswith("stop") else "left")
 
     def kill(self) -> None:
         if self._process is not None:
@@ -162,7 +173,7 @@ class House:
         self.quiet_url = database.dsn("quiet")
         for name, url in (("chaos", self.url), ("quiet", self.quiet_url)):
             with psycopg.connect(database.dsn(), autocommit=True) as connection:
-                connection.execute(f"create database {name} template template0")  # type: ignore[arg-type]
+                connection.execute(f"create database {name} template template0")
             migrate(url)
             with connect(url) as ours:
                 save_plan(ours, world.floor_plan(STORE))

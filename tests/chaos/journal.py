@@ -14,6 +14,9 @@ Identity: TypeAlias = tuple[str, bytes, int]
 """(edge, boot, sequence)."""
 
 
+Kind: TypeAlias = Literal["attempt", "accepted", "gap"]
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One word of an edge.
 
@@ -21,7 +24,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     way to a batch that stands for `first` to `sequence`.
     """
 
-    kind: Literal["attempt", "accepted", "gap"]
+    kind: Kind
     edge: str
     boot: bytes
     sequence: int
@@ -62,10 +65,11 @@ class Journal:
 
     def accept(self, edge: str, boot: bytes, sequence: int, payload: bytes, *, signals: int, at_ns: int) -> None:
         """Note a batch of a source without a journal of its own, once somebody has vouched for it."""
-        for kind in ("attempt", "accepted"):
+        kinds: tuple[Kind, Kind] = ("attempt", "accepted")
+        for kind in kinds:
             self.add(
                 Line(
-                    kind=kind,  # type: ignore[arg-type]  # one of the two
+                    kind=kind,
                     edge=edge,
                     boot=boot,
                     sequence=sequence,

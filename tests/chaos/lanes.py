@@ -3,6 +3,7 @@
 A fault that cannot show both raises Stuck, and the run has failed: a harness that breaks nothing proves nothing.
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -11,7 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from core.errors import UnavailableError
 from storage.connect import connect
@@ -28,6 +29,12 @@ _DAMAGE: Final = {
     "flipped": "update engine_snapshot set state = set_byte(state, 9, get_byte(state, 9) # 1) where log_no ="
     " (select max(log_no) from engine_snapshot)",
 }
+
+
+class Lane(Protocol):
+    """Faults of one kind, one after the other."""
+
+    def run(self) -> None: ...
 
 
 class WorkerLane:
@@ -127,15 +134,13 @@ class ServerLane:
         """Stop the database with all its processes, as a machine that swaps or a disk that hangs does."""
         house = self._house
         processes = [house.database.pid, *_children(house.database.pid)]
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        _signal(processes, signal.SIGSTOP)
         try:
             if _state(house.database.pid) != "T":
                 raise Stuck("the database was not stopped")
             house.await_accepted(6)
         finally:
-            for process in processes:
-                os.kill(process, signal.SIGCONT)
+            _signal(processes, signal.SIGCONT)
 
 
 class EdgeLane:
@@ -270,6 +275,12 @@ class ApiLane:
 
 def _gaps(journal: Path) -> int:
     return sum(line.kind == "gap" for line in read_lines(journal))
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):  # a connection that has just ended
+            os.kill(process, number)
 
 
 def _children(parent: int) -> list[int]:

@@ -41,8 +41,8 @@ def ack_before_commit() -> None:
         acknowledge(self._subscriber, messages)
         take_in(self, connection, messages)
 
-    Subscriber.acknowledge = lambda *_: None  # type: ignore[method-assign, assignment, misc]
-    ingest.worker._Worker._take_in = eager  # type: ignore[method-assign]
+    _put(Subscriber, "acknowledge", lambda *_: None)
+    _put(ingest.worker._Worker, "_take_in", eager)
 
 
 def highest_cursor() -> None:
@@ -52,13 +52,14 @@ def highest_cursor() -> None:
         arrivals: Iterable[tuple[CursorKey, Arrival]], _parked: object, committed: dict[CursorKey, int]
     ) -> Arranged[CursorKey, Arrival]:
         cursors = dict(committed)
-        ready, repeated = [], []
+        ready: list[tuple[CursorKey, Arrival]] = []
+        repeated: list[tuple[CursorKey, Arrival]] = []
         for key, arrival in arrivals:
             (ready if arrival.last > cursors[key] else repeated).append((key, arrival))
             cursors[key] = max(cursors[key], arrival.last)
         return Arranged(tuple(ready), tuple(repeated), {}, cursors)
 
-    ingest.commit.arrange = cast("Any", arrange)
+    _put(ingest.commit, "arrange", arrange)
 
 
 def delete_on_puback() -> None:
@@ -85,11 +86,11 @@ def delete_on_puback() -> None:
                     link._committed[boot] = max(sequence, link._committed.get(boot, 0))
                 link.notify()
 
-        client.publish = publishing  # type: ignore[method-assign]
+        _put(client, "publish", publishing)
         client.on_publish = acknowledged
         return client
 
-    edge.publisher.Publisher._client = trusting  # type: ignore[method-assign]
+    _put(edge.publisher.Publisher, "_client", trusting)
 
 
 def visits_inserted_anew() -> None:
@@ -102,7 +103,7 @@ def visits_inserted_anew() -> None:
         made = b"".join(blake2b(one.tobytes() + salt, digest_size=16).digest() for one in ids)
         return np.frombuffer(made, np.uint8).reshape(-1, 16)
 
-    storage.visits.visit_ids = salted
+    _put(storage.visits, "visit_ids", salted)
 
 
 def stale_acks() -> None:
@@ -121,9 +122,14 @@ def stale_acks() -> None:
         if again:
             client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
 
-    connection.__init__ = begun  # type: ignore[method-assign, assignment]
-    connection._on_connect = connected  # type: ignore[method-assign]
-    connection._on_disconnect = lambda *_: None  # type: ignore[method-assign, assignment, misc]
+    _put(connection, "__init__", begun)
+    _put(connection, "_on_connect", connected)
+    _put(connection, "_on_disconnect", lambda *_: None)
+
+
+def _put(owner: Any, name: str, other: Any) -> None:
+    """Put something else in the place of a function of the product, in this process."""
+    setattr(owner, name, other)
 
 
 MUTANTS: Final[dict[str, Callable[[], None]]] = {

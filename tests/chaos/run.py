@@ -1,10 +1,10 @@
 """One run: a house, faults in five lanes, then the drain and the checker."""
 
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -13,7 +13,7 @@ from servers.provide import Installed
 from storage.connect import connect
 from tests.chaos import checker
 from tests.chaos.house import PATIENCE_S, STORE, House, await_that, house
-from tests.chaos.lanes import ApiLane, EdgeLane, LineLane, ServerLane, WorkerLane
+from tests.chaos.lanes import ApiLane, EdgeLane, Lane, LineLane, ServerLane, WorkerLane
 from tests.chaos.quiet import messages, uninterrupted
 from tests.chaos.schedule import Counts, Fault, schedule
 from tests.ingest import world
@@ -55,37 +55,37 @@ def run(
     with house(installed, folder, seed) as of:
         for edge in of.edges.values():
             edge.start()
-        lanes = [
+        lanes: list[Lane] = [
             WorkerLane(of, plan.worker, done),
             ServerLane(of, plan.servers, done),
             EdgeLane(of, plan.edges, done),
             LineLane(of, plan.lines, done, Random(seed)),
             ApiLane(of, plan.api, done),
         ]
-        faults_s = time.monotonic()
-        _together([lane.run for lane in lanes], outcome)
-        outcome.faults_s = time.monotonic() - faults_s
-        if not outcome.broken:
-            _drain(of, outcome)
-            _check(of, outcome)
+        # what a thread has started dies with it (PR_SET_PDEATHSIG), so lanes last until all is over
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            faults_s = time.monotonic()
+            _together(pool, [lane.run for lane in lanes], outcome, of.worker.stack)
+            outcome.faults_s = time.monotonic() - faults_s
+            if not outcome.broken:
+                _drain(of, outcome)
+                _check(of, outcome)
     outcome.total_s = time.monotonic() - begun_s
     return outcome
 
 
-def _together(lanes: list[Callable[[], None]], outcome: Outcome) -> None:
+def _together(
+    pool: ThreadPoolExecutor, lanes: list[Callable[[], None]], outcome: Outcome, where: Callable[[], str]
+) -> None:
     """Run lanes beside each other; what one raises is a broken promise."""
 
     def guarded(lane: Callable[[], None]) -> None:
         try:
             lane()
         except Exception as error:  # noqa: BLE001 - handed on
-            outcome.broken.append(f"{type(error).__name__}: {error}")
+            outcome.broken.append(f"{type(error).__name__}: {error}\n{where()}")
 
-    threads = [threading.Thread(target=guarded, args=(lane,), name="lane") for lane in lanes]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    list(pool.map(guarded, lanes))
 
 
 def _drain(of: House, outcome: Outcome) -> None:

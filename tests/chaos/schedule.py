@@ -73,7 +73,9 @@ def schedule(seed: int, counts: Counts) -> Schedule:
         return tuple(together)
 
     # a place is passed two to six times before it is deadly: something has been under way by then
-    kills = [Fault("worker", f"{place}:{rng.randint(2, 6)}") for place in FAILPOINTS for _ in range(counts.failpoints)]
+    kills = [
+        Fault("worker", f"{place}:{rng.randint(2, 6)}") for place in FAILPOINTS for _ in range(counts.failpoints)
+    ]
     return Schedule(
         worker=shuffled(kills, several("snapshot", counts.snapshots, ("torn", "flipped"))),
         servers=shuffled(
