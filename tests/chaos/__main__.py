@@ -55,7 +55,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for logs, journals and databases, kept afterwards")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=118)  # room for the tables in a log
     installed = provide()
     outcomes = []
     with Progress(

@@ -131,7 +131,8 @@ def figures(connection: Connection, store_no: int) -> dict[str, str]:
     }
     found["dwell"] = text(
         "select concat_ws(' ', zone_no, count(*), sum(dwell_s::numeric),"
-        " percentile_cont(0.5) within group (order by dwell_s), sum(signals)) from zone_visit where store_no = %s group by zone_no order by zone_no"
+        " percentile_cont(0.5) within group (order by dwell_s), sum(signals)) from zone_visit where store_no = %s"
+        " group by zone_no order by zone_no"
     )
     found["entries by minute"] = text(
         "select concat_ws(' ', date_trunc('minute', entered_at), zone_no, count(*)) from zone_visit"

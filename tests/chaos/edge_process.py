@@ -35,8 +35,8 @@ PACE: Final = 3
 """Data seconds to a second: a minute's stay passes in twenty seconds, and a batch that is sent again after the
 shortened patience is still within the lateness bound."""
 SHOPPERS: Final = 10
-_STAY_S: Final = 25
-_INSIDE_S, _CYCLE_S = 140, 230  # inside for so long of each cycle: visits of the store end by silence
+_STAY_S: Final = 20
+_INSIDE_S, _CYCLE_S = 60, 150  # inside for so long of each cycle: visits of the store end by silence
 _BATCH_WAIT_S: Final = 0.2
 _ROOM_BYTES: Final = 3_000  # of an outbox that is to be full: some five batches
 

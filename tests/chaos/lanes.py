@@ -136,8 +136,9 @@ class ServerLane:
         processes = [house.database.pid, *_children(house.database.pid)]
         _signal(processes, signal.SIGSTOP)
         try:
-            if _state(house.database.pid) != "T":
-                raise Stuck("the database was not stopped")
+            await_that(
+                lambda: {_state(process) for process in processes} <= {"T", "Z", ""}, "the database to stand still"
+            )  # Z: nobody reaps it
             house.await_accepted(6)
         finally:
             _signal(processes, signal.SIGCONT)
@@ -297,4 +298,8 @@ def _children(parent: int) -> list[int]:
 
 
 def _state(process: int) -> str:
-    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    """Return what /proc says of a process: T is stopped, Z waits to be reaped; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
