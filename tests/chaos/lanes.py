@@ -220,6 +220,8 @@ class LineLane:
             stalled = proxy.carried_bytes
             if fault.variant in ("stall", "half-open", "refuse") and stalled > carried + 65_536:
                 raise Stuck(f"bytes went on from {name} through a line that was broken")
+            if fault.variant == "delay" and stalled == carried:
+                raise Stuck(f"nothing came late from {name}")
             proxy.mend()
             await_that(lambda proxy=proxy, stalled=stalled: proxy.carried_bytes > stalled, f"bytes from {name} again")  # type: ignore[misc]
             if fault.variant in ("cut", "reset", "refuse", "half-open"):
