@@ -60,6 +60,31 @@ def test_who_is_silent_for_longer_than_the_timeout_disappears() -> None:
     assert engine.presence()["device"].tolist() == [1]
 
 
+@pytest.mark.parametrize(("gap_s", "arrived_s"), [(60.0, 0), (60.000001, 89.000001)])
+def test_who_comes_back_after_the_timeout_has_arrived_anew(gap_s: float, arrived_s: float) -> None:
+    engine = engine_for()
+    engine.push(ring(0, 0))
+    engine.push(ring(0, 29 + gap_s)[:1])
+    [row] = engine.presence()
+    assert row["arrived_at"] == START_NS + round(arrived_s * 1e9)
+
+
+def test_an_advert_that_very_many_anchors_hear_leaves_presence_as_the_decoder_has_it() -> None:
+    """Scores are settled after every 16 signals, on either way."""
+    plan = grid_plan(4, 12)
+    signals = np.zeros(40 * 48, SIGNAL)
+    signals["ts"] = START_NS + np.repeat(np.arange(40), 48) * 10**9 + np.tile(np.arange(48), 40) * 10**6
+    signals["anchor"] = np.tile(np.arange(48), 40)
+    signals["rssi_dbm"] = np.where(signals["anchor"] // 12 == np.repeat(np.arange(40) // 20 * 3, 48), -50, -118)
+    held = StoreEngine(plan, settings=Settings(deaf_nats=0))
+    decoded = StoreEngine(plan, settings=Settings(deaf_nats=0, lateness_ns=0))
+    for engine in (held, decoded):
+        engine.device_index(pseudonyms(1))
+        engine.push(signals)
+    assert held.presence().tobytes() == decoded.presence().tobytes()
+    assert held.presence()["zone"].tolist() == [3]
+
+
 def test_presence_changes_no_visit() -> None:
     plan = grid_plan(6)
     signals = walk(plan, 8, Walk(devices=2, absences=True))
