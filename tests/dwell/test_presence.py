@@ -6,7 +6,7 @@ import pytest
 from core.dwell.engine import StoreEngine
 from core.dwell.model import prior_model
 from core.dwell.settings import Settings
-from core.records import SIGNAL
+from core.records import SIGNAL, VisitKind
 from tests.dwell.scenes import START_NS, Walk, grid_plan, heard, pseudonyms, walk, world_of
 from tests.oracle.paths import Device, Rules
 from tests.oracle.viterbi import leader
@@ -67,6 +67,17 @@ def test_who_comes_back_after_the_timeout_has_arrived_anew(gap_s: float, arrived
     engine.push(ring(0, 29 + gap_s)[:1])
     [row] = engine.presence()
     assert row["arrived_at"] == START_NS + round(arrived_s * 1e9)
+
+
+@pytest.mark.parametrize(("gap_s", "visits"), [(60.0, 1), (60.000001, 2)])
+def test_nobody_is_closed_while_a_signal_may_still_come_in_time(gap_s: float, visits: int) -> None:
+    engine = StoreEngine(grid_plan(4), settings=Settings(deaf_nats=0, lateness_ns=0))
+    engine.device_index(pseudonyms(2))
+    back = ring(0, 29 + gap_s)
+    other = ring(2, 29 + gap_s, device=1)[:1]  # moves the watermark to where device 0 comes back
+    found = [engine.push(part) for part in (ring(0, 0), other, back)]
+    stays = np.concatenate([*found, engine.finish()])
+    assert np.count_nonzero((stays["device"] == 0) & (stays["kind"] == VisitKind.STORE)) == visits
 
 
 def test_an_advert_that_very_many_anchors_hear_leaves_presence_as_the_decoder_has_it() -> None:
