@@ -22,7 +22,7 @@ from core.dwell.spells import BEFORE_ALL_NS, CLOCKS_NS, Spells, SpellTable
 from core.errors import ModelError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S, NS_PER_US
-from core.records import SIGNAL, VISIT, SignalArray, VisitArray
+from core.records import SIGNAL, VISIT, ClosedBy, SignalArray, VisitArray
 from core.wire import decode
 from ingest.feed import decodes_otherwise, to_signals
 from storage.connect import Connection
@@ -80,7 +80,8 @@ class Decoded:
     """A day decoded again; `device` of visits and spells is an index into `devices`.
 
     `versions` are the models of the visits. `late_spell` holds for each (row of the log, device) in `late_row` with
-    late signals the spell that they belong to, -1 where it is not known. `heard_ns` is how far was read.
+    late signals the spell that they belong to, -1 where it is not known. `over` says of
+    which spells the silence after them was read.
     """
 
     day_ns: int
@@ -91,7 +92,6 @@ class Decoded:
     over: NDArray[np.bool_]
     late_row: NDArray[np.int64]
     late_spell: NDArray[np.int64]
-    heard_ns: int
 
 
 def ground(connection: Connection, store_no: int, version: int | None = None) -> Ground | None:
@@ -166,16 +166,17 @@ def redecode(
     begin = max(day_ns - LEAD_NS, on.since_ns)
     end = min(day_ns + 2 * DAY_NS, on.through_ns)
     rows = rows_between(connection, on.store_no, after=on.after, from_ns=begin, until_ns=end)
-    run = _Run(connection, on, begin)
+    run, through = _Run(connection, on, begin), end
     for start in range(begin // SLICE_NS * SLICE_NS, end, SLICE_NS):
         if stopped():
             return None
         if start >= day_ns + DAY_NS and not run.awaited(start, before=day_ns + DAY_NS):
+            through = start
             break
         run.take(rows, max(start, begin), min(start + SLICE_NS, end))
         progress(min((start - begin) / max(min(day_ns + DAY_NS, end) - begin, 1), 1.0))
     progress(1.0)
-    return run.end(day_ns)
+    return run.end(day_ns, through)
 
 
 class _Run:
@@ -195,7 +196,6 @@ class _Run:
         self._visits: list[VisitArray] = [np.empty(0, VISIT)]
         self._versions: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
         self._late: list[NDArray[np.int64]] = [np.empty((0, 3), np.int64)]
-        self._heard_ns = BEFORE_ALL_NS
 
     def awaited(self, at_ns: int, *, before: int) -> bool:
         """Whether at `at_ns` a whole spell that began before `before` may still go on."""
@@ -222,12 +222,12 @@ class _Run:
         kept["device"] = own
         kept["ts"] = kept["ts"] // NS_PER_US * NS_PER_US
         self._spells.add(kept)
-        self._heard_ns = max(self._heard_ns, int(kept["ts"].max()))
         self._keep(self._engine.push(signals))
 
-    def end(self, day_ns: int) -> Decoded:
-        """Return what was found, for the day that was asked for."""
-        self._keep(self._engine.finish())
+    def end(self, day_ns: int, through_ns: int) -> Decoded:
+        """Return what was found for the day that was asked for; all that was heard before `through_ns` was taken."""
+        # who fell silent before a night in which nobody is heard has left, as the next signals would say
+        self._keep(self._engine.finish(ClosedBy.SILENCE))
         visits, table = np.concatenate(self._visits), self._spells.table()
         late = np.concatenate(self._late)
         return Decoded(
@@ -236,10 +236,9 @@ class _Run:
             versions=np.concatenate(self._versions),
             devices=self._devices,
             spells=table,
-            over=table.end + GAP_NS + CLOCKS_NS <= self._heard_ns,
+            over=table.end + GAP_NS + CLOCKS_NS <= through_ns,
             late_row=late[:, 0],
             late_spell=table.holding(late[:, 1], late[:, 2], late[:, 2]),
-            heard_ns=self._heard_ns,
         )
 
     def _read(self, log_nos: list[int], start: int, stop: int) -> list[SignalArray]:

@@ -203,3 +203,18 @@ def test_stays_longer_than_32_bits_of_microseconds_keep_their_start(seed: int) -
     )
     rules = Rules(silence_us=1_000_000_000, silence_max_us=1_000_000_000, undecided_us=10**12)
     assert rows_of(run(plan, signals, model, never_leave), 0) == told(plan, signals, model, 0, rules)
+
+
+def test_more_stays_than_the_output_holds_come_out_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels stop before a step that might not find room, and go on."""
+    plan = grid_plan(4)
+    signals = walk(plan, 2, Walk(devices=60, stays=8, stay_s=12.0, absences=True))
+    engine = StoreEngine(plan)
+    engine.device_index(pseudonyms(60))
+    expected = engine.push(signals).tobytes() + engine.finish().tobytes()
+    monkeypatch.setattr("core.dwell.decoder._STAYS_AT_ONCE", 1)
+    small = StoreEngine(plan)
+    small.device_index(pseudonyms(60))
+    room = len(small._decoder._out)
+    assert small.push(signals).tobytes() + small.finish().tobytes() == expected
+    assert len(expected) > 3 * room * 72

@@ -6,7 +6,7 @@ import pytest
 from core.dwell.engine import StoreEngine
 from core.dwell.model import prior_model
 from core.dwell.settings import Settings
-from core.records import SIGNAL
+from core.records import SIGNAL, VisitKind
 from tests.dwell.scenes import START_NS, Walk, grid_plan, heard, pseudonyms, walk, world_of
 from tests.oracle.paths import Device, Rules
 from tests.oracle.viterbi import leader
@@ -58,6 +58,42 @@ def test_who_is_silent_for_longer_than_the_timeout_disappears() -> None:
     assert engine.presence()["device"].tolist() == [0, 1]
     engine.push(ring(1, 90, device=1)[:2])
     assert engine.presence()["device"].tolist() == [1]
+
+
+@pytest.mark.parametrize(("gap_s", "arrived_s"), [(60.0, 0), (60.000001, 89.000001)])
+def test_who_comes_back_after_the_timeout_has_arrived_anew(gap_s: float, arrived_s: float) -> None:
+    engine = engine_for()
+    engine.push(ring(0, 0))
+    engine.push(ring(0, 29 + gap_s)[:1])
+    [row] = engine.presence()
+    assert row["arrived_at"] == START_NS + round(arrived_s * 1e9)
+
+
+@pytest.mark.parametrize(("gap_s", "visits"), [(60.0, 1), (60.000001, 2)])
+def test_nobody_is_closed_while_a_signal_may_still_come_in_time(gap_s: float, visits: int) -> None:
+    engine = StoreEngine(grid_plan(4), settings=Settings(deaf_nats=0, lateness_ns=0))
+    engine.device_index(pseudonyms(2))
+    back = ring(0, 29 + gap_s)
+    other = ring(2, 29 + gap_s, device=1)[:1]  # moves the watermark to where device 0 comes back
+    found = [engine.push(part) for part in (ring(0, 0), other, back)]
+    stays = np.concatenate([*found, engine.finish()])
+    assert np.count_nonzero((stays["device"] == 0) & (stays["kind"] == VisitKind.STORE)) == visits
+
+
+def test_an_advert_that_very_many_anchors_hear_leaves_presence_as_the_decoder_has_it() -> None:
+    """Scores are settled after every 16 signals, on either way."""
+    plan = grid_plan(4, 12)
+    signals = np.zeros(40 * 48, SIGNAL)
+    signals["ts"] = START_NS + np.repeat(np.arange(40), 48) * 10**9 + np.tile(np.arange(48), 40) * 10**6
+    signals["anchor"] = np.tile(np.arange(48), 40)
+    signals["rssi_dbm"] = np.where(signals["anchor"] // 12 == np.repeat(np.arange(40) // 20 * 3, 48), -50, -118)
+    held = StoreEngine(plan, settings=Settings(deaf_nats=0))
+    decoded = StoreEngine(plan, settings=Settings(deaf_nats=0, lateness_ns=0))
+    for engine in (held, decoded):
+        engine.device_index(pseudonyms(1))
+        engine.push(signals)
+    assert held.presence().tobytes() == decoded.presence().tobytes()
+    assert held.presence()["zone"].tolist() == [3]
 
 
 def test_presence_changes_no_visit() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.dwell import reorder_kernels as kernels
 from core.dwell.reorder import Reorder, in_order_of_time
 from core.dwell.settings import Settings
 from core.records import SIGNAL
@@ -177,6 +178,20 @@ def test_too_much_held_is_released_without_those_who_are_behind() -> None:
     assert seconds(reorder.release()) == []
     reorder.push(at(301), 0, arrived_us=2)
     assert seconds(reorder.release()) == [10, 100, 200]
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_signals_at_the_far_end_of_the_ring_and_just_beyond_are_released_in_order(beyond: int) -> None:
+    """The ring begins with the slot of the first signal's watermark; beyond it a slot would be taken twice."""
+    first = 1000 * kernels.SLOT_US + 1
+    far = first + (kernels.SLOTS + beyond) * kernels.SLOT_US
+    signals = np.zeros(3, SIGNAL)
+    signals["ts"] = np.array([first, far, first + 5]) * 1000
+    reorder = Reorder(Settings(lateness_ns=0, patience_ns=3600 * S))
+    reorder.expect(9)
+    reorder.push(signals, 0)
+    assert reorder.held == 3
+    assert reorder.flush()["ts"].tolist() == [first, first + 5, far]
 
 
 def test_many_at_one_time_and_one_far_away_are_sorted_too() -> None:

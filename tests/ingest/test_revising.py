@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import ingest.revising
 import sojourn
 from core.dwell.model import prior_model
+from core.records import ClosedBy
 from ingest.feed import restore
 from ingest.late_revision import revise_late
 from storage.connect import Connection, connect, in_transaction
@@ -212,6 +213,40 @@ def test_an_engine_that_decodes_the_log_again_leaves_revised_visits_alone(
     feed.write(connection)
     assert rows(connection) == once
     assert late_open(connection) == 1, "late batches are kept once"
+
+
+def test_the_last_customer_of_a_day_is_revised_though_nobody_is_heard_until_the_next(
+    store: Store, connection: Connection
+) -> None:
+    late = LateStore(connection, store.no)
+    late.now_s = 20 * 3600
+    told = [Heard(SHOPPER, "a0", 0, 120), Heard(SHOPPER, "a0", 240, 360)]
+    told.append(Heard(CLERK, "a1", late.now_s, late.now_s + 1200))  # who opens the store next morning
+    late.bring("e1", batches(bytes(16), in_pieces(told), HERE))
+    late.backlog()
+    found = revise_late(connection, store.no, threading.Event())
+    assert found is not None
+    assert late_open(connection) == 0
+    assert shoppers(connection, store) == [(0, 0, 119), (2, 120, 239), (0, 240, 359)]
+    reasons = connection.execute("select distinct closed_by from store_visit where revision > 0").fetchall()
+    assert reasons in ([], [(int(ClosedBy.SILENCE),)]), "as the live engine says of who fell silent"
+    assert "Nothing changed" in command(store)
+
+
+def test_an_engine_that_finds_the_earlier_entry_again_does_not_bring_the_visit_back(
+    store: Store, connection: Connection
+) -> None:
+    late = LateStore(connection, store.no)
+    late.hour()
+    late.bring("e3", batches(b"\3" * 16, [Heard(SHOPPER, "a0", -60, 0)], HERE), arrived_s=late.now_s)
+    command(store)
+    assert shoppers(connection, store)[0][:2] == (0, -60), "the entry is part of the row's key, and has moved"
+    once = rows(connection)
+    connection.execute("delete from engine_snapshot")
+    feed = restore(connection, store.no)
+    feed.catch_up(connection, stopped=lambda: False)
+    feed.write(connection)
+    assert rows(connection) == once
 
 
 def test_only_one_revises_a_store(store: Store, connection: Connection, late: LateStore) -> None:
