@@ -54,6 +54,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1, help="each with the next seed, on a house of its own")
     parser.add_argument("--keep", type=Path, help="folder for logs, journals and databases, kept afterwards")
     given = parser.parse_args()
+    if given.keep is not None and given.keep.exists():
+        parser.error(f"{given.keep} is there already; a run begins on empty servers")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     console = Console() if sys.stdout.isatty() else Console(width=118)  # room for the tables in a log
     installed = provide()

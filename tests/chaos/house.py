@@ -34,8 +34,11 @@ EDGES: Final = {"north": (0, 1), "south": (2, 3)}
 PATIENCE_S: Final = 60.0
 """How long anything may take before the run has failed: the minute in which it has to have drained."""
 DATA_BEGAN_S: Final = 1_200
-"""The world begins so long ago. A quarter of an hour at three times the pace of the clock still ends before now, and
+"""The world begins so long ago: at three times the pace of the clock it takes ten minutes to catch up with now, and
 a clock that is an hour ahead is in the future all the time, so that its signals are refused in every run."""
+
+_LEASH: Final = ("setpriv", "--pdeathsig", "KILL")
+"""The kernel ends what the harness has started if the harness is killed: the thread that started it, to be exact."""
 
 
 class Stuck(AssertionError):  # noqa: N818 - it reads as what happened
@@ -245,10 +248,6 @@ class House:
             edge.kill()
         for proxy in self.proxies.values():
             proxy.close()
-
-
-_LEASH: Final = ("setpriv", "--pdeathsig", "KILL")
-"""The kernel ends them if the harness is killed."""
 
 
 @contextmanager
