@@ -48,6 +48,12 @@ def verdicts(outcomes: list[Outcome]) -> Table:
     return shown
 
 
+def verdict(one: Outcome) -> str:
+    """A line for a run that has just ended; the table comes after the last."""
+    faults = f"{sum(one.done.values())} of {sum(one.planned.values())} faults"
+    return f"seed {one.seed}: {faults}, {one.accepted} batches, drained in {one.drain_s:.1f} s, {one.total_s:.0f} s"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first run")
@@ -68,6 +74,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
                 folder = Path(scratch) if given.keep is None else given.keep / str(seed)
                 outcomes.append(run(installed, folder, seed, Counts(), lambda _, task=task: progress.advance(task)))  # type: ignore[misc]
+            progress.console.print(verdict(outcomes[-1]), highlight=False)
             for sentence in outcomes[-1].broken:
                 progress.console.print(f"seed {seed}: {sentence}", style="red", markup=False)
     console.print(table(outcomes), verdicts(outcomes))
