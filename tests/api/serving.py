@@ -35,7 +35,7 @@ class Served:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, patience_s: float = PATIENCE_S) -> None:
         """Start, and wait until it answers."""
         program = "import sys; from api import run; run(sys.argv[1], port=int(sys.argv[2]))"
         with self._log.open("ab") as log:
@@ -46,7 +46,7 @@ class Served:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._answers, f"the API; its log:\n{self.log()}")
+        wait_for(self._answers, f"the API; its log:\n{self.log()}", seconds=patience_s)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
         """Stop, and return how many seconds that took."""

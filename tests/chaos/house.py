@@ -100,8 +100,8 @@ class Worker:
 
     def stack(self) -> str:
         """Where the process stands right now, as far as it can tell."""
-        if self._process is None or self._process.poll() is not None:
-            return "no ingest runs"
+        if self._process is None or self._process.poll() is not None or not _catches(self._process.pid):
+            return "no ingest runs that could tell"
         said = self.log.stat().st_size
         self._process.send_signal(signal.SIGUSR1)
         threading.Event().wait(1.0)
@@ -111,6 +111,14 @@ class Worker:
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:]) if self.log.exists() else ""
+
+
+def _catches(process: int) -> bool:
+    """Whether a process has come so far that SIGUSR1 does not end it."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (signal.SIGUSR1 - 1) & 1)
+    return False
 
 
 class Edge:

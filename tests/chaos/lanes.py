@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from core.errors import UnavailableError
 from storage.connect import connect
 from tests.api.serving import Served
-from tests.chaos.house import STORE, House, Stuck, await_that
+from tests.chaos.house import PATIENCE_S, STORE, House, Stuck, await_that
 from tests.chaos.journal import read_lines
 from tests.chaos.schedule import Fault
 
@@ -259,7 +259,7 @@ class ApiLane:
 
     def run(self) -> None:
         asking = threading.Thread(target=self._ask, daemon=True)
-        await_that(self._started, "the API")
+        self.served.start(PATIENCE_S)
         asking.start()
         try:
             for fault in self._faults:
@@ -268,7 +268,7 @@ class ApiLane:
                 self.served.stop(signal.SIGKILL)
                 failures = self.failures
                 await_that(lambda failures=failures: self.failures > failures, "a question without an answer")  # type: ignore[misc]
-                await_that(self._started, "the API")
+                self.served.start(PATIENCE_S)
                 self._done(fault)
             answers = self.answers
             await_that(lambda: self.answers > answers, "answers of the API after the last kill")
@@ -276,10 +276,6 @@ class ApiLane:
             self._stop.set()
             asking.join()
             self.served.stop(signal.SIGKILL)
-
-    def _started(self) -> bool:
-        self.served.start()
-        return True
 
     def _ask(self) -> None:
         while not self._stop.wait(0.1):
