@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench demo test check kernels-nojit chaos chaos-long bench bench-accuracy format lock clean
+.PHONY: help setup setup-dev setup-bench demo test check kernels-nojit chaos chaos-test chaos-long bench bench-accuracy format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -42,6 +42,10 @@ kernels-nojit: setup-dev ## the kernels' tests once more as plain Python
 chaos: setup-dev ## 65 faults against a whole store and what they must not change; SEED=2 draws another order
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.chaos --seed $(or $(SEED),1) $(ARGS)
+
+chaos-test: setup-dev ## the run of 65 faults and the mutants that its checker has to catch, as tests
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m pytest -m chaos tests/chaos $(ARGS)
 
 chaos-long: setup-dev ## ten times that, with seeds from SEED on
 	@$(VENV)/python -m servers
