@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench demo test check kernels-nojit bench bench-accuracy format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit pipeline fuzz bench bench-accuracy format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -23,6 +23,9 @@ setup-dev: ## the same with the tools of tests and checks
 setup-bench: setup ## make .cache/bench with what the benchmark compares with (pandas, DuckDB, bytewax, ...)
 	@$(call bootstrap,bench)
 
+setup-fuzz: ## make .cache/fuzz with the fuzzer
+	@$(call bootstrap,fuzz)
+
 demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it without a person
 	@$(VENV)/sojourn demo $(ARGS)
 
@@ -39,6 +42,12 @@ check: setup-dev ## linting, formatting, types, floors of the house
 kernels-nojit: setup-dev ## the kernels' tests once more as plain Python
 	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(ARGS)
 
+pipeline: setup-dev ## the whole way from edge to visits in one process, under faults; SEED=7 replays one run, SEEDS=10000 tries so many
+	@$(VENV)/python -m tests.pipeline $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),500)) $(ARGS)
+
+fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=30 in all, TARGET=wire picks one
+	@.cache/fuzz/bin/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+
 bench: setup-bench ## speed beside C and what a user would pick; tables into benchmarks/RESULTS.md; ARGS="--seed 2"
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks dwell --full --results benchmarks/RESULTS.md $(ARGS)
@@ -54,6 +63,7 @@ lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,runtime,)
 	@$(call compile,dev,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
+	@$(call compile,fuzz,--constraint requirements/runtime.lock)
 
 clean: ## remove what the words above made here (the private folder of the servers stays)
 	@test -L .venv || rm -rf .venv
