@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench demo test check kernels-nojit chaos chaos-long bench bench-accuracy format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long fuzz bench bench-accuracy format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -23,6 +23,9 @@ setup-dev: ## the same with the tools of tests and checks
 setup-bench: setup ## make .cache/bench with what the benchmark compares with (pandas, DuckDB, bytewax, ...)
 	@$(call bootstrap,bench)
 
+setup-fuzz: ## make .cache/fuzz with the fuzzer
+	@$(call bootstrap,fuzz)
+
 demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it without a person
 	@$(VENV)/sojourn demo $(ARGS)
 
@@ -43,9 +46,16 @@ chaos: setup-dev ## 65 faults against a whole store and what they must not chang
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.chaos --seed $(or $(SEED),1) $(ARGS)
 
+chaos-test: setup-dev ## the run of 65 faults and the mutants that its checker has to catch, as tests
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m pytest -m chaos tests/chaos $(ARGS)
+
 chaos-long: setup-dev ## ten times that, with seeds from SEED on
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.chaos --seed $(or $(SEED),1) --runs 10 $(ARGS)
+
+fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=30 in all, TARGET=wire picks one
+	@.cache/fuzz/bin/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(ARGS)
 
 bench: setup-bench ## speed beside C and what a user would pick; tables into benchmarks/RESULTS.md; ARGS="--seed 2"
 	@$(VENV)/python -m servers
@@ -62,6 +72,7 @@ lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,runtime,)
 	@$(call compile,dev,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
+	@$(call compile,fuzz,--constraint requirements/runtime.lock)
 
 clean: ## remove what the words above made here (the private folder of the servers stays)
 	@test -L .venv || rm -rf .venv

@@ -27,7 +27,7 @@ ZONE_KINDS: Final = frozenset(ZoneKind.__args__)  # type: ignore[attr-defined]  
 class Zone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A named area of a store.
 
-    `outline` is a polygon in metres: for drawing, for simulators, and for the first guess of how an anchor is heard in it.
+    `outline` is a polygon in metres: for drawing, for simulators, for the first guess of how anchors are heard in it.
     `parent` names the zone that this one lies in (a shelf in a department).
     """
 
@@ -146,7 +146,7 @@ def load(data: bytes | str) -> FloorPlan:
     """
     try:
         plan = msgspec.json.decode(data, type=FloorPlan)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         hint = "Every anchor names the zone it stands in." if "zone" in str(error) and "anchors" in str(error) else ""
         raise FloorPlanError(f"The floor plan cannot be read: {error}.", hint=hint) from error
     if not plan.stores:
@@ -163,7 +163,7 @@ def load_store(data: bytes | str) -> StorePlan:
     """Read one store as `dump_store` wrote it; errors as in `load`."""
     try:
         store = msgspec.json.decode(data, type=StorePlan)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FloorPlanError(f"The store plan cannot be read: {error}.") from error
     _check_store(store)
     return store

@@ -284,7 +284,7 @@ class _Link:
         try:
             said = msgspec.json.decode(message.payload, type=_Committed)
             cursors = {bytes.fromhex(boot): sequence for boot, sequence in said.boots.items()}
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             log.warning("what is said to be committed cannot be read", topic=message.topic)
             return
         with self._changed:

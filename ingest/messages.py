@@ -155,7 +155,7 @@ def _read_status(message: Received, topic: topics.Topic) -> Said | DeadLetter | 
         if len(message.payload) > _STATUS_BYTES:
             raise msgspec.ValidationError(f"a status has at most {_STATUS_BYTES} bytes")
         status = msgspec.json.decode(message.payload, type=Status)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _dead(message, topic.store, topic.edge, "status", f"The status cannot be read: {error}.")
     return Said(topic.store, topic.edge, status, message.received_at)
 

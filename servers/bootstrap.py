@@ -1,4 +1,4 @@
-"""Make the project's own environment: `python3 -m servers.bootstrap runtime|dev|bench` in the project's top folder.
+"""Make one of the project's own environments: `python3 -m servers.bootstrap KIND` in the project's top folder.
 
 Standard library only (it runs before anything is installed), with the machine's Python. Works on a fresh Debian that
 has `python3` but neither `python3-venv` nor pip: pip then comes from Debian's own wheel, in a private apt folder.
@@ -32,21 +32,23 @@ _LOCKS: Final = {
     "runtime": ("runtime.lock",),
     "dev": ("runtime.lock", "dev.lock"),
     "bench": ("runtime.lock", "bench.lock"),
+    "fuzz": ("runtime.lock", "fuzz.lock"),
 }
-_FOLDERS: Final = {"runtime": ".venv", "dev": ".venv", "bench": ".cache/bench"}
-"""The benchmark's peers stay apart: they bring 60 packages, and one of them a top-level `benchmarks` of its own."""
+_FOLDERS: Final = {"runtime": ".venv", "dev": ".venv", "bench": ".cache/bench", "fuzz": ".cache/fuzz"}
+"""The benchmark's peers stay apart: they bring 60 packages, and one of them a top-level `benchmarks` of its own.
+The fuzzer stays apart too: it is made for x86-64 alone, and tests shall run elsewhere."""
 _WHEELS: Final = Path("usr/share/python-wheels")
 _ASK_FOR_VENV: Final = "Install it: `sudo apt install python3-venv`, then start again."
 
 
 def set_up(top: Path, kind: str) -> None:
-    """Make `.venv` (bench: `.cache/bench`) hold exactly the locked packages, and the project itself.
+    """Make `.venv` (bench, fuzz: a folder in `.cache`) hold exactly the locked packages, and the project itself.
 
     Parameters
     ----------
     top : Path
         The project's top folder.
-    kind : {"runtime", "dev", "bench"}
+    kind : {"runtime", "dev", "bench", "fuzz"}
         Which lock file.
 
     Raises
@@ -233,7 +235,7 @@ def main(arguments: list[str]) -> int:
     """Run the set-up; return the exit code."""
     kind = arguments[0] if arguments else "runtime"
     if kind not in _LOCKS:
-        _say("usage: python3 -m servers.bootstrap [runtime|dev|bench]")
+        _say("usage: python3 -m servers.bootstrap [runtime|dev|bench|fuzz]")
         return 2
     try:
         set_up(Path.cwd(), kind)

@@ -1,16 +1,18 @@
 """What converters make of recordings from elsewhere: a recording, its floor plan and its truth, in our contract."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 import polars as pl
-from polars.exceptions import PolarsError
 
 from core.errors import RecordingError
 from core.floorplan import FloorPlan
 from core.limits import NS_PER_S, NS_PER_US
 from core.records import ClosedBy, Role, VisitKind
+from simulators.recordings_rows import UNREADABLE
 from simulators.recordings_visits import VISITS_SCHEMA, write_visits, write_whole
 
 RECORDING_SCHEMA: Final = pl.Schema(
@@ -49,11 +51,21 @@ def write_converted(converted: Converted, folder: Path) -> Files:
     return files
 
 
+@contextmanager
+def understood(where: Path) -> Iterator[None]:
+    """Turn what fails where a table's values are not of the form that its names promise into a RecordingError."""
+    try:
+        yield
+    except (*UNREADABLE, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordingError(f"The tables cannot be converted: {first}.", where=str(where)) from error
+
+
 def read_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     """Read a table of a data set, CSV or Parquet; RecordingError unless it has all these columns."""
     try:
         table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-    except (PolarsError, OSError) as error:
+    except UNREADABLE as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordingError(f"The table cannot be read: {first}.", where=str(path)) from error
     missing = [name for name in columns if name not in table.columns]

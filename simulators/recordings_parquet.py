@@ -6,10 +6,9 @@ from typing import Final
 
 import polars as pl
 from polars.datatypes import DataTypeClass
-from polars.exceptions import PolarsError
 
 from core.errors import RecordingError
-from simulators.recordings_rows import COLUMNS, ROWS_SCHEMA, Rows, TypedRows
+from simulators.recordings_rows import COLUMNS, ROWS_SCHEMA, UNREADABLE, Rows, TypedRows
 
 MAGIC: Final = b"PAR1"
 ROWS_AT_A_TIME: Final = 131_072
@@ -42,7 +41,7 @@ class ParquetRecording:
             schema = scan.collect_schema()
             _check(schema, str(path))
             self._count = int(scan.select(pl.len()).collect().item())
-        except (PolarsError, OSError) as error:
+        except UNREADABLE as error:
             raise _unreadable(path, error) from error
 
     def rows(self) -> Iterator[Rows]:
@@ -58,7 +57,7 @@ class ParquetRecording:
                 numbered = frame.select(pl.int_range(line, line + len(frame), dtype=pl.Int64).alias("line"), pl.all())
                 line += len(frame)
                 yield TypedRows(numbered, (line - 1) / max(self._count, 1))
-        except (PolarsError, OSError) as error:
+        except UNREADABLE as error:
             raise _unreadable(self.path, error) from error
 
 

@@ -7,6 +7,11 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PanicException, PolarsError
+
+UNREADABLE: Final = (PolarsError, PanicException, OSError)
+"""What a file that cannot be read ends in: damaged Parquet can make polars give up in the middle (a Rust panic, which
+is no `Exception`), and that is an answer about the file as any other."""
 
 COLUMNS: Final = ("ts", "store", "anchor", "device", "rssi_dbm")
 """What a recording has to have; further columns are left alone."""

@@ -12,7 +12,7 @@ import polars as pl
 from core.errors import RecordingError
 from core.floorplan import Anchor, FloorPlan, StorePlan, Zone
 from core.limits import NS_PER_S
-from simulators.recordings_converted import Converted, ns, read_table, truth_frame
+from simulators.recordings_converted import Converted, ns, read_table, truth_frame, understood
 
 STORE: Final = "salrb"
 START_NS: Final = 1_609_459_200 * NS_PER_S
@@ -41,6 +41,11 @@ def convert_salrb(folder: Path, runs: Literal["walk", "car"] = "walk") -> Conver
     RecordingError
         If a file is missing or of another form.
     """
+    with understood(folder):
+        return _converted(folder, runs)
+
+
+def _converted(folder: Path, runs: str) -> Converted:
     found = [folder / name for name in _SIGNALS if (folder / name).is_file()]
     if not found:
         raise RecordingError(f"There is neither {_SIGNALS[0]} nor {_SIGNALS[1]}.", where=str(folder))

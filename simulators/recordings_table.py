@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from core.errors import ConfigurationError, RecordingError
 from core.limits import NS_PER_US
 from simulators.recordings_converted import RECORDING_SCHEMA
-from simulators.recordings_rows import COLUMNS
+from simulators.recordings_rows import COLUMNS, UNREADABLE
 from simulators.recordings_visits import check_ending
 from simulators.replay_files import keep_apart
 
@@ -96,7 +95,7 @@ def convert_table(
         else:
             rows.sink_parquet(begun)
         begun.replace(out)
-    except (PolarsError, OSError) as error:
+    except UNREADABLE as error:
         begun.unlink(missing_ok=True)
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordingError(f"The table cannot be converted: {first}.", where=str(source)) from error

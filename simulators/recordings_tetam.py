@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from core.floorplan import Anchor, FloorPlan, StorePlan, Zone
-from simulators.recordings_converted import Converted, ns, read_table, truth_frame
+from simulators.recordings_converted import Converted, ns, read_table, truth_frame, understood
 
 STORE: Final = "tetam"
 _DIGIT: Final = len("sensor")  # sensor10..sensor12 form the first group
@@ -36,6 +36,11 @@ def convert_tetam(folder: Path, zones: Literal["groups", "receivers"] = "groups"
     RecordingError
         If a file is missing or of another form.
     """
+    with understood(folder):
+        return _converted(folder, zones)
+
+
+def _converted(folder: Path, zones: str) -> Converted:
     tracks = read_table(folder / "tetam_tracks.csv", ("track", "t", "rx", "rssi", "x", "y"))
     receivers = read_table(folder / "tetam_receivers.csv", ("rx", "alias", "x", "y"))
     zone_of = {

@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from polars.exceptions import PolarsError
 
 from core.errors import RecordingError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S
 from core.records import NO_ZONE, ClosedBy, Role, VisitArray, VisitKind
+from simulators.recordings_rows import UNREADABLE
 from simulators.recordings_signals import Devices
 
 VISITS_SCHEMA: Final = pl.Schema(
@@ -98,7 +98,7 @@ def write_whole(frame: pl.DataFrame, path: Path) -> None:
         else:
             frame.write_parquet(begun, compression="zstd")
         begun.replace(path)
-    except (OSError, PolarsError) as error:
+    except UNREADABLE as error:
         begun.unlink(missing_ok=True)
         raise RecordingError(f"The file cannot be written: {error}.", where=str(path)) from error
 
@@ -129,7 +129,7 @@ def read_visits(path: Path) -> pl.DataFrame:
             )
         typed = [pl.col(name).cast(kind) for name, kind in VISITS_SCHEMA.items() if name in names]
         frame = scan.select(typed).with_columns(pl.col("zone").fill_null("")).collect()
-    except (PolarsError, OSError) as error:
+    except UNREADABLE as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordingError(f"The visits cannot be read: {first}.", where=str(path)) from error
     _check(frame, str(path))

@@ -63,7 +63,7 @@ def read_stores(path: Path) -> dict[str, bytes]:
         packed = msgspec.msgpack.decode(path.read_bytes(), type=_Models)
     except OSError as error:
         raise ModelError(f"The model cannot be read: {error.strerror}.", where=str(path)) from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(
             "This is not a model.",
             hint="Make one with `sojourn calibrate RECORDING --floorplan PLAN --out MODEL`.",

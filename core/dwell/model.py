@@ -191,7 +191,7 @@ def load(data: bytes, plan: StorePlan) -> Model:
         if version != VERSION:  # said first: another version has other fields
             raise ModelError(f"The model is of version {version}, not {VERSION}.", hint="Calibrate again.")
         stored = msgspec.msgpack.decode(data, type=_Stored)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"The model cannot be read: {error}.", hint="Calibrate again.") from error
     if stored.plan != plan_fingerprint(plan) or stored.anchors != len(plan.anchors):
         raise ModelError(

@@ -78,7 +78,7 @@ def unpack(data: bytes) -> State:
         raise SnapshotError("The snapshot is torn or changed: its checksum is another.", hint=hint)
     try:
         return msgspec.msgpack.decode(body, type=State)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotError(f"The snapshot cannot be read: {error}.", hint=hint) from error
 
 

@@ -21,6 +21,7 @@ def test_failpoints_are_places_of_the_worker() -> None:
     assert set(FAILPOINTS) <= PLACES.keys()
 
 
+@pytest.mark.chaos
 @pytest.mark.servers
 @pytest.mark.timeout(400)
 def test_nothing_is_lost_and_nothing_counts_twice(installed: Installed, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.chaos.mutants import MUTANTS
 from tests.ingest import world
 from tests.ingest.edge_double import EdgeDouble
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.servers, pytest.mark.timeout(120)]
 _BOOT: Final = b"\7" * 16
 _BEFORE: Final = b"\6" * 16
 _LOST_AFTER_S: Final = 4.0

@@ -1,0 +1,228 @@
+"""What reads bytes from outside, each as a function of bytes that raises only where something is broken.
+
+An error of ours (SojournError) is the right answer to damaged input; any other exception, a changed value or an
+answer that contradicts itself is a finding.
+"""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from core import floorplan, wire
+from core.dwell import model, snapshot
+from core.dwell.engine import StoreEngine
+from core.dwell.sample import Sample
+from core.errors import SojournError, WireError
+from core.records import SignalArray
+from edge.publisher import _Link
+from ingest.acceptance import accept
+from ingest.messages import Arrival, read
+from simulators.recordings_csv import CsvRecording
+from simulators.recordings_parquet import ParquetRecording
+from simulators.recordings_rejects import Rejects
+from simulators.recordings_rows import Recording
+from simulators.recordings_salrb import convert_salrb
+from simulators.recordings_signals import StoreRows
+from simulators.recordings_table import convert_table
+from simulators.recordings_tetam import convert_tetam
+from simulators.recordings_visits import read_visits
+from simulators.replay_files import read_plan
+from simulators.replay_lanes import run
+from simulators.replay_models import read_models
+from simulators.replay_survey import read_survey
+from tests.fuzz import seeds
+
+PLAN: Final = floorplan.load(seeds.PLAN)
+STORE: Final = PLAN.stores[0]
+RECEIVED_AT: Final = seeds.START_NS + 10**9
+
+
+@dataclass(frozen=True)
+class _Received:
+    """A message as ingest sees it."""
+
+    topic: str
+    payload: bytes
+    received_at: int = RECEIVED_AT
+    retain: bool = False
+
+
+class _Lane:
+    """One store on its way through a recording: its signals, counted."""
+
+    def __init__(self, store: floorplan.StorePlan) -> None:
+        self.signals = 0
+        self.rows = StoreRows(store, Sample(1).number)
+
+    def take(self, signals: SignalArray) -> None:
+        """Take in the store's next signals."""
+        self.signals += len(signals)
+
+
+def batch(data: bytes) -> None:
+    """The batch decoder, and what ingest does with what it gives."""
+    arrival = read(_Received("sojourn/1/s1/e1/signals", data))
+    decoded = None
+    with suppress(WireError):
+        decoded = wire.decode(data)
+    if decoded is None:
+        named = wire.identity(data)
+        assert (named is not None) == isinstance(arrival, Arrival), "a batch with a name was passed over"
+        assert not isinstance(arrival, Arrival) or (arrival.boot, arrival.last) == named, "another name"
+        assert not isinstance(arrival, Arrival) or arrival.fault is not None, "no fault is told"
+        return
+    assert wire.identity(data) == (decoded.boot, decoded.sequence), "the name differs"
+    assert isinstance(arrival, Arrival), "read as something else"
+    assert 1 <= arrival.first <= arrival.last, "a gap before the beginning"
+    judged = accept(decoded, STORE, RECEIVED_AT)
+    refused = sum(reject.signals for reject in judged.rejects)
+    kept = 0 if judged.batch is None else len(judged.batch)
+    assert kept + refused == len(decoded), "a signal was lost or counted twice"
+    if judged.batch is not None:
+        with suppress(WireError):  # our own compression may be weaker than its sender's
+            same(wire.decode(wire.encode(judged.batch)), judged.batch)
+
+
+def same(one: wire.Batch, other: wire.Batch) -> None:
+    """Hold that two batches say the same."""
+    assert (one.boot, one.sequence, one.anchors, one.gap) == (other.boot, other.sequence, other.anchors, other.gap)
+    assert np.array_equal(one.devices, other.devices), "devices"
+    assert np.array_equal(one.ts, other.ts), "times"
+    assert np.array_equal(one.anchor, other.anchor), "anchors"
+    assert np.array_equal(one.device, other.device), "device of a row"
+    assert np.array_equal(one.rssi_dbm, other.rssi_dbm.clip(-128, 127)), "levels"
+
+
+def status(data: bytes) -> None:
+    """What an edge says about itself."""
+    read(_Received("sojourn/1/s1/e1/status", data))
+
+
+def committed(data: bytes) -> None:
+    """What an edge is told that the database has."""
+    link = _Link()
+    link.on_message(None, None, _Received("sojourn/1/s1/e1/committed", data))  # type: ignore[arg-type]
+    _, _, cursors, _ = link.take()
+    assert all(len(boot) == wire.BOOT_BYTES and at >= 0 for boot, at in cursors.items()), "an impossible cursor"
+
+
+def plan(data: bytes) -> None:
+    """A floor plan."""
+    with suppress(SojournError):
+        read_plan(_file("plan.json", data))
+
+
+def recording_csv(data: bytes) -> None:
+    """A recording as CSV, to its last row."""
+    with suppress(SojournError):
+        _through(CsvRecording(_file("recording.csv", data), block_bytes=1024))
+
+
+def recording_parquet(data: bytes) -> None:
+    """A recording as Parquet, to its last row."""
+    with suppress(SojournError):
+        _through(ParquetRecording(_file("recording.parquet", data)))
+
+
+def table(data: bytes) -> None:
+    """A CSV of somebody's own, in each unit of time."""
+    source = _file("mine.csv", data)
+    for unit in ("ns", "s", "iso"):
+        with suppress(SojournError):
+            convert_table(source, _folder() / "out.csv", {"ts": "when"}, store="s1", unit=unit)
+
+
+def visits_csv(data: bytes) -> None:
+    """Visits or a truth, as CSV."""
+    with suppress(SojournError):
+        read_visits(_file("visits.csv", data))
+
+
+def visits_parquet(data: bytes) -> None:
+    """Visits or a truth, as Parquet."""
+    with suppress(SojournError):
+        read_visits(_file("visits.parquet", data))
+
+
+def survey(data: bytes) -> None:
+    """A survey."""
+    with suppress(SojournError):
+        read_survey(_file("survey.csv", data), PLAN)
+
+
+def models(data: bytes) -> None:
+    """A file of models, and one model alone."""
+    with suppress(SojournError):
+        read_models(_file("models", data), PLAN)
+    with suppress(SojournError):
+        model.load(data, STORE)
+
+
+def salrb(data: bytes) -> None:
+    """SALRB's three files, in one input with NUL between them."""
+    with suppress(SojournError):
+        convert_salrb(_files(data, "salrb_walk_rssi.csv", "salrb_visits_truth.csv", "salrb_receivers.txt"))
+
+
+def tetam(data: bytes) -> None:
+    """TETAM's two files, in one input with NUL between them."""
+    folder = _files(data, "tetam_tracks.csv", "tetam_receivers.csv")
+    with suppress(SojournError):
+        convert_tetam(folder)
+
+
+def engine_snapshot(data: bytes) -> None:
+    """An engine's snapshot: as it is, and behind a checksum that fits, so that the map itself is read too."""
+    with suppress(SojournError):
+        StoreEngine.restore(data, STORE)
+    head = snapshot._MAGIC + bytes([snapshot.VERSION])
+    with suppress(SojournError):
+        snapshot.unpack(head + snapshot._digest(data) + data)
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    one.__name__: one
+    for one in (
+        batch, status, committed, plan, recording_csv, recording_parquet, table, visits_csv, visits_parquet, survey,
+        models, salrb, tetam, engine_snapshot,
+    )
+}  # fmt: skip
+
+
+def _through(recording: Recording) -> None:
+    """Lead a recording through as a replay does; every row has to be a signal or a reject."""
+    lanes: list[_Lane] = []
+
+    def lane(store: floorplan.StorePlan) -> _Lane:
+        lanes.append(_Lane(store))
+        return lanes[-1]
+
+    with Rejects(_folder() / "rejects.csv") as refused:
+        rows = run(recording, PLAN, lane, refused, lambda _: None)
+    assert rows == sum(refused.counts.values()) + sum(one.signals for one in lanes), "a row was lost"
+
+
+def _folder() -> Path:
+    return Path(_FOLDER.name)
+
+
+def _file(name: str, data: bytes) -> Path:
+    path = _folder() / name
+    path.write_bytes(data)
+    return path
+
+
+def _files(data: bytes, *names: str) -> Path:
+    parts = data.split(b"\x00", len(names) - 1)
+    for name, part in zip(names, parts + [b""] * len(names), strict=False):
+        _file(name, part)
+    return _folder()
+
+
+_MEMORY = Path("/dev/shm")  # where there is one, an input costs no disk
+_FOLDER = tempfile.TemporaryDirectory(prefix="sojourn-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
