@@ -25,7 +25,10 @@ def main() -> int:
     failed = 0
     for seed in seeds:
         try:
-            seen += simulate(seed)
+            outcome = simulate(seed)
+            seen += outcome.seen
+            if asked.seed is not None:
+                print(f"seed {seed}: {outcome.digest}")
         except Exception:  # noqa: BLE001  # whatever it is, it is this seed's answer
             failed += 1
             print(f"seed {seed} failed; `make pipeline SEED={seed}` shows it again\n{traceback.format_exc(limit=-6)}")

@@ -123,7 +123,6 @@ class Broker:
         self._session = False
         self._queue: deque[Published] = deque()
         self._inflight: dict[int, Published] = {}
-        self._next_mid = 1
 
     def stop(self, *, wipe: bool) -> None:
         """End every connection; `wipe`: forget sessions and retained messages too."""
@@ -219,7 +218,8 @@ class Broker:
             and self._queue
             and len(self._inflight) < _RECEIVE_MOST
         ):
-            mid, self._next_mid = self._next_mid, self._next_mid + 1
+            # a broker may choose any that is free: with the lowest, ids of old connections soon mean something else
+            mid = min(set(range(1, _RECEIVE_MOST + 1)) - self._inflight.keys())
             self._inflight[mid] = self._queue.popleft()
             self._deliver(self._inflight[mid], mid)
 

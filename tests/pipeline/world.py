@@ -4,9 +4,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from structlog.testing import capture_logs
 
@@ -17,7 +18,7 @@ from tests.pipeline import hearing
 from tests.pipeline.broker import Broker, Published
 from tests.pipeline.checker import check
 from tests.pipeline.clock import Time, WallClock
-from tests.pipeline.database import STORE_NO, BrokenPromiseError, Database
+from tests.pipeline.database import STORE_NO, BrokenPromiseError, Database, State
 from tests.pipeline.edge import Accepted, Edge
 from tests.pipeline.faults import FAULTS
 from tests.pipeline.ingest import Ingest, on_fake_servers
@@ -131,8 +132,15 @@ class World:
             raise BrokenPromiseError(f"acknowledged to the broker and not logged: sequence {batch.sequence}")
 
 
-def simulate(seed: int, mutant: Callable[[World], AbstractContextManager[None]] | None = None) -> Counter[str]:
-    """Run one simulation and check it; return what was seen in it, by name.
+class Outcome(NamedTuple):
+    """What was seen, by name, and a digest of all that was logged, dropped and found."""
+
+    seen: Counter[str]
+    digest: str
+
+
+def simulate(seed: int, mutant: Callable[[World], AbstractContextManager[None]] | None = None) -> Outcome:
+    """Run one simulation and check it.
 
     Parameters
     ----------
@@ -160,4 +168,9 @@ def simulate(seed: int, mutant: Callable[[World], AbstractContextManager[None]] 
             for edge in world.edges:
                 edge.outbox.close()
         world.seen["restarts of ingest"] += world.ingest.starts - 1
-        return world.seen
+        return Outcome(world.seen, _digest(world.database.state))
+
+
+def _digest(state: State) -> str:
+    told = (state.log, list(state.gaps.values()), state.changes, sorted(state.visits.items()))
+    return sha256(repr(told).encode()).hexdigest()[:16]
