@@ -163,7 +163,7 @@ class Connection:
 
     def save_gaps(self, gaps: Sequence[GapEntry]) -> None:
         for gap in gaps:
-            self._state.gaps.setdefault((gap.edge_no, gap.boot, gap.first), gap)
+            self._state.gaps.setdefault((gap.edge_no, gap.boot, gap.last), gap)
 
     def read(self, _store_no: int, *, after: int, most: int) -> list[LogRow]:
         rows = [LogRow(no, e.edge_no, e.received_at, e.batch) for no, e in self._state.log if no > after]
