@@ -27,7 +27,7 @@ ZONE_KINDS: Final = frozenset(ZoneKind.__args__)  # type: ignore[attr-defined]  
 class Zone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A named area of a store.
 
-    `outline` is a polygon in metres, used for drawing and by simulators, never for decoding.
+    `outline` is a polygon in metres: for drawing, for simulators, for the first guess of how anchors are heard in it.
     `parent` names the zone that this one lies in (a shelf in a department).
     """
 

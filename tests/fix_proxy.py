@@ -60,6 +60,7 @@ class TcpProxy:
         self._closed = False
         self._delay_s = 0.0
         self.connections = 0  # carried so far
+        self.carried_bytes = 0  # read from either end so far
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
@@ -184,6 +185,7 @@ class TcpProxy:
     def _read(self, way: _Way) -> None:
         chunk = way.source.recv(_CHUNK_BYTES)
         if chunk:
+            self.carried_bytes += len(chunk)
             way.held.append((time.monotonic() + self._delay_s, chunk))
         else:
             way.ended = True

@@ -221,6 +221,11 @@ class Decoder:
         weight = kernels.FULL - quiet * kernels.FULL // fade if fade > 0 else np.full_like(quiet, kernels.FULL)
         self.watch[kernels.WEIGHT] = np.where(self.watch[kernels.DOWN] != 0, 0, weight)
         kernels.weigh_silence(self.tables, self.watch, self.silence)
+        if down:  # who stands before one of them and is heard by no other has no step in which that would show
+            state = self.state[: self.devices]
+            lost = (state["open"] != 0) & (self.watch[kernels.WEIGHT][self.tables.main[state["best"]]] == 0)
+            state["blind"][lost] = 1
+            state["timeout"][lost] = self.rules["silence_max_us"][0]
 
     @property
     def down(self) -> NDArray[np.bool_]:

@@ -333,13 +333,17 @@ def _doubt(device: Any, nodes: Any, best: Any, bar: Any, doubt: Any, now: Any) -
 @njit(cache=True, nogil=True)
 def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor: Any, now: int) -> None:
     """Begin a store visit: every zone is as likely, and all lanes hang on a node before the first stay."""
-    if now - device["last_at"] > rule["forget_us"]:
+    gap = now - device["last_at"]
+    device["inside"] = 0
+    if gap > rule["forget_us"]:
         device["gap_mean"] = rule["gap_mean_us"]
         device["gap_steps"] = 0
         device["offset_sum"] = 0
         device["offset_count"] = 0
         device["offset_due"] = OFFSET_EVERY
         device["offset_db"] = 0
+    elif gap <= rule["silence_max_us"] and 0 < device["heard"] == device["step_signals"]:
+        _learn_gap(device, rule, gap)  # one advertisement is no visit: it rather advertises seldom
     _set_timeout(device, rule)
     cursor[FREE] -= 1
     root = free[cursor[FREE]]
@@ -374,7 +378,6 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     device["forced"] = 0
     device["firm"] = 0
     device["blind"] = 0
-    device["inside"] = 0
     device["exited"] = 0
 
 
@@ -452,9 +455,8 @@ def _write(place: int, device: Any, nodes: Any, after: int, zone_of: Any, out: A
     row["left_at"] = nodes[after]["left"]
     row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
     row["entered_latest"] = device["visit_late"]
-    row["left_earliest"] = min(
-        nodes[after]["left"], device["arrived_at"] + US_PER_MS * np.int64(nodes[after]["near"])
-    )
+    near = device["arrived_at"] + US_PER_MS * np.int64(nodes[after]["near"])
+    row["left_earliest"] = max(min(nodes[after]["left"], near), device["arrived_at"])  # nobody leaves before arriving
     row["left_latest"] = nodes[after]["late"]
     row["signals"] = nodes[after]["mark"] - device["visit_mark"]
     row["sure"] = nodes[after]["sure"] - device["visit_sure"]

@@ -43,6 +43,11 @@ DETECTION_MAX: Final = 0.97
 """No anchor is certain to hear or not to hear."""
 SPREAD_DB: Final = 6.0
 """Standard deviation of one reading about its zone's level: noise 4, shadowing 3, place in the zone 3.5."""
+LEVELS_MIDDLE_DBM: Final = 50.0
+LEVELS_REACH_DB: Final = 90.0
+"""A mean level lies between -140 and 40 dBm: beyond all that is heard, by as much as shrinking may overshoot."""
+SPREAD_DB_LEAST: Final = 0.5
+"""Readings are whole dBm, and nothing holds still to less."""
 CLOCK_AHEAD_MAX_US: Final = 1 << 40
 """Twelve days, far more than can be found; keeps corrected times in 64 bits."""
 CLOCK_DRIFT_MAX_PPB: Final = 10_000_000
@@ -204,7 +209,10 @@ def load(data: bytes, plan: StorePlan) -> Model:
     if not (1 <= spots <= SPOTS_PER_STORE and set(spot_zone.tolist()) == set(range(len(plan.zones)))):
         raise ModelError("The model's spots do not lie in the plan's zones.", hint="Calibrate again.")
     if not (
-        np.isfinite(level_dbm).all() and ((detection > 0) & (detection < 1)).all() and 0 < stored.spread_db < 100
+        np.isfinite(level_dbm).all()
+        and (np.abs(level_dbm + LEVELS_MIDDLE_DBM) <= LEVELS_REACH_DB).all()
+        and ((detection > 0) & (detection < 1)).all()
+        and SPREAD_DB_LEAST <= stored.spread_db < 100
     ):
         raise ModelError("The model holds values that cannot be.", hint="Calibrate again.")
     if not decodable.any():
@@ -246,7 +254,10 @@ def _clocks(stored: _Stored) -> Clocks | None:
 
 def never_reported(plan: StorePlan, model: Model) -> tuple[str, ...]:
     """Return the ids of zones that are never reported, because no anchor covers them and no place is known."""
-    return tuple(zone.id for zone, able in zip(plan.zones, model.decodable, strict=True) if not able)
+    able = model.decodable.copy()
+    for place in np.flatnonzero(model.decodable).tolist():
+        able[list(plan.around[place])] = True  # who is in a zone is in those around it
+    return tuple(zone.id for zone, told in zip(plan.zones, able, strict=True) if not told)
 
 
 def check_fits(model: Model, plan: StorePlan) -> None:

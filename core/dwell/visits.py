@@ -25,7 +25,9 @@ def visits_from(stays: NDArray[Any], settings: Settings) -> VisitArray:
         visits[name] = stays[name] * NS_PER_US
     visits["device"] = stays["device"]
     visits["signals"] = stays["signals"]
-    visits["confidence"] = stays["sure"] / (SURE_UNIT * np.maximum(stays["signals"], 1))
+    # unsigned: 67 million signals of one visit, 770 a second for a day, are summed rightly
+    sure = stays["sure"].astype(np.uint32) / (SURE_UNIT * np.maximum(stays["signals"], 1))
+    visits["confidence"] = np.minimum(sure, 1)
     visits["zone"] = np.where(stays["kind"] == VisitKind.STORE, NO_ZONE, stays["zone"])
     visits["kind"] = stays["kind"]
     visits["closed_by"] = stays["closed_by"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.dwell.engine import StoreEngine
-from core.records import APP_ENTER, APP_EXIT, SIGNAL, ClosedBy, SignalArray, VisitArray, VisitKind
+from core.records import APP_ENTER, APP_EXIT, NO_ZONE, SIGNAL, ClosedBy, SignalArray, VisitArray, VisitKind
 from tests.dwell.scenes import START_NS, grid_plan, pseudonyms
 
 pytestmark = pytest.mark.kernels
@@ -107,3 +107,26 @@ def test_every_reason_is_told_by_some_visit() -> None:
     told[ClosedBy.MOVED_ON] = [moved]
     assert [ClosedBy(value) for value in zones["closed_by"]] == [ClosedBy.MOVED_ON, ClosedBy.END_OF_RECORDING]
     assert set(told) == set(ClosedBy)
+
+
+@pytest.mark.parametrize("every_s", [61, 90, 300])
+def test_a_tag_that_advertises_seldom_is_heard_once_and_then_waited_for(every_s: int) -> None:
+    signals = np.zeros(40, SIGNAL)
+    signals["ts"] = START_NS + np.arange(40) * every_s * 10**9
+    signals["rssi_dbm"] = -55
+    engine = StoreEngine(grid_plan(4))
+    engine.device_index(pseudonyms(1))
+    visits = np.concatenate([engine.push(signals), engine.finish()])
+    stores = visits[visits["zone"] == NO_ZONE]
+    assert len(stores) == 1
+    assert stores["left_at"][0] - stores["entered_at"][0] == 38 * every_s * 10**9
+
+
+def test_who_was_heard_more_than_once_and_comes_back_is_not_taken_for_a_slow_tag() -> None:
+    signals = np.zeros(20, SIGNAL)
+    signals["ts"] = START_NS + (np.arange(20) + np.repeat([0, 600], 10)) * 10**9
+    signals["rssi_dbm"] = -55
+    engine = StoreEngine(grid_plan(4))
+    engine.device_index(pseudonyms(1))
+    visits = np.concatenate([engine.push(signals), engine.finish()])
+    assert np.count_nonzero(visits["zone"] == NO_ZONE) == 2

@@ -11,7 +11,7 @@ from core.dwell.heartbeats import TOLD_MOST, Heartbeats
 from core.dwell.model import Model, prior_model
 from core.dwell.settings import Settings
 from core.errors import InputError
-from core.records import SIGNAL, SignalArray, VisitArray, VisitKind
+from core.records import NO_ZONE, SIGNAL, SignalArray, VisitArray, VisitKind
 from tests.dwell.scenes import START_NS, Walk, grid_plan, pseudonyms, walk
 from tests.dwell.test_watch import standing
 
@@ -311,3 +311,23 @@ def test_a_long_pause_is_told_for_its_last_week_only() -> None:
     coverage.cover(400 * 24 * HOUR_US, 1, 2)
     assert len(coverage.hours) == 7 * 24
     assert {hour.share for hour in coverage.told()} == {0.5}
+
+
+@pytest.mark.parametrize(("told_s", "departures"), [(3, 0), (None, 5)])
+def test_nobody_leaves_when_the_only_anchor_that_hears_a_zone_is_told_to_be_down(
+    told_s: int | None, departures: int
+) -> None:
+    """Ten minutes off. Who hears nothing else has no advert in which it would show that the anchor is down."""
+    plan = grid_plan(1)
+    engine = StoreEngine(plan)
+    engine.device_index(pseudonyms(5))
+    second = np.concatenate([np.arange(300), np.arange(900, 1200)])
+    signals = np.zeros(5 * len(second), SIGNAL)
+    signals["ts"] = START_NS + np.repeat(second, 5) * 10**9 + np.tile(np.arange(5), len(second)) * 10**8
+    signals["device"] = np.tile(np.arange(5), len(second))
+    signals["rssi_dbm"] = -60
+    if told_s is not None:
+        engine.heartbeat(np.array([0]), alive=False, at=START_NS + (300 + told_s) * 10**9)
+        engine.heartbeat(np.array([0]), alive=True, at=START_NS + 899 * 10**9)
+    visits = np.concatenate([engine.push(signals), engine.finish()])
+    assert np.count_nonzero(visits["zone"] == NO_ZONE) == 5 + departures

@@ -10,9 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from core.dwell.engine import StoreEngine, compile_kernels
-from core.wire import decode
-from ingest.feed import to_signals
 from ingest.settings import Settings
 from ingest.worker import run
 from storage.connect import connect
@@ -39,12 +36,7 @@ def client_id(database_url: str) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def warm_kernels() -> None:
     """Compile the engine once and keep it in numba's cache; a worker that is killed while it compiles never does."""
-    compile_kernels(world.floor_plan("warm").stores[0])
-    engine = StoreEngine(world.floor_plan("warm").stores[0])
-    for payload in world.walks(1, bytes(16), batches=60):
-        engine.push(to_signals(decode(payload), engine.plan, engine))
-    engine.presence()
-    StoreEngine.restore(engine.snapshot(), engine.plan)
+    world.warm_kernels()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.dwell.engine import StoreEngine
+from core.dwell.engine import StoreEngine, compile_kernels
 from core.dwell.model import load as load_model
 from core.dwell.model import prior_model
 from core.floorplan import FloorPlan, StorePlan, load
@@ -98,6 +98,16 @@ def walks(
                 rssi_dbm=level.astype(np.int16),
             )
         )
+
+
+def warm_kernels() -> None:
+    """Compile what an ingest runs, into numba's cache."""
+    compile_kernels(floor_plan("warm").stores[0])
+    engine = StoreEngine(floor_plan("warm").stores[0])
+    for payload in walks(1, bytes(16), batches=60):
+        engine.push(to_signals(decode(payload), engine.plan, engine))
+    engine.presence()
+    StoreEngine.restore(engine.snapshot(), engine.plan)
 
 
 def name(prefix: str = "store") -> str:

@@ -97,6 +97,7 @@ class Device:
             pass
         else:
             gap = now - self.last_at
+            once = 0 < self.heard == self.step_signals  # the last store visit was one advertisement
             if self.lanes and gap > self.timeout:
                 self.close("app_exit" if self.exited else "silence")
             if self.lanes and now - self.arrived_at >= self.rules.visit_max_us:
@@ -104,7 +105,7 @@ class Device:
             if self.lanes:
                 self._advance(now, gap)
             else:
-                self._arrive(now)
+                self._arrive(now, gap, once)
             self.step_at = now
         self.last_at = now
         self.heard += 1
@@ -183,13 +184,15 @@ class Device:
         )
         self.lanes = {}
 
-    def _arrive(self, now: int) -> None:
-        if now - self.last_at > self.rules.forget_us:
+    def _arrive(self, now: int, gap: int, once: bool) -> None:
+        self.inside = self.exited = False
+        if once and gap <= self.rules.silence_max_us:
+            self._learn_gap(gap)
+        if gap > self.rules.forget_us:
             self.gap_mean = self.rules.gap_mean_us
             self.gap_steps = 0
             self.residual_sum = self.residual_count = self.offset_db = 0
             self.residual_due = 16
-        self.inside = self.exited = False
         self._set_timeout()
         self.before = 3 * self.gap_mean
         self.arrived_at = now
@@ -271,7 +274,7 @@ class Device:
                 left,
                 stay.early,
                 stay.late,
-                min(left, following.early),
+                max(min(left, following.early), self.arrived_at),
                 following.late,
                 following.mark - stay.mark,
                 following.sure - stay.sure,

@@ -1,0 +1,214 @@
+"""What must hold once everything has drained; each broken promise is one sentence."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ingest.feed import restore
+from storage.connect import Connection, connect
+from storage.occupancy import occupancy
+from tests.chaos.journal import Identity, Journal
+
+_SHOWN: Final = 5
+_DERIVED: Final = ("zone_visit", "store_visit", "presence", "engine_snapshot", "engine_progress")
+_VISIT: Final = (
+    "entered_at, visit_id, store_no, device, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
+    " dwell_s, confidence, signals, closed_by, revision, forced, model_version, role"
+)
+
+
+@dataclass
+class Logged:
+    """What the database has of the edges."""
+
+    rows: list[tuple[Identity, bytes]] = field(default_factory=list)
+    """In log order, with the hash that stands there."""
+    gaps: dict[Identity, tuple[int, int]] = field(default_factory=dict)
+    """By the identity that a gap stands under: its first sequence and the signals it says were dropped."""
+    cursors: dict[tuple[str, bytes], int] = field(default_factory=dict)
+
+    @property
+    def covered(self) -> set[Identity]:
+        """Identities that gave way to a gap."""
+        return {
+            (edge, boot, sequence)
+            for (edge, boot, last), (first, _) in self.gaps.items()
+            for sequence in range(first, last + 1)
+        }
+
+
+def logged(connection: Connection) -> Logged:
+    """Read what the database has."""
+    rows = connection.execute(
+        "select edge.id, boot, sequence, sha256 from signal_log join edge using (edge_no) order by signal_log.log_no"
+    ).fetchall()
+    gaps = connection.execute(
+        "select edge.id, boot, last_sequence, first_sequence, signals from signal_gap join edge using (edge_no)"
+    ).fetchall()
+    cursors = connection.execute(
+        "select edge.id, boot, committed from edge_cursor join edge using (edge_no)"
+    ).fetchall()
+    return Logged(
+        [((edge, boot.bytes, sequence), bytes(digest)) for edge, boot, sequence, digest in rows],
+        {(edge, boot.bytes, last): (first, signals) for edge, boot, last, first, signals in gaps},
+        {(edge, boot.bytes): committed for edge, boot, committed in cursors},
+    )
+
+
+def missing(journal: Journal, connection: Connection) -> set[Identity]:
+    """Return what was accepted and is neither in the log nor told as dropped."""
+    found = logged(connection)
+    return journal.accepted.keys() - {identity for identity, _ in found.rows} - found.covered
+
+
+def check_log(journal: Journal, found: Logged) -> list[str]:
+    """Return what does not hold of the log: nothing lost, nothing invented, nothing twice, nothing changed."""
+    broken = []
+    times = Counter(identity for identity, _ in found.rows)
+    lost = journal.accepted.keys() - times.keys() - found.covered
+    if lost:
+        broken.append(f"accepted and not logged: {_some(lost)}")
+    invented = [one for one in times if one not in journal.attempts and one not in journal.gaps]
+    if invented:
+        broken.append(f"logged and never attempted: {_some(invented)}")
+    twice = [identity for identity, count in times.items() if count != 1]
+    if twice:
+        broken.append(f"logged more than once: {_some(twice)}")
+    other = [identity for identity, digest in found.rows if digest not in _hashes(journal, found, identity)]
+    if other:
+        broken.append(f"logged with another content: {_some(other)}")
+    return broken + _check_order(found) + _check_gaps(journal, found)
+
+
+def _hashes(journal: Journal, found: Logged, identity: Identity) -> set[bytes]:
+    """Return which contents may stand under an identity."""
+    if identity in found.gaps:
+        return {line.sha256 for line in journal.gaps.get(identity, [])}
+    known = journal.accepted.get(identity) or journal.attempts.get(identity)
+    return set() if known is None else {known.sha256}
+
+
+def _check_order(found: Logged) -> list[str]:
+    reached: dict[tuple[str, bytes], int] = defaultdict(int)
+    broken = []
+    for identity, _ in found.rows:
+        edge, boot, sequence = identity
+        first = found.gaps.get(identity, (sequence, 0))[0]
+        if first != reached[edge, boot] + 1:
+            broken.append(f"{edge} {boot.hex()[:8]}: {first} stands behind {reached[edge, boot]}")
+        reached[edge, boot] = max(sequence, reached[edge, boot])
+    for key, committed in found.cursors.items():
+        if committed != reached[key]:
+            broken.append(f"{key[0]} {key[1].hex()[:8]}: the cursor says {committed}, the log {reached[key]}")
+    return broken[:_SHOWN]
+
+
+def _check_gaps(journal: Journal, found: Logged) -> list[str]:
+    broken = []
+    for (edge, boot, last), (first, signals) in found.gaps.items():
+        dropped = [journal.attempts.get((edge, boot, sequence)) for sequence in range(first, last + 1)]
+        if None in dropped or sum(line.signals for line in dropped if line is not None) != signals:
+            broken.append(f"{edge} {boot.hex()[:8]}: the gap {first}..{last} does not say what was dropped")
+    return broken
+
+
+def figures(connection: Connection, store_no: int) -> dict[str, str]:
+    """Return visits, dwell and occupancy as text: equal text is equal to the last byte."""
+
+    def text(query: str) -> str:
+        return "\n".join(row[0] for row in connection.execute(query, [store_no]).fetchall())
+
+    found = {
+        name: text(
+            f"select row_to_json(v)::text from (select {columns} from {table} where store_no = %s) v"
+            " order by entered_at, visit_id"
+        )
+        for name, table, columns in (
+            ("zone visits", "zone_visit", f"zone_no, {_VISIT}"),
+            ("store visits", "store_visit", _VISIT),
+        )
+    }
+    found["dwell"] = text(
+        "select concat_ws(' ', zone_no, count(*), sum(dwell_s::numeric),"
+        " percentile_cont(0.5) within group (order by dwell_s), sum(signals)) from zone_visit where store_no = %s"
+        " group by zone_no order by zone_no"
+    )
+    found["entries by minute"] = text(
+        "select concat_ws(' ', date_trunc('minute', entered_at), zone_no, count(*)) from zone_visit"
+        " where store_no = %s group by date_trunc('minute', entered_at), zone_no"
+        " order by date_trunc('minute', entered_at), zone_no"
+    )
+    found["presence"] = text(
+        "select concat_ws(' ', device, zone_no, arrived_at, in_zone_since, role) from presence where store_no = %s"
+        " order by device"
+    )
+    now = occupancy(connection, store_no)
+    found["occupancy"] = f"{sorted(now.people.items())} {now.residents}"
+    found["counts"] = text("select concat_ws(' ', decoded, late, repeated) from engine_progress where store_no = %s")
+    return found
+
+
+def check_visits(connection: Connection, store_no: int) -> list[str]:
+    """Return what does not hold of the visits by themselves: none twice, and all signals went in once."""
+    broken = []
+    for table, key in (("zone_visit", "device, zone_no, entered_at"), ("store_visit", "device, entered_at")):
+        twice = connection.execute(
+            f"select count(*) from (select 1 from {table} where store_no = %s group by {key} having count(*) > 1) v",
+            [store_no],
+        ).fetchone()
+        if twice != (0,):
+            broken.append(f"{table}: {twice and twice[0]} visits stand there twice")
+    row = connection.execute(
+        "select decoded, (select sum(signals) from signal_log where store_no = %(no)s) from engine_progress"
+        " where store_no = %(no)s",
+        {"no": store_no},
+    ).fetchone()
+    if row is None or row[0] != row[1]:
+        broken.append(f"signals that went into the engine, and those in the log: {row}")
+    return broken
+
+
+def cold_replay(connection: Connection, store_no: int) -> dict[str, str]:
+    """Throw away all that was derived, derive it from the log alone, and return the figures."""
+    for table in _DERIVED:
+        connection.execute(f"delete from {table} where store_no = %s", [store_no])
+    feed = restore(connection, store_no)
+    feed.catch_up(connection, stopped=lambda: False)
+    feed.write(connection)
+    return figures(connection, store_no)
+
+
+def differences(of: str, one: dict[str, str], other: dict[str, str]) -> list[str]:
+    """Return in which figures a run differs from another."""
+    broken = []
+    for name, text in one.items():
+        if text != other[name]:
+            lines, wanted = text.splitlines(), other[name].splitlines()
+            only, lacking = Counter(lines) - Counter(wanted), Counter(wanted) - Counter(lines)
+            broken.append(
+                f"{name} differ from {of}: {len(lines)} lines, not {len(wanted)};"
+                f" only here {_some(only)}; lacking {_some(lacking)}"
+            )
+    return broken
+
+
+def check(journal: Journal, url: str, store_no: int, quiet: dict[str, str] | None = None) -> list[str]:
+    """Return every promise that is broken; what was derived is thrown away and derived again in the course of it.
+
+    quiet : figures of the uninterrupted run, if there was one
+    """
+    with connect(url) as connection:
+        broken = check_log(journal, logged(connection)) + check_visits(connection, store_no)
+        found = figures(connection, store_no)
+        if not found["zone visits"] or not found["store visits"]:
+            broken.append("there is no visit, so nothing was checked about visits")
+        if quiet is not None:
+            broken += differences("the uninterrupted run", found, quiet)
+        broken += differences("a cold replay", found, cold_replay(connection, store_no))
+    return broken
+
+
+def _some(of: Iterable[Any]) -> str:
+    some = sorted(map(str, of))
+    return f"{len(some)} ({'; '.join(some[:_SHOWN])}{' …' if len(some) > _SHOWN else ''})"
