@@ -55,12 +55,15 @@ class Database:
         Of the one store.
     moment : callable
         Told the name of every moment in a client's work; may raise.
+    refuses : callable
+        Whether the next transaction has to be run again.
     """
 
-    def __init__(self, plan: StorePlan, moment: Callable[[str], None]) -> None:
+    def __init__(self, plan: StorePlan, moment: Callable[[str], None], refuses: Callable[[], bool]) -> None:
         self.running = True
         self.state = State()
         self.moment = moment
+        self.refuses = refuses
         self.adopted = AdoptedPlan(STORE_NO, 1, 1, plan)
         self.last_no = 1
         self.sessions = 0
@@ -96,8 +99,11 @@ class Connection:
             raise UnavailableError("The database does not answer.")
 
     def in_transaction(self, work: Callable[["Connection"], T]) -> T:
-        self._working = self._database.state.copy()
         try:
+            if self._database.refuses():  # a conflict with somebody else's transaction: all of it once more
+                self._working = self._database.state.copy()
+                work(self)
+            self._working = self._database.state.copy()
             result = work(self)
             self.reach("before commit")
             self._database.state = self._working

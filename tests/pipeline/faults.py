@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from tests.pipeline.world import World
 
 _HOUR_NS: Final = 3_600 * 10**9
-_MOMENTS: Final = 60
+_MOMENTS: Final = 40
 """A turn of ingest that commits passes about 20 moments: within three of them every one is struck by some seed."""
 
 
 def _edge_cut(world: "World") -> None:
     edge = world.some_edge()
-    edge.offline_until_s = world.time.now_s + world.random.uniform(0, 20)
+    away_s = (
+        world.random.uniform(150, 300)
+        if world.batches > 20 and world.random.random() < 0.5
+        else world.random.uniform(0, 20)
+    )
+    edge.offline_until_s = world.time.now_s + away_s  # beyond the engine's patience, its signals come late
     if edge._client is not None:
         edge._client.lose("cut")
 
@@ -139,3 +144,5 @@ FAULTS: Final[dict[str, Callable[["World"], None]]] = {
     "stale word": _old_word,
     "garbage": _garbage,
 }
+DRAWN: Final = (*sorted(FAULTS), "ingest killed", "ingest killed", "database away", "database away")
+"""What is drawn from: these two may strike at forty moments of a turn, the others are the same at any."""

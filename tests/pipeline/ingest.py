@@ -16,7 +16,7 @@ from tests.pipeline.broker import Broker, IngestLink
 from tests.pipeline.clock import Time, WallClock
 from tests.pipeline.database import Connection, Database, standing_in
 
-_EVERY_S: Final = 0.5
+_EVERY_S: Final = 1.0
 
 
 class KilledError(BaseException):

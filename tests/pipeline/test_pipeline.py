@@ -21,7 +21,8 @@ PARTS = 10  # so that one that fails names a few seeds, and the others still run
 NOTICED_WITHIN = 150
 SOME_OF_EACH = {
     *FAULTS, "broker repeated", "broker reordered", "broker dropped", "redelivered", "nobody subscribed",
-    "batches in gaps", "restarts of ingest", "killed at before commit", "killed at after commit",
+    "batches in gaps", "runs with late signals", "transactions run again", "restarts of ingest",
+    "killed at before commit", "killed at after commit",
     "killed at acknowledge", "killed at tell", "database away at before commit", "database away at after commit",
 }  # fmt: skip
 
@@ -47,7 +48,7 @@ def test_every_fault_struck() -> None:
     if seen["batches"] < SEEDS * 30:
         pytest.skip("not all seeds were run")
     assert {name for name in SOME_OF_EACH if not seen[name]} == set()
-    assert seen["runs equal to an uninterrupted one"] > 0.9 * SEEDS, "the others had late signals"
+    assert seen["runs equal to an uninterrupted one"] > 0.8 * SEEDS, "the others had late signals"
 
 
 def test_a_seed_replays_exactly() -> None:

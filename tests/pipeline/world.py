@@ -20,12 +20,11 @@ from tests.pipeline.checker import check
 from tests.pipeline.clock import Time, WallClock
 from tests.pipeline.database import STORE_NO, BrokenPromiseError, Database, State
 from tests.pipeline.edge import Accepted, Edge
-from tests.pipeline.faults import FAULTS
+from tests.pipeline.faults import DRAWN, FAULTS
 from tests.pipeline.ingest import Ingest, on_fake_servers
 
-BATCHES: Final = 20  # so long that shoppers change zones and some leave
-TROUBLE_S: Final = (4.0, 95.0)
-"""Faults strike while there is traffic, and their ends lie in it or soon after."""
+BATCHES: Final = (16, 16, 16, 16, 16, 16, 16, 48)
+"""Of each edge: with 16 shoppers change zones, with 48 an edge can be away longer than engines wait."""
 LONGEST_S: Final = 3_600.0
 """A window doubles its patience up to five minutes; whoever has not delivered after an hour never will."""
 _MEMORY: Final = Path("/dev/shm")  # where there is one, outboxes cost no disk
@@ -37,6 +36,7 @@ class World:
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed = seed
         self.random = random = Random(seed)
+        self.batches = random.choice(BATCHES)
         self.time = Time()
         self.clock = WallClock(self.time)
         self.seen: Counter[str] = Counter()
@@ -47,7 +47,7 @@ class World:
         self.broker.repeats, self.broker.swaps = random.choice((0.0, 0.1)), random.choice((0.0, 0.1))
         self.broker.moment = self.moment
         self.broker.on_release = self._check_release
-        self.database = Database(hearing.PLAN, self.moment)
+        self.database = Database(hearing.PLAN, self.moment, self._refuses)
         most_bytes = random.choice((1_200, 3_000, 1 << 20))
         self.edges = [
             Edge(name, folder, self.time, random, self.broker, most_bytes, self.accepted.append)
@@ -58,21 +58,22 @@ class World:
         """Start ingest and let the edges hear, and let things go wrong."""
         random = self.random
         settings = Settings(
-            client_id="ingest", gather_s=0, calibrate_every_s=None, revise_settle_s=None, snapshot_s=10, derive_s=3,
+            client_id="ingest", gather_s=0, calibrate_every_s=None, revise_settle_s=None, snapshot_s=10, derive_s=6,
             commit_messages=random.choice((1, 4, 128)), parked_bytes=random.choice((600, 1 << 20)),
         )  # fmt: skip
         self.ingest = Ingest(self.time, random, self.broker, self.database, settings)
         for edge in self.edges:
-            for number in range(BATCHES):
+            for number in range(self.batches):
                 heard = hearing.batch(self.seed, edge.name, number)
                 at_s = (number + 1) * hearing.BATCH_S + random.uniform(0, 1)
                 self.time.after(at_s, lambda edge=edge, heard=heard: edge.accept(heard))  # type: ignore[misc]
-        for name in random.choices(sorted(FAULTS), k=random.randint(0, 12)):
-            self.time.after(random.uniform(*TROUBLE_S), lambda name=name: self._fault(name))  # type: ignore[misc]
+        end_s = 0.95 * self.batches * hearing.BATCH_S
+        for name in random.choices(DRAWN, k=random.randint(0, 12)):
+            self.time.after(random.uniform(4, end_s), lambda name=name: self._fault(name))  # type: ignore[misc]
 
     def run(self) -> None:
         """Let everything happen, and wait until every outbox is empty."""
-        end_s = BATCHES * hearing.BATCH_S + 2
+        end_s = self.batches * hearing.BATCH_S + 2
         while self.time.now_s < end_s or not self._drained():
             if self.time.now_s > LONGEST_S:
                 left = {edge.name: edge.outbox.rows for edge in self.edges if edge.running}
@@ -115,6 +116,11 @@ class World:
         """Whether all that these words say is true."""
         cursors = {boot.hex(): at for (_, boot), at in self.database.state.cursors.items()}
         return all(cursors.get(boot, 0) >= at for boot, at in said.items() if boot in cursors)
+
+    def _refuses(self) -> bool:
+        refused = self.random.random() < 0.05
+        self.seen["transactions run again"] += refused
+        return refused
 
     def _check_release(self, message: Published) -> None:
         """The broker may forget a batch that is logged or waits for an earlier one, and nothing else."""
