@@ -98,11 +98,15 @@ def test_a_linked_environment_is_somebody_else_s(top: Path, monkeypatch: pytest.
 
 
 def test_the_up_to_date_word_takes_less_than_a_second(top: Path) -> None:
+    """The best of three: others may be at work on the machine."""
     stand_in(top, "runtime")
-    started = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(TOP)}
-    subprocess.run([sys.executable, "-m", "servers.bootstrap", "runtime"], cwd=top, env=environment, check=True)
-    assert time.perf_counter() - started < 1
+    taken_s = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "servers.bootstrap", "runtime"], cwd=top, env=environment, check=True)
+        taken_s.append(time.perf_counter() - started)
+    assert min(taken_s) < 1
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:
