@@ -116,8 +116,8 @@ def _old_word(world: "World") -> None:
     edge = world.some_edge()
     said = {one.boot.hex(): one.sequence for one in world.accepted if one.edge == edge.name}
     said.pop(edge.boot.hex(), None)
-    said[bytes(16).hex()] = 2**40
-    payload = msgspec.json.encode({"boots": said if world.drained_boots(said) else {bytes(16).hex(): 2**40}})
+    true = said if world.drained_boots(said) else {}
+    payload = msgspec.json.encode({"boots": {**true, bytes(16).hex(): 2**40}})
     client = edge._client
     if client is not None:
         client.hear(edge.topics.committed, payload, retain=False)

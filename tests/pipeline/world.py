@@ -113,9 +113,9 @@ class World:
             strike[1](what)
 
     def drained_boots(self, said: dict[str, int]) -> bool:
-        """Whether all that these words say is true."""
+        """Whether all that these words say is true; of a boot that was never logged, none is."""
         cursors = {boot.hex(): at for (_, boot), at in self.database.state.cursors.items()}
-        return all(cursors.get(boot, 0) >= at for boot, at in said.items() if boot in cursors)
+        return all(cursors.get(boot, 0) >= at for boot, at in said.items())
 
     def _refuses(self) -> bool:
         refused = self.random.random() < 0.05
