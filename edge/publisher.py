@@ -70,6 +70,7 @@ class Publisher:
         self._link = _Link()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"publish {topics.edge}", daemon=True)
+        self._told_s = 0.0
         self._said: set[str] = set()  # reasons given since it last delivered; there are a handful
         self.sent = 0
         """Messages handed to the client, repeated ones included."""
@@ -156,20 +157,23 @@ class Publisher:
 
     def _serve(self, client: mqtt.Client, link: "_Link") -> None:
         """Send and acknowledge until the end, or until everything has to be sent again."""
-        told_s = self._clock.monotonic_s()
         while not self._stop.is_set():
-            self._take_notice(link)
-            now_s = self._clock.monotonic_s()
-            step = self._window.step(now_s)
+            step = self._turn(client, link)
             if step is Step.SEND_AGAIN:  # over a new connection: this client may still hold the messages
                 return
-            if step is Step.HELLO or now_s - told_s >= STATUS_S:
-                self._hello(client)
-                told_s = now_s
-                if step is Step.HELLO:
-                    self._window.asked(now_s)
             if not self._send(client):
                 link.wait(1.0)
+
+    def _turn(self, client: mqtt.Client, link: "_Link") -> Step:
+        """Act on what was noted and say hello if that is due; return what the window asked for."""
+        self._take_notice(link)
+        now_s = self._clock.monotonic_s()
+        step = self._window.step(now_s)
+        if step is Step.HELLO or (step is Step.WAIT and now_s - self._told_s >= STATUS_S):
+            self._hello(client)
+            if step is Step.HELLO:
+                self._window.asked(now_s)
+        return step
 
     def _take_notice(self, link: "_Link") -> None:
         """Act on what the client's thread has noted."""
@@ -211,6 +215,7 @@ class Publisher:
 
     def _hello(self, client: mqtt.Client) -> None:
         client.publish(self._topics.status, self._status("online"), qos=1, retain=True)
+        self._told_s = self._clock.monotonic_s()
 
     def _say_once(self, what: str) -> None:
         if what not in self._said:

@@ -209,7 +209,8 @@ def _number_edges(
     connection: Connection, directory: Directory, heard: Sequence[Arrival | Said]
 ) -> dict[EdgeKey, EdgeNumber]:
     keys = {(one.store, one.edge) for one in heard}
-    numbers = {key: directory.edges[key] for key in keys & directory.edges.keys()}
+    # in a fixed order, so that the same messages have the same consequences in every run
+    numbers = {key: directory.edges[key] for key in sorted(keys & directory.edges.keys())}
     new = sorted(keys - numbers.keys())
     if new:
         found = edge_numbers(connection, [(directory.plans[store].store_no, edge) for store, edge in new])

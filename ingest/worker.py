@@ -99,9 +99,7 @@ class _Worker:
                     with connection, reachable():
                         self._session(connection)
                 except UnavailableError as error:
-                    self._subscriber.drop()
-                    self._parked = {}
-                    self._say_away("database", error)
+                    self._let_go(error)
                     # one that lets us in and then refuses (a full disk) is not asked again at once
                     self._stop.wait(self._backoff_s(lasted_s=time.monotonic() - begun_s))
         finally:
@@ -109,22 +107,32 @@ class _Worker:
             self._refresh.stop()
             self._revision.stop()
 
+    def _let_go(self, error: UnavailableError) -> None:
+        """Leave it to the broker to send again what is not known to be committed."""
+        self._subscriber.drop()
+        self._parked = {}
+        self._say_away("database", error)
+
     def _session(self, connection: Connection) -> None:
         if not self._prepare(connection):
             return
         while not self._stop.is_set():
             if not self._subscriber.connected:
                 self._connect_broker(connection)
-            messages = self._subscriber.take(wait_s=self._wait_s())
-            if messages:
-                self._take_in(connection, messages)
-            self._derive(connection)
-            self._tend(connection)
+            self._turn(connection, wait_s=self._wait_s())
         self._subscriber.drop()
         for feed in self._feeds.values():
             if feed.dirty or feed.log_no > feed.snapshot_log_no:
                 feed.write(connection, snapshot=True)
         self._write_status(connection)
+
+    def _turn(self, connection: Connection, *, wait_s: float) -> None:
+        """Take in what has come, at most one commit's worth, and do what else is due."""
+        messages = self._subscriber.take(wait_s=wait_s)
+        if messages:
+            self._take_in(connection, messages)
+        self._derive(connection)
+        self._tend(connection)
 
     def _prepare(self, connection: Connection) -> bool:
         """Bring everything here to where the log is; False when ingest is to stop.

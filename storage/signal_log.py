@@ -36,17 +36,23 @@ with logged as (
 ), boots as (
     select edge_no, boot, committed
       from edge_cursor join edge using (edge_no) join store using (store_no) where store.id = %(store)s
-), dropped as (  -- a gap stands in the log under its last sequence
-    select coalesce(sum(last_sequence - first_sequence), 0) as batches, coalesce(sum(signals), 0) as signals
+), gaps as (
+    select edge_no, boot, first_sequence, last_sequence, signals
       from signal_gap join store using (store_no) where store.id = %(store)s
+), told as (  -- gaps may overlap: an edge that starts anew may drop what it had sent before, without knowing
+    select range_agg(told) as spans
+      from (select edge_no, boot, int8range(sequence, sequence, '[]') as told
+              from logged join boots using (edge_no, boot) where sequence <= committed
+             union all
+            select edge_no, boot, int8range(first_sequence, last_sequence, '[]') from gaps) as each
+     group by edge_no, boot
 )
 select coalesce(sum(logged.times), 0)::bigint,
        coalesce(sum(logged.signals), 0)::bigint,
        ((select coalesce(sum(committed), 0) from boots)
-         - (select count(*) from logged join boots using (edge_no, boot) where sequence <= committed)
-         - (select batches from dropped))::bigint,
+         - (select coalesce(sum(upper(span) - lower(span)), 0) from told, unnest(spans) as span))::bigint,
        coalesce(sum(logged.times - 1), 0)::bigint,
-       (select signals from dropped)::bigint
+       (select coalesce(sum(signals), 0) from gaps)::bigint
   from logged
 """
 
@@ -103,7 +109,7 @@ class Tally:
     duplicate_batches: int
     """Rows whose (edge, boot, sequence) stands in the log before."""
     dropped_signals: int
-    """Signals that edges say they dropped."""
+    """Signals that edges say they dropped; at most so many: an edge that starts anew may have sent some of them."""
 
 
 def claim(connection: Connection) -> bool:

@@ -242,6 +242,16 @@ class OutboxMachine(RuleBasedStateMachine):
             self.outbox.acknowledge(row.boot, row.sequence)
             self.committed[row.boot] = max(self.committed.get(row.boot, 0), row.sequence)
 
+    @rule(data=st.data(), beyond=st.integers(1, 100))
+    def hear_what_cannot_be(self, data: st.DataObject, beyond: int) -> None:
+        """A word about a boot that is not ours, about one that is gone, or about more than was sent frees nothing."""
+        waiting = {row.boot: row.sequence for row in self.outbox.after(0, 10_000)}
+        boot = data.draw(st.sampled_from([OTHER, *self.appended]))
+        before = self.outbox.after(0, 10_000)
+        assert self.outbox.acknowledge(boot, waiting.get(boot, 0) + beyond) == 0
+        assert self.outbox.acknowledge(boot, self.committed.get(boot, 0)) == 0
+        assert self.outbox.after(0, 10_000) == before
+
     @rule()
     def restart(self) -> None:
         self.outbox.close()

@@ -161,3 +161,14 @@ def test_dropped_batches_are_known_and_not_missing(log: Connection) -> None:
     gap = GapEntry(1, 1, BOOT, 2, 5, 40, 1_700_000_000 * S, 1_700_000_009 * S, 1_700_000_100 * S)
     commit(log, [entry(1), entry(5, signals=0)], 5, gap)
     assert tally(log, "s") == Tally(2, 3, 0, 0, 40)
+
+
+def test_a_gap_that_grew_after_it_was_sent_hides_nothing_that_is_missing(log: Connection) -> None:
+    """An edge that starts anew does not know what it had sent, and may drop it, an older gap included."""
+    first = GapEntry(1, 1, BOOT, 2, 3, 40, 1_700_000_000 * S, 1_700_000_009 * S, 1_700_000_100 * S)
+    grown = GapEntry(1, 1, BOOT, 1, 5, 60, 1_700_000_000 * S, 1_700_000_019 * S, 1_700_000_200 * S)
+    commit(log, [entry(1), entry(3, signals=0)], 3, first)
+    commit(log, [entry(5, signals=0)], 5, grown)
+    assert tally(log, "s").missing_batches == 0
+    commit(log, [], 7)
+    assert tally(log, "s").missing_batches == 2

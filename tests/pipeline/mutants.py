@@ -1,0 +1,131 @@
+"""What somebody might break: each promise taken away once. The simulation has to notice every one of them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from core.wire import decode
+from edge.outbox import Outbox
+from ingest import commit, worker
+from ingest.cursors import Arranged
+from ingest.messages import Arrival, read
+from ingest.subscriber import Subscriber
+from tests.pipeline.database import Connection, named_visits
+
+if TYPE_CHECKING:
+    from tests.pipeline.edge import Edge
+    from tests.pipeline.world import World
+
+
+@contextmanager
+def told_before_commit(_world: "World") -> Iterator[None]:
+    """Edges hear of a commit before it."""
+    take_in = worker._Worker._take_in
+
+    def mutant(self: Any, connection: Any, messages: Any) -> None:
+        for arrival in filter(lambda reading: isinstance(reading, Arrival), map(read, messages)):
+            self._tell((arrival.store, arrival.edge), {arrival.boot: arrival.last})  # type: ignore[union-attr]
+        take_in(self, connection, messages)
+
+    with patch.object(worker._Worker, "_take_in", mutant):
+        yield
+
+
+@contextmanager
+def acknowledged_before_commit(_world: "World") -> Iterator[None]:
+    """The broker hears of a commit before it."""
+    take_in = worker._Worker._take_in
+
+    def mutant(self: Any, connection: Any, messages: Any) -> None:
+        self._subscriber.acknowledge(messages)
+        take_in(self, connection, messages)
+
+    with patch.object(worker._Worker, "_take_in", mutant):
+        yield
+
+
+@contextmanager
+def highest_not_contiguous(_world: "World") -> Iterator[None]:
+    """The cursor is the highest sequence that came: max() in the place of the next one."""
+
+    def mutant(arrivals: Any, parked: Any, committed: Any) -> Arranged[Any, Any]:
+        cursors = dict(committed)
+        ready: list[Any] = []
+        repeated: list[Any] = []
+        for key, arrival in arrivals:
+            (ready if arrival.last > cursors[key] else repeated).append((key, arrival))
+            cursors[key] = max(cursors[key], arrival.last)
+        return Arranged(tuple(ready), tuple(repeated), {}, cursors)
+
+    with patch.object(commit, "arrange", mutant):
+        yield
+
+
+@contextmanager
+def deleted_on_puback(world: "World") -> Iterator[None]:
+    """An edge lets go of what the broker has."""
+
+    def mutant(edge: "Edge", payload: bytes) -> None:
+        batch = decode(payload)
+        edge.outbox.acknowledge(batch.boot, batch.sequence)
+        edge.publisher._window.committed(batch.boot, batch.sequence, edge.clock.monotonic())
+
+    for edge in world.edges:
+        edge.on_taken = mutant
+    yield
+
+
+@contextmanager
+def stale_acks_count(_world: "World") -> Iterator[None]:
+    """What an older connection brought is taken and acknowledged over the newest."""
+
+    def take(self: Any, *, wait_s: float) -> list[Any]:
+        count = min(self._messages.qsize(), self._settings.commit_messages)
+        return [self._messages.get_nowait() for _ in range(count)]
+
+    def acknowledge(self: Any, messages: Any) -> None:
+        for message in messages:
+            if self._connection is not None:
+                self._connection.client.ack(message.mid, message.qos)
+
+    def drop(self: Any) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    with patch.multiple(Subscriber, take=take, acknowledge=acknowledge, drop=drop):
+        yield
+
+
+@contextmanager
+def any_boot_counts(_world: "World") -> Iterator[None]:
+    """An edge takes a word about one boot, be it long over, for all of them."""
+
+    def mutant(self: Any, _boot: bytes, committed: int) -> int:
+        with self._lock, self._transaction():
+            gone = self._database.execute("delete from outbox where sequence <= ?", (committed,)).rowcount
+            self._held = self._count()
+        return int(gone)
+
+    with patch.object(Outbox, "acknowledge", mutant):
+        yield
+
+
+@contextmanager
+def visits_inserted_again(_world: "World") -> Iterator[None]:
+    """A visit that is there already is written once more."""
+
+    def mutant(self: Any, store_no: int, plan: Any, visits: Any, devices: Any, *, model_version: int) -> int:
+        for name, row in named_visits(plan, visits, devices).items():
+            self._state.visits[name if name not in self._state.visits else name + b"again"] = row
+        return len(visits)
+
+    with patch.object(Connection, "save_visits", mutant):
+        yield
+
+
+MUTANTS: Final[tuple[Callable[["World"], AbstractContextManager[None]], ...]] = (
+    told_before_commit, acknowledged_before_commit, highest_not_contiguous, deleted_on_puback, stale_acks_count,
+    any_boot_counts, visits_inserted_again,
+)  # fmt: skip
