@@ -10,6 +10,8 @@ PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	if $$name $(in_range); then command -v $$name; break; fi; done)
 endif
 VENV := .venv/bin
+# Files of tests next to each other, each with servers of its own; a file stays together because it shares fixtures.
+side_by_side := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -31,7 +33,7 @@ demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it w
 
 test: setup-dev ## all tests, with a real database, broker and browser; ARGS="tests/edge -k outbox" picks
 	@$(VENV)/python -m servers --with-chromium
-	@$(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python -m pytest $(or $(ARGS),$(side_by_side))
 
 check: setup-dev ## linting, formatting, types, floors of the house
 	@$(VENV)/ruff check .
@@ -40,7 +42,7 @@ check: setup-dev ## linting, formatting, types, floors of the house
 	@$(VENV)/lint-imports
 
 kernels-nojit: setup-dev ## the kernels' tests once more as plain Python
-	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(ARGS)
+	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(or $(ARGS),$(side_by_side))
 
 chaos: setup-dev ## 65 faults against a whole store and what they must not change; SEED=2 draws another order
 	@$(VENV)/python -m servers

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from core.errors import ConfigurationError, SojournError
+from servers.kernel_cache import prepare, seal
 
 if TYPE_CHECKING:
     from storage.connect import Connection
@@ -411,10 +412,14 @@ def main() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    kernels = prepare(sorted(Path(__file__).parent.glob("core/dwell/*_kernels.py")))
     try:
         app()
     except SojournError as error:
         _refuse(str(error))
+    finally:
+        if kernels is not None:
+            seal(kernels)
 
 
 def _refuse(sentence: str) -> Never:
