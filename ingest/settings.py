@@ -51,6 +51,9 @@ class Settings:
     prune_s: float = 60.0
     """How often dead letters are cut back to their bound."""
 
+    chunks_s: float = 1800.0
+    """How often the chunks of the next hours are looked after (`storage.chunks.AHEAD` is six hours)."""
+
     calibrate_every_s: int | None = 24 * 3600
     """How often each store's model is learnt anew from its log, by the store's own clock and data; None: never. Every
     night, so that a store without a survey, with tags 6 dB weaker than the priors expect or another path loss, is
