@@ -14,7 +14,16 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api import live_routes, pages, profile_routes, status_routes, store_routes
+from api import (
+    follow_up_routes,
+    live_routes,
+    note_queries,
+    note_routes,
+    pages,
+    profile_routes,
+    status_routes,
+    store_routes,
+)
 from api.drawing import DrawingCache
 from api.examples import add_examples
 from api.headers import SecurityHeaders
@@ -26,6 +35,7 @@ from core.errors import SojournError
 from storage.live import listen
 from storage.occupancy import PlanCache
 from storage.reading import Reader, check_url
+from storage.writing import Writer
 
 VERSION: Final = "0.1.0"
 _DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, journeys of customers who consented.
@@ -59,7 +69,15 @@ def create_app(database_url: str) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for module in (store_routes, live_routes, profile_routes, status_routes):
+    for module in (
+        store_routes,
+        live_routes,
+        profile_routes,
+        note_queries,
+        note_routes,
+        follow_up_routes,
+        status_routes,
+    ):
         app.include_router(module.router)
     pages.add_to(app)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
@@ -72,12 +90,18 @@ def create_app(database_url: str) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
     reader = Reader(database_url)
+    writer = Writer(database_url)
     live = LiveHub(
         listen=partial(listen, database_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
     )
     app.state.service = Service(
-        reader=reader, plans=PlanCache(), drawings=DrawingCache(), live=live, now=lambda: datetime.now(UTC)
+        reader=reader,
+        writer=writer,
+        plans=PlanCache(),
+        drawings=DrawingCache(),
+        live=live,
+        now=lambda: datetime.now(UTC),
     )
     listening = asyncio.create_task(live.run())
     try:
@@ -88,6 +112,7 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await listening
         await asyncio.to_thread(reader.close)
+        await asyncio.to_thread(writer.close)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

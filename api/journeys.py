@@ -1,7 +1,9 @@
 """From rows of storage to the inputs of core.journey."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from core.floorplan import StorePlan
 from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN
@@ -20,6 +22,7 @@ def journey_of(
     detail: VisitDetail | None,
     plan: StorePlan | None,
     *,
+    noted: Iterable[tuple[UUID, datetime]] = (),
     now: datetime,
 ) -> Journey:
     """Return the journey around a store visit of a profile.
@@ -33,12 +36,15 @@ def journey_of(
         The store visit; None if there is none yet.
     plan : StorePlan or None
         Of the visit's store.
+    noted : iterable of (note id, time)
+        Staff's notes on this profile around the visit.
     now : datetime
         Up to when things are known, unless the visit is in progress: then its newest signal says that.
     """
     events = [
         Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at)) for row in ledger
     ]
+    events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in noted]
     if profile.loyalty_tier is not None:
         events.append(Event(id=str(profile.profile_id), kind="enrolled", at=to_ns(profile.created_at)))
     if detail is None or plan is None:

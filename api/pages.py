@@ -17,6 +17,7 @@ from api.profile_routes import read_profile
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
 from api.store_models import VisitOut
 from core.errors import InputError
+from storage.notes import noted_in
 from storage.occupancy import stores_page
 from storage.profile_visits import profile_visits, visit_detail
 from storage.profiles import SEARCH_CHARACTERS, consent_ledger, profiles_page
@@ -135,7 +136,13 @@ def show_profile(
         more_visits=page.next_cursor is not None,
         asked_for=visit,
         **journey_context(
-            found, consent_ledger(connection, found.profile_id), detail, stored, service.drawings, now=service.now()
+            found,
+            consent_ledger(connection, found.profile_id),
+            detail,
+            stored,
+            service.drawings,
+            noted=noted_in(connection, found.profile_id, detail),
+            now=service.now(),
         ),
     )
 

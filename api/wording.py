@@ -53,6 +53,7 @@ EVIDENCE: Final = {
     "zone_visit": "Stay",
     "consent_granted": "Consent given",
     "enrolled": "Enrolled",
+    "noted": "Note",
 }
 
 

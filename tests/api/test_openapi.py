@@ -20,10 +20,13 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/stores/{store}/visits", "/v1/stores/{store}/coverage", "/v1/stores/{store}/live",
         "/v1/profiles", "/v1/profiles/{profile}",
         "/v1/stores/{store}/visits/{visit}/revisions",
-            "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
+        "/v1/note-choices", "/v1/note-choices/{list}/{word}", "/v1/notes", "/v1/notes/counts", "/v1/notes/reading",
+        "/v1/notes/{note}", "/v1/notes/{note}/history", "/v1/notes/{note}/follow-ups", "/v1/follow-ups",
+        "/v1/follow-ups/{follow_up}/snooze", "/v1/follow-ups/{follow_up}/reassign", "/v1/follow-ups/{follow_up}/done",
+        "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
     }  # fmt: skip
-    for path, methods in found["paths"].items():
-        (operation,) = methods.values()
+    operations = [(path, found) for path, methods in found["paths"].items() for found in methods.values()]
+    for path, operation in operations:
         assert operation["summary"], path
         assert operation["description"], path
         if "{" in path:
@@ -45,7 +48,8 @@ def test_numbers_name_their_unit() -> None:
         for field, kind in described.get("properties", {}).items():
             numeric = kind.get("type") in {"number", "integer"}
             unit = re.search(
-                r"_(s|m|us|count|now)$|people$|^signals|^(total|status|revision|(plan_|model_)?version)$", field
+                r"_(s|m|us|count|now)$|people$|^(begin|end|place|score|valence)$|^signals|^(total|status|revision|(plan_|model_)?version)$",
+                field,
             )
             assert not numeric or unit or field in {"confidence", "share"}, f"{name}.{field}"
 
