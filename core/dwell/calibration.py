@@ -202,6 +202,7 @@ def _fit(
             origin="calibrated",
             signals=int((labelled.spot >= 0).sum()),
             plan_fingerprint=prior.plan_fingerprint,
+            places=prior.places,
         ),
         offset_db,
     )

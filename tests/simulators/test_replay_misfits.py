@@ -58,15 +58,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_plan(folder / "fewer.json", ZONES, ANCHORS[:1])
     write_plan(folder / "bare.json", [*ZONES, {"id": "c"}], ANCHORS)
     write_plan(folder / "one.json", ZONES[:1], [{"id": "g1", "zone": "a"}, {"id": "g2", "zone": "a"}])
+    for name, metres in (("placed", 8), ("moved", 20)):
+        at = [anchor | {"x": metres * place, "y": 0} for place, anchor in enumerate(ANCHORS)]
+        write_plan(folder / f"{name}.json", ZONES, at)
     write_plan(folder / "homeless.json", ZONES, [ANCHORS[0], {"id": "g2"}])
     write_plan(folder / "elsewhere.json", ZONES, [ANCHORS[0], {"id": "g2", "zone": "c"}])
     write_plan(folder / "no-anchors.json", ZONES, [])
     write_plan(folder / "no-zones.json", [], ANCHORS)
     calibrate_recording(folder / "good.csv", folder / "plan.json", folder / "good.model")
+    calibrate_recording(folder / "good.csv", folder / "placed.json", folder / "placed.model")
     packed = msgspec.msgpack.decode((folder / "good.model").read_bytes())
     old = msgspec.msgpack.encode(msgspec.msgpack.decode(packed["stores"]["s1"]) | {"version": 1})
     (folder / "old.model").write_bytes(msgspec.msgpack.encode(packed | {"stores": {"s1": old}}))
     (folder / "newer.model").write_bytes(msgspec.msgpack.encode(packed | {"sojourn_models": 2}))
+    changed = msgspec.msgpack.encode(msgspec.msgpack.decode(packed["stores"]["s1"]) | {"spread_db": 5.0})
+    (folder / "changed.model").write_bytes(msgspec.msgpack.encode(packed | {"stores": {"s1": changed}}))
     (folder / "torn.model").write_bytes((folder / "good.model").read_bytes()[:-40])
     return folder
 
@@ -96,7 +102,13 @@ USUAL = sorted((f"p{person}", zone) for person in range(5) for zone in "ab")
         ("more.json", "good.model", "good.model: The model was made for another floor plan than store 's1' has now."),
         ("bare.json", "good.model", "The model was made for another floor plan"),
         ("two.json", "good.model", "The model has no store 's2'"),
-        ("plan.json", "old.model", "old.model: The model is of version 1, not 2. Calibrate again."),
+        ("plan.json", "old.model", "old.model: The model is of version 1, not 3. Calibrate again."),
+        ("plan.json", "changed.model", "changed.model: The model was damaged or changed since it was written"),
+        (
+            "moved.json",
+            "placed.model",
+            "placed.model: Since the model was made, anchors of store 's1' have moved: g2 by 12.0 m. Calib",
+        ),
         ("plan.json", "newer.model", "The model is of version 2, version 1 is read here"),
         ("plan.json", "torn.model", "torn.model: This is not a model."),
         ("plan.json", "plan.json", "This is not a model"),
