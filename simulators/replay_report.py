@@ -148,7 +148,12 @@ def _print_rejects(console: Console, rejected: Mapping[Reason, int], path: Path 
 
 def _hints(report: ReplayReport) -> Iterator[str]:
     """Say what is most likely wrong with a recording that can be read but makes no sense."""
-    if report.signals and report.late > _LATE_SHARE * report.signals:
+    for store, leap in report.leaps if report.late else ():
+        yield (
+            f"{store}: line {leap.line:,} ({_utc(leap.ts)} UTC) lies {_long(leap.ahead_ns)} ahead of the rows around"
+            " it, so rows after it are late. Most likely its ts is wrong: correct it or leave it out."
+        )
+    if report.signals and report.late > _LATE_SHARE * report.signals and not report.leaps:
         yield "Many signals were late: a recording has to be in order of arrival. Sort it by ts."
     if report.rejected.get(Reason.UNKNOWN_ANCHOR, 0) > _UNKNOWN_SHARE * report.rows:
         yield "Many rows name an anchor that the floor plan lacks: add it, visits are less certain without."
@@ -158,6 +163,11 @@ def _hints(report: ReplayReport) -> Iterator[str]:
         yield "All times lie in 1970: ts is in nanoseconds since then. Was another unit meant?"
     if report.rows and not report.signals:
         yield "Not one row was a signal: do the floor plan and the recording belong together?"
+
+
+def _long(ns: int) -> str:
+    hours = ns / (3600 * NS_PER_S)
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
 
 
 def _utc(ns: int) -> str:
