@@ -75,22 +75,23 @@ def fit(kind: ReturnKind, clientele: Sequence[Attendance]) -> ReturnModel:
     t_x, t = t_x / scale, t / scale
 
     def loss(logs: NDArray[np.float64]) -> float:
-        r, alpha, a, b = np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
-        return -float(weight @ _log_likelihood(kind, r, alpha, a, b, x, t_x, t)) / len(clientele)
+        tried = np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
+        return -float(weight @ _log_likelihood(kind, tried, x, t_x, t)) / len(clientele)
 
     # no gradient: 2,000 evaluations on counted rows take a fraction of a second
     found = minimize(
         loss, np.zeros(4), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-12, "maxiter": 4000}
     )
-    r, alpha, a, b = np.exp(found.x)
-    unscaled = float(weight @ _log_likelihood(kind, r, alpha * scale, a, b, x, t_x * scale, t * scale))
+    best = np.exp(np.clip(found.x, -_LARGEST_LOG, _LARGEST_LOG)) * (1, scale, 1, 1)
+    r, alpha, a, b = map(float, best)
+    t_x, t = t_x * scale, t * scale
     return ReturnModel(
         kind=kind,
-        r=float(r),
-        alpha=float(alpha * scale),
-        a=float(a),
-        b=float(b),
-        log_likelihood=unscaled,
+        r=r,
+        alpha=alpha,
+        a=a,
+        b=b,
+        log_likelihood=float(weight @ _log_likelihood(kind, best, x, t_x, t)),
         customers=len(clientele),
     )
 
@@ -115,7 +116,7 @@ def expected_visits(model: ReturnModel, seen: Attendance, ahead: float) -> float
         a += 2e-6
     shape = (r + x, b + x + extra, a + b + x - 1 + extra)
     span = ahead / (alpha + seen.age + ahead)
-    shrink = ((alpha + seen.age) / (alpha + seen.age + ahead)) ** (r + x)
+    shrink = exp((r + x) * log((alpha + seen.age) / (alpha + seen.age + ahead)))
     count = (a + b + x - 1 + extra) / (a - 1) * (1 - shrink * float(hyp2f1(*shape, span)))
     return max(0.0, count) * still_a_customer(model, seen)
 
@@ -129,7 +130,7 @@ def return_probability(model: ReturnModel, seen: Attendance, ahead: float) -> fl
     if ahead < 0:
         raise InputError("A return probability is about time ahead, which is not negative.")
     shape = model.r + seen.repeats
-    none = ((model.alpha + seen.age) / (model.alpha + seen.age + ahead)) ** shape
+    none = exp(shape * log((model.alpha + seen.age) / (model.alpha + seen.age + ahead)))
     return still_a_customer(model, seen) * (1 - none)
 
 
@@ -150,15 +151,13 @@ def _columns(
 
 def _log_likelihood(
     kind: ReturnKind,
-    r: float,
-    alpha: float,
-    a: float,
-    b: float,
+    parameters: NDArray[np.float64],
     x: NDArray[np.float64],
     t_x: NDArray[np.float64],
     t: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the log-likelihood of each row, as both papers factor it: rate, then stayed so far or left at t_x."""
+    r, alpha, a, b = parameters
     extra = float(kind is ReturnKind.MBG)
     rate: NDArray[Any] = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
     stayed = betaln(a, b + x + extra) - betaln(a, b) - (r + x) * np.log(alpha + t)
