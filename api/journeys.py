@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Final
 
 from core.floorplan import StorePlan
+from core.journey.records import Event, Journey, Stay, StoreVisit
 from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN
-from core.journey.stages import Event, Journey, Stay, StoreVisit, journey
+from core.journey.stages import journey
 from storage.instants import to_ns
 from storage.profile_visits import VisitDetail, Whereabouts
 from storage.profiles import ConsentRow, ProfileRow

@@ -47,6 +47,11 @@ BECAUSE: Final = {
     "stay_in_progress": "A stay is in progress, still short",
     "at_checkout": "At the checkout now",
     "end_not_seen": "The end of the visit was not seen",
+    "bought": "Bought something",
+    "collected": "Collected an order",
+    "returned": "Returned something",
+    "left_empty_handed": "Visit ended; no order known",
+    "ordered_online": "Ordered online",
 }
 EVIDENCE: Final = {
     "store_visit": "Store visit",
