@@ -18,6 +18,7 @@ from storage.occupancy import PlanCache
 from storage.profiles import ProfileRow, find_profile
 from storage.reading import Reader
 from storage.stores import StoredPlan
+from storage.writing import Writer
 
 _ID = compile_pattern(ID_PATTERN)
 
@@ -27,6 +28,7 @@ class Service:
     """The parts that requests share; each is safe to use from several threads, `live` from the event loop only."""
 
     reader: Reader
+    writer: Writer
     plans: PlanCache
     drawings: DrawingCache
     live: LiveHub

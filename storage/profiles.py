@@ -126,7 +126,7 @@ def create_profile(
                     "insert into device_link (device, profile_id, valid_from)"
                     " select %(device)s, %(profile)s, %(since)s"
                     " where not exists (select from device_link where device = %(device)s"
-                    " and profile_id = %(profile)s and valid_to is null)",
+                    " and profile_id = %(profile)s and valid_to is null and undone_at is null)",
                     {"device": device, "profile": chosen, "since": granted_at},
                 )
     except (errors.ExclusionViolation, errors.UniqueViolation) as error:
@@ -155,7 +155,7 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
         raise InputError(f"A search has at most {SEARCH_CHARACTERS} characters.", where="q")
     question = ("profiles", search)
     values: dict[str, Any] = {"purpose": PURPOSE, "limit": limit + 1}
-    clauses: list[sql.Composable] = [sql.SQL("true")]
+    clauses: list[sql.Composable] = [sql.SQL("merged_into is null and removed_at is null")]
     if search:
         clauses.append(sql.SQL("strpos(lower(profile.display_name), lower(%(search)s)) > 0"))
         values["search"] = search
@@ -212,7 +212,7 @@ def find_profile(connection: Connection, profile: UUID) -> ProfileRow | None:
     row = connection.execute(
         "select profile_id, display_name, loyalty_tier, created_at"
         " from profile join consent_current using (profile_id)"
-        " where profile_id = %s and purpose = %s and holds",
+        " where profile_id = %s and purpose = %s and holds and merged_into is null and removed_at is null",
         [profile, PURPOSE],
     ).fetchone()
     if row is None:
