@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from api import (
     identity_routes,
     input_routes,
+    journey_history,
     live_routes,
     pages,
     profile_routes,
@@ -69,7 +70,15 @@ def create_app(database_url: str) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for module in (store_routes, live_routes, profile_routes, input_routes, identity_routes, status_routes):
+    for module in (
+        store_routes,
+        live_routes,
+        profile_routes,
+        journey_history,
+        input_routes,
+        identity_routes,
+        status_routes,
+    ):
         app.include_router(module.router)
     pages.add_to(app)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):

@@ -57,7 +57,14 @@ EVIDENCE: Final = {
     "store_visit": "Store visit",
     "zone_visit": "Stay",
     "consent_granted": "Consent given",
+    "consent_withdrawn": "Consent withdrawn",
     "enrolled": "Enrolled",
+    "passed_by": "Passed by the store",
+    "noted": "Note taken",
+    "points_checked": "Points checked",
+    "service_preferred": "Service preferred",
+    "wished": "Put on the wish list",
+    "cart_added": "Put into the cart",
 }
 
 

@@ -35,6 +35,7 @@ class ConsentRow(msgspec.Struct, frozen=True, kw_only=True):
     wording: str
     occurred_at: datetime
     expires_at: datetime | None
+    recorded_at: datetime
 
 
 class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +229,8 @@ def find_profile(connection: Connection, profile: UUID) -> ProfileRow | None:
 def consent_ledger(connection: Connection, profile: UUID) -> list[ConsentRow]:
     """Return what a profile said about this purpose, oldest first; empty unless its consent holds."""
     rows = connection.execute(
-        "select event.consent_no, event.status, event.source, event.wording, event.occurred_at, event.expires_at"
+        "select event.consent_no, event.status, event.source, event.wording, event.occurred_at, event.expires_at,"
+        "       event.recorded_at"
         "  from consent_event event join consent_current current using (profile_id, purpose)"
         " where event.profile_id = %s and event.purpose = %s and current.holds and event.occurred_at <= now()"
         " order by event.occurred_at, event.consent_no",
@@ -236,7 +238,13 @@ def consent_ledger(connection: Connection, profile: UUID) -> list[ConsentRow]:
     ).fetchall()
     return [
         ConsentRow(
-            consent_no=row[0], status=row[1], source=row[2], wording=row[3], occurred_at=row[4], expires_at=row[5]
+            consent_no=row[0],
+            status=row[1],
+            source=row[2],
+            wording=row[3],
+            occurred_at=row[4],
+            expires_at=row[5],
+            recorded_at=row[6],
         )
         for row in rows
     ]

@@ -168,7 +168,7 @@ def test_a_dry_run_says_what_the_import_then_does(store: SeededStore, client: ht
     real = send_csv(client, "/v1/imports/orders?source=till", text).json()
     for name in ("rows_count", "taken_count", "refused_count", "errors"):
         assert real[name] == dry[name]
-    assert [total for _, _, total, _ in orders(store, ada)] == [10, 41]
+    assert sorted(total for _, _, total, _ in orders(store, ada)) == [10, 41]
     assert client.get(f"/v1/imports/{real['import_no']}").json()["errors"] == real["errors"]
 
 

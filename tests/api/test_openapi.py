@@ -21,6 +21,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/profiles", "/v1/profiles/{profile}",
         "/v1/stores/{store}/visits/{visit}/revisions",
         "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
+        "/v1/profiles/{profile}/journey/history",
         "/v1/profiles/{profile}/consents", "/v1/profiles/{profile}/links", "/v1/profiles/{profile}/links/{link_no}",
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
         "/v1/imports/{import_no}", "/v1/imports/{import_no}/revert",
