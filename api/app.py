@@ -23,8 +23,10 @@ from api import (
     profile_routes,
     status_routes,
     store_routes,
+    understanding_routes,
 )
 from api.drawing import DrawingCache
+from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
@@ -43,6 +45,17 @@ _DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, jo
 
 Times are ISO 8601 in UTC; each answer names its store's time zone. Units stand in names (`_s`, `_m`, `_us`).
 Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are application/problem+json (RFC 9457)."""
+
+_ROUTES: Final = (
+    store_routes,
+    live_routes,
+    profile_routes,
+    journey_history,
+    understanding_routes,
+    input_routes,
+    identity_routes,
+    status_routes,
+)
 
 _log = structlog.get_logger()
 
@@ -70,15 +83,7 @@ def create_app(database_url: str) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for module in (
-        store_routes,
-        live_routes,
-        profile_routes,
-        journey_history,
-        input_routes,
-        identity_routes,
-        status_routes,
-    ):
+    for module in _ROUTES:
         app.include_router(module.router)
     pages.add_to(app)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
@@ -102,6 +107,7 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         writer=writer,
         plans=PlanCache(),
         drawings=DrawingCache(),
+        dwells=DwellCache(),
         live=live,
         now=lambda: datetime.now(UTC),
     )
