@@ -81,6 +81,22 @@ def migrate(database_url: DatabaseUrl) -> None:
     typer.echo("\n".join(applied) if applied else "Nothing to do.")
 
 
+@app.command()
+def fit_returns(database_url: DatabaseUrl) -> None:
+    """Fit the models of returning customers to all visits so far; profiles then show a return probability."""
+    from datetime import UTC, datetime
+
+    from storage.understanding import fit_returns as fit
+
+    with _database(database_url) as connection:
+        models = fit(connection, through=datetime.now(UTC))
+    for model in models:
+        typer.echo(
+            f"{model.kind.value}: r {model.r:.4f}, alpha {model.alpha:.3f} days, a {model.a:.4f}, b {model.b:.4f},"
+            f" log-likelihood {model.log_likelihood:.2f}, {model.customers} customers"
+        )
+
+
 @floorplan.command("check")
 def floorplan_check(plan: PlanArgument) -> None:
     """Say what is wrong with a floor plan, or what it holds."""
