@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api import live_routes, pages, profile_routes, status_routes, store_routes
+from api import live_routes, metric_routes, pages, profile_routes, status_routes, store_routes
 from api.drawing import DrawingCache
 from api.examples import add_examples
 from api.headers import SecurityHeaders
@@ -59,7 +59,7 @@ def create_app(database_url: str) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for module in (store_routes, live_routes, profile_routes, status_routes):
+    for module in (store_routes, metric_routes, live_routes, profile_routes, status_routes):
         app.include_router(module.router)
     pages.add_to(app)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
