@@ -36,6 +36,7 @@ from storage.ingest_status import IngestStatus, save_status
 from storage.late import late_open
 from storage.migrate import pending
 from storage.models import save_model, want_model
+from storage.rollups import refresh
 from storage.signal_log import CursorKey, claim
 from storage.stores import plan_versions
 
@@ -222,6 +223,8 @@ class _Worker:
             made = make_chunks(connection, datetime.now(UTC))
             if made:
                 _log.info("chunks made ahead of their time", tables=made)
+        if self._timers.due("rollup", self._settings.rollup_s):
+            refresh(connection, most_days=self._settings.rollup_days)
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
             if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):

@@ -7,7 +7,6 @@ from core.dwell.alike import sounding_alike
 from core.floorplan import StorePlan, load
 from tests.dwell.scenes import grid_plan
 
-
 ABC: list[dict[str, Any]] = [{"id": zone} for zone in "abc"]
 
 
