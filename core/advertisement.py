@@ -76,6 +76,13 @@ TILT: Final = tuple(
 """Tilt hydrometers write temperature and gravity where iBeacon has major and minor: every reading another device."""
 
 
+def with_known(rules: Iterable[Rule]) -> list[Rule]:
+    """Return rules behind those that refuse what is known to be no device, unless a rule is for just that."""
+    given = list(rules)
+    named = {(rule.kind, rule.namespace.replace("-", "").lower()) for rule in given}
+    return [*(rule for rule in TILT if (rule.kind, rule.namespace) not in named), *given]
+
+
 def read_payload(payload: bytes, address: bytes | None = None, *, random: bool = False) -> Advertisement:
     """Take the AD structures of an advertisement (and its scan response, joined) apart.
 

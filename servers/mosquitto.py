@@ -53,12 +53,15 @@ class Mosquitto:
         Holds the configuration, the persistence and `log`; made by the first start.
     port : int
         Loopback port; 0 chooses a free one at the first start and keeps it for this object.
+    more : str
+        More lines for its configuration, as a listener with TLS.
     """
 
-    def __init__(self, installed: Installed, folder: Path, *, port: int = 0) -> None:
+    def __init__(self, installed: Installed, folder: Path, *, port: int = 0, more: str = "") -> None:
         self._installed = installed
         self.folder = folder.absolute()
         self._port = port
+        self._more = more
         self._process: GuardedProcess | None = None
 
     @property
@@ -112,7 +115,7 @@ class Mosquitto:
         store = self.folder / "store"
         store.mkdir(exist_ok=True)
         configuration = self.folder / "mosquitto.conf"
-        configuration.write_text(_CONFIGURATION.format(port=port, host=HOST, folder=store))
+        configuration.write_text(_CONFIGURATION.format(port=port, host=HOST, folder=store) + self._more)
         own(store, server_identity())
         self._process = process = GuardedProcess(
             "mosquitto",
