@@ -270,6 +270,23 @@ def api(
 
 
 @app.command()
+def edge(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+) -> None:
+    """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
+    from edge.service import run
+    from edge.settings import read_settings
+
+    settings = read_settings(config)
+    if check:
+        typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
+        return
+    run(settings, _stop_on_signals())
+
+
+@app.command()
 def simulate(
     *,
     plan: PlanFile,
