@@ -176,9 +176,9 @@ def _hints(report: ReplayReport) -> Iterator[str]:
         yield "Many rows name an anchor that the floor plan lacks: add it, visits are less certain without."
     for store, zone in report.never_reported:
         yield f"{store}: {_NEVER.format(zone=zone)}"
-    for store in report.unsurveyed:
-        for line in alike_lines(store):
-            yield f"{store.id}: {line}"
+    for plan in report.unsurveyed:
+        for line in alike_lines(plan):
+            yield f"{plan.id}: {line}"
     if report.last_at is not None and report.last_at < _UNIT_NS:
         yield "All times lie in 1970: ts is in nanoseconds since then. Was another unit meant?"
     if report.rows and not report.signals:

@@ -1,4 +1,4 @@
-"""Zones that a floor plan gives no way to tell apart: all visits then go to one of them, and somebody must be told."""
+"""Zones that a floor plan gives no way to tell apart: all visits go to one of them, and somebody must be told."""
 
 from typing import Final
 
