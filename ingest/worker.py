@@ -15,6 +15,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
+from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.dwell.engine import compile_kernels
 from core.errors import ConfigurationError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
@@ -161,6 +162,8 @@ class _Worker:
         replayed = 0
         for adopted in self._directory.plans.values():
             if adopted.store_no not in self._feeds:
+                for zones in sounding_alike(adopted.plan):
+                    _log.warning("zones cannot be told apart", store=adopted.plan.id, zones=zones, hint=WHAT_TO_DO)
                 self._feeds[adopted.store_no] = restore(connection, adopted.store_no)
             feed = self._feeds[adopted.store_no]
             replayed += feed.catch_up(connection, stopped=self._stop.is_set)

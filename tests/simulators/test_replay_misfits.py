@@ -61,6 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, metres in (("placed", 8), ("moved", 20)):
         at = [anchor | {"x": metres * place, "y": 0} for place, anchor in enumerate(ANCHORS)]
         write_plan(folder / f"{name}.json", ZONES, at)
+    heap = [anchor | {"x": 0, "y": 0} for anchor in ANCHORS]
+    write_plan(folder / "heap.json", ZONES, heap)
     write_plan(folder / "homeless.json", ZONES, [ANCHORS[0], {"id": "g2"}])
     write_plan(folder / "elsewhere.json", ZONES, [ANCHORS[0], {"id": "g2", "zone": "c"}])
     write_plan(folder / "no-anchors.json", ZONES, [])
@@ -140,6 +142,15 @@ def test_a_zone_without_anchor_is_never_reported_and_that_is_said(folder: Path) 
     checked = sojourn(folder, "floorplan", "check", "bare.json")
     assert "zone c has no anchor and no outline" in checked.stdout
     assert "no anchor" not in sojourn(folder, "floorplan", "check", "plan.json").stdout
+
+
+def test_anchors_all_at_one_place_are_pointed_out_once_with_what_to_do(folder: Path) -> None:
+    done = sojourn(folder, "replay", "good.csv", "--floorplan", "heap.json", "--out", "heap.csv", "--quiet")
+    told = "s1: the floor plan lets zones a, b sound the same, so that nothing tells visits to them apart: give each"
+    assert done.stderr.count(told) == 1
+    assert sojourn(folder, "floorplan", "check", "heap.json").stdout.count(told) == 1
+    for plan in ("plan.json", "placed.json", "one.json"):
+        assert "sound the same" not in sojourn(folder, "floorplan", "check", plan).stdout
 
 
 def test_with_one_zone_every_visit_is_to_it(folder: Path) -> None:
