@@ -9,7 +9,6 @@ from fastapi.staticfiles import StaticFiles
 
 from api import desk_pages
 from api.journey_page import journey_context
-from api.journeys import heard_of
 from api.live_routes import NEWEST_VISITS, read_state_now
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
 from api.profile_routes import read_profile
@@ -17,13 +16,12 @@ from api.rendering import HERE, render
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
 from api.store_models import VisitOut
 from api.timeline import timeline
-from api.understanding_routes import understanding_of
+from api.understanding_routes import known_of, understanding_of
 from core.errors import InputError
 from storage.instants import to_datetime
 from storage.occupancy import stores_page
 from storage.profile_visits import profile_visits, visit_detail
 from storage.profiles import SEARCH_CHARACTERS, profiles_page
-from storage.understanding import visits_of
 from storage.visit_queries import VisitFilter, visits_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -109,9 +107,11 @@ def show_profile(
     if detail is None and visit is not None:
         raise visit_unknown()
     stored = find_store(service, connection, detail.store) if detail is not None else None
-    heard = heard_of(connection, found.profile_id)
+    known = known_of(connection, found)
     running = detail.running if detail is not None else None
-    understood, cue = understanding_of(service, connection, found, visit if running is None else None, here=running)
+    understood, cue = understanding_of(
+        service, connection, found, known, visit if running is None else None, here=running
+    )
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
     plans = {row.store: find_store(service, connection, row.store).plan for row in page.visits}
     return render(
@@ -124,9 +124,9 @@ def show_profile(
         understood=understood,
         cue=cue,
         expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
-        timeline=timeline(heard, visits_of(connection, found.profile_id)),
+        timeline=timeline(known.heard, known.visits),
         store_names={row.store: plans[row.store].label for row in page.visits},
-        **journey_context(found, heard, detail, stored, service.drawings, now=service.now()),
+        **journey_context(found, known.heard, detail, stored, service.drawings, now=service.now()),
     )
 
 
