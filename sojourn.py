@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from core.errors import ConfigurationError, SojournError
+from servers.kernel_cache import prepare, seal
 
 if TYPE_CHECKING:
     from storage.connect import Connection
@@ -101,21 +102,29 @@ def floorplan_check(plan: PlanArgument) -> None:
     """Say what is wrong with a floor plan, or what it holds."""
     from core.dwell.model import never_reported, prior_model
     from simulators.replay_files import read_plan
+    from simulators.replay_report import alike_lines
 
     for store in read_plan(plan).stores:
         typer.echo(f"{store.id}: {len(store.zones)} zones, {len(store.anchors)} anchors, {store.timezone}")
         for zone in never_reported(store, prior_model(store)):
             typer.echo(f"{store.id}: zone {zone} has no anchor and no outline, so nobody is ever reported there")
+        for line in alike_lines(store):
+            typer.echo(f"{store.id}: {line}")
 
 
 @floorplan.command("load")
 def floorplan_load(plan: PlanArgument, database_url: DatabaseUrl) -> None:
     """Write the stores of a floor plan to the database."""
     from simulators.replay_files import read_plan
+    from simulators.replay_report import alike_lines
     from storage.stores import save_plan
 
+    read = read_plan(plan)
     with _database(database_url) as connection:
-        changed = save_plan(connection, read_plan(plan))
+        changed = save_plan(connection, read)
+    for store in read.stores:
+        for line in alike_lines(store):
+            typer.echo(f"{store.id}: {line}", err=True)
     typer.echo(f"New or changed: {', '.join(changed)}" if changed else "Nothing changed.")
 
 
@@ -258,6 +267,23 @@ def api(
     from api import run
 
     run(database_url, host, port)
+
+
+@app.command()
+def edge(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+) -> None:
+    """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
+    from edge.service import run
+    from edge.settings import read_settings
+
+    settings = read_settings(config)
+    if check:
+        typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
+        return
+    run(settings, _stop_on_signals())
 
 
 @app.command()
@@ -427,10 +453,14 @@ def main() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    kernels = prepare(sorted(Path(__file__).parent.glob("core/dwell/*_kernels.py")))
     try:
         app()
     except SojournError as error:
         _refuse(str(error))
+    finally:
+        if kernels is not None:
+            seal(kernels)
 
 
 def _refuse(sentence: str) -> Never:

@@ -19,6 +19,7 @@ from api import (
     input_routes,
     journey_history,
     live_routes,
+    metric_routes,
     pages,
     profile_routes,
     status_routes,
@@ -48,6 +49,7 @@ Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are ap
 
 _ROUTES: Final = (
     store_routes,
+    metric_routes,
     live_routes,
     profile_routes,
     journey_history,

@@ -149,6 +149,17 @@ def conflict(detail: str, *, hint: str, faults: list[dict[str, str]] | None = No
     return problem
 
 
+def formula_unknown(formula: str) -> ProblemError:
+    """Return the problem of a formula that is not in the registry."""
+    return ProblemError(
+        404,
+        "formula-unknown",
+        "Unknown formula",
+        detail=f"There is no formula {formula[:64]!r}.",
+        hint="GET /v1/metrics/formulas lists the formulas there are.",
+    )
+
+
 def too_many_watching() -> ProblemError:
     """Return the problem of a live stream when no more can be served."""
     return ProblemError(

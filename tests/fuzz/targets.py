@@ -14,6 +14,9 @@ from typing import Final
 import numpy as np
 
 from core import floorplan, wire
+from core.advertisement import TILT, Advertisement, Identities, Rule, read_payload, read_pdu
+from core.beacon_frames import read_telemetry
+from core.bthome import read_bthome
 from core.dwell import model, snapshot
 from core.dwell.engine import StoreEngine
 from core.dwell.sample import Sample
@@ -185,11 +188,45 @@ def engine_snapshot(data: bytes) -> None:
         snapshot.unpack(head + snapshot._digest(data) + data)
 
 
+_SERVICE: Final = "0000{}-0000-1000-8000-00805f9b34fb"
+_IDENTITIES: Final = Identities(
+    [
+        *TILT,
+        *(
+            Rule(kind=kind, device="instance_and_address" if kind == "ibeacon" else "instance")
+            for kind in (
+                "ibeacon", "altbeacon", "eddystone_uid", "eddystone_eid", "eddystone_url", "estimote", "minew",
+                "address",
+            )
+        ),
+    ]
+)  # fmt: skip
+
+
+def advertisement(data: bytes) -> None:
+    """What is in the air: as a payload, as a PDU, and as the parts that BlueZ hands over."""
+    heard = []
+    with suppress(SojournError):
+        heard.append(read_payload(data, data[:6] if len(data) >= 6 else None, random=True))
+    with suppress(SojournError):
+        pdu = read_pdu(data)
+        heard += [] if pdu is None else [pdu]
+    heard += [Advertisement(None, False, {company: data}, {}) for company in (0x004C, 0x0118, 0x015D, 0x0639)]
+    heard += [Advertisement(None, False, {}, {_SERVICE.format(uuid): data}) for uuid in ("feaa", "fe9a", "fcd2")]
+    for one in heard:
+        who = _IDENTITIES.of(one)
+        assert who is None or (who.isascii() and who.count(b":") >= 1), "a strange identity"
+        assert who is None or len(who) <= 7 * len(data) + 64, "an identity without bound"
+        read_telemetry(one.service_data)
+    said = read_bthome(data)
+    assert said is None or len(said.readings) < len(data), "more readings than bytes"
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     one.__name__: one
     for one in (
         batch, status, committed, plan, recording_csv, recording_parquet, table, visits_csv, visits_parquet, survey,
-        models, salrb, tetam, engine_snapshot,
+        models, salrb, tetam, engine_snapshot, advertisement,
     )
 }  # fmt: skip
 
