@@ -1,14 +1,15 @@
 """What other systems say of customers: profiles, consents, events, and imports of files that can be taken back."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from json import loads
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from api.idempotent import OnceDep
+from api.idempotent import Once, OnceDep
 from api.identity_models import DoneOut
 from api.input_models import (
     EventsIn,
@@ -22,6 +23,7 @@ from api.input_models import (
     WithdrawalIn,
 )
 from api.problems import ProblemError, conflict, described, profile_unknown
+from api.profile_rows import read_profiles
 from api.rows import read_csv, read_rows
 from api.service import ConnectionDep, ServiceDep
 from core.errors import InputError
@@ -30,8 +32,10 @@ from storage.connect import Connection
 from storage.consents import ConsentWord, withdraw_everywhere
 from storage.identities import GivenProfile, find_holder, identify
 from storage.imports import (
+    PROFILES,
     DryRun,
     ImportFile,
+    ImportRow,
     RevertConflictError,
     find_import,
     import_events,
@@ -39,6 +43,7 @@ from storage.imports import (
     revert_import,
 )
 from storage.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, save_events
+from storage.profile_imports import import_profiles, take_back_profiles
 from storage.profiles import PURPOSE
 
 router = APIRouter(prefix="/v1", tags=["inputs"])
@@ -51,6 +56,10 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
+DryRunQuery = Annotated[bool, Query(description="Say what would become of it, and change nothing")]
+_CSV_BODY: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
 BodyDep = Annotated[bytes, Depends(_body)]
 
 
@@ -154,10 +163,39 @@ def tell_events(given_input: InputWord, given: EventsIn, once: OnceDep, service:
 
 
 @router.post(
+    "/imports/profiles",
+    responses={200: {"model": ImportOut}, **described(400, 422, 503)},
+    summary="Import a CSV file of customers",
+    openapi_extra=_CSV_BODY,
+)
+def import_profile_file(
+    *,
+    source: SourceQuery,
+    body: BodyDep,
+    once: OnceDep,
+    service: ServiceDep,
+    dry_run: DryRunQuery = False,
+) -> Response:
+    """Take in a file of customers who consented, each row as `POST /v1/profiles` would; no device stands in it."""
+    rows, malformed, left_out = read_profiles(body, source, service.now())
+    file = ImportFile(
+        input=PROFILES,
+        source=source,
+        sha256=sha256(body).digest(),
+        events=[],
+        malformed=malformed[:ERRORS_SHOWN],
+        malformed_count=len(malformed),
+    )
+    return _imported(
+        once, body, left_out, lambda connection: import_profiles(connection, file, rows, dry_run=dry_run)
+    )
+
+
+@router.post(
     "/imports/{given_input}",
     responses={200: {"model": ImportOut}, **described(400, 422, 503)},
     summary="Import a CSV file",
-    openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    openapi_extra=_CSV_BODY,
 )
 def import_file(
     *,
@@ -166,7 +204,7 @@ def import_file(
     body: BodyDep,
     once: OnceDep,
     service: ServiceDep,
-    dry_run: Annotated[bool, Query(description="Say what would become of it, and change nothing")] = False,
+    dry_run: DryRunQuery = False,
 ) -> Response:
     """Take in a file of events: UTF-8, a header, a row a line, the columns of `POST /v1/inputs`."""
     read = read_csv(given_input, body, service.now())
@@ -179,14 +217,16 @@ def import_file(
         malformed_count=read.malformed_count,
     )
 
-    def work(connection: Connection) -> tuple[int, Any]:
-        row = import_events(connection, file, dry_run=dry_run)
-        return 200, ImportOut.of(row, read.left_out).model_dump(mode="json")
+    return _imported(once, body, read.left_out, lambda connection: import_events(connection, file, dry_run=dry_run))
 
+
+def _imported(once: Once, body: bytes, left_out: tuple[str, ...], run: Callable[[Connection], ImportRow]) -> Response:
     try:
-        return once.answer(body, work)
+        return once.answer(
+            body, lambda connection: (200, ImportOut.of(run(connection), left_out).model_dump(mode="json"))
+        )
     except DryRun as tried:
-        return Response(ImportOut.of(tried.row, read.left_out).model_dump_json(), media_type="application/json")
+        return Response(ImportOut.of(tried.row, left_out).model_dump_json(), media_type="application/json")
 
 
 @router.get("/imports", responses=described(503), summary="Imports, newest first")
@@ -213,7 +253,7 @@ def revert(import_no: int, once: OnceDep) -> Response:
     """Let every event be as it was before; 409 names events that were changed since."""
 
     def work(connection: Connection) -> tuple[int, Any]:
-        row = revert_import(connection, import_no)
+        row = revert_import(connection, import_no, take_back_profiles)
         if row is None:
             raise import_unknown(import_no)
         return 200, ImportOut.of(row).model_dump(mode="json")

@@ -65,32 +65,40 @@ def read_csv(given_input: str, body: bytes, now: datetime) -> ReadRows:
     InputError
         If the file as a whole cannot be read: no header, columns missing or twice, too many rows.
     """
+    lines, names, separator = read_header(body, needed=("key", "kind", "occurred_at"), most=CSV_ROWS)
+    read = read_rows(given_input, csv_rows(lines, names, separator), now)
+    return msgspec.structs.replace(read, left_out=tuple(sorted(set(names) - set(COLUMNS))))
+
+
+def read_header(body: bytes, *, needed: tuple[str, ...], most: int) -> tuple[list[bytes], list[str], str]:
+    """Return the lines of a CSV file, the names of its columns (ours for Segment's) and what separates them.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or stands twice, or there are more than `most` rows.
+    """
     lines = body.removeprefix(b"\xef\xbb\xbf").splitlines()
     header = lines[0].decode("utf-8", "replace") if lines else ""
     separator = ";" if header.count(";") > header.count(",") else ","
     names = [_ALIASES.get(name.strip(), name.strip()) for name in next(csv.reader([header], delimiter=separator), [])]
-    _check_header(names)
-    if len(lines) - 1 > CSV_ROWS:
-        raise InputError(f"A file has at most {CSV_ROWS} rows, this one {len(lines) - 1}.", hint="Split the file.")
-    read = read_rows(given_input, _csv_rows(lines, names, separator), now)
-    return msgspec.structs.replace(read, left_out=tuple(sorted(set(names) - set(COLUMNS))))
-
-
-def _check_header(names: list[str]) -> None:
     if len(set(names)) != len(names):
         raise InputError("A column stands twice in the header.", where="line 1")
-    missing = [name for name in ("key", "kind", "occurred_at") if name not in names]
-    if missing or not set(names) & set(KINDS):
+    if not set(needed) <= set(names) or not set(names) & set(KINDS):
         raise InputError(
             "The header lacks columns.",
-            hint=f"It needs key, kind, occurred_at and one of {', '.join(KINDS)}; store where it was in one.",
+            hint=f"It needs {', '.join(needed)} and one of {', '.join(KINDS)}.",
             where="line 1",
         )
+    if len(lines) - 1 > most:
+        raise InputError(f"A file has at most {most} rows, this one {len(lines) - 1}.", hint="Split the file.")
+    return lines, names, separator
 
 
-def _csv_rows(
+def csv_rows(
     lines: list[bytes], names: list[str], separator: str
 ) -> Iterator[tuple[int, Mapping[str, Any] | RowError]]:
+    """Yield each row with its line: its fields by name, or what is wrong with it."""
     # line by line: a quote that nobody closed must not swallow the rows after it
     for number, line in enumerate(lines[1:], 2):
         if not line.strip():

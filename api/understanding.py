@@ -72,6 +72,7 @@ def understand(
     model: StoredModel | None,
     *,
     asked: UUID | None,
+    arrived_at: datetime | None = None,
     now: datetime,
 ) -> Understanding:
     """Put together what is understood of a customer.
@@ -86,12 +87,17 @@ def understand(
     model : StoredModel or None
     asked : UUID or None
         The visit that is compared; None: the newest.
+    arrived_at : datetime or None
+        When the visit in progress began, if there is one: who is here is not away.
     now : datetime
     """
     chosen = next((one for one in reversed(visits) if asked in (None, one.visit_id)), None)
     others = [one.dwell_s for one in visits if chosen is not None and one.visit_id != chosen.visit_id]
-    found = rhythm([to_ns(one.entered_at) for one in visits], as_of=to_ns(now))
-    returning = _returning(visits, model, now)
+    entered = [to_ns(one.entered_at) for one in visits]
+    if arrived_at is not None:
+        entered.append(to_ns(arrived_at))
+    found = rhythm(entered, as_of=to_ns(now))
+    returning = _returning(entered, model, to_ns(now))
     here = [one.dwell_s for one in visits if chosen is not None and one.store == chosen.store]
     kinds = dwells.kinds if dwells is not None else None
     share = browses(kinds, here) if kinds is not None else None
@@ -134,14 +140,14 @@ def situation(
     )
 
 
-def _returning(visits: list[Visited], model: StoredModel | None, now: datetime) -> Returning | None:
-    came = occasions([to_ns(one.entered_at) for one in visits])
+def _returning(entered: list[int], model: StoredModel | None, now: int) -> Returning | None:
+    came = occasions(entered)
     if model is None or not came:
         return None
     seen = Attendance(
         repeats=len(came) - 1,
         recency=(came[-1] - came[0]) / DAY_NS,
-        age=max(to_ns(now) - came[0], came[-1] - came[0]) / DAY_NS,
+        age=max(now - came[0], came[-1] - came[0]) / DAY_NS,
     )
     return Returning(
         model=model.model.kind.value,
@@ -172,7 +178,7 @@ def _gaps(
         gaps.append(
             "A return probability needs a visit."
             if model is not None
-            else "No return model was fitted yet: `sojourn fit-returns`."
+            else "No return model was fitted yet (sojourn fit-returns does that)."
         )
     if share is None and dwells is not None and dwells.kinds is None:
         gaps.append("The visits to this store do not divide into two kinds.")

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from api.idempotent import OnceDep
-from api.journeys import heard_of
+from api.journeys import Heard, heard_of
 from api.problems import described, visit_unknown
 from api.service import ConnectionDep, ProfileDep, Service, ServiceDep, StoreDep, find_store
 from api.understanding import AHEAD_DAYS, Part, Understanding, situation, understand
@@ -18,9 +18,9 @@ from core.journey.cues import CueReport, cue, read_policy
 from core.journey.habits import Standing
 from storage.connect import Connection
 from storage.instants import to_datetime
-from storage.profile_visits import whereabouts
+from storage.profile_visits import Whereabouts, whereabouts
 from storage.profiles import ProfileRow
-from storage.understanding import StoredPolicy, cue_policy, current_model, save_policy, visits_of
+from storage.understanding import StoredPolicy, Visited, cue_policy, current_model, save_policy, visits_of
 
 router = APIRouter(prefix="/v1", tags=["understanding"])
 CueWord = Literal["greet", "offer", "recognise", "leave_alone"]
@@ -187,7 +187,8 @@ def read_understanding(
     visit: Annotated[UUID | None, Query(description="A visit that ended; default: the newest")] = None,
 ) -> UnderstandingOut:
     """Compare a visit with the customer's own and the store's, and say when the next one is to be expected."""
-    understood, _ = understanding_of(service, connection, found, visit)
+    here = whereabouts(connection, found.profile_id) if visit is None else None
+    understood, _ = understanding_of(service, connection, found, known_of(connection, found), visit, here=here)
     if visit is not None and understood.visit is None:
         raise visit_unknown()
     return UnderstandingOut.of(found.profile_id, understood)
@@ -199,7 +200,7 @@ def read_cue(found: ProfileDep, connection: ConnectionDep, service: ServiceDep) 
     here = whereabouts(connection, found.profile_id)
     if here is None:
         return None
-    _, report = understanding_of(service, connection, found, None, store=here.store)
+    _, report = understanding_of(service, connection, found, known_of(connection, found), here=here)
     return report
 
 
@@ -226,25 +227,50 @@ def write_cue_policy(stored: StoreDep, given: CuePolicyIn, once: OnceDep) -> Res
     return once.answer(given.model_dump_json().encode(), work)
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What a customer is understood by: visits that ended, oldest first, and what other systems said."""
+
+    visits: list[Visited]
+    heard: Heard
+
+
+def known_of(connection: Connection, profile: ProfileRow) -> Known:
+    """Return what a customer is understood by."""
+    return Known(visits_of(connection, profile.profile_id), heard_of(connection, profile.profile_id))
+
+
 def understanding_of(
-    service: Service, connection: Connection, profile: ProfileRow, visit: UUID | None, *, store: str | None = None
+    service: Service,
+    connection: Connection,
+    profile: ProfileRow,
+    known: Known,
+    visit: UUID | None = None,
+    *,
+    here: Whereabouts | None = None,
 ) -> tuple[Understanding, CueOut | None]:
-    """Return what is understood of a profile, and, if `store` is where it is now, its cue there."""
+    """Return what is understood of a profile, and its cue where it is now, if it is anywhere."""
     now = service.now()
-    visits = visits_of(connection, profile.profile_id)
-    events = heard_of(connection, profile.profile_id).events
+    visits, events = known.visits, known.heard.events
     chosen = next((one for one in reversed(visits) if visit in (None, one.visit_id)), None)
-    compared = chosen.store if chosen is not None else store
+    compared = chosen.store if chosen is not None else here.store if here is not None else None
     dwells = None
     if compared is not None:
         dwells = service.dwells.get(connection, find_store(service, connection, compared).store_no, now=now)
-    found = understand(visits, events, dwells, current_model(connection), asked=visit, now=now)
-    if store is None:
+    found = understand(
+        visits,
+        events,
+        dwells,
+        current_model(connection),
+        asked=visit,
+        arrived_at=here.arrived_at if here is not None else None,
+        now=now,
+    )
+    if here is None:
         return found, None
-    stored = find_store(service, connection, store)
+    stored = find_store(service, connection, here.store)
     held = cue_policy(connection, stored.store_no)
-    known = situation(found, events, profile.loyalty_tier, timezone=stored.plan.timezone, now=now)
-    return found, _cue_out(store, cue(held.policy, known), held.version)
+    facts = situation(found, events, profile.loyalty_tier, timezone=stored.plan.timezone, now=now)
+    return found, _cue_out(here.store, cue(held.policy, facts), held.version)
 
 
 def _cue_out(store: str, report: CueReport, version: int) -> CueOut:

@@ -49,20 +49,15 @@ def add_consent(connection: Connection, profile: UUID, word: ConsentWord) -> boo
     if word.expires_at is not None and word.expires_at <= word.occurred_at:
         raise InputError("The consent expires before it begins.", where="expires_at")
     added = connection.execute(
+        # what is said again in the same words is no new word, with or without a key
         "insert into consent_event"
         " (profile_id, purpose, status, source, wording, occurred_at, expires_at, source_key)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " select %(profile)s, %(purpose)s, %(status)s, %(source)s, %(wording)s, %(occurred_at)s, %(expires_at)s,"
+        " %(source_key)s where not exists (select from consent_event where profile_id = %(profile)s"
+        " and purpose = %(purpose)s and status = %(status)s and source = %(source)s and wording = %(wording)s"
+        " and occurred_at = %(occurred_at)s and expires_at is not distinct from %(expires_at)s)"
         " on conflict (source, source_key) where source_key is not null do nothing",
-        [
-            profile,
-            word.purpose,
-            word.status,
-            word.source,
-            word.wording,
-            word.occurred_at,
-            word.expires_at,
-            word.source_key,
-        ],
+        msgspec.structs.asdict(word) | {"profile": profile},
     )
     return added.rowcount == 1
 

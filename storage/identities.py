@@ -40,11 +40,14 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 class Identified(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a given profile: `profile_id` is None where `conflicts` say why nothing was written.
 
+    `changed` says whether anything is other than it was; `before` are name and tier of a profile that was there.
     `left_out` are identifiers that were passed over, `case_no` is the question that a person has to answer.
     """
 
     profile_id: UUID | None
     made: bool = False
+    changed: bool = False
+    before: tuple[str, str | None] | None = None
     left_out: tuple[Conflict, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     case_no: int | None = None
@@ -77,9 +80,14 @@ def identify(connection: Connection, given: GivenProfile) -> Identified:
     taken = _devices_of_others(connection, given.devices, profile)
     if taken:
         return Identified(profile_id=None, conflicts=taken)
+    before = _name_and_tier(connection, profile) if profile is not None else None
+    written, changed = _write(connection, given, found, profile)
+    after = _name_and_tier(connection, written)
     return Identified(
-        profile_id=_write(connection, given, found, profile),
+        profile_id=written,
         made=profile is None,
+        changed=changed or before != after,
+        before=before,
         left_out=tuple(
             Conflict(where=one.identifier.kind, what="The profile has as many of this kind as it may.")
             for one in found.dropped
@@ -166,7 +174,15 @@ def _devices_of_others(
     return tuple(found)
 
 
-def _write(connection: Connection, given: GivenProfile, found: Resolution, profile: UUID | None) -> UUID:
+def _name_and_tier(connection: Connection, profile: UUID) -> tuple[str, str | None] | None:
+    row = connection.execute(
+        "select display_name, loyalty_tier from profile where profile_id = %s", [profile]
+    ).fetchone()
+    return (row[0], row[1]) if row is not None else None
+
+
+def _write(connection: Connection, given: GivenProfile, found: Resolution, profile: UUID | None) -> tuple[UUID, bool]:
+    """Write a profile; return it, and whether an identifier, a word of consent or a link is new."""
     chosen = profile if profile is not None else uuid4()
     name, at = given.display_name.strip(), given.consent.occurred_at
     connection.execute(
@@ -180,13 +196,14 @@ def _write(connection: Connection, given: GivenProfile, found: Resolution, profi
             "insert into profile_identifier (profile_id, kind, value, source) values (%s, %s, %s, %s)",
             [chosen, one.kind, one.value, given.source],
         )
-    add_consent(connection, chosen, given.consent)
+    changed = add_consent(connection, chosen, given.consent) or bool(found.add)
     for device in given.devices:
-        connection.execute(
+        linked = connection.execute(
             "insert into device_link (device, profile_id, valid_from) select %(device)s, %(profile)s,"
             " greatest(%(since)s::timestamptz, (select max(valid_to) from device_link where device = %(device)s"
             " and undone_at is null)) where not exists (select from device_link join person using (profile_id)"
             " where device = %(device)s and person.kept_id = %(profile)s and valid_to is null and undone_at is null)",
             {"device": UUID(bytes=bytes(device)), "profile": chosen, "since": at},
         )
-    return chosen
+        changed |= linked.rowcount == 1
+    return chosen, changed

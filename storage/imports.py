@@ -1,6 +1,6 @@
 """CSV imports as rows: what was taken in, and taking it back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,8 +9,10 @@ from psycopg.types.json import Jsonb
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.inputs import ERRORS_SHOWN, InputEvent, RowError, save_events
+from storage.inputs import ERRORS_SHOWN, InputEvent, Outcome, RowError, save_events
 
+PROFILES: Final = "profiles"
+"""The input whose rows are customers, not events."""
 IMPORTS_SHOWN: Final = 100
 """Half a year of an import every other day."""
 _COLUMNS: Final = "import_no, input, source, rows, taken, unchanged, refused, errors, imported_at, reverted_at"
@@ -70,36 +72,50 @@ def import_events(connection: Connection, file: ImportFile, *, dry_run: bool) ->
     DryRun
         If asked for.
     """
-    rows = len(file.events) + file.malformed_count
+    number = begin_import(connection, file, len(file.events))
+    taken = save_events(connection, file.source, file.events, import_no=number)
+    return end_import(connection, number, file, taken, dry_run=dry_run)
+
+
+def begin_import(connection: Connection, file: ImportFile, readable: int) -> int:
+    """Note that a file is taken in, with so many rows that could be read; return its number."""
     made = connection.execute(
         "insert into input_import (input, source, sha256, rows, taken, unchanged, refused, errors)"
-        " values (%s, %s, %s, %s, 0, 0, 0, '[]') returning import_no, imported_at",
-        [file.input, file.source, file.sha256, rows],
+        " values (%s, %s, %s, %s, 0, 0, 0, '[]') returning import_no",
+        [file.input, file.source, file.sha256, readable + file.malformed_count],
     ).fetchone()
     if made is None:
         raise RuntimeError("An insert gave no row back.")
-    number, imported_at = made
-    taken = save_events(connection, file.source, file.events, import_no=number)
-    errors = tuple(sorted([*file.malformed, *taken.errors]))[:ERRORS_SHOWN]
-    refused = taken.refused + file.malformed_count
+    number: int = made[0]
+    return number
+
+
+def end_import(
+    connection: Connection, number: int, file: ImportFile, outcome: Outcome, *, dry_run: bool
+) -> ImportRow:
+    """Note what became of the rows.
+
+    Raises
+    ------
+    DryRun
+        If it is one.
+    """
+    errors = tuple(sorted([*file.malformed, *outcome.errors]))[:ERRORS_SHOWN]
     connection.execute(
         "update input_import set taken = %s, unchanged = %s, refused = %s, errors = %s where import_no = %s",
-        [taken.taken, taken.unchanged, refused, Jsonb(msgspec.to_builtins(errors)), number],
+        [
+            outcome.taken,
+            outcome.unchanged,
+            outcome.refused + file.malformed_count,
+            Jsonb(msgspec.to_builtins(errors)),
+            number,
+        ],
     )
-    row = ImportRow(
-        import_no=None if dry_run else number,
-        input=file.input,
-        source=file.source,
-        rows=rows,
-        taken=taken.taken,
-        unchanged=taken.unchanged,
-        refused=refused,
-        errors=errors,
-        imported_at=None if dry_run else imported_at,
-        reverted_at=None,
-    )
+    row = find_import(connection, number)
+    if row is None:
+        raise RuntimeError("An import that was noted is not there.")
     if dry_run:
-        raise DryRun(row)
+        raise DryRun(msgspec.structs.replace(row, import_no=None, imported_at=None))
     return row
 
 
@@ -121,8 +137,18 @@ def find_import(connection: Connection, number: int) -> ImportRow | None:
     return _row(row) if row is not None else None
 
 
-def revert_import(connection: Connection, number: int) -> ImportRow | None:
-    """Let every event be as it was before an import; what the import brought stays as an earlier revision.
+def revert_import(
+    connection: Connection, number: int, take_back_profiles: Callable[[Connection, int], None]
+) -> ImportRow | None:
+    """Let all be as it was before an import; of events, what it brought stays as an earlier revision.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction.
+    number : int
+    take_back_profiles : callable
+        Takes back an import of profiles.
 
     Returns
     -------
@@ -134,13 +160,16 @@ def revert_import(connection: Connection, number: int) -> ImportRow | None:
     RevertConflictError
         If events of it were changed since; nothing is changed then.
     """
-    held = connection.execute("select reverted_at from input_import where import_no = %s for update", [number])
+    held = connection.execute("select reverted_at, input from input_import where import_no = %s for update", [number])
     found = held.fetchone()
     if found is None:
         return None
     if found[0] is None:
-        _refuse_changed(connection, number)
-        _put_back(connection, number)
+        if found[1] == PROFILES:
+            take_back_profiles(connection, number)
+        else:
+            _refuse_changed(connection, number)
+            _put_back(connection, number)
         connection.execute("update input_import set reverted_at = clock_timestamp() where import_no = %s", [number])
     return find_import(connection, number)
 

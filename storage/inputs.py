@@ -34,7 +34,7 @@ class RowError(msgspec.Struct, frozen=True, kw_only=True, order=True):
     what: str
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the rows: new or changed ones, those known already, refused ones (the first ERRORS_SHOWN)."""
 
     taken: int
@@ -101,7 +101,7 @@ select coalesce(event_id, gen_random_uuid()), coalesce(revision + 1, 0), profile
 
 def save_events(
     connection: Connection, source: str, events: Sequence[InputEvent], *, import_no: int | None = None
-) -> Taken:
+) -> Outcome:
     """Write events that are new or changed; what is refused stops nothing else.
 
     Parameters
@@ -146,7 +146,7 @@ def save_events(
         [ERRORS_SHOWN],
     ).fetchall()
     count = refused[0][2] if refused else 0
-    return Taken(
+    return Outcome(
         taken=taken,
         unchanged=len(events) - taken - count,
         refused=count,

@@ -17,7 +17,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import betaln, gammaln, hyp2f1
 
 from core.errors import InputError
@@ -77,6 +76,9 @@ def fit(kind: ReturnKind, clientele: Sequence[Attendance]) -> ReturnModel:
     def loss(logs: NDArray[np.float64]) -> float:
         tried = np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
         return -float(weight @ _log_likelihood(kind, tried, x, t_x, t)) / len(clientele)
+
+    # loaded here: it takes longer than the rest of the API to load, and only the fitting needs it
+    from scipy.optimize import minimize  # noqa: PLC0415
 
     # no gradient: 2,000 evaluations on counted rows take a fraction of a second
     found = minimize(

@@ -24,6 +24,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/profiles/{profile}/journey/history",
         "/v1/profiles/{profile}/consents", "/v1/profiles/{profile}/links", "/v1/profiles/{profile}/links/{link_no}",
         "/v1/profiles/{profile}/understanding", "/v1/profiles/{profile}/cue", "/v1/stores/{store}/cue-policy",
+        "/v1/imports/profiles",
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
         "/v1/imports/{import_no}", "/v1/imports/{import_no}/revert",
         "/v1/identity/cases", "/v1/identity/cases/{case_no}", "/v1/identity/cases/{case_no}/undo",
