@@ -229,7 +229,7 @@ class BlueZ:
     def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
         message = Message.new_signal(path, interface, member, signature, body)
         with contextlib.suppress(Exception):  # the bus may be gone
-            self._bus.send(message)
+            self._bus.send(message).add_done_callback(lambda sent: sent.exception())
 
     def _answer(self, message: Message) -> Message | None:
         if message.message_type is not MessageType.METHOD_CALL or message.destination != "org.bluez":

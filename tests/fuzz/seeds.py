@@ -73,6 +73,14 @@ def seeds() -> dict[str, list[bytes]]:
     model = dump(prior_model(plan))
     return {
         "advertisement": [bytes.fromhex(one) for one in _ADVERTISEMENTS],
+        "edge_config": [
+            (
+                b'{"version": 3, "scanning": "passive", "silence_s": 20.5, "hear": [{"kind": "ibeacon", "namespace": "'
+                b"426c7565-4368-6172-6d42-6561636f6e73"
+                b'", "device": "address"}, {"kind": "eddystone_url", "namespace": "https://example.org"}]}'
+            ),
+            b'{"version": 1}',
+        ],
         "batch": _batches(),
         "status": [
             json.dumps({"state": "online", "boot": "00" * 16, "at_us": 1, "anchors": ["a0"], "backlog": 2}).encode(),
