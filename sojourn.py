@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from core.errors import ConfigurationError, SojournError
+from servers.kernel_cache import prepare, seal
 
 if TYPE_CHECKING:
     from storage.connect import Connection
@@ -80,26 +81,50 @@ def migrate(database_url: DatabaseUrl) -> None:
     typer.echo("\n".join(applied) if applied else "Nothing to do.")
 
 
+@app.command()
+def fit_returns(database_url: DatabaseUrl) -> None:
+    """Fit the models of returning customers to all visits so far; profiles then show a return probability."""
+    from datetime import UTC, datetime
+
+    from storage.understanding import fit_returns as fit
+
+    with _database(database_url) as connection:
+        models = fit(connection, through=datetime.now(UTC))
+    for model in models:
+        typer.echo(
+            f"{model.kind.value}: r {model.r:.4f}, alpha {model.alpha:.3f} days, a {model.a:.4f}, b {model.b:.4f},"
+            f" log-likelihood {model.log_likelihood:.2f}, {model.customers} customers"
+        )
+
+
 @floorplan.command("check")
 def floorplan_check(plan: PlanArgument) -> None:
     """Say what is wrong with a floor plan, or what it holds."""
     from core.dwell.model import never_reported, prior_model
     from simulators.replay_files import read_plan
+    from simulators.replay_report import alike_lines
 
     for store in read_plan(plan).stores:
         typer.echo(f"{store.id}: {len(store.zones)} zones, {len(store.anchors)} anchors, {store.timezone}")
         for zone in never_reported(store, prior_model(store)):
             typer.echo(f"{store.id}: zone {zone} has no anchor and no outline, so nobody is ever reported there")
+        for line in alike_lines(store):
+            typer.echo(f"{store.id}: {line}")
 
 
 @floorplan.command("load")
 def floorplan_load(plan: PlanArgument, database_url: DatabaseUrl) -> None:
     """Write the stores of a floor plan to the database."""
     from simulators.replay_files import read_plan
+    from simulators.replay_report import alike_lines
     from storage.stores import save_plan
 
+    read = read_plan(plan)
     with _database(database_url) as connection:
-        changed = save_plan(connection, read_plan(plan))
+        changed = save_plan(connection, read)
+    for store in read.stores:
+        for line in alike_lines(store):
+            typer.echo(f"{store.id}: {line}", err=True)
     typer.echo(f"New or changed: {', '.join(changed)}" if changed else "Nothing changed.")
 
 
@@ -428,10 +453,14 @@ def main() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    kernels = prepare(sorted(Path(__file__).parent.glob("core/dwell/*_kernels.py")))
     try:
         app()
     except SojournError as error:
         _refuse(str(error))
+    finally:
+        if kernels is not None:
+            seal(kernels)
 
 
 def _refuse(sentence: str) -> Never:

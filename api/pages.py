@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 
 from api import wording
 from api.journey_page import journey_context
+from api.journeys import heard_of
 from api.live_routes import NEWEST_VISITS, read_state_now
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
 from api.profile_routes import read_profile
@@ -19,7 +20,7 @@ from api.store_models import VisitOut
 from core.errors import InputError
 from storage.occupancy import stores_page
 from storage.profile_visits import profile_visits, visit_detail
-from storage.profiles import SEARCH_CHARACTERS, consent_ledger, profiles_page
+from storage.profiles import SEARCH_CHARACTERS, profiles_page
 from storage.visit_queries import VisitFilter, visits_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -125,6 +126,7 @@ def show_profile(
     if detail is None and visit is not None:
         raise visit_unknown()
     stored = find_store(service, connection, detail.store) if detail is not None else None
+    heard = heard_of(connection, found.profile_id)
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
     plans = {row.store: find_store(service, connection, row.store).plan for row in page.visits}
     return _render(
@@ -134,9 +136,7 @@ def show_profile(
         earlier=[(row, VisitOut.of(row.visit, plans[row.store]), plans[row.store]) for row in page.visits],
         more_visits=page.next_cursor is not None,
         asked_for=visit,
-        **journey_context(
-            found, consent_ledger(connection, found.profile_id), detail, stored, service.drawings, now=service.now()
-        ),
+        **journey_context(found, heard, detail, stored, service.drawings, now=service.now()),
     )
 
 

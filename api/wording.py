@@ -47,12 +47,24 @@ BECAUSE: Final = {
     "stay_in_progress": "A stay is in progress, still short",
     "at_checkout": "At the checkout now",
     "end_not_seen": "The end of the visit was not seen",
+    "bought": "Bought something",
+    "collected": "Collected an order",
+    "returned": "Returned something",
+    "left_empty_handed": "Visit ended; no order known",
+    "ordered_online": "Ordered online",
 }
 EVIDENCE: Final = {
     "store_visit": "Store visit",
     "zone_visit": "Stay",
     "consent_granted": "Consent given",
+    "consent_withdrawn": "Consent withdrawn",
     "enrolled": "Enrolled",
+    "passed_by": "Passed by the store",
+    "noted": "Note taken",
+    "points_checked": "Points checked",
+    "service_preferred": "Service preferred",
+    "wished": "Put on the wish list",
+    "cart_added": "Put into the cart",
 }
 
 
