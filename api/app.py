@@ -16,19 +16,26 @@ from starlette.exceptions import HTTPException
 
 from api import (
     follow_up_routes,
+    identity_routes,
+    input_routes,
+    journey_history,
     live_routes,
+    metric_routes,
     note_queries,
     note_routes,
     pages,
     profile_routes,
     status_routes,
     store_routes,
+    understanding_routes,
 )
 from api.drawing import DrawingCache
+from api.dwell_cache import DwellCache
 from api.examples import add_examples
-from api.headers import SecurityHeaders
+from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
+from api.rows import CSV_BYTES
 from api.service import Service
 from api.store_models import LiveStateOut
 from core.errors import SojournError
@@ -42,6 +49,21 @@ _DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, jo
 
 Times are ISO 8601 in UTC; each answer names its store's time zone. Units stand in names (`_s`, `_m`, `_us`).
 Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are application/problem+json (RFC 9457)."""
+
+_ROUTES: Final = (
+    store_routes,
+    metric_routes,
+    live_routes,
+    profile_routes,
+    journey_history,
+    understanding_routes,
+    input_routes,
+    identity_routes,
+    note_queries,
+    note_routes,
+    follow_up_routes,
+    status_routes,
+)
 
 _log = structlog.get_logger()
 
@@ -69,19 +91,12 @@ def create_app(database_url: str) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for module in (
-        store_routes,
-        live_routes,
-        profile_routes,
-        note_queries,
-        note_routes,
-        follow_up_routes,
-        status_routes,
-    ):
+    for module in _ROUTES:
         app.include_router(module.router)
     pages.add_to(app)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
+    app.add_middleware(BodyLimit, most=CSV_BYTES)
     app.add_middleware(SecurityHeaders)
     _describe_schemas(app)
     return app
@@ -100,6 +115,7 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         writer=writer,
         plans=PlanCache(),
         drawings=DrawingCache(),
+        dwells=DwellCache(),
         live=live,
         now=lambda: datetime.now(UTC),
     )

@@ -1,6 +1,5 @@
 """The pages: server-rendered, so that they say something before and without scripts; scripts keep them current."""
 
-from pathlib import Path
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -8,38 +7,40 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from api import note_pages
+from api import desk_pages, note_pages
 from api.journey_page import journey_context
 from api.live_routes import NEWEST_VISITS, read_state_now
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
 from api.profile_routes import read_profile
-from api.rendering import render
+from api.rendering import HERE, render
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
 from api.store_models import VisitOut
+from api.timeline import timeline
+from api.understanding_routes import known_of, understanding_of
 from core.errors import InputError
+from storage.instants import to_datetime
 from storage.note_search import NoteFilter, notes_page
-from storage.notes import noted_in
 from storage.occupancy import stores_page
 from storage.profile_visits import profile_visits, visit_detail
-from storage.profiles import SEARCH_CHARACTERS, consent_ledger, profiles_page
+from storage.profiles import SEARCH_CHARACTERS, profiles_page
 from storage.visit_queries import VisitFilter, visits_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-_HERE: Final = Path(__file__).parent
 _LIST_ROWS: Final = 50
 """Rows of a list before "show more"."""
 _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
-_SECTIONS: Final = ("profiles", "notes", "follow-ups")
+_SECTIONS: Final = ("profiles", "identity", "notes", "follow-ups")
 
 
 def add_to(app: FastAPI) -> None:
     """Add the pages and what they load to an application."""
     app.include_router(note_pages.router)
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.include_router(desk_pages.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
 
 
 @router.get("/")
@@ -111,6 +112,11 @@ def show_profile(
     if detail is None and visit is not None:
         raise visit_unknown()
     stored = find_store(service, connection, detail.store) if detail is not None else None
+    known = known_of(connection, found)
+    running = detail.running if detail is not None else None
+    understood, cue = understanding_of(
+        service, connection, found, known, visit if running is None else None, here=running
+    )
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
     plans = {row.store: find_store(service, connection, row.store).plan for row in page.visits}
     return render(
@@ -122,15 +128,12 @@ def show_profile(
         asked_for=visit,
         notes=notes_page(connection, NoteFilter(profile_id=found.profile_id), limit=_NOTES),
         labels=note_pages.labels(connection),
-        **journey_context(
-            found,
-            consent_ledger(connection, found.profile_id),
-            detail,
-            stored,
-            service.drawings,
-            noted=noted_in(connection, found.profile_id, detail),
-            now=service.now(),
-        ),
+        understood=understood,
+        cue=cue,
+        expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
+        timeline=timeline(known.heard, known.visits),
+        store_names={row.store: plans[row.store].label for row in page.visits},
+        **journey_context(found, known.heard, detail, stored, service.drawings, now=service.now()),
     )
 
 
@@ -140,7 +143,7 @@ def as_page(request: Request, problem: ProblemError) -> Response:
     headers = retry_headers(problem)
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
-    here = next((word for word in _SECTIONS if request.url.path.startswith(f"/{word}")), "stores")
+    here = next((name for name in _SECTIONS if request.url.path.startswith(f"/{name}")), "stores")
     response = render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
     response.status_code = problem.status
     response.headers.update(headers)

@@ -1,4 +1,4 @@
-"""How a page is made of its template; each page module uses this one environment."""
+"""Templates to answers."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -8,12 +8,12 @@ from fastapi.responses import HTMLResponse, Response
 
 from api import wording
 
-_TEMPLATES: Final = Path(__file__).parent / "templates"
+HERE: Final = Path(__file__).parent
 
 
-def _environment() -> jinja2.Environment:
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -21,16 +21,16 @@ def _environment() -> jinja2.Environment:
     )
     for name in (
         "clock", "minute", "day", "utc_iso", "zone_abbreviation", "dwell", "dwell_range", "per_cent", "people",
-        "heat_step", "dwell_short", "local_input", "pieces",
+        "heat_step", "dwell_short", "days", "happening", "beside", "local_input", "pieces",
     ):  # fmt: skip
         environment.filters[name] = getattr(wording, name)
     environment.globals["wording"] = wording
     return environment
 
 
-_ENVIRONMENT: Final = _environment()
+_TEMPLATES: Final = _templates()
 
 
 def render(template: str, **context: Any) -> Response:
-    """Return the page that a template makes of this."""
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(**context))
+    """Return a page made of a template."""
+    return HTMLResponse(_TEMPLATES.get_template(template).render(**context))

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from api.drawing import DrawingCache
+from api.dwell_cache import DwellCache
 from api.live import LiveHub
 from api.problems import profile_unknown, store_unknown
 from core.floorplan import ID_PATTERN
@@ -31,6 +32,7 @@ class Service:
     writer: Writer
     plans: PlanCache
     drawings: DrawingCache
+    dwells: DwellCache
     live: LiveHub
     now: Callable[[], datetime]
 

@@ -16,6 +16,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
+from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.dwell.engine import compile_kernels
 from core.errors import ConfigurationError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
@@ -35,6 +36,7 @@ from storage.ingest_status import IngestStatus, save_status
 from storage.late import late_open
 from storage.migrate import pending
 from storage.models import save_model, want_model
+from storage.rollups import refresh
 from storage.signal_log import CursorKey, claim
 from storage.stores import plan_versions
 
@@ -163,6 +165,8 @@ class _Worker:
         replayed = 0
         for adopted in self._directory.plans.values():
             if adopted.store_no not in self._feeds:
+                for zones in sounding_alike(adopted.plan):
+                    _log.warning("zones cannot be told apart", store=adopted.plan.id, zones=zones, hint=WHAT_TO_DO)
                 self._feeds[adopted.store_no] = restore(connection, adopted.store_no)
             feed = self._feeds[adopted.store_no]
             replayed += feed.catch_up(connection, stopped=self._stop.is_set)
@@ -219,6 +223,8 @@ class _Worker:
             made = make_chunks(connection, datetime.now(UTC))
             if made:
                 _log.info("chunks made ahead of their time", tables=made)
+        if self._timers.due("rollup", self._settings.rollup_s):
+            refresh(connection, most_days=self._settings.rollup_days)
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
             if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):

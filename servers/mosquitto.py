@@ -59,16 +59,26 @@ class Mosquitto:
         Messages that it holds for a client; further ones are dropped.
     tell_s : int
         How often it publishes its own counts ($SYS), seconds.
+    more : str
+        More lines for its configuration, as a listener with TLS.
     """
 
     def __init__(
-        self, installed: Installed, folder: Path, *, port: int = 0, queued_messages: int = 100_000, tell_s: int = 10
+        self,
+        installed: Installed,
+        folder: Path,
+        *,
+        port: int = 0,
+        queued_messages: int = 100_000,
+        tell_s: int = 10,
+        more: str = "",
     ) -> None:
         self._installed = installed
         self.folder = folder.absolute()
         self._port = port
         self._queued_messages = queued_messages
         self._tell_s = tell_s
+        self._more = more
         self._process: GuardedProcess | None = None
 
     @property
@@ -122,11 +132,10 @@ class Mosquitto:
         store = self.folder / "store"
         store.mkdir(exist_ok=True)
         configuration = self.folder / "mosquitto.conf"
-        configuration.write_text(
-            _CONFIGURATION.format(
-                port=port, host=HOST, folder=store, queued_messages=self._queued_messages, tell_s=self._tell_s
-            )
+        settings = _CONFIGURATION.format(
+            port=port, host=HOST, folder=store, queued_messages=self._queued_messages, tell_s=self._tell_s
         )
+        configuration.write_text(settings + self._more)
         own(store, server_identity())
         self._process = process = GuardedProcess(
             "mosquitto",

@@ -37,6 +37,8 @@ def test_a_note_is_attached_to_the_visit_in_progress_and_is_evidence_of_it(
     journey = client.get(f"/v1/profiles/{AMARA}/journey").json()
     assert (note["store"], note["zone"], note["visit_id"]) == ("marktplatz", "shoes", journey["visit_id"])
     assert (note["operator"], note["tags"], note["profile_name"]) == ("Ines Vögt", ["hesitated"], "Amara Okafor")
+    (engage,) = [stage for stage in journey["stages"] if stage["stage"] == "engage"]
+    assert ("noted", note["note_id"]) in {(evidence["kind"], evidence["id"]) for evidence in engage["evidence"]}
     assert abs(datetime.fromisoformat(note["noted_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
     assert (note["complete"], note["revision"], note["edited_at"]) == (True, 0, None)
     assert client.get(f"/v1/notes/{note['note_id']}").json() == note
@@ -236,7 +238,6 @@ def test_a_withdrawn_consent_hides_notes_and_erasure_takes_them_along(
         client.post(f"/v1/follow-ups/{task['follow_up_id']}/done", json={"result": "x"}, headers=INES),
     ):  # fmt: skip
         assert answer.status_code == 404
-    for table in ("consent_event", "device_link", "profile"):
-        store.connection.execute(f"delete from {table} where profile_id = %s", [AMARA])
+    store.connection.execute("delete from note where profile_id = %s", [AMARA])
     for table in ("note", "note_revision", "follow_up", "follow_up_change"):
         assert store.connection.execute(f"select count(*) from {table}").fetchone() == (0,), table
