@@ -1,5 +1,6 @@
 """From rows of storage to the inputs of core.journey."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -42,6 +43,7 @@ def journey_of(
     detail: VisitDetail | None,
     plan: StorePlan | None,
     *,
+    noted: Iterable[tuple[UUID, datetime]] = (),
     now: datetime,
 ) -> Journey:
     """Return the journey around a store visit of a profile.
@@ -55,6 +57,8 @@ def journey_of(
         The store visit; None if there is none yet.
     plan : StorePlan or None
         Of the visit's store.
+    noted : iterable of (note id, time)
+        Staff's notes on this profile around the visit.
     now : datetime
         Up to when things are known, unless the visit is in progress: then its newest signal says that.
     """
@@ -66,6 +70,7 @@ def journey_of(
         Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
         for row in heard.events
     ]
+    events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in noted]
     if profile.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):
         events.append(Event(id=str(profile.profile_id), kind="enrolled", at=to_ns(profile.created_at)))
     if detail is None or plan is None:

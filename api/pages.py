@@ -19,6 +19,7 @@ from api.timeline import timeline
 from api.understanding_routes import known_of, understanding_of
 from core.errors import InputError
 from storage.instants import to_datetime
+from storage.notes import noted_in
 from storage.occupancy import stores_page
 from storage.profile_visits import profile_visits, visit_detail
 from storage.profiles import SEARCH_CHARACTERS, profiles_page
@@ -126,7 +127,15 @@ def show_profile(
         expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
         timeline=timeline(known.heard, known.visits),
         store_names={row.store: plans[row.store].label for row in page.visits},
-        **journey_context(found, known.heard, detail, stored, service.drawings, now=service.now()),
+        **journey_context(
+            found,
+            known.heard,
+            detail,
+            stored,
+            service.drawings,
+            noted=noted_in(connection, found.profile_id, detail),
+            now=service.now(),
+        ),
     )
 
 
