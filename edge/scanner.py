@@ -109,10 +109,11 @@ class Scanner:
         self._again.clear()
         listening = self._listening
         scanner = self._scanner(listening)
+        began_s = self._monotonic_s()  # BlueZ tells before it answers
         try:
             async with asyncio.timeout(_ANSWER_S):
                 await scanner.start()
-            await self._watch(listening)
+            await self._watch(listening, began_s)
         finally:
             with suppress(Exception):  # a bus or an adapter that is gone has nothing to stop
                 async with asyncio.timeout(_ANSWER_S):
@@ -130,9 +131,8 @@ class Scanner:
             self._on_advertisement, bluez={"adapter": self.adapter, "filters": {"DuplicateData": True}}
         )
 
-    async def _watch(self, listening: Listening) -> None:
+    async def _watch(self, listening: Listening, since_s: float) -> None:
         """Return when the scan has been silent for too long, or is to be another one."""
-        since_s = self._monotonic_s()
         most_s = min(listening.silence_s * 2**self._silent_scans, max(LONGEST_SILENCE_S, listening.silence_s))
         heard = self._hearing.heard[self._place]
         while not self._again.is_set():

@@ -77,6 +77,7 @@ class EdgeService:
     async def run(self, stop: threading.Event) -> int:
         """Listen until told to stop; return how many messages the database is not known to have."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_note_fault)
         self._agent.start()
         tasks = [asyncio.create_task(scanner.run()) for scanner in self._scanners]
         tasks += [asyncio.create_task(self._hand_over()), asyncio.create_task(self._tell())]
@@ -164,6 +165,11 @@ class EdgeService:
                 self._settings.adapter, self._scanners, self._hearing.heard, strict=True
             )
         }
+
+
+def _note_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Note what nobody waited for, as a write to a D-Bus that has gone; its kind alone, details may name devices."""
+    log.warning("something failed unseen", what=context.get("message"), error=type(context.get("exception")).__name__)
 
 
 def run(settings: EdgeSettings, stop: threading.Event) -> int:

@@ -123,8 +123,8 @@ class BlueZ:
         self._experimental = experimental
         self._devices: dict[str, dict[str, Variant]] = {}
         self._bus: MessageBus
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="bluez double", daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="bluez double", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -133,13 +133,13 @@ class BlueZ:
 
     def __exit__(self, *_: object) -> None:
         self._do(self._disconnect)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     def connect(self) -> None:
         """Appear on the bus; again after it was started anew."""
-        asyncio.run_coroutine_threadsafe(self._connect(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._connect(), self.loop).result(10)
 
     def vanish(self, name: str) -> Adapter:
         """Pull an adapter out."""
@@ -208,7 +208,7 @@ class BlueZ:
         async def done() -> None:
             what()
 
-        asyncio.run_coroutine_threadsafe(done(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(done(), self.loop).result(10)
 
     async def _connect(self) -> None:
         self._devices.clear()
@@ -229,7 +229,7 @@ class BlueZ:
     def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
         message = Message.new_signal(path, interface, member, signature, body)
         with contextlib.suppress(Exception):  # the bus may be gone
-            self._bus.send(message)
+            self._bus.send(message).add_done_callback(lambda sent: sent.exception())
 
     def _answer(self, message: Message) -> Message | None:
         if message.message_type is not MessageType.METHOD_CALL or message.destination != "org.bluez":
@@ -261,7 +261,7 @@ class BlueZ:
             case "RegisterMonitor" if self._experimental:
                 adapter.monitors += 1
                 adapter.starts += 1
-                self._loop.create_task(self._read_patterns(adapter, message))  # the loop is ours
+                self.loop.create_task(self._read_patterns(adapter, message))  # the loop is ours
             case "UnregisterMonitor" if self._experimental:
                 adapter.monitors -= 1
             case _:

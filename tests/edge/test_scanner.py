@@ -177,3 +177,16 @@ def test_private_addresses_alone_are_asked_for_by_flags(bluez: BlueZ) -> None:
     with Listener("hci0", rules=(Rule(kind="private_address"),), passive=True):
         await_that(lambda: bool(bluez.adapters["hci0"].patterns))
         assert (0, 0x01, b"\x06") in bluez.adapters["hci0"].patterns
+
+
+def test_bluez_says_which_addresses_are_random(bluez: BlueZ) -> None:
+    with Listener("hci0", rules=(Rule(kind="address"),)) as listener:
+        await_that(lambda: bluez.adapters["hci0"].discovering)
+        bluez.hear("hci0", "3F:34:12:AB:00:01", -60, random=False)
+        bluez.hear("hci0", "3F:34:12:AB:00:02", -61, random=True)  # the bits of a non-resolvable one
+        bluez.hear("hci0", "C0:34:12:AB:00:03", -62, random=True)
+        await_that(lambda: listener.hearing.heard[0].adverts == 3)
+        assert listener.readings() == [
+            ("gw-hci0", b"address:3f3412ab0001", -60),
+            ("gw-hci0", b"address:c03412ab0003", -62),
+        ]

@@ -111,3 +111,14 @@ def test_identity_resolving_keys_are_read_from_a_private_file(tmp_path: Path) ->
         irks.write_text(wrong)
         with pytest.raises(ConfigurationError, match="32 hexadecimal digits"):
             read_settings(written(tmp_path, text))
+
+
+def test_the_example_is_sound_but_for_its_paths(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    certificate, key = authority.issue("edge-1")
+    text = (Path(__file__).parents[2] / "deploy/edge.toml").read_text()
+    for example, here in (("ca.pem", authority.file), ("edge-1.pem", certificate), ("edge-1.key", key)):
+        text = text.replace(f"/etc/sojourn/{example}", str(here))
+    settings = read_settings(written(tmp_path, text))
+    assert settings.anchors == ("gw-entrance", "gw-checkout")
+    assert settings.connection().tls

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from core import floorplan, wire
-from core.advertisement import TILT, Advertisement, Identities, Rule, read_payload, read_pdu
+from core.advertisement import TILT, Advertisement, Identities, Rule, read_payload, read_pdu, with_known
 from core.beacon_frames import read_telemetry
 from core.bthome import read_bthome
 from core.dwell import model, snapshot
@@ -23,6 +24,9 @@ from core.dwell.sample import Sample
 from core.errors import SojournError, WireError
 from core.records import SignalArray
 from edge.publisher import _Link
+from edge.remote import RemoteControl
+from edge.scanner import Listening
+from edge.settings import EdgeSettings
 from ingest.acceptance import accept
 from ingest.messages import Arrival, read
 from simulators.recordings_csv import CsvRecording
@@ -222,11 +226,42 @@ def advertisement(data: bytes) -> None:
     assert said is None or len(said.readings) < len(data), "more readings than bytes"
 
 
+_EDGE: Final = msgspec.convert(
+    {
+        "store": "s1",
+        "edge": "e1",
+        "broker": {"url": "mqtt://127.0.0.1"},
+        "files": {"keys": "keys", "outbox": "outbox"},
+        "adapter": [{"name": "hci0", "anchor": "a0"}],
+        "hear": [{"kind": "ibeacon"}],
+    },
+    EdgeSettings,
+    dec_hook=lambda kind, value: kind(value),
+)
+
+
+def edge_config(data: bytes) -> None:
+    """What an edge is told from afar: used as a whole or refused as a whole."""
+    kept = _folder() / "kept.json"
+    kept.unlink(missing_ok=True)
+    changes: list[Listening] = []
+    control = RemoteControl(_EDGE, kept, changes.append)
+    before = control.listening
+    control.take(data)
+    said = control.status()
+    if "refused" in said or not changes:
+        assert (said["version"], control.listening, changes) == (0, before, []), "half of it was used"
+        return
+    Identities(with_known(control.listening.rules))
+    assert RemoteControl(_EDGE, kept, changes.append).listening == control.listening, "kept otherwise"
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     one.__name__: one
     for one in (
         batch, status, committed, plan, recording_csv, recording_parquet, table, visits_csv, visits_parquet, survey,
         models, salrb, tetam, engine_snapshot, advertisement,
+        edge_config,
     )
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ COUNT = {
     "plan": 3000,
     "engine_snapshot": 300,
     "advertisement": 6000,
+    "edge_config": 2000,
 }
 OTHERS = 400  # files, each of which costs a millisecond or more
 
