@@ -62,6 +62,9 @@ _ROUTES: Final = (
     understanding_routes,
     input_routes,
     identity_routes,
+    note_queries,
+    note_routes,
+    follow_up_routes,
     status_routes,
 )
 

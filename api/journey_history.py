@@ -13,7 +13,6 @@ from api.profile_models import StageOut, StageWord
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from core.journey.records import Journey
 from storage.customer_events import recorded_times
-from storage.notes import noted_in
 from storage.profile_visits import visit_detail
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
@@ -85,9 +84,8 @@ def read_history(
     plan = find_store(service, connection, detail.store).plan
     now = service.now()
     times = recorded_times(connection, found.profile_id, since=detail.ended.left_at, limit=_REVISIONS)
-    noted = noted_in(connection, found.profile_id, detail)  # staff wrote them while the customer was there
     told = []
     for known_at in [detail.ended.left_at, *times]:
         heard = heard_of(connection, found.profile_id, known_at=known_at)
-        told.append((known_at, journey_of(found, heard, detail, plan, noted=noted, now=now)))
+        told.append((known_at, journey_of(found, heard, detail, plan, now=now)))
     return JourneyHistoryOut.of(found.profile_id, plan.timezone, told)

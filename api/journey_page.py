@@ -1,7 +1,6 @@
 """What the page of a profile shows of one store visit: journey, stays in their order, the walk on the floor plan."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -48,12 +47,11 @@ def journey_context(
     stored: StoredPlan | None,
     drawings: DrawingCache,
     *,
-    noted: Iterable[tuple[UUID, datetime]],
     now: datetime,
 ) -> dict[str, Any]:
     """Return what the template needs of one visit; without a visit only the journey."""
     plan = stored.plan if stored is not None else None
-    found = journey_of(profile, heard, detail, plan, noted=noted, now=now)
+    found = journey_of(profile, heard, detail, plan, now=now)
     running = detail.running if detail is not None else None
     context: dict[str, Any] = {
         "now": now,

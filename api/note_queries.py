@@ -1,42 +1,42 @@
 """Which notes are asked for: the same words for the list, the reports, their pages and downloads."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import BeforeValidator
 
 from api.note_models import NoteCountOut, NoteCountsOut, NoteOut, NotesOut
 from api.problems import described
 from api.service import ConnectionDep
-from core.errors import InputError
 from storage.note_choices import FeelingWord
 from storage.note_search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, NoteFilter, count_notes, notes_page
 from storage.notes import OPERATOR_CHARACTERS, SourceWord
 
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
-_Word = Annotated[str | None, Query(max_length=64)]
+_UNSET = BeforeValidator(lambda said: None if said == "" else said)
+"""A form sends what was left empty as an empty word."""
+_Word = Annotated[str | None, Query(max_length=64), _UNSET]
 
 
 def _filter(
     *,
     q: Annotated[str, Query(max_length=WORDS_CHARACTERS, description="Words of subject and detail")] = "",
-    profile: UUID | None = None,
-    operator: Annotated[str | None, Query(max_length=OPERATOR_CHARACTERS)] = None,
-    source: SourceWord | None = None,
+    profile: Annotated[UUID | None, _UNSET] = None,
+    operator: Annotated[str | None, Query(max_length=OPERATOR_CHARACTERS), _UNSET] = None,
+    source: Annotated[SourceWord | None, _UNSET] = None,
     purpose: _Word = None,
     outcome: _Word = None,
     mood: _Word = None,
     tag: _Word = None,
-    feeling: FeelingWord | None = None,
+    feeling: Annotated[FeelingWord | None, _UNSET] = None,
     store: _Word = None,
     zone: _Word = None,
-    begin: Annotated[datetime | None, Query(description="With an offset; counts")] = None,
-    end: Annotated[datetime | None, Query(description="With an offset; does not count")] = None,
+    begin: Annotated[datetime | None, Query(description="Counts; without an offset it is UTC"), _UNSET] = None,
+    end: Annotated[datetime | None, Query(description="Does not count; without an offset it is UTC"), _UNSET] = None,
     complete: Annotated[bool | None, Query(description="Whether no follow-up is open")] = None,
 ) -> NoteFilter:
-    if any(at is not None and at.tzinfo is None for at in (begin, end)):
-        raise InputError("The time has no offset.", hint="Write it like 2026-11-21T09:00Z.", where="begin, end")
     return NoteFilter(
         words=q.strip(),
         profile_id=profile,
@@ -49,10 +49,14 @@ def _filter(
         feeling=feeling,
         store=store,
         zone=zone,
-        begin=begin,
-        end=end,
+        begin=_aware(begin),
+        end=_aware(end),
         complete=complete,
     )
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 NoteFilterDep = Annotated[NoteFilter, Depends(_filter)]

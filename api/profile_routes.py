@@ -19,7 +19,6 @@ from api.profile_models import (
 )
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from api.store_models import VisitOut
-from storage.notes import noted_in
 from storage.profile_visits import PROFILE_VISITS_PER_PAGE, profile_visits, visit_detail, whereabouts
 from storage.profiles import PROFILES_PER_PAGE, PURPOSE, SEARCH_CHARACTERS, profiles_page
 
@@ -89,14 +88,7 @@ def read_journey(
     plan = find_store(service, connection, detail.store).plan if detail is not None else None
     return JourneyOut.of(
         found.profile_id,
-        journey_of(
-            found,
-            heard_of(connection, found.profile_id),
-            detail,
-            plan,
-            noted=noted_in(connection, found.profile_id, detail),
-            now=service.now(),
-        ),
+        journey_of(found, heard_of(connection, found.profile_id), detail, plan, now=service.now()),
         timezone=plan.timezone if plan is not None else None,
         in_progress=detail is not None and detail.running is not None,
     )

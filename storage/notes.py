@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 from core.errors import InputError
 from storage.connect import Connection
 from storage.note_choices import FeelingWord
-from storage.profile_visits import VisitDetail
 from storage.storable import cleaned, storable
 
 SourceWord: TypeAlias = Literal["staff", "email", "chat", "social"]
@@ -25,8 +24,8 @@ OPERATOR_CHARACTERS: Final = 80
 """A full name with a title."""
 REVISIONS_PER_NOTE: Final = 200
 """An edit a day for half a year; more is a program gone wild."""
-NOTES_PER_VISIT: Final = 50
-"""What a journey cites at most."""
+NOTES_PER_JOURNEY: Final = 500
+"""A note at each visit of two years; what is older is about journeys that nobody opens."""
 
 NOTE_COLUMNS: Final = (
     "note.note_id, note.profile_id, note.profile_name, store.id, store.name, store.timezone, zone.id, zone.name,"
@@ -213,22 +212,16 @@ def note_history(connection: Connection, note: UUID) -> list[NoteChange]:
     ]
 
 
-def noted_in(connection: Connection, profile: UUID, detail: VisitDetail | None) -> list[tuple[UUID, datetime]]:
-    """Return the notes of staff on a profile during a store visit, the oldest first; none without a visit."""
-    if detail is None:
-        return []
-    begin = detail.running.arrived_at if detail.running is not None else None
-    end = None
-    if detail.ended is not None:
-        begin, end = detail.ended.entered_at, detail.ended.left_at
-    return [
-        (row[0], row[1])
-        for row in connection.execute(
-            "select note_id, noted_at from note_seen where profile_id = %s and source = 'staff' and noted_at >= %s"
-            " and noted_at <= coalesce(%s::timestamptz, 'infinity') order by noted_at, note_id limit %s",
-            [profile, begin, end, NOTES_PER_VISIT],
-        )
-    ]
+def noted_on(
+    connection: Connection, profile: UUID, *, known_at: datetime | None = None
+) -> list[tuple[UUID, datetime]]:
+    """Return the newest notes of staff on a profile that were known at that time (None: now), the oldest first."""
+    rows = connection.execute(
+        "select note_id, noted_at from note_seen where profile_id = %s and source = 'staff'"
+        " and received_at <= coalesce(%s::timestamptz, 'infinity') order by noted_at desc, note_id limit %s",
+        [profile, known_at, NOTES_PER_JOURNEY],
+    ).fetchall()
+    return [(row[0], row[1]) for row in reversed(rows)]
 
 
 def _values(text: NoteText) -> dict[str, Any]:
