@@ -238,6 +238,9 @@ def test_a_withdrawn_consent_hides_notes_and_erasure_takes_them_along(
         client.post(f"/v1/follow-ups/{task['follow_up_id']}/done", json={"result": "x"}, headers=INES),
     ):  # fmt: skip
         assert answer.status_code == 404
-    store.connection.execute("delete from note where profile_id = %s", [AMARA])
+    with store.connection.transaction():
+        store.connection.execute("set local sojourn.erasing = 'on'")
+        for table in ("consent_event", "device_link", "profile"):
+            store.connection.execute(f"delete from {table} where profile_id = %s", [AMARA])
     for table in ("note", "note_revision", "follow_up", "follow_up_change"):
         assert store.connection.execute(f"select count(*) from {table}").fetchone() == (0,), table
