@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api import live_routes, metric_routes, pages, profile_routes, status_routes, store_routes
+from api import live_routes, metric_pages, metric_routes, pages, profile_routes, status_routes, store_routes
 from api.drawing import DrawingCache
 from api.examples import add_examples
 from api.headers import SecurityHeaders
@@ -62,6 +62,7 @@ def create_app(database_url: str) -> FastAPI:
     for module in (store_routes, metric_routes, live_routes, profile_routes, status_routes):
         app.include_router(module.router)
     pages.add_to(app)
+    app.include_router(metric_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(SecurityHeaders)

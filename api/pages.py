@@ -62,7 +62,7 @@ def show_stores(connection: ConnectionDep, cursor: Annotated[str | None, Query()
     page = stores_page(connection, limit=_LIST_ROWS, cursor=cursor)
     if len(page.stores) == 1 and cursor is None:
         return RedirectResponse(f"/stores/{page.stores[0].id}")
-    return _render("stores.html", here="stores", page=page)
+    return render("stores.html", here="stores", page=page)
 
 
 @router.get("/stores/{store}")
@@ -83,7 +83,7 @@ def show_store(
         page = visits_page(connection, stored.store_no, wanted, limit=NEWEST_VISITS)
         visits = [VisitOut.of(row, plan) for row in page.visits]
     people = {row.zone: row.people for row in state.occupancy}
-    return _render(
+    return render(
         "store.html",
         here="stores",
         plan=plan,
@@ -110,7 +110,7 @@ def show_profiles(
     """Search and list of profiles."""
     search = q.strip()
     page = profiles_page(connection, search=search, limit=_LIST_ROWS, cursor=cursor)
-    return _render("profiles.html", here="profiles", page=page, q=search, first=cursor is None, now=service.now())
+    return render("profiles.html", here="profiles", page=page, q=search, first=cursor is None, now=service.now())
 
 
 @router.get("/profiles/{profile}")
@@ -127,7 +127,7 @@ def show_profile(
     stored = find_store(service, connection, detail.store) if detail is not None else None
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
     plans = {row.store: find_store(service, connection, row.store).plan for row in page.visits}
-    return _render(
+    return render(
         "profile.html",
         here="profiles",
         profile=read_profile(found, connection, service),
@@ -147,11 +147,12 @@ def as_page(request: Request, problem: ProblemError) -> Response:
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
     here = "profiles" if request.url.path.startswith("/profiles") else "stores"
-    response = _render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
+    response = render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
     response.status_code = problem.status
     response.headers.update(headers)
     return response
 
 
-def _render(template: str, **context: Any) -> Response:
+def render(template: str, **context: Any) -> Response:
+    """Return a page made of a template."""
     return HTMLResponse(_TEMPLATES.get_template(template).render(**context))
