@@ -10,7 +10,7 @@ import msgspec
 WIDTH: Final = 1000.0
 _LEFT: Final = 56.0
 _TOP: Final = 14.0
-_BOTTOM: Final = 34.0
+_BOTTOM: Final = 44.0
 _LABELS: Final = 14
 """Labels below a wide chart; a phone shows every third of them."""
 _HEAT_STEPS: Final = 6

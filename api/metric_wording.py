@@ -8,7 +8,7 @@ from api.metric_models import MetricRowOut
 from api.wording import dwell
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HIDDEN: Final = "under 10"
+HIDDEN: Final = "hidden"
 _NOTHING: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 
@@ -32,7 +32,7 @@ def row_figure(row: MetricRowOut | None, unit: str) -> str:
         return _NOTHING
     if row.state == "hidden":
         return HIDDEN
-    return figure(row.value, unit) + ("*" if row.state == "partly_hidden" else "")
+    return figure(row.value, unit) + ("*" if row.state == "partly_hidden" and row.value is not None else "")
 
 
 def change(now: float | None, before: float | None, unit: str) -> str:
@@ -82,6 +82,11 @@ def band(from_s: int | None, to_s: int | None) -> str:
         return f"from {begin}"
     end = _round_length(to_s)
     return f"under {end}" if not from_s else f"{begin} to {end}"
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters."""
+    return name if len(name) <= most else name[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _round_length(seconds: int) -> str:
