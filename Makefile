@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz bench bench-accuracy format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz soak bench bench-accuracy format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -61,6 +61,10 @@ pipeline: setup-dev ## the whole way from edge to visits in one process, under f
 
 fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=30 in all, TARGET=wire picks one
 	@.cache/fuzz/bin/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+
+soak: setup-dev ## a whole store at half of what this machine can take, for MINUTES=30: what grows?
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks soak --minutes $(or $(MINUTES),30) --out test-artifacts/soak $(ARGS)
 
 bench: setup-bench ## speed beside C and what a user would pick; tables into benchmarks/RESULTS.md; ARGS="--seed 2"
 	@$(VENV)/python -m servers

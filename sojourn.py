@@ -81,26 +81,50 @@ def migrate(database_url: DatabaseUrl) -> None:
     typer.echo("\n".join(applied) if applied else "Nothing to do.")
 
 
+@app.command()
+def fit_returns(database_url: DatabaseUrl) -> None:
+    """Fit the models of returning customers to all visits so far; profiles then show a return probability."""
+    from datetime import UTC, datetime
+
+    from storage.understanding import fit_returns as fit
+
+    with _database(database_url) as connection:
+        models = fit(connection, through=datetime.now(UTC))
+    for model in models:
+        typer.echo(
+            f"{model.kind.value}: r {model.r:.4f}, alpha {model.alpha:.3f} days, a {model.a:.4f}, b {model.b:.4f},"
+            f" log-likelihood {model.log_likelihood:.2f}, {model.customers} customers"
+        )
+
+
 @floorplan.command("check")
 def floorplan_check(plan: PlanArgument) -> None:
     """Say what is wrong with a floor plan, or what it holds."""
     from core.dwell.model import never_reported, prior_model
     from simulators.replay_files import read_plan
+    from simulators.replay_report import alike_lines
 
     for store in read_plan(plan).stores:
         typer.echo(f"{store.id}: {len(store.zones)} zones, {len(store.anchors)} anchors, {store.timezone}")
         for zone in never_reported(store, prior_model(store)):
             typer.echo(f"{store.id}: zone {zone} has no anchor and no outline, so nobody is ever reported there")
+        for line in alike_lines(store):
+            typer.echo(f"{store.id}: {line}")
 
 
 @floorplan.command("load")
 def floorplan_load(plan: PlanArgument, database_url: DatabaseUrl) -> None:
     """Write the stores of a floor plan to the database."""
     from simulators.replay_files import read_plan
+    from simulators.replay_report import alike_lines
     from storage.stores import save_plan
 
+    read = read_plan(plan)
     with _database(database_url) as connection:
-        changed = save_plan(connection, read_plan(plan))
+        changed = save_plan(connection, read)
+    for store in read.stores:
+        for line in alike_lines(store):
+            typer.echo(f"{store.id}: {line}", err=True)
     typer.echo(f"New or changed: {', '.join(changed)}" if changed else "Nothing changed.")
 
 
@@ -243,6 +267,23 @@ def api(
     from api import run
 
     run(database_url, host, port)
+
+
+@app.command()
+def edge(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+) -> None:
+    """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
+    from edge.service import run
+    from edge.settings import read_settings
+
+    settings = read_settings(config)
+    if check:
+        typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
+        return
+    run(settings, _stop_on_signals())
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 _BY_FORMAT: Final = {
+    "date": "2026-11-21",
     "date-time": "2026-11-21T17:56:31.731000Z",
     "uuid": "5b0c2c3e-8a55-5a0e-9f4e-0d6f6a6b7c8d",
 }

@@ -15,7 +15,7 @@ from api.charts import Datum, bar_chart, curve_chart, flow_chart, heat
 from api.metric_models import MetricOut, MetricRowOut, PeriodOut
 from api.metric_query import Blank, MetricQuery
 from api.metric_routes import measure
-from api.pages import render
+from api.rendering import render
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
 from api.store_models import CoverageNowOut
 from core.metrics.disclosure import K_PEOPLE

@@ -82,7 +82,13 @@ class ProblemOut(BaseModel):
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer with these problems."""
-    words = {404: "Unknown", 422: "A value cannot be used", 503: "The database is away, or too many are watching"}
+    words = {
+        400: "The Idempotency-Key is missing",
+        404: "Unknown",
+        409: "It contradicts what stands there; `faults` say what",
+        422: "A value cannot be used",
+        503: "The database is away, or too many are watching",
+    }
     return {
         status: {
             "description": words[status],
@@ -134,6 +140,13 @@ def store_visit_unknown(store: str) -> ProblemError:
         detail=f"The store {store[:64]!r} has no such visit.",
         hint=f"GET /v1/stores/{store}/visits lists its visits.",
     )
+
+
+def conflict(detail: str, *, hint: str, faults: list[dict[str, str]] | None = None) -> ProblemError:
+    """Return the problem of something that contradicts what stands there; `faults` say what."""
+    problem = ProblemError(409, "conflict", "Conflict", detail=detail, hint=hint)
+    problem.faults = faults if faults is not None else []
+    return problem
 
 
 def formula_unknown(formula: str) -> ProblemError:

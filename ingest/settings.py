@@ -51,6 +51,9 @@ class Settings:
     prune_s: float = 60.0
     """How often dead letters are cut back to their bound."""
 
+    chunks_s: float = 1800.0
+    """How often the chunks of the next hours are looked after (`storage.chunks.AHEAD` is six hours)."""
+
     rollup_s: float = 30.0
     """How often days are counted again whose visits changed; until then a question counts such a day by itself."""
 

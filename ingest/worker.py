@@ -7,6 +7,7 @@ broker, which then keeps the messages (and behind it each edge its outbox), so n
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
+from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.dwell.engine import compile_kernels
 from core.errors import ConfigurationError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
@@ -26,6 +28,7 @@ from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
+from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
 from storage.dead_letters import prune
 from storage.edition import read_edition
@@ -162,6 +165,8 @@ class _Worker:
         replayed = 0
         for adopted in self._directory.plans.values():
             if adopted.store_no not in self._feeds:
+                for zones in sounding_alike(adopted.plan):
+                    _log.warning("zones cannot be told apart", store=adopted.plan.id, zones=zones, hint=WHAT_TO_DO)
                 self._feeds[adopted.store_no] = restore(connection, adopted.store_no)
             feed = self._feeds[adopted.store_no]
             replayed += feed.catch_up(connection, stopped=self._stop.is_set)
@@ -214,6 +219,10 @@ class _Worker:
             self._revision.begin(connection)
         if self._timers.due("prune", self._settings.prune_s):
             prune(connection)
+        if self._timers.due("chunks", self._settings.chunks_s):
+            made = make_chunks(connection, datetime.now(UTC))
+            if made:
+                _log.info("chunks made ahead of their time", tables=made)
         if self._timers.due("rollup", self._settings.rollup_s):
             refresh(connection, most_days=self._settings.rollup_days)
         for store_no, feed in self._feeds.items():
@@ -291,6 +300,7 @@ class _Worker:
                 committed_at=self._committed_at,
                 late_open=late_open(connection),
                 visits_revised=self._revision.revised,
+                broker_dropped=self._subscriber.dropped_by_broker,
             ),
         )
 

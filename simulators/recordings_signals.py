@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, PSEUDONYM_BYTES, RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import APP_ENTER, APP_EXIT, SIGNAL, SignalArray
+from simulators.recordings_leaps import Leap, Leaps
 from simulators.recordings_rejects import REJECTS_SCHEMA, Reason
 from simulators.recordings_rows import COLUMNS, ROWS_SCHEMA, Rows
 from simulators.recordings_times import Times
@@ -114,7 +115,13 @@ class StoreRows:
         self.devices = Devices(numbering)
         self._anchors = pl.Series(list(store.anchor_index), dtype=pl.String)
         self._times = Times()
+        self._leaps = Leaps()
         self._waiting = ROWS_SCHEMA.to_frame()
+
+    @property
+    def leap(self) -> Leap | None:
+        """The first row that lies far ahead of its neighbours."""
+        return self._leaps.lone
 
     def signals(self, rows: Rows, part: pl.DataFrame) -> tuple[SignalArray, pl.DataFrame]:
         """Judge some rows of the store.
@@ -164,15 +171,16 @@ class StoreRows:
         self._waiting = together[judged.decided :]
         decided = together[: judged.decided]
         if judged.possible.all():
-            return self._pack(decided), REJECTS_SCHEMA.to_frame()
+            return self._pack(decided, last=last), REJECTS_SCHEMA.to_frame()
         refused = decided.filter(pl.Series(~judged.possible))
         written = refused.select(
             "line", pl.lit(Reason.IMPOSSIBLE_TIME.value).alias("reason"), pl.col(COLUMNS).cast(pl.String)
         )
-        return self._pack(decided.filter(pl.Series(judged.possible))), written
+        return self._pack(decided.filter(pl.Series(judged.possible)), last=last), written
 
-    def _pack(self, rows: pl.DataFrame) -> SignalArray:
+    def _pack(self, rows: pl.DataFrame, *, last: bool) -> SignalArray:
         signals = np.zeros(len(rows), SIGNAL)
+        self._leaps.add(rows["ts"].to_numpy(), rows["line"].to_numpy(), last=last)
         if len(rows):
             ts = rows["ts"].to_numpy()
             signals["ts"] = ts - ts % NS_PER_US

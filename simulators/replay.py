@@ -20,6 +20,7 @@ from core.floorplan import FloorPlan, StorePlan
 from core.limits import NS_PER_US
 from core.records import SignalArray, VisitArray, VisitKind
 from simulators.recordings import open_recording
+from simulators.recordings_leaps import Leap
 from simulators.recordings_rejects import Reason, Rejects
 from simulators.recordings_rows import Recording
 from simulators.recordings_signals import StoreRows
@@ -55,6 +56,10 @@ class ReplayReport:
     """Whether the replay calibrated itself on the recording."""
     never_reported: tuple[tuple[str, str], ...]
     """Store and zone where no anchor covers the zone and nothing tells where it is."""
+    unsurveyed: tuple[StorePlan, ...]
+    """Stores of which nothing but the floor plan says where zones lie."""
+    leaps: tuple[tuple[str, Leap], ...]
+    """Store and row that lies far ahead of its neighbours."""
     clocks_off: int
     """Anchors whose clock was corrected."""
     first_at: int | None
@@ -137,6 +142,8 @@ def replay(
         never_reported=tuple(
             (lane.store.id, zone) for lane in heard for zone in never_reported(lane.store, lane.engine.model)
         ),
+        unsurveyed=tuple(lane.store for lane in heard if not lane.engine.model.survey_signals),
+        leaps=tuple((lane.store.id, lane.rows.leap) for lane in heard if lane.rows.leap is not None),
         clocks_off=sum(lane.clocks_off for lane in lanes.values()),
         first_at=min((lane.first_at for lane in heard if lane.first_at is not None), default=None),
         last_at=max((lane.last_at for lane in heard if lane.last_at is not None), default=None),

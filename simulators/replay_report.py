@@ -1,6 +1,6 @@
 """What a person sees of a replay: a progress bar while it takes long, and what came of it; all on stderr."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.dwell.clocks import DEAD_BAND_US
 from core.dwell.model import Model, never_reported
 from core.floorplan import StorePlan
@@ -110,6 +111,9 @@ def print_calibration(report: CalibrationReport) -> None:
             console.print(f"  {line}")
         for zone in never_reported(report.stores[store], report.models[store]):
             console.print(f"  {_NEVER.format(zone=zone)}", style="yellow")
+        if not report.models[store].survey_signals:
+            for line in alike_lines(report.stores[store]):
+                console.print(f"  {line}", style="yellow")
     for store in report.unheard:
         console.print(f"{store}: not in the recording, the floor plan alone counts", style="yellow")
 
@@ -128,8 +132,21 @@ def clock_lines(store: StorePlan, model: Model) -> Iterator[str]:
             yield f"clock of {anchor.id}: {ahead_us / 1e6:+.2f} s{gains}"
     if not clocks.known.all():
         unknown = [anchor.id for anchor, known in zip(store.anchors, clocks.known, strict=True) if not known]
-        more = f" and {len(unknown) - _NAMED_MOST} more" if len(unknown) > _NAMED_MOST else ""
-        yield f"clocks not known, not corrected: {', '.join(unknown[:_NAMED_MOST])}{more}"
+        yield f"clocks not known, not corrected: {_names(unknown)}"
+
+
+def alike_lines(store: StorePlan) -> Iterator[str]:
+    """Say which zones the floor plan lets sound the same, so that all visits go to one of them."""
+    for zones in sounding_alike(store):
+        yield (
+            f"the floor plan lets zones {_names(zones)} sound the same, so that nothing tells visits to them apart:"
+            f" {WHAT_TO_DO}"
+        )
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED_MOST} more" if len(names) > _NAMED_MOST else ""
+    return f"{', '.join(names[:_NAMED_MOST])}{more}"
 
 
 def _count(known: NDArray[np.bool_]) -> str:
@@ -148,16 +165,29 @@ def _print_rejects(console: Console, rejected: Mapping[Reason, int], path: Path 
 
 def _hints(report: ReplayReport) -> Iterator[str]:
     """Say what is most likely wrong with a recording that can be read but makes no sense."""
-    if report.signals and report.late > _LATE_SHARE * report.signals:
+    for store, leap in report.leaps if report.late else ():
+        yield (
+            f"{store}: line {leap.line:,} ({_utc(leap.ts)} UTC) lies {_long(leap.ahead_ns)} ahead of the rows around"
+            " it, so rows after it are late. Most likely its ts is wrong: correct it or leave it out."
+        )
+    if report.signals and report.late > _LATE_SHARE * report.signals and not report.leaps:
         yield "Many signals were late: a recording has to be in order of arrival. Sort it by ts."
     if report.rejected.get(Reason.UNKNOWN_ANCHOR, 0) > _UNKNOWN_SHARE * report.rows:
         yield "Many rows name an anchor that the floor plan lacks: add it, visits are less certain without."
     for store, zone in report.never_reported:
         yield f"{store}: {_NEVER.format(zone=zone)}"
+    for plan in report.unsurveyed:
+        for line in alike_lines(plan):
+            yield f"{plan.id}: {line}"
     if report.last_at is not None and report.last_at < _UNIT_NS:
         yield "All times lie in 1970: ts is in nanoseconds since then. Was another unit meant?"
     if report.rows and not report.signals:
         yield "Not one row was a signal: do the floor plan and the recording belong together?"
+
+
+def _long(ns: int) -> str:
+    hours = ns / (3600 * NS_PER_S)
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
 
 
 def _utc(ns: int) -> str:

@@ -16,6 +16,7 @@ from core.dwell.decoder import Decoder
 from core.dwell.emission import SURE_UNIT, tables
 from core.dwell.levels import detection_of_store, levels_of_store
 from core.dwell.model import DETECTION_MAX, DETECTION_MIN, Model, prior_model
+from core.dwell.outages import block_of, working
 from core.dwell.reorder import in_order_of_time
 from core.dwell.settings import Settings
 from core.dwell.survey import NOWHERE, SurveyArray, decodable_with, pin
@@ -96,11 +97,11 @@ def calibrate(
     if len(survey):  # begin from it: what people saw corrects a plan that is wrong before the decoder believes it
         nothing = _unlabelled(ordered)
         surveyed = pin(survey, nothing.signals, model, nothing.spot, nothing.weight)
-        model, offset_db = _fit(nothing, prior, offset_db, settings)
+        model, offset_db = _fit(nothing, prior, model, offset_db, settings)
     for _ in range(ROUNDS):
         labelled = _label(ordered, model, settings)
         pin(survey, labelled.signals, model, labelled.spot, labelled.weight)
-        model, offset_db = _fit(labelled, prior, offset_db, settings)
+        model, offset_db = _fit(labelled, prior, model, offset_db, settings)
     return replace(model, clocks=clocks, survey_signals=surveyed)
 
 
@@ -122,6 +123,8 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
     zone_of = np.where(np.arange(tabled.lanes) < spots, np.arange(tabled.lanes), -1).astype(np.int16)
     decoder = Decoder(tabled._replace(zone_of=zone_of), settings)
     decoder.admit(int(ordered["device"].max()) + 1)
+    never_heard = np.bincount(ordered["anchor"], minlength=model.level_dbm.shape[1]) == 0
+    decoder.set_down(np.flatnonzero(never_heard), down=True)  # whoever stands before one is not to move for that
     stays = np.concatenate([decoder.decode(ordered), decoder.close_silent(1 << 62, ClosedBy.END_OF_RECORDING)])
     stays = stays[stays["zone"] >= 0]
     signals = ordered[np.lexsort((ordered["ts"], ordered["device"]))]
@@ -146,17 +149,29 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
 
 
 def _fit(
-    labelled: _Labelled, prior: Model, offset_db: NDArray[np.float64], settings: Settings
+    labelled: _Labelled, prior: Model, before: Model, offset_db: NDArray[np.float64], settings: Settings
 ) -> tuple[Model, NDArray[np.float64]]:
-    """Return the model that the labels make, and each device's offset in dB."""
+    """Return the model that the labels make, and each device's offset in dB; `before` tells outages of anchors."""
     spots, anchors = prior.level_dbm.shape
-    steps = np.zeros(spots)
+    block = block_of(labelled.signals["ts"])
+    blocks = int(block.max()) + 1
+    sent, heard_in = np.zeros((blocks, spots)), np.zeros((blocks, anchors), np.int64)
     heard, count, total = np.zeros((spots, anchors)), np.zeros((spots, anchors)), np.zeros((spots, anchors))
-    work = np.zeros(anchors, np.int64)
-    step_us = settings.step_ns // NS_PER_US
     kernels.tally(
-        labelled.signals, labelled.spot, labelled.weight, offset_db, step_us, steps, heard, count, total, work
+        labelled.signals,
+        labelled.spot,
+        labelled.weight,
+        offset_db,
+        settings.step_ns // NS_PER_US,
+        block,
+        sent,
+        heard_in,
+        heard,
+        count,
+        total,
+        np.zeros(anchors, np.int64),
     )
+    steps = sent.T @ working(sent @ before.detection.astype(np.float64), heard_in)
     suggested = levels_of_store(prior.level_dbm.astype(np.float64), count, total)
     level_dbm = (total + LEVEL_SIGNALS * suggested) / (count + LEVEL_SIGNALS)
     devices = len(offset_db)
@@ -176,7 +191,7 @@ def _fit(
         steps=steps,
         heard=heard,
     )
-    detection = (heard + DETECTION_STEPS * expected) / (steps[:, None] + DETECTION_STEPS)
+    detection = (heard + DETECTION_STEPS * expected) / (steps + DETECTION_STEPS)
     return (
         Model(
             spot_zone=prior.spot_zone,
@@ -187,6 +202,7 @@ def _fit(
             origin="calibrated",
             signals=int((labelled.spot >= 0).sum()),
             plan_fingerprint=prior.plan_fingerprint,
+            places=prior.places,
         ),
         offset_db,
     )

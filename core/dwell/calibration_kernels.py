@@ -31,17 +31,20 @@ def tally(
     weight: Any,
     offset_db: Any,
     step_us: int,
+    block: Any,
     steps: Any,
+    heard_in: Any,
     heard: Any,
     count: Any,
     total: Any,
     last_step: Any,
 ) -> None:
-    """Count adverts and sum levels by spot and anchor.
+    """Count adverts by block of time and spot, and by anchor; sum levels by spot and anchor.
 
     signals : SIGNAL in microseconds, sorted by device and time; spot : int64 (n,), -1 to leave one out
-    weight : float64 (n,); offset_db : float64 by device; steps : float64 (spots,), heard, count, total :
-    float64 (spots, anchors), all added to; last_step : int64 (anchors,), work space
+    weight : float64 (n,); offset_db : float64 by device; block : int64 (n,), of each signal (core.dwell.outages)
+    steps : float64 (blocks, spots); heard_in : int64 (blocks, anchors), of signals that are left out too; heard,
+    count, total : float64 (spots, anchors); all added to; last_step : int64 (anchors,), work space
     """
     device = -1
     begun = 0
@@ -54,11 +57,12 @@ def tally(
             begun = at
             number += 1
             if spot[row] >= 0:
-                steps[spot[row]] += 1
+                steps[block[row], spot[row]] += 1
         place = spot[row]
+        anchor = signals[row]["anchor"]
+        heard_in[block[row], anchor] += 1
         if place < 0:
             continue
-        anchor = signals[row]["anchor"]
         count[place, anchor] += weight[row]
         total[place, anchor] += weight[row] * (signals[row]["rssi_dbm"] - offset_db[device])
         if last_step[anchor] != number:

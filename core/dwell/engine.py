@@ -93,7 +93,7 @@ class StoreEngine:
         self._devices = DeviceTable()
         self._reorder = Reorder(settings)
         self._decoder = Decoder(tables(self.model, settings), settings)
-        self._residents = Residents(settings)
+        self._residents = Residents(plan, settings)
         self._rollup = Rollup(plan)
         self._decoded = 0
         self._frontier_us = LONG_AGO

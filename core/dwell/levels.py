@@ -76,13 +76,13 @@ def detection_of_store(
         From `levels_of_store`.
     spread_db : float
         Of one reading.
-    steps : float64, shape (spots,)
-        Adverts sent from each spot.
+    steps : float64, shape (spots, anchors)
+        Adverts sent from each spot while each anchor worked.
     heard : float64, shape (spots, anchors)
         How many of them each anchor heard.
     """
     moved = prior * _received(level_dbm, spread_db) / _received(prior_dbm, SPREAD_DB)
-    expected = (steps[:, None] * moved).sum(axis=0)
+    expected = (steps * moved).sum(axis=0)
     rate = (heard.sum(axis=0) + ANCHOR_ADVERTS) / (expected + ANCHOR_ADVERTS)
     suggested: _Cells = np.clip(moved * rate, DETECTION_MIN, DETECTION_MAX)
     return suggested

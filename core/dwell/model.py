@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell.clocks import Clocks, no_clocks
+from core.dwell.places import check_places, places_of
 from core.dwell.spots import SPOTS_PER_STORE, ZONE_RADIUS_M, Spot, spots_of
 from core.errors import ModelError
 from core.floorplan import Anchor, StorePlan
 
-VERSION: Final = 2
+VERSION: Final = 3
+UNCHECKED_VERSION: Final = 2
+"""Read as well: models of live stores from before there was a checksum and the anchors' places."""
 
 LEVEL_AT_1_M_DBM: Final = -62.0
 """Tags and phones are calibrated to about -59 dBm at one metre; a hand or pocket takes a few dB."""
@@ -66,6 +69,7 @@ class Model:
     standard deviation for all. `decodable` is bool, shape (zones,): False for a zone that no anchor covers and whose
     place is not known; such a zone is never reported (it would otherwise win whenever everything is heard weakly).
     `clocks` is None where they were not compared; `survey_signals` is how many signals survey points labelled.
+    `places` is where the anchors stood (core.dwell.places), None where that is not known.
     """
 
     spot_zone: NDArray[np.int16]
@@ -78,6 +82,7 @@ class Model:
     plan_fingerprint: bytes
     clocks: Clocks | None = None
     survey_signals: int = 0
+    places: NDArray[np.float64] | None = None
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -100,6 +105,8 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_drift_ppb: bytes
     clock_known: bytes
     clock_at_us: int
+    places: bytes = b""
+    checksum: bytes = b""  # over all the rest
 
 
 def plan_fingerprint(plan: StorePlan) -> bytes:
@@ -151,31 +158,37 @@ def prior_model(plan: StorePlan) -> Model:
         origin="prior",
         signals=0,
         plan_fingerprint=plan_fingerprint(plan),
+        places=places_of(plan),
     )
 
 
 def dump(model: Model) -> bytes:
     """Return a model as bytes, the same bytes for the same model."""
     clocks = model.clocks if model.clocks is not None else no_clocks(0)
-    return msgspec.msgpack.encode(
-        _Stored(
-            VERSION,
-            model.plan_fingerprint,
-            model.level_dbm.shape[1],
-            model.spot_zone.astype("<i2").tobytes(),
-            model.level_dbm.astype("<f4").tobytes(),
-            model.detection.astype("<f4").tobytes(),
-            model.spread_db,
-            model.decodable.astype("u1").tobytes(),
-            model.origin,
-            model.signals,
-            model.survey_signals,
-            clocks.ahead_us.astype("<i8").tobytes(),
-            clocks.drift_ppb.astype("<i8").tobytes(),
-            clocks.known.astype("u1").tobytes(),
-            clocks.at_us,
-        )
+    stored = _Stored(
+        VERSION,
+        model.plan_fingerprint,
+        model.level_dbm.shape[1],
+        model.spot_zone.astype("<i2").tobytes(),
+        model.level_dbm.astype("<f4").tobytes(),
+        model.detection.astype("<f4").tobytes(),
+        model.spread_db,
+        model.decodable.astype("u1").tobytes(),
+        model.origin,
+        model.signals,
+        model.survey_signals,
+        clocks.ahead_us.astype("<i8").tobytes(),
+        clocks.drift_ppb.astype("<i8").tobytes(),
+        clocks.known.astype("u1").tobytes(),
+        clocks.at_us,
+        b"" if model.places is None else model.places.astype("<f8").tobytes(),
     )
+    return msgspec.msgpack.encode(msgspec.structs.replace(stored, checksum=_checksum(stored)))
+
+
+def _checksum(stored: _Stored) -> bytes:
+    told = msgspec.msgpack.encode(msgspec.structs.replace(stored, checksum=b""))
+    return blake2b(told, digest_size=16).digest()
 
 
 def load(data: bytes, plan: StorePlan) -> Model:
@@ -184,15 +197,21 @@ def load(data: bytes, plan: StorePlan) -> Model:
     Raises
     ------
     ModelError
-        If it is torn, of another version, made for other zones or anchors, or holds impossible values.
+        If it is torn or was changed, is of another version, was made for other zones or anchors or for other places
+        of them, or holds impossible values.
     """
     try:
         version = msgspec.msgpack.decode(data, type=_Version).version
-        if version != VERSION:  # said first: another version has other fields
+        if version not in (VERSION, UNCHECKED_VERSION):  # said first: another version has other fields
             raise ModelError(f"The model is of version {version}, not {VERSION}.", hint="Calibrate again.")
         stored = msgspec.msgpack.decode(data, type=_Stored)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"The model cannot be read: {error}.", hint="Calibrate again.") from error
+    if stored.checksum != (_checksum(stored) if version == VERSION else b""):
+        raise ModelError(
+            "The model was damaged or changed since it was written: its checksum is another one.",
+            hint="Copy it again from where it came, or calibrate again.",
+        )
     if stored.plan != plan_fingerprint(plan) or stored.anchors != len(plan.anchors):
         raise ModelError(
             f"The model was made for another floor plan than store {plan.id!r} has now.", hint="Calibrate again."
@@ -217,6 +236,9 @@ def load(data: bytes, plan: StorePlan) -> Model:
         raise ModelError("The model holds values that cannot be.", hint="Calibrate again.")
     if not decodable.any():
         raise ModelError("The model can decode no zone.", hint="Calibrate again.")
+    places = _places(stored)
+    if places is not None:
+        check_places(places, plan)
     return Model(
         spot_zone=spot_zone,
         level_dbm=level_dbm,
@@ -228,7 +250,16 @@ def load(data: bytes, plan: StorePlan) -> Model:
         plan_fingerprint=stored.plan,
         clocks=_clocks(stored),
         survey_signals=stored.survey_signals,
+        places=places,
     )
+
+
+def _places(stored: _Stored) -> NDArray[np.float64] | None:
+    if not stored.places:
+        return None
+    if len(stored.places) != 3 * 8 * stored.anchors:
+        raise ModelError("The model's arrays do not have the plan's size.", hint="Calibrate again.")
+    return np.frombuffer(stored.places, "<f8").reshape(stored.anchors, 3).astype(np.float64)
 
 
 def _clocks(stored: _Stored) -> Clocks | None:
@@ -261,10 +292,12 @@ def never_reported(plan: StorePlan, model: Model) -> tuple[str, ...]:
 
 
 def check_fits(model: Model, plan: StorePlan) -> None:
-    """Raise ModelError unless the model was made for this plan."""
+    """Raise ModelError unless the model was made for this plan, its anchors standing where they stand in it."""
     shape = (len(model.spot_zone), len(plan.anchors))
     if model.plan_fingerprint != plan_fingerprint(plan) or model.level_dbm.shape != shape:
         raise ModelError(f"The model was made for another floor plan than that of store {plan.id!r}.")
+    if model.places is not None:
+        check_places(model.places, plan)
 
 
 def _expect(spot: Spot, anchor: Anchor, zone: str) -> tuple[float, float]:

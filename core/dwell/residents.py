@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.dwell import residents_kernels as kernels
 from core.dwell.settings import Settings
+from core.floorplan import StorePlan
 from core.limits import NS_PER_US
 
 MEMORY: Final = np.dtype(
@@ -20,9 +21,13 @@ MEMORY: Final = np.dtype(
         ("credit", "<i8"),  # µs: of `main_zone` more than of all others together, while it leads
         ("main_zone", "<i4"),
         ("role", "<i4"),  # by the day before
+        ("first", "<i8"),  # µs: of the two zones that lead, what is left when time elsewhere is taken off both
+        ("second", "<i8"),
+        ("first_zone", "<i4"),
+        ("second_zone", "<i4"),
     ],
 )
-"""What is known of a device: 40 bytes."""
+"""What is known of a device: 64 bytes."""
 
 
 class Residents:
@@ -30,10 +35,14 @@ class Residents:
 
     Parameters
     ----------
+    plan : StorePlan
     settings : Settings
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, plan: StorePlan, settings: Settings) -> None:
+        # zones that lie side by side in one share its number; any other has one of its own
+        outside = [len(plan.zones) + place for place in range(len(plan.zones))]
+        self._family = np.array([around[0] if around else outside[at] for at, around in enumerate(plan.around)])
         self._resident_us = settings.resident_ns // NS_PER_US
         self._forget_us = settings.forget_ns // NS_PER_US
         self.memory: NDArray[Any] = np.zeros(0, MEMORY)
@@ -41,7 +50,7 @@ class Residents:
     def judge(self, stays: NDArray[Any], devices: int) -> None:
         """Write `role` into stays (core.dwell.decoder.STAY), those of a device in order of time."""
         self._admit(devices)
-        kernels.judge(stays, self.memory, self._resident_us, self._forget_us)
+        kernels.judge(stays, self.memory, self._family, self._resident_us, self._forget_us)
 
     def roles(
         self,
@@ -59,7 +68,14 @@ class Residents:
         self._admit(int(index.max(initial=-1)) + 1)
         roles = np.zeros(len(index), np.int64)
         kernels.roles_now(
-            self.memory[index], entered_us, running_us, in_zone_us, self._resident_us, self._forget_us, roles
+            self.memory[index],
+            entered_us,
+            running_us,
+            in_zone_us,
+            self._family,
+            self._resident_us,
+            self._forget_us,
+            roles,
         )
         return roles
 

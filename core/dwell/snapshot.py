@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import SnapshotError
 
-VERSION: Final = 7
+VERSION: Final = 8
 _MAGIC: Final = b"SJNSNAP"
 _SUM_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_MAGIC) + 1 + _SUM_BYTES

@@ -1,6 +1,7 @@
 """Priors, and models as artefacts."""
 
 import json
+from hashlib import blake2b
 
 import msgspec
 import numpy as np
@@ -93,10 +94,18 @@ def test_names_and_outlines_do_not_make_another_plan() -> None:
     assert plan_fingerprint(plan_of(id="t")) != plan_fingerprint(plan_of())
 
 
+def altered(data: bytes, changes: dict[str, object]) -> bytes:
+    """A model with other fields and a checksum that fits them."""
+    told = msgspec.msgpack.decode(data) | changes | {"checksum": b""}
+    checksum = blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
+    return msgspec.msgpack.encode(told | {"checksum": checksum})
+
+
 @pytest.mark.parametrize(
     ("field", "value", "word"),
     [
-        ("version", 1, "version 1, not 2"),
+        ("version", 1, "version 1, not 3"),
+        ("places", bytes(24), "size"),
         ("level_dbm", b"\x00", "size"),
         ("spread_db", 0.0, "cannot be"),
         ("decodable", bytes(3), "no zone"),
@@ -106,12 +115,68 @@ def test_names_and_outlines_do_not_make_another_plan() -> None:
 )
 def test_an_impossible_model_is_refused(field: str, value: object, word: str) -> None:
     plan = grid_plan(3)
-    told = msgspec.msgpack.decode(dump(prior_model(plan)))
     with pytest.raises(ModelError, match=word):
-        load(msgspec.msgpack.encode(told | {field: value}), plan)
+        load(altered(dump(prior_model(plan)), {field: value}), plan)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\x80", b"hello"])
 def test_what_is_no_model_is_refused(data: bytes) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
         load(data, grid_plan(3))
+
+
+def test_a_single_changed_bit_is_noticed_wherever_it_is() -> None:
+    plan = grid_plan(3)
+    data = dump(prior_model(plan))
+    assert altered(data, {}) == data
+    for place in range(len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        with pytest.raises(ModelError):
+            load(bytes(changed), plan)
+
+
+def test_a_model_of_before_there_were_checksums_is_read() -> None:
+    plan = grid_plan(3)
+    told = msgspec.msgpack.decode(dump(prior_model(plan)))
+    kept = {name: value for name, value in told.items() if name not in ("places", "checksum")} | {"version": 2}
+    model = load(msgspec.msgpack.encode(kept), plan)
+    assert model.places is None
+    assert (model.level_dbm == prior_model(plan).level_dbm).all()
+    assert dump(load(dump(model), plan)) == dump(model)
+    StoreEngine(grid_plan(3, places=False), model)
+
+
+def standing_at(*x: float, y: float = 0.0, floor: int | None = None) -> StorePlan:
+    last = len(x) - 1
+    anchors = [
+        {"id": str(place), "zone": "a", "x": at, "y": y}
+        | ({"floor": floor if place == last else 0} if floor is not None else {})
+        for place, at in enumerate(x)
+    ]
+    return plan_of(anchors=anchors)
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (standing_at(0, 10, 22.1), "2 by 2.1 m"),
+        (standing_at(0, 25, 5), "1 by 15.0 m, 2 by 15.0 m"),
+        (standing_at(0, 10, 20, floor=1), "2 to another floor"),
+    ],
+)
+def test_a_model_is_refused_where_anchors_have_moved_and_they_are_named(now: StorePlan, told: str) -> None:
+    model = prior_model(standing_at(0, 10, 20, floor=0))
+    for use in (lambda: load(dump(model), now), lambda: StoreEngine(now, model), lambda: check_fits(model, now)):
+        with pytest.raises(ModelError, match=f"have moved: {told}."):
+            use()
+
+
+@pytest.mark.parametrize(
+    "now", [standing_at(0, 11.9, 20), standing_at(100, 110, 120, y=-50.0), plan_of(anchors=[
+        {"id": "0", "zone": "a"}, {"id": "1", "zone": "a"}, {"id": "2", "zone": "a", "x": 20, "y": 0}])]
+)  # fmt: skip
+def test_what_sounds_the_same_another_corner_to_count_from_and_places_left_out_are_no_move(now: StorePlan) -> None:
+    model = prior_model(standing_at(0, 10, 20, floor=0))
+    assert dump(load(dump(model), now)) == dump(model)
+    StoreEngine(now, model)

@@ -1,5 +1,7 @@
 """Tags on shelves and staff are no visitors."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from core.dwell.engine import StoreEngine
 from core.dwell.residents import Residents
 from core.dwell.settings import Settings
 from core.errors import ConfigurationError
+from core.floorplan import StorePlan, load
 from core.records import NO_ZONE, Role, SignalArray, VisitArray
 from tests.dwell.scenes import START_NS, Walk, grid_plan, pseudonyms, walk
 from tests.oracle.residing import DAY, role
@@ -18,6 +21,29 @@ pytestmark = pytest.mark.kernels
 PLAN = grid_plan(6)
 S = 10**9
 HOUR_S = 3600
+DEPARTMENT = load(
+    json.dumps(
+        {
+            "stores": [
+                {
+                    "id": "s",
+                    "timezone": "UTC",
+                    "zones": [
+                        {"id": "entrance"},
+                        {"id": "shoes"},
+                        {"id": "boots", "parent": "shoes"},
+                        {"id": "sandals", "parent": "shoes"},
+                    ],
+                    "anchors": [
+                        {"id": f"g{place}", "zone": zone, "x": 8 * place, "y": 0}
+                        for place, zone in enumerate(("entrance", "shoes", "boots", "sandals"))
+                    ],
+                }
+            ]
+        }
+    )
+).stores[0]
+SHELVES = frozenset({2, 3})
 
 
 def day_of(places: list[tuple[int, int]], begin_s: int = 0, every_s: int = 20) -> SignalArray:
@@ -34,8 +60,8 @@ def day_of(places: list[tuple[int, int]], begin_s: int = 0, every_s: int = 20) -
     return np.concatenate(parts)
 
 
-def visits_of(signals: SignalArray) -> VisitArray:
-    engine = StoreEngine(PLAN)
+def visits_of(signals: SignalArray, plan: StorePlan = PLAN) -> VisitArray:
+    engine = StoreEngine(plan)
     engine.device_index(pseudonyms(1))
     return np.concatenate([engine.push(signals), engine.finish()])
 
@@ -56,6 +82,28 @@ def test_who_works_in_many_zones_is_staff_and_known_again_the_next_morning() -> 
     visits = visits_of(np.concatenate([day_of(shift), morning]))
     assert store_roles(visits) == [Role.STAFF, Role.STAFF]
     assert visits["role"].min() == Role.VISITOR  # in the first hours nobody could know
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([2, 3], Role.FIXTURE),
+        ([2, 1], Role.STAFF),
+        ([2, 0], Role.STAFF),
+        ([1, 2, 3], Role.STAFF),
+        ([2, 3] * 8 + [0], Role.STAFF),
+        ([2, 3] * 17 + [0], Role.FIXTURE),
+    ],
+    ids=["two shelves", "shelf and floor", "shelf and entrance", "a whole department", "94% there", "97% there"],
+)
+def test_a_tag_between_two_shelves_of_a_department_is_a_fixture(places: list[int], expected: Role) -> None:
+    hours = [(place, 300) for place in places * (72 // len(places) if len(places) < 9 else 60 // len(places) + 1)]
+    visits = visits_of(day_of(hours), DEPARTMENT)
+    assert store_roles(visits) == [expected]
+    engine = StoreEngine(DEPARTMENT)
+    engine.device_index(pseudonyms(1))
+    engine.push(day_of(hours))
+    assert engine.presence()["role"].tolist() == [expected]
 
 
 def test_a_customer_who_comes_every_day_is_none() -> None:
@@ -125,7 +173,7 @@ def test_the_bound_is_four_hours(stay_s: int, expected: Role) -> None:
 @given(
     drawn=st.lists(
         st.tuples(
-            st.integers(0, 2), st.integers(0, 12), st.sampled_from([0, 0, 0, DAY // 2, DAY // 2 + 1, DAY, 2 * DAY])
+            st.integers(0, 3), st.integers(0, 12), st.sampled_from([0, 0, 0, DAY // 2, DAY // 2 + 1, DAY, 2 * DAY])
         ),
         min_size=1, max_size=12,
     ),
@@ -142,9 +190,9 @@ def test_the_kernel_equals_the_oracle(drawn: list[tuple[int, int, int]], cut: in
         at += duration
     stays = np.zeros(len(told), STAY)
     stays["zone"], stays["entered_at"], stays["left_at"] = np.array(told).T
-    residents = Residents(rules)
+    residents = Residents(DEPARTMENT, rules)
     residents.judge(stays[:cut], 1)
-    again = Residents(rules)
+    again = Residents(DEPARTMENT, rules)
     again.memory = residents.rows(1).copy()
     again.judge(stays[cut:], 1)
-    assert stays["role"].tolist() == [role(told[: count + 1], 20, forget) for count in range(len(told))]
+    assert stays["role"].tolist() == [role(told[: count + 1], 20, forget, SHELVES) for count in range(len(told))]

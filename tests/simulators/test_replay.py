@@ -327,6 +327,14 @@ def test_the_report_says_what_is_most_likely_wrong(
     _, report = folder.replay(folder.write(by_device, "by-device.parquet"))
     print_report(report, None)
     assert "in order of arrival" in capsys.readouterr().err
+    row = folder.signals.with_row_index("row")
+    wrong = row.with_columns(pl.col("ts") + pl.when(pl.col("row") == 4_000).then(3 * 86_400 * 10**9).otherwise(0))
+    _, report = folder.replay(folder.write(wrong.drop("row"), "one-wrong.csv"), calibrate=False)
+    print_report(report, None)
+    hint = capsys.readouterr().err
+    assert "line 4,002 (" in hint
+    assert "lies 3.0 days ahead of the rows around it" in hint
+    assert "Sort it" not in hint
     seconds = folder.signals.with_columns(pl.col("ts") // 1_000_000_000)
     _, report = folder.replay(folder.write(seconds, "seconds.parquet"))
     print_report(report, None)

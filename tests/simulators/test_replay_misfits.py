@@ -58,15 +58,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_plan(folder / "fewer.json", ZONES, ANCHORS[:1])
     write_plan(folder / "bare.json", [*ZONES, {"id": "c"}], ANCHORS)
     write_plan(folder / "one.json", ZONES[:1], [{"id": "g1", "zone": "a"}, {"id": "g2", "zone": "a"}])
+    for name, metres in (("placed", 8), ("moved", 20)):
+        at = [anchor | {"x": metres * place, "y": 0} for place, anchor in enumerate(ANCHORS)]
+        write_plan(folder / f"{name}.json", ZONES, at)
+    heap = [anchor | {"x": 0, "y": 0} for anchor in ANCHORS]
+    write_plan(folder / "heap.json", ZONES, heap)
     write_plan(folder / "homeless.json", ZONES, [ANCHORS[0], {"id": "g2"}])
     write_plan(folder / "elsewhere.json", ZONES, [ANCHORS[0], {"id": "g2", "zone": "c"}])
     write_plan(folder / "no-anchors.json", ZONES, [])
     write_plan(folder / "no-zones.json", [], ANCHORS)
     calibrate_recording(folder / "good.csv", folder / "plan.json", folder / "good.model")
+    calibrate_recording(folder / "good.csv", folder / "placed.json", folder / "placed.model")
     packed = msgspec.msgpack.decode((folder / "good.model").read_bytes())
     old = msgspec.msgpack.encode(msgspec.msgpack.decode(packed["stores"]["s1"]) | {"version": 1})
     (folder / "old.model").write_bytes(msgspec.msgpack.encode(packed | {"stores": {"s1": old}}))
     (folder / "newer.model").write_bytes(msgspec.msgpack.encode(packed | {"sojourn_models": 2}))
+    changed = msgspec.msgpack.encode(msgspec.msgpack.decode(packed["stores"]["s1"]) | {"spread_db": 5.0})
+    (folder / "changed.model").write_bytes(msgspec.msgpack.encode(packed | {"stores": {"s1": changed}}))
     (folder / "torn.model").write_bytes((folder / "good.model").read_bytes()[:-40])
     return folder
 
@@ -96,7 +104,13 @@ USUAL = sorted((f"p{person}", zone) for person in range(5) for zone in "ab")
         ("more.json", "good.model", "good.model: The model was made for another floor plan than store 's1' has now."),
         ("bare.json", "good.model", "The model was made for another floor plan"),
         ("two.json", "good.model", "The model has no store 's2'"),
-        ("plan.json", "old.model", "old.model: The model is of version 1, not 2. Calibrate again."),
+        ("plan.json", "old.model", "old.model: The model is of version 1, not 3. Calibrate again."),
+        ("plan.json", "changed.model", "changed.model: The model was damaged or changed since it was written"),
+        (
+            "moved.json",
+            "placed.model",
+            "placed.model: Since the model was made, anchors of store 's1' have moved: g2 by 12.0 m. Calib",
+        ),
         ("plan.json", "newer.model", "The model is of version 2, version 1 is read here"),
         ("plan.json", "torn.model", "torn.model: This is not a model."),
         ("plan.json", "plan.json", "This is not a model"),
@@ -128,6 +142,15 @@ def test_a_zone_without_anchor_is_never_reported_and_that_is_said(folder: Path) 
     checked = sojourn(folder, "floorplan", "check", "bare.json")
     assert "zone c has no anchor and no outline" in checked.stdout
     assert "no anchor" not in sojourn(folder, "floorplan", "check", "plan.json").stdout
+
+
+def test_anchors_all_at_one_place_are_pointed_out_once_with_what_to_do(folder: Path) -> None:
+    done = sojourn(folder, "replay", "good.csv", "--floorplan", "heap.json", "--out", "heap.csv", "--quiet")
+    told = "s1: the floor plan lets zones a, b sound the same, so that nothing tells visits to them apart: give each"
+    assert done.stderr.count(told) == 1
+    assert sojourn(folder, "floorplan", "check", "heap.json").stdout.count(told) == 1
+    for plan in ("plan.json", "placed.json", "one.json"):
+        assert "sound the same" not in sojourn(folder, "floorplan", "check", plan).stdout
 
 
 def test_with_one_zone_every_visit_is_to_it(folder: Path) -> None:
