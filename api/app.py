@@ -20,6 +20,7 @@ from api import (
     input_routes,
     journey_history,
     live_routes,
+    metric_pages,
     metric_routes,
     note_queries,
     note_routes,
@@ -97,6 +98,7 @@ def create_app(database_url: str) -> FastAPI:
     for module in _ROUTES:
         app.include_router(module.router)
     pages.add_to(app)
+    app.include_router(metric_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)

@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 
-from api.metric_rows import MetricRow, Question, State, bucket_begin, bucket_begins, days, read, value_rows
+from api.metric_rows import Bucket, MetricRow, Question, State, bucket_begin, bucket_begins, days, read, value_rows
 from core.metrics.bins import BANDS_S, at_least, band_counts
 from core.metrics.cells import Cell, merged
 from core.metrics.crowd import occupancy
@@ -66,38 +68,58 @@ def curve_rows(connection: Connection, stored: StoredPlan, question: Question) -
 
 
 def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return the mean or the most visits in progress; hidden where the visits of a bucket are."""
-    begins = bucket_begins(stored, question)
+    """Return the mean or the most visits in progress, over the hours or days that may be told."""
+    atom: Bucket = "hour" if question.bucket == "hour" else "day"
+    begins = bucket_begins(stored, msgspec.structs.replace(question, bucket=atom))
     end = day_begins(question.last + timedelta(days=1), stored.plan.timezone)
     edges = np.array([(at - _EPOCH) // _US for at in [*begins, end]], np.int64)
     entered, left = store_spans(connection, stored, question.first, question.last)
     mean, most = occupancy(np.array(entered, np.int64), np.array(left, np.int64), edges)
-    hourly = question.bucket == "hour"
-    left_out: dict[datetime, int] = defaultdict(int)
-    told: set[datetime] = set()
-    for one in read(connection, stored, question, [STORE_SCOPE], hourly=hourly):
-        at = one.row.begins_at
-        if not hourly:
-            begin = bucket_begin(one.row.day, question.bucket, question.first)
-            at = day_begins(begin, stored.plan.timezone)
-        key = at.astimezone(UTC)
-        if one.hide:
-            left_out[key] += 1
-        else:
-            told.add(key)
-    values = mean if question.formula.id == "occupancy" else most
-    rows = []
+    by_begin = {
+        one.row.begins_at: one.hide
+        for one in read(connection, stored, question, [STORE_SCOPE], hourly=atom == "hour")
+    }
+    buckets: dict[datetime, _Crowd] = {at: _Crowd() for at in bucket_begins(stored, question)}
+    timezone = ZoneInfo(stored.plan.timezone)
     for number, at in enumerate(begins):
-        key = at.astimezone(UTC)
-        state: State = "told"
-        if at > question.now:
-            state = "future"
-        elif left_out[key] or (most[number] and key not in told):
-            # a crowd cannot leave out some of its days: with one of few people the whole bucket is hidden
-            state = "hidden"
-        value = float(values[number]) if state == "told" else None
-        rows.append(MetricRow(value=value, state=state, hidden=left_out[key], begins_at=at))
-    return rows
+        key = at
+        if atom == "day":
+            first_day = bucket_begin(at.astimezone(timezone).date(), question.bucket, question.first)
+            key = day_begins(first_day, stored.plan.timezone)
+        # a crowd of visits that began before: nobody counted those people here, so it stays hidden too
+        if by_begin.get(at, bool(most[number])):
+            buckets[key].hidden += 1
+        else:
+            buckets[key].add(float(mean[number]), int(most[number]), int(edges[number + 1] - edges[number]))
+    return [
+        _crowd_row(at, crowd, question, of_mean=question.formula.id == "occupancy") for at, crowd in buckets.items()
+    ]
+
+
+@dataclass
+class _Crowd:
+    """Hours or days of a bucket: the told ones put together."""
+
+    hidden: int = 0
+    length: int = 0
+    area: float = 0.0
+    most: int = 0
+
+    def add(self, mean: float, most: int, length: int) -> None:
+        self.length += length
+        self.area += mean * length
+        self.most = max(self.most, most)
+
+
+def _crowd_row(at: datetime, crowd: _Crowd, question: Question, *, of_mean: bool) -> MetricRow:
+    if at > question.now:
+        return MetricRow(value=None, state="future", begins_at=at)
+    if not crowd.length:
+        return MetricRow(value=None, state="hidden", hidden=crowd.hidden, begins_at=at)
+    value = crowd.area / crowd.length if of_mean else float(crowd.most)
+    return MetricRow(
+        value=value, state="partly_hidden" if crowd.hidden else "told", hidden=crowd.hidden, begins_at=at
+    )
 
 
 def week_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
@@ -107,7 +129,12 @@ def week_rows(connection: Connection, stored: StoredPlan, question: Question) ->
     scope = STORE_SCOPE if question.zone_no is None else question.zone_no
     visits: dict[tuple[int, int], int] = defaultdict(int)
     left_out: dict[tuple[int, int], int] = defaultdict(int)
+    # a day that is not over would pull the mean down
+    today = question.now.astimezone(timezone).date()
+    last = question.last if question.first == question.last else min(question.last, today - timedelta(days=1))
     for one in read(connection, stored, question, [scope], hourly=by_hour):
+        if one.row.day > last:
+            continue
         weekday = one.row.day.isoweekday()
         key = (weekday, one.row.begins_at.astimezone(timezone).hour) if by_hour else (int(weekday >= _SATURDAY), 0)
         if one.hide:
@@ -115,7 +142,7 @@ def week_rows(connection: Connection, stored: StoredPlan, question: Question) ->
         else:
             visits[key] += one.row.counted.visits
     length: dict[int, int] = defaultdict(int)
-    for day in days(question.first, min(question.last, question.now.astimezone(timezone).date())):
+    for day in days(question.first, last):
         length[day.isoweekday() if by_hour else int(day.isoweekday() >= _SATURDAY)] += 1
     keys = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)] if by_hour else [(0, 0), (1, 0)]
     rows = []

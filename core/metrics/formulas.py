@@ -182,13 +182,13 @@ FORMULAS: Final = {
         ),
         Formula(
             id="week_hour", version=1, title="Hour by weekday", unit="visits", shape="week",
-            says="Mean visits that began in an hour of the store's clocks, over its days that may be told.",
+            says="Mean visits that began in an hour of the store's clocks, over the days told; today is left out.",
             code="sum(visits in hour of weekday) / count(days of weekday)",
         ),
         Formula(
             id="week_part", version=1, title="Weekday and weekend", unit="visits", shape="week",
             says="Mean visits of a day from Monday to Friday, and of a Saturday or Sunday, over the days"
-            " that may be told.",
+            " told; today is left out unless it is the only day.",
             code="sum(visits in days) / count(days)",
         ),
         Formula(

@@ -1,0 +1,109 @@
+"""The pages of numbers in a real browser."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.dwell.coverage import HOUR_US, CoveredHour
+from storage.coverage import save_faults, save_hours
+from storage.instants import to_ns
+from storage.rollups import refresh
+from tests.browser.looking import fits, no_violations, open_page, screenshot
+from tests.fix_api import SeededStore
+from tests.metrics.visiting import insert, shoppers
+
+pytestmark = [pytest.mark.browser, pytest.mark.servers]
+PAGES = ("traffic", "dwell", "flow", "compare", "coverage")
+
+
+@pytest.fixture
+def weeks(store: SeededStore) -> SeededStore:
+    """Eight days of shoppers, more at weekends; the last one was quiet."""
+    today = datetime.now(ZoneInfo("Europe/Berlin")).date()
+    for back in range(8, 0, -1):
+        day = today - timedelta(days=back)
+        people = 6 if back == 1 else 60 if day.weekday() >= 5 else 40
+        insert(
+            store.connection, store.store_no, shoppers(store.plan, day, people, seed=back, first_number=back * 10_000)
+        )
+    refresh(store.connection, most_days=20)
+    hour = to_ns(store.now) // 1000 // HOUR_US
+    save_hours(
+        store.connection,
+        store.store_no,
+        [CoveredHour((hour - back) * HOUR_US, HOUR_US, 0.75 if 30 < back < 36 else 1.0) for back in range(120)],
+    )
+    save_faults(store.connection, store.store_no, {"a4": "down"}, to_ns(store.now))
+    return store
+
+
+def test_every_page_looks_right(weeks: SeededStore, site: str, browser: Browser) -> None:
+    for look in ("light", "dark", "phone"):
+        page = open_page(browser, look)
+        for name in PAGES:
+            page.goto(f"{site}/stores/marktplatz/{name}" + ("?zone=new&beside=shoes" if name == "dwell" else ""))
+            expect(page.locator("nav.tabs [aria-current]")).to_have_text(name.capitalize())
+            fits(page)
+            if look != "phone":  # it has the colours and the markup of light
+                no_violations(page)
+            screenshot(page, f"{name}-{look}")
+        page.goto(f"{site}/formulas")
+        fits(page)
+        if look == "light":
+            no_violations(page)
+        screenshot(page, f"formulas-{look}")
+        page.context.close()
+
+
+def test_the_url_holds_what_is_shown(weeks: SeededStore, site: str, page: Page) -> None:
+    page.goto(f"{site}/stores/marktplatz")
+    page.get_by_role("link", name="Traffic").click()
+    page.get_by_role("link", name="28 days").click()
+    expect(page.locator(".chip[aria-current]")).to_have_text("28 days")
+    page.locator("select[name=zone]").select_option("new")
+    page.locator("select[name=days]").select_option("weekends")
+    page.locator("select[name=days]").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Visits by day: New arrivals")).to_be_visible()
+    assert "zone=new&days=weekends" in page.url
+    shown = page.locator("main").inner_text()
+    assert page.locator(".heat-grid text.axis", has_text="Mon").count() == 0
+    page.reload()
+    assert page.locator("main").inner_text() == shown
+    expect(page.locator("select[name=zone]")).to_have_value("new")
+    page.get_by_role("link", name="Footfall", exact=True).click()
+    expect(page.locator("#footfall")).to_be_in_viewport()
+
+
+def test_a_day_of_few_is_hatched_and_its_number_stands_nowhere(weeks: SeededStore, site: str, page: Page) -> None:
+    page.goto(f"{site}/stores/marktplatz/traffic")
+    hidden = page.locator(".bar-hidden").first
+    expect(hidden).to_be_visible()
+    page.locator("summary").click()
+    cells = page.locator("td[data-label=Visits]").all_inner_texts()
+    assert "hidden" in cells
+    assert "6" not in cells
+    expect(page.get_by_text("Hatched: fewer than 10 people")).to_be_visible()
+
+
+def test_empty_days_and_wrong_values_say_what_to_do(store: SeededStore, site: str, browser: Browser) -> None:
+    page = open_page(browser, "light")
+    for name in PAGES:
+        page.goto(f"{site}/stores/quay/{name}")
+        expect(page.locator(".empty, .chart").first).to_be_visible()
+        fits(page)
+    page.goto(f"{site}/stores/quay/traffic")
+    expect(page.get_by_text("Nobody was counted on these days")).to_be_visible()
+    screenshot(page, "traffic-empty")
+    for path, says in (
+        ("traffic?from=2026-10-02&to=2026-10-01", "ends before it begins"),
+        ("dwell?zone=attic", "no zone 'attic'"),
+        ("compare?store=nowhere", "no store 'nowhere'"),
+        ("flow?from=yesterday", "cannot be used"),
+    ):
+        page.goto(f"{site}/stores/marktplatz/{path}")
+        expect(page.locator(".problem")).to_contain_text(says)
+    page.context.close()
