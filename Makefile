@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz bench bench-accuracy format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz soak bench bench-accuracy format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -10,6 +10,8 @@ PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	if $$name $(in_range); then command -v $$name; break; fi; done)
 endif
 VENV := .venv/bin
+# Files of tests next to each other, each with servers of its own; a file stays together because it shares fixtures.
+side_by_side := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -31,7 +33,7 @@ demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it w
 
 test: setup-dev ## all tests, with a real database, broker and browser; ARGS="tests/edge -k outbox" picks
 	@$(VENV)/python -m servers --with-chromium
-	@$(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python -m pytest $(or $(ARGS),$(side_by_side))
 
 check: setup-dev ## linting, formatting, types, floors of the house
 	@$(VENV)/ruff check .
@@ -40,7 +42,7 @@ check: setup-dev ## linting, formatting, types, floors of the house
 	@$(VENV)/lint-imports
 
 kernels-nojit: setup-dev ## the kernels' tests once more as plain Python
-	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(ARGS)
+	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(or $(ARGS),$(side_by_side))
 
 chaos: setup-dev ## 65 faults against a whole store and what they must not change; SEED=2 draws another order
 	@$(VENV)/python -m servers
@@ -59,6 +61,10 @@ pipeline: setup-dev ## the whole way from edge to visits in one process, under f
 
 fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=30 in all, TARGET=wire picks one
 	@.cache/fuzz/bin/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+
+soak: setup-dev ## a whole store at half of what this machine can take, for MINUTES=30: what grows?
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks soak --minutes $(or $(MINUTES),30) --out test-artifacts/soak $(ARGS)
 
 bench: setup-bench ## speed beside C and what a user would pick; tables into benchmarks/RESULTS.md; ARGS="--seed 2"
 	@$(VENV)/python -m servers

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from core.errors import ConfigurationError, SojournError
+from servers.kernel_cache import prepare, seal
 
 if TYPE_CHECKING:
     from storage.connect import Connection
@@ -78,6 +79,22 @@ def migrate(database_url: DatabaseUrl) -> None:
 
     applied = apply(database_url)
     typer.echo("\n".join(applied) if applied else "Nothing to do.")
+
+
+@app.command()
+def fit_returns(database_url: DatabaseUrl) -> None:
+    """Fit the models of returning customers to all visits so far; profiles then show a return probability."""
+    from datetime import UTC, datetime
+
+    from storage.understanding import fit_returns as fit
+
+    with _database(database_url) as connection:
+        models = fit(connection, through=datetime.now(UTC))
+    for model in models:
+        typer.echo(
+            f"{model.kind.value}: r {model.r:.4f}, alpha {model.alpha:.3f} days, a {model.a:.4f}, b {model.b:.4f},"
+            f" log-likelihood {model.log_likelihood:.2f}, {model.customers} customers"
+        )
 
 
 @floorplan.command("check")
@@ -253,6 +270,23 @@ def api(
 
 
 @app.command()
+def edge(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+) -> None:
+    """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
+    from edge.service import run
+    from edge.settings import read_settings
+
+    settings = read_settings(config)
+    if check:
+        typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
+        return
+    run(settings, _stop_on_signals())
+
+
+@app.command()
 def simulate(
     *,
     plan: PlanFile,
@@ -419,10 +453,14 @@ def main() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    kernels = prepare(sorted(Path(__file__).parent.glob("core/dwell/*_kernels.py")))
     try:
         app()
     except SojournError as error:
         _refuse(str(error))
+    finally:
+        if kernels is not None:
+            seal(kernels)
 
 
 def _refuse(sentence: str) -> Never:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -42,3 +43,27 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """ASGI middleware: a request's body has at most `most` bytes, whatever its length claims."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app, self._most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or refuse it as soon as it is too long."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        heard = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal heard
+            message = await receive()
+            heard += len(message.get("body", b""))
+            if heard > self._most:
+                raise HTTPException(413, f"The body is longer than {self._most} bytes")
+            return message
+
+        await self._app(scope, receive_bounded, send)

@@ -1,6 +1,7 @@
 """What the page of a profile shows of one store visit: journey, stays in their order, the walk on the floor plan."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -9,12 +10,12 @@ import msgspec
 
 from api import wording
 from api.drawing import DrawingCache, moves
-from api.journeys import journey_of
+from api.journeys import Heard, journey_of
 from api.profile_models import JourneyOut
 from api.store_models import dwell_bounds_s
 from core.floorplan import StorePlan
 from storage.profile_visits import VisitDetail
-from storage.profiles import ConsentRow, ProfileRow
+from storage.profiles import ProfileRow
 from storage.stores import StoredPlan
 
 STOPS_DRAWN: Final = 24
@@ -42,16 +43,17 @@ class StayLine(msgspec.Struct, frozen=True, kw_only=True):
 
 def journey_context(
     profile: ProfileRow,
-    ledger: list[ConsentRow],
+    heard: Heard,
     detail: VisitDetail | None,
     stored: StoredPlan | None,
     drawings: DrawingCache,
     *,
+    noted: Iterable[tuple[UUID, datetime]],
     now: datetime,
 ) -> dict[str, Any]:
     """Return what the template needs of one visit; without a visit only the journey."""
     plan = stored.plan if stored is not None else None
-    found = journey_of(profile, ledger, detail, plan, now=now)
+    found = journey_of(profile, heard, detail, plan, noted=noted, now=now)
     running = detail.running if detail is not None else None
     context: dict[str, Any] = {
         "now": now,

@@ -1,25 +1,49 @@
 """From rows of storage to the inputs of core.journey."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from core.floorplan import StorePlan
+from core.journey.records import Event, Journey, Stay, StoreVisit
 from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN
-from core.journey.stages import Event, Journey, Stay, StoreVisit, journey
+from core.journey.stages import journey
+from storage.connect import Connection
+from storage.customer_events import CustomerEvent, customer_events
 from storage.instants import to_ns
 from storage.profile_visits import VisitDetail, Whereabouts
-from storage.profiles import ConsentRow, ProfileRow
+from storage.profiles import ConsentRow, ProfileRow, consent_ledger
 from storage.visit_queries import VisitRow
 
 _EVENT_OF_STATUS: Final = {"granted": CONSENT_GRANTED, "withdrawn": CONSENT_WITHDRAWN}
 
 
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What other systems said of a profile: its words on in-store journeys, and its events as they count."""
+
+    ledger: list[ConsentRow]
+    events: list[CustomerEvent]
+
+
+def heard_of(connection: Connection, profile: UUID, *, known_at: datetime | None = None) -> Heard:
+    """Return what was heard of a profile, or had been at `known_at`."""
+    ledger = consent_ledger(connection, profile)
+    return Heard(
+        ledger=[word for word in ledger if known_at is None or word.recorded_at <= known_at],
+        events=customer_events(connection, profile, known_at=known_at),
+    )
+
+
 def journey_of(
     profile: ProfileRow,
-    ledger: list[ConsentRow],
+    heard: Heard,
     detail: VisitDetail | None,
     plan: StorePlan | None,
     *,
+    noted: Iterable[tuple[UUID, datetime]] = (),
     now: datetime,
 ) -> Journey:
     """Return the journey around a store visit of a profile.
@@ -27,19 +51,27 @@ def journey_of(
     Parameters
     ----------
     profile : ProfileRow
-    ledger : list of ConsentRow
-        All of its consents for this purpose.
+    heard : Heard
+        What other systems said of it.
     detail : VisitDetail or None
         The store visit; None if there is none yet.
     plan : StorePlan or None
         Of the visit's store.
+    noted : iterable of (note id, time)
+        Staff's notes on this profile around the visit.
     now : datetime
         Up to when things are known, unless the visit is in progress: then its newest signal says that.
     """
     events = [
-        Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at)) for row in ledger
+        Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at))
+        for row in heard.ledger
     ]
-    if profile.loyalty_tier is not None:
+    events += [
+        Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
+        for row in heard.events
+    ]
+    events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in noted]
+    if profile.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):
         events.append(Event(id=str(profile.profile_id), kind="enrolled", at=to_ns(profile.created_at)))
     if detail is None or plan is None:
         return journey(None, [], events, as_of=to_ns(now))

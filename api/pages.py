@@ -1,59 +1,42 @@
 """The pages: server-rendered, so that they say something before and without scripts; scripts keep them current."""
 
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
-import jinja2
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from api import wording
+from api import desk_pages
 from api.journey_page import journey_context
 from api.live_routes import NEWEST_VISITS, read_state_now
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
 from api.profile_routes import read_profile
+from api.rendering import HERE, render
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
 from api.store_models import VisitOut
+from api.timeline import timeline
+from api.understanding_routes import known_of, understanding_of
 from core.errors import InputError
+from storage.instants import to_datetime
+from storage.notes import noted_in
 from storage.occupancy import stores_page
 from storage.profile_visits import profile_visits, visit_detail
-from storage.profiles import SEARCH_CHARACTERS, consent_ledger, profiles_page
+from storage.profiles import SEARCH_CHARACTERS, profiles_page
 from storage.visit_queries import VisitFilter, visits_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-_HERE: Final = Path(__file__).parent
 _LIST_ROWS: Final = 50
 """Rows of a list before "show more"."""
 _EARLIER_VISITS: Final = 10
 
 
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    for name in (
-        "clock", "minute", "day", "utc_iso", "zone_abbreviation", "dwell", "dwell_range", "per_cent", "people",
-        "heat_step", "dwell_short",
-    ):  # fmt: skip
-        environment.filters[name] = getattr(wording, name)
-    environment.globals["wording"] = wording
-    return environment
-
-
-_TEMPLATES: Final = _templates()
-
-
 def add_to(app: FastAPI) -> None:
     """Add the pages and what they load to an application."""
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.include_router(desk_pages.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
 
 
 @router.get("/")
@@ -62,7 +45,7 @@ def show_stores(connection: ConnectionDep, cursor: Annotated[str | None, Query()
     page = stores_page(connection, limit=_LIST_ROWS, cursor=cursor)
     if len(page.stores) == 1 and cursor is None:
         return RedirectResponse(f"/stores/{page.stores[0].id}")
-    return _render("stores.html", here="stores", page=page)
+    return render("stores.html", here="stores", page=page)
 
 
 @router.get("/stores/{store}")
@@ -83,7 +66,7 @@ def show_store(
         page = visits_page(connection, stored.store_no, wanted, limit=NEWEST_VISITS)
         visits = [VisitOut.of(row, plan) for row in page.visits]
     people = {row.zone: row.people for row in state.occupancy}
-    return _render(
+    return render(
         "store.html",
         here="stores",
         plan=plan,
@@ -110,7 +93,7 @@ def show_profiles(
     """Search and list of profiles."""
     search = q.strip()
     page = profiles_page(connection, search=search, limit=_LIST_ROWS, cursor=cursor)
-    return _render("profiles.html", here="profiles", page=page, q=search, first=cursor is None, now=service.now())
+    return render("profiles.html", here="profiles", page=page, q=search, first=cursor is None, now=service.now())
 
 
 @router.get("/profiles/{profile}")
@@ -125,17 +108,33 @@ def show_profile(
     if detail is None and visit is not None:
         raise visit_unknown()
     stored = find_store(service, connection, detail.store) if detail is not None else None
+    known = known_of(connection, found)
+    running = detail.running if detail is not None else None
+    understood, cue = understanding_of(
+        service, connection, found, known, visit if running is None else None, here=running
+    )
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
     plans = {row.store: find_store(service, connection, row.store).plan for row in page.visits}
-    return _render(
+    return render(
         "profile.html",
         here="profiles",
         profile=read_profile(found, connection, service),
         earlier=[(row, VisitOut.of(row.visit, plans[row.store]), plans[row.store]) for row in page.visits],
         more_visits=page.next_cursor is not None,
         asked_for=visit,
+        understood=understood,
+        cue=cue,
+        expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
+        timeline=timeline(known.heard, known.visits),
+        store_names={row.store: plans[row.store].label for row in page.visits},
         **journey_context(
-            found, consent_ledger(connection, found.profile_id), detail, stored, service.drawings, now=service.now()
+            found,
+            known.heard,
+            detail,
+            stored,
+            service.drawings,
+            noted=noted_in(connection, found.profile_id, detail),
+            now=service.now(),
         ),
     )
 
@@ -146,12 +145,8 @@ def as_page(request: Request, problem: ProblemError) -> Response:
     headers = retry_headers(problem)
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
-    here = "profiles" if request.url.path.startswith("/profiles") else "stores"
-    response = _render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
+    here = next((name for name in ("profiles", "identity") if request.url.path.startswith(f"/{name}")), "stores")
+    response = render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
     response.status_code = problem.status
     response.headers.update(headers)
     return response
-
-
-def _render(template: str, **context: Any) -> Response:
-    return HTMLResponse(_TEMPLATES.get_template(template).render(**context))

@@ -82,7 +82,13 @@ class ProblemOut(BaseModel):
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer with these problems."""
-    words = {404: "Unknown", 422: "A value cannot be used", 503: "The database is away, or too many are watching"}
+    words = {
+        400: "The Idempotency-Key is missing",
+        404: "Unknown",
+        409: "It contradicts what stands there; `faults` say what",
+        422: "A value cannot be used",
+        503: "The database is away, or too many are watching",
+    }
     return {
         status: {
             "description": words[status],
@@ -125,6 +131,63 @@ def visit_unknown() -> ProblemError:
     )
 
 
+def note_unknown() -> ProblemError:
+    """Return the problem of a note that cannot be shown; the same whether it is unknown or its consent is gone."""
+    return ProblemError(
+        404,
+        "note-unknown",
+        "Unknown note",
+        detail="There is no such note, or it is on a profile without a consent that holds.",
+        hint="GET /v1/notes lists the notes that may be seen.",
+    )
+
+
+def note_changed(revision: int) -> ProblemError:
+    """Return the problem of an edit that would take away somebody else's."""
+    return ProblemError(
+        409,
+        "note-changed",
+        "The note has changed",
+        detail=f"The note is at revision {revision} by now.",
+        hint="Read it again, and send the edit with that revision.",
+    )
+
+
+def follow_up_unknown() -> ProblemError:
+    """Return the problem of a follow-up that cannot be shown."""
+    return ProblemError(
+        404,
+        "follow-up-unknown",
+        "Unknown follow-up",
+        detail="There is no such follow-up, or its note may not be seen.",
+        hint="GET /v1/follow-ups lists them.",
+    )
+
+
+def follow_up_done() -> ProblemError:
+    """Return the problem of a follow-up that is done and does not change any more."""
+    return ProblemError(
+        409,
+        "follow-up-done",
+        "The follow-up is done",
+        detail="This follow-up is done already.",
+        hint="Add another follow-up to its note.",
+    )
+
+
+def reminded(says: str, faults: list[dict[str, str]]) -> ProblemError:
+    """Return the problem of a note that seems to assert what nobody can observe; `faults` are its words."""
+    problem = ProblemError(
+        422,
+        "reminder",
+        "Observation, not assumption",
+        detail=f"{says} Found: " + ", ".join(f"{fault['where']} ({fault['what']})" for fault in faults) + ".",
+        hint="Change the words, or send the note with reminder_seen if they are what was said.",
+    )
+    problem.faults = faults
+    return problem
+
+
 def store_visit_unknown(store: str) -> ProblemError:
     """Return the problem of a visit that the store does not have."""
     return ProblemError(
@@ -133,6 +196,24 @@ def store_visit_unknown(store: str) -> ProblemError:
         "Unknown visit",
         detail=f"The store {store[:64]!r} has no such visit.",
         hint=f"GET /v1/stores/{store}/visits lists its visits.",
+    )
+
+
+def conflict(detail: str, *, hint: str, faults: list[dict[str, str]] | None = None) -> ProblemError:
+    """Return the problem of something that contradicts what stands there; `faults` say what."""
+    problem = ProblemError(409, "conflict", "Conflict", detail=detail, hint=hint)
+    problem.faults = faults if faults is not None else []
+    return problem
+
+
+def formula_unknown(formula: str) -> ProblemError:
+    """Return the problem of a formula that is not in the registry."""
+    return ProblemError(
+        404,
+        "formula-unknown",
+        "Unknown formula",
+        detail=f"There is no formula {formula[:64]!r}.",
+        hint="GET /v1/metrics/formulas lists the formulas there are.",
     )
 
 

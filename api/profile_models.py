@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.store_models import VisitOut
 from core.floorplan import StorePlan
+from core.journey.records import Evidence, Journey, StageReport
 from core.journey.rules import RULES
-from core.journey.stages import Evidence, Journey, StageReport
 from storage.instants import to_datetime
 from storage.profile_visits import Whereabouts
 from storage.profiles import ConsentRow, ProfileLine
@@ -153,9 +153,9 @@ class EvidenceOut(BaseModel):
 class RuleOut(BaseModel):
     """The rule that was applied, in words."""
 
-    id: str = Field(examples=["engage.zone_dwell"])
+    id: str = Field(examples=["engage.zone_dwell_or_contact"])
     version: int = Field(examples=[1])
-    says: str = Field(examples=["Stayed in one zone for at least 30 s."])
+    says: str = Field(examples=["A store visit began."])
 
 
 class StageOut(BaseModel):
@@ -179,9 +179,10 @@ class StageOut(BaseModel):
                         }
                     ],
                     "rule": {
-                        "id": "engage.zone_dwell",
-                        "version": 1,
-                        "says": "Stayed in one zone for at least 30 s.",
+                        "id": "engage.zone_dwell_or_contact",
+                        "version": 2,
+                        "says": "Stayed in one zone for at least 30 s, was spoken with (a note says so),"
+                        " or scanned a product.",
                     },
                     "because": "evidence",
                 }

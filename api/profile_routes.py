@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.journeys import journey_of
+from api.journeys import heard_of, journey_of
 from api.problems import described, visit_unknown
 from api.profile_models import (
     ConsentOut,
@@ -19,8 +19,9 @@ from api.profile_models import (
 )
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from api.store_models import VisitOut
+from storage.notes import noted_in
 from storage.profile_visits import PROFILE_VISITS_PER_PAGE, profile_visits, visit_detail, whereabouts
-from storage.profiles import PROFILES_PER_PAGE, PURPOSE, SEARCH_CHARACTERS, consent_ledger, profiles_page
+from storage.profiles import PROFILES_PER_PAGE, PURPOSE, SEARCH_CHARACTERS, profiles_page
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
 
@@ -86,10 +87,16 @@ def read_journey(
     if detail is None and visit is not None:
         raise visit_unknown()
     plan = find_store(service, connection, detail.store).plan if detail is not None else None
-    ledger = consent_ledger(connection, found.profile_id)
     return JourneyOut.of(
         found.profile_id,
-        journey_of(found, ledger, detail, plan, now=service.now()),
+        journey_of(
+            found,
+            heard_of(connection, found.profile_id),
+            detail,
+            plan,
+            noted=noted_in(connection, found.profile_id, detail),
+            now=service.now(),
+        ),
         timezone=plan.timezone if plan is not None else None,
         in_progress=detail is not None and detail.running is not None,
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from api.drawing import DrawingCache
+from api.dwell_cache import DwellCache
 from api.live import LiveHub
 from api.problems import profile_unknown, store_unknown
 from core.floorplan import ID_PATTERN
@@ -18,6 +19,7 @@ from storage.occupancy import PlanCache
 from storage.profiles import ProfileRow, find_profile
 from storage.reading import Reader
 from storage.stores import StoredPlan
+from storage.writing import Writer
 
 _ID = compile_pattern(ID_PATTERN)
 
@@ -27,8 +29,10 @@ class Service:
     """The parts that requests share; each is safe to use from several threads, `live` from the event loop only."""
 
     reader: Reader
+    writer: Writer
     plans: PlanCache
     drawings: DrawingCache
+    dwells: DwellCache
     live: LiveHub
     now: Callable[[], datetime]
 

@@ -10,12 +10,16 @@ from api.service import Service, ServiceDep
 from core.errors import ConfigurationError, UnavailableError
 from storage.connect import Connection
 from storage.migrate import pending
-from storage.occupancy import ingest_state
+from storage.occupancy import IngestState, ingest_state
 
 router = APIRouter(prefix="/v1", tags=["status"])
 
 INGEST_STALE_AFTER: Final = timedelta(seconds=30)
 """Ingest writes its status every few seconds; after half a minute without, none runs."""
+
+
+DROPS_TOLD_FOR: Final = timedelta(hours=1)
+"""A queue that ran over is said for as long as somebody who is called may need to look."""
 
 
 class HealthOut(BaseModel):
@@ -27,7 +31,7 @@ class HealthOut(BaseModel):
 class CheckOut(BaseModel):
     """One thing that was looked at; `blocks` says whether nothing can be served without it."""
 
-    name: Literal["database", "migrations", "ingest", "live"]
+    name: Literal["database", "migrations", "ingest", "broker", "live"]
     state: Literal["ok", "behind", "away"]
     says: str = Field(examples=["The database answers."])
     blocks: bool
@@ -73,7 +77,8 @@ def _checks(service: Service) -> list[CheckOut]:
             migrations = _migrations(connection)
             if migrations.state != "ok":
                 return [database, migrations]
-            return [database, migrations, _ingest(connection)]
+            said = ingest_state(connection)
+            return [database, migrations, _ingest(said), _broker(said)]
     except UnavailableError as error:
         return [CheckOut(name="database", state="away", says=str(error), blocks=True)]
 
@@ -89,8 +94,7 @@ def _migrations(connection: Connection) -> CheckOut:
     return CheckOut(name="migrations", state="ok", says="The schema is that of this program.", blocks=True)
 
 
-def _ingest(connection: Connection) -> CheckOut:
-    said = ingest_state(connection)
+def _ingest(said: IngestState | None) -> CheckOut:
     if said is None:
         return CheckOut(
             name="ingest", state="away", says="No ingest has run yet: start `sojourn ingest`.", blocks=False
@@ -108,3 +112,19 @@ def _ingest(connection: Connection) -> CheckOut:
     behind = (said.now - said.newest_signal_at).total_seconds()
     says = f"The newest signal is {behind:.1f} s old, {said.queued} messages are queued."
     return CheckOut(name="ingest", state="ok", says=says, blocks=False)
+
+
+def _broker(said: IngestState | None) -> CheckOut:
+    """Whether the broker kept all it was given; what it drops comes again from the edges, later."""
+    if said is None or said.broker_dropped is None:
+        return CheckOut(name="broker", state="ok", says="The broker has told of no dropped messages.", blocks=False)
+    since = None if said.broker_dropped_at is None else said.now - said.broker_dropped_at
+    if since is None or since > DROPS_TOLD_FOR:
+        return CheckOut(name="broker", state="ok", says="The broker drops no messages.", blocks=False)
+    return CheckOut(
+        name="broker",
+        state="behind",
+        says=f"The broker dropped messages {since.total_seconds() / 60:.0f} min ago ({said.broker_dropped} since it"
+        " started): a queue was full. The edges send them again; if it goes on, raise max_queued_messages.",
+        blocks=False,
+    )

@@ -47,13 +47,82 @@ BECAUSE: Final = {
     "stay_in_progress": "A stay is in progress, still short",
     "at_checkout": "At the checkout now",
     "end_not_seen": "The end of the visit was not seen",
+    "bought": "Bought something",
+    "collected": "Collected an order",
+    "returned": "Returned something",
+    "left_empty_handed": "Visit ended; no order known",
+    "ordered_online": "Ordered online",
 }
 EVIDENCE: Final = {
     "store_visit": "Store visit",
     "zone_visit": "Stay",
     "consent_granted": "Consent given",
+    "consent_withdrawn": "Consent withdrawn",
     "enrolled": "Enrolled",
+    "passed_by": "Passed by the store",
+    "noted": "Note taken",
+    "points_checked": "Points checked",
+    "service_preferred": "Service preferred",
+    "wished": "Put on the wish list",
+    "cart_added": "Put into the cart",
 }
+
+
+HAPPENING: Final = {
+    "ordered": "Ordered",
+    "collected": "Collected an order",
+    "returned": "Returned something",
+    "refunded": "Asked for a refund",
+    "cancelled": "Cancelled an order",
+    "promotion_viewed": "Saw a promotion",
+    "searched": "Searched",
+    "product_viewed": "Viewed a product",
+    "reviewed": "Wrote a review",
+    "survey_answered": "Answered a survey",
+    "complained": "Complained",
+    "scanned": "Scanned a product",
+    "appointment_booked": "Booked an appointment",
+    "appointment_cancelled": "Cancelled an appointment",
+    "reserved": "Reserved something",
+    "tier_changed": "Changed tier",
+    **EVIDENCE,
+}
+"""Kinds of events as a person tells them; one that is not here is told by its own name."""
+CUE: Final = {
+    "greet": "Greet by name",
+    "offer": "Offer what goes with the last order",
+    "recognise": "Recognise loyalty",
+    "leave_alone": "Leave alone",
+}
+IDENTIFIER: Final = {
+    "customer_id": "Customer number",
+    "loyalty_number": "Loyalty card",
+    "email": "E-mail",
+    "phone": "Phone",
+    "app_user": "App user",
+    "anonymous_id": "Browser",
+}
+BLOCKED: Final = {"kiosk": "Kiosk", "staff": "Device of staff", "shared": "Shared device"}
+
+
+def happening(kind: str) -> str:
+    """Return what happened, as a person tells it."""
+    return HAPPENING.get(kind, kind.replace("_", " ").capitalize())
+
+
+def beside(share_below: float) -> str:
+    """Return where a length stands among others, like longer than 75%."""
+    if share_below in {0.0, 1.0}:
+        return "longer than all" if share_below else "shorter than all"
+    return f"longer than {per_cent(share_below)}"
+
+
+def days(length: float) -> str:
+    """Return a number of days like 7 days, or 1.5 days below three."""
+    if length >= 3 or abs(length - round(length)) < 0.05:
+        whole = int(length + 0.5)
+        return f"{whole} day" if whole == 1 else f"{whole} days"
+    return f"{length:.1f} days"
 
 
 def heat_step(value: float, steps: tuple[int, ...]) -> int:

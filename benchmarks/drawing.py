@@ -68,6 +68,33 @@ def lines(title: str, under: str, series: dict[str, dict[int, float]]) -> str:
     return _svg(height, title, parts)
 
 
+def over_time(title: str, minutes: list[float], series: dict[str, list[float]]) -> str:
+    """Return one line a series over minutes, from zero."""
+    height, top, foot, left = 320, 56, 50, 70
+    most = max(max(values) for values in series.values())
+    step = 10.0 ** math.floor(math.log10(most))
+    step = step / 2 if most / step < 4 else step
+    ceiling = step * math.ceil(most * 1.05 / step)
+    across, up = (_WIDTH - left - 170) / max(minutes[-1], 1e-9), (height - foot - top) / ceiling
+    parts = [_text(16, 26, title, size=16, weight="600"), _text(left, height - 10, "minutes", size=12)]
+    for tick in range(round(ceiling / step) + 1):
+        y = height - foot - tick * step * up
+        parts += [
+            _line(left, y, _WIDTH - 170, y, _PALE),
+            _text(62, y + 4, f"{tick * step:,.0f}", anchor="end", size=11),
+        ]
+    for minute in range(0, round(minutes[-1]) + 1, 5):
+        parts.append(_text(left + minute * across, height - foot + 18, str(minute), anchor="middle", size=11))
+    for number, (name, values) in enumerate(series.items()):
+        colour = (_OURS, _OTHERS, _INK)[number % 3]
+        places = zip(minutes, values, strict=True)
+        points = " ".join(f"{left + at * across:.1f},{height - foot - value * up:.1f}" for at, value in places)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        y = height - foot - values[-1] * up
+        parts.append(_text(_WIDTH - 160, y + 4, f"{name} {values[-1]:,.0f}", weight="600"))
+    return _svg(height, title, parts)
+
+
 def _ns(value: float) -> str:
     if value >= 10_000:
         return f"{value / 1000:,.0f} µs"

@@ -77,6 +77,10 @@ class Agent:
     clock : Clock
     on_accepted : callable
         Called with every batch once it is on disk.
+    on_config : callable
+        Called with what the config topic says, from the publisher's thread.
+    more_status : callable
+        Gives what the status says besides; from any thread.
 
     Raises
     ------
@@ -91,6 +95,8 @@ class Agent:
         *,
         clock: Clock | None = None,
         on_accepted: Callable[[Accepted], None] | None = None,
+        on_config: Callable[[bytes], None] | None = None,
+        more_status: Callable[[], dict[str, object]] | None = None,
     ) -> None:
         self.boot = secrets.token_bytes(wire.BOOT_BYTES)
         self.dropped = 0
@@ -99,19 +105,37 @@ class Agent:
         self._readings = readings
         self._clock = clock if clock is not None else Clock()
         self._on_accepted = on_accepted
+        self._more_status = more_status
         self._sequence = 0
         self._batcher = Batcher()
         self._waiting: list[Columns] = []
         self._pseudonyms = Pseudonyms(KeyRing(settings.keys), self._clock)
         self._outbox = Outbox(settings.outbox, gap_payload, settings.outbox_bytes)
         topics = Topics(settings.store, settings.edge)
-        self._publisher = Publisher(settings.broker, topics, self._outbox, self._clock, self.status)
+        self._publisher = Publisher(
+            settings.broker, topics, self._outbox, self._clock, self.status, on_config=on_config
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"batch {settings.edge}", daemon=True)
         self._failed = False
         # an anchor that has been dead since before the start is known to be so after three heartbeats
         began_us = self._clock.now_ns() // NS_PER_US
         self._alive_us = dict.fromkeys(settings.anchors if settings.heartbeat_s is not None else (), began_us)
+
+    @property
+    def running(self) -> bool:
+        """Whether both threads are at work."""
+        return self._thread.is_alive() and self._publisher.running
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there at the moment."""
+        return self._publisher.connected
+
+    @property
+    def lost(self) -> int:
+        """Signals given up since the start because disk or queue had no room."""
+        return self._outbox.dropped + self.dropped + self._readings.turned_away
 
     @property
     def backlog(self) -> int:
@@ -154,8 +178,10 @@ class Agent:
             "at_us": self._clock.now_ns() // NS_PER_US,
             "anchors": list(self._settings.anchors),
             "backlog": self._outbox.rows,
-            "dropped": self._outbox.dropped + self.dropped + self._readings.turned_away,
+            "dropped": self.lost,
         }
+        if self._more_status is not None:
+            said |= self._more_status()
         if self._settings.heartbeat_s is not None:
             said["alive"] = {"v": 1, "every_s": self._settings.heartbeat_s, "at_us": dict(self._alive_us)}
         return msgspec.json.encode(said)

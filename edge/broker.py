@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,11 @@ class Broker:
     tls: bool = False
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    """Whose certificates are trusted, PEM; None: whom this machine trusts."""
+    certificate: Path | None = None
+    key: Path | None = None
+    """This client's own certificate and its key, PEM."""
 
     @classmethod
     def from_url(cls, url: str) -> "Broker":
@@ -83,3 +89,8 @@ class Topics:
     def committed(self) -> str:
         """What the database has, retained, from ingest."""
         return f"sojourn/1/{self.store}/{self.edge}/committed"
+
+    @property
+    def config(self) -> str:
+        """How to listen, retained, from whoever runs the edges (`edge.remote`)."""
+        return f"sojourn/1/{self.store}/{self.edge}/config"

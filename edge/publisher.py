@@ -56,16 +56,26 @@ class Publisher:
         Where to, as whom, from where, and the time.
     status : callable
         Given "online", "offline" or "stopped", returns the message for the status topic.
+    on_config : callable or None
+        Takes what the config topic says, in this publisher's thread; None: it is not read.
     """
 
     def __init__(
-        self, broker: Broker, topics: Topics, outbox: Outbox, clock: Clock, status: Callable[[str], bytes]
+        self,
+        broker: Broker,
+        topics: Topics,
+        outbox: Outbox,
+        clock: Clock,
+        status: Callable[[str], bytes],
+        *,
+        on_config: Callable[[bytes], None] | None = None,
     ) -> None:
         self._broker = broker
         self._topics = topics
         self._outbox = outbox
         self._clock = clock
         self._status = status
+        self._on_config = on_config
         self._window = Window()
         self._link = _Link()
         self._stop = threading.Event()
@@ -74,6 +84,16 @@ class Publisher:
         self._said: set[str] = set()  # reasons given since it last delivered; there are a handful
         self.sent = 0
         """Messages handed to the client, repeated ones included."""
+
+    @property
+    def running(self) -> bool:
+        """Whether its thread is at work."""
+        return self._thread.is_alive()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there at the moment."""
+        return self._link.connected
 
     @property
     def offered_to(self) -> int:
@@ -109,7 +129,11 @@ class Publisher:
     def _connection(self) -> None:
         """Live through one connection; return if it was of use, so that the next one is tried at once."""
         self._link = link = _Link()
-        client = self._client(link)
+        try:
+            client = self._client(link)
+        except _LostError as lost:
+            self._say_once(str(lost))
+            raise
         try:
             self._connect(client, link)
             self._window.forget(self._clock.monotonic_s())
@@ -128,7 +152,7 @@ class Publisher:
         name = f"sojourn-{self._topics.store}-{self._topics.edge}"
         client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
         if self._broker.tls:
-            client.tls_set()
+            self._use_tls(client)
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
         client.connect_timeout = _CONNECT_S
@@ -139,6 +163,18 @@ class Publisher:
         client.on_publish = link.on_publish
         client.on_message = link.on_message
         return client
+
+    def _use_tls(self, client: mqtt.Client) -> None:
+        """Read the certificates; at each connection, so that new ones are taken into use without a restart."""
+        broker = self._broker
+        try:
+            client.tls_set(
+                None if broker.ca is None else str(broker.ca),
+                None if broker.certificate is None else str(broker.certificate),
+                None if broker.key is None else str(broker.key),
+            )
+        except (OSError, ValueError) as error:
+            raise _LostError(f"the TLS files cannot be used: {error}") from error
 
     def _connect(self, client: mqtt.Client, link: "_Link") -> None:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
@@ -152,7 +188,10 @@ class Publisher:
         client.loop_start()
         if not link.wait_for(lambda: link.connected or link.lost is not None, _CONNECT_S) or link.lost is not None:
             raise _LostError(link.lost if link.lost is not None else "the broker does not answer")
-        client.subscribe(self._topics.committed, qos=1)
+        if self._on_config is None:
+            client.subscribe(self._topics.committed, qos=1)
+        else:
+            client.subscribe([(self._topics.committed, 1), (self._topics.config, 1)])
         self._hello(client)
 
     def _serve(self, client: mqtt.Client, link: "_Link") -> None:
@@ -178,6 +217,10 @@ class Publisher:
     def _take_notice(self, link: "_Link") -> None:
         """Act on what the client's thread has noted."""
         lost, refused, committed, answered = link.take()
+        config = link.take_config()
+        if config is not None and self._on_config is not None:
+            self._on_config(config)
+            self._told_s = -STATUS_S  # the status says at once what became of it
         now_s = self._clock.monotonic_s()
         for boot, sequence in committed.items():
             try:
@@ -235,6 +278,7 @@ class _Link:
         self._refused: str | None = None
         self._committed: dict[bytes, int] = {}
         self._answered = False
+        self._config: bytes | None = None
 
     def notify(self) -> None:
         with self._changed:
@@ -258,6 +302,12 @@ class _Link:
             self._refused, self._committed, self._answered = None, {}, False
         return taken
 
+    def take_config(self) -> bytes | None:
+        """Return and clear what the config topic said last."""
+        with self._changed:
+            config, self._config = self._config, None
+        return config
+
     def on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
             self.lost = f"the broker refuses this edge: {reason}"
@@ -271,9 +321,11 @@ class _Link:
         self.notify()
 
     def on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
-        if any(reason.is_failure for reason in reasons):
+        if reasons[0].is_failure:
             self.lost = "the broker does not let this edge read what is committed"
             self.notify()
+        elif reasons[-1].is_failure:
+            log.warning("the broker does not let this edge read its configuration")
 
     def on_publish(self, _client: mqtt.Client, _data: Any, _mid: int, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
@@ -284,6 +336,11 @@ class _Link:
             self.notify()
 
     def on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if message.topic.endswith("/config"):
+            with self._changed:
+                self._config = bytes(message.payload)
+            self.notify()
+            return
         if len(message.payload) > _COMMITTED_BYTES:
             return
         try:

@@ -51,6 +51,15 @@ class Settings:
     prune_s: float = 60.0
     """How often dead letters are cut back to their bound."""
 
+    chunks_s: float = 1800.0
+    """How often the chunks of the next hours are looked after (`storage.chunks.AHEAD` is six hours)."""
+
+    rollup_s: float = 30.0
+    """How often days are counted again whose visits changed; until then a question counts such a day by itself."""
+
+    rollup_days: int = 2
+    """At most so many at a time: a day of 100,000 visits takes about a second, and signals wait meanwhile."""
+
     calibrate_every_s: int | None = 24 * 3600
     """How often each store's model is learnt anew from its log, by the store's own clock and data; None: never. Every
     night, so that a store without a survey, with tags 6 dB weaker than the priors expect or another path loss, is

@@ -26,7 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from core.errors import ConfigurationError, UnavailableError
 from ingest.settings import Settings
-from ingest.topics import SUBSCRIPTIONS
+from ingest.topics import DROPPED, SUBSCRIPTIONS
 
 _ANSWER_S: Final = 10.0
 """A broker on the same continent answers within a tenth of this."""
@@ -62,6 +62,7 @@ class _Connection:
     ) -> None:
         self.lost = threading.Event()
         self.dropped = 0
+        self.dropped_by_broker: int | None = None
         self._settings = settings
         self._messages = messages
         self._connected = threading.Event()
@@ -99,6 +100,7 @@ class _Connection:
         self._await(self._connected, "does not answer")
         self.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
         self._await(self._subscribed, "does not confirm the subscription")
+        self.client.subscribe(DROPPED, options=SubscribeOptions(qos=0))  # a broker may refuse: it is only an alarm
 
     def close(self) -> None:
         """End the connection; the session stays, and with it whatever was not acknowledged."""
@@ -136,6 +138,8 @@ class _Connection:
         self, _client: paho.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _said: Any
     ) -> None:
         refused = [reason for reason in reasons if reason.is_failure]
+        if self._subscribed.is_set():
+            return
         if refused:
             self._refused = f"it refuses the subscription ({refused[0]})"
         else:
@@ -144,7 +148,16 @@ class _Connection:
     def _on_disconnect(self, *_told: Any) -> None:
         self.lost.set()
 
+    def _hear_dropped(self, count: int) -> None:
+        before, self.dropped_by_broker = self.dropped_by_broker, count
+        if before is not None and count > before:
+            _log.warning("the broker dropped messages; their edges send them again", messages=count - before)
+
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        if message.topic == DROPPED:
+            with contextlib.suppress(ValueError):
+                self._hear_dropped(int(message.payload))
+            return
         received = Message(message.topic, bytes(message.payload), time.time_ns(), message.mid, message.qos, self)
         try:
             self._messages.put_nowait(received)
@@ -193,6 +206,11 @@ class Subscriber:
     def queued(self) -> int:
         """Messages received and not yet taken."""
         return self._messages.qsize()
+
+    @property
+    def dropped_by_broker(self) -> int | None:
+        """Messages that the broker dropped since it started, for whomever; None until it tells."""
+        return None if self._connection is None else self._connection.dropped_by_broker
 
     def connect(self) -> None:
         """Begin a new connection; what was queued from earlier ones is forgotten, for the broker sends it again.

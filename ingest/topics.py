@@ -8,6 +8,8 @@ from core.floorplan import ID_PATTERN
 
 SIGNALS: Final = "signals"
 STATUS: Final = "status"
+DROPPED: Final = "$SYS/broker/publish/messages/dropped"
+"""Where mosquitto tells, every ten seconds, how many messages it dropped since it started; others may not."""
 SUBSCRIPTIONS: Final = (f"sojourn/1/+/+/{SIGNALS}", f"sojourn/1/+/+/{STATUS}")
 _ID: Final = re.compile(ID_PATTERN)
 

@@ -7,6 +7,7 @@ broker, which then keeps the messages (and behind it each edge its outbox), so n
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
+from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
 from storage.dead_letters import prune
 from storage.edition import read_edition
@@ -34,6 +36,7 @@ from storage.ingest_status import IngestStatus, save_status
 from storage.late import late_open
 from storage.migrate import pending
 from storage.models import save_model, want_model
+from storage.rollups import refresh
 from storage.signal_log import CursorKey, claim
 from storage.stores import plan_versions
 
@@ -216,6 +219,12 @@ class _Worker:
             self._revision.begin(connection)
         if self._timers.due("prune", self._settings.prune_s):
             prune(connection)
+        if self._timers.due("chunks", self._settings.chunks_s):
+            made = make_chunks(connection, datetime.now(UTC))
+            if made:
+                _log.info("chunks made ahead of their time", tables=made)
+        if self._timers.due("rollup", self._settings.rollup_s):
+            refresh(connection, most_days=self._settings.rollup_days)
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
             if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
@@ -291,6 +300,7 @@ class _Worker:
                 committed_at=self._committed_at,
                 late_open=late_open(connection),
                 visits_revised=self._revision.revised,
+                broker_dropped=self._subscriber.dropped_by_broker,
             ),
         )
 

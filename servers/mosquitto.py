@@ -26,11 +26,13 @@ autosave_interval 30
 max_inflight_messages 1000
 # Per client: 100,000 batches (a day of one busy store) or 512 MiB. Beyond that messages are dropped, and the edge
 # sends them again.
-max_queued_messages 100000
+max_queued_messages {queued_messages}
 max_queued_bytes 536870912
 # a batch is at most 512 KiB; topic and properties get 8 KiB
 max_packet_size 532480
 set_tcp_nodelay true
+# how often it tells what it dropped
+sys_interval {tell_s}
 log_dest stdout
 log_type error
 log_type warning
@@ -53,12 +55,30 @@ class Mosquitto:
         Holds the configuration, the persistence and `log`; made by the first start.
     port : int
         Loopback port; 0 chooses a free one at the first start and keeps it for this object.
+    queued_messages : int
+        Messages that it holds for a client; further ones are dropped.
+    tell_s : int
+        How often it publishes its own counts ($SYS), seconds.
+    more : str
+        More lines for its configuration, as a listener with TLS.
     """
 
-    def __init__(self, installed: Installed, folder: Path, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        installed: Installed,
+        folder: Path,
+        *,
+        port: int = 0,
+        queued_messages: int = 100_000,
+        tell_s: int = 10,
+        more: str = "",
+    ) -> None:
         self._installed = installed
         self.folder = folder.absolute()
         self._port = port
+        self._queued_messages = queued_messages
+        self._tell_s = tell_s
+        self._more = more
         self._process: GuardedProcess | None = None
 
     @property
@@ -112,7 +132,10 @@ class Mosquitto:
         store = self.folder / "store"
         store.mkdir(exist_ok=True)
         configuration = self.folder / "mosquitto.conf"
-        configuration.write_text(_CONFIGURATION.format(port=port, host=HOST, folder=store))
+        settings = _CONFIGURATION.format(
+            port=port, host=HOST, folder=store, queued_messages=self._queued_messages, tell_s=self._tell_s
+        )
+        configuration.write_text(settings + self._more)
         own(store, server_identity())
         self._process = process = GuardedProcess(
             "mosquitto",

@@ -72,6 +72,8 @@ class IngestState(msgspec.Struct, frozen=True, kw_only=True):
     queued: int
     newest_signal_at: datetime | None
     now: datetime
+    broker_dropped: int | None
+    broker_dropped_at: datetime | None
 
 
 class PlanCache:
@@ -164,8 +166,17 @@ def progress(connection: Connection, store_no: int) -> Progress | None:
 def ingest_state(connection: Connection) -> IngestState | None:
     """Return what ingest last said about itself, None if it has never run."""
     row = connection.execute(
-        "select changed_at, broker, queued, newest_signal_at, clock_timestamp() from ingest_status"
+        "select changed_at, broker, queued, newest_signal_at, clock_timestamp(), broker_dropped, broker_dropped_at"
+        "  from ingest_status"
     ).fetchone()
     if row is None:
         return None
-    return IngestState(changed_at=row[0], broker=row[1], queued=row[2], newest_signal_at=row[3], now=row[4])
+    return IngestState(
+        changed_at=row[0],
+        broker=row[1],
+        queued=row[2],
+        newest_signal_at=row[3],
+        now=row[4],
+        broker_dropped=row[5],
+        broker_dropped_at=row[6],
+    )

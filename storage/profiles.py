@@ -35,6 +35,7 @@ class ConsentRow(msgspec.Struct, frozen=True, kw_only=True):
     wording: str
     occurred_at: datetime
     expires_at: datetime | None
+    recorded_at: datetime
 
 
 class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +127,7 @@ def create_profile(
                     "insert into device_link (device, profile_id, valid_from)"
                     " select %(device)s, %(profile)s, %(since)s"
                     " where not exists (select from device_link where device = %(device)s"
-                    " and profile_id = %(profile)s and valid_to is null)",
+                    " and profile_id = %(profile)s and valid_to is null and undone_at is null)",
                     {"device": device, "profile": chosen, "since": granted_at},
                 )
     except (errors.ExclusionViolation, errors.UniqueViolation) as error:
@@ -155,18 +156,19 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
         raise InputError(f"A search has at most {SEARCH_CHARACTERS} characters.", where="q")
     question = ("profiles", search)
     values: dict[str, Any] = {"purpose": PURPOSE, "limit": limit + 1}
-    clauses: list[sql.Composable] = [sql.SQL("true")]
+    clauses: list[sql.Composable] = [sql.SQL("merged_into is null and removed_at is null")]
     if search:
         clauses.append(sql.SQL("strpos(lower(profile.display_name), lower(%(search)s)) > 0"))
         values["search"] = search
     if cursor is not None:
         values["name"], values["id"] = read_cursor(cursor, question, tuple[str, UUID])
         clauses.append(sql.SQL("(lower(profile.display_name), profile.profile_id) > (lower(%(name)s), %(id)s)"))
-    # first the page by the index on names, then what is known of those few
+    # first the page by the index on names, then what is known of those few; the limit of 1 keeps the planner from
+    # joining the whole ledger
     query = sql.SQL(
         "with page as (select profile.profile_id, profile.display_name, profile.loyalty_tier, consent.occurred_at"
         "  from profile cross join lateral (select occurred_at from consent_current"
-        "   where profile_id = profile.profile_id and purpose = %(purpose)s and holds) consent"
+        "   where profile_id = profile.profile_id and purpose = %(purpose)s and holds limit 1) consent"
         " where {} order by lower(profile.display_name), profile.profile_id limit %(limit)s)"
         "select page.profile_id, page.display_name, page.loyalty_tier, page.occurred_at,"
         "       here.store, here.zone, here.arrived_at, last.entered_at, last.store, last.timezone"
@@ -212,7 +214,7 @@ def find_profile(connection: Connection, profile: UUID) -> ProfileRow | None:
     row = connection.execute(
         "select profile_id, display_name, loyalty_tier, created_at"
         " from profile join consent_current using (profile_id)"
-        " where profile_id = %s and purpose = %s and holds",
+        " where profile_id = %s and purpose = %s and holds and merged_into is null and removed_at is null",
         [profile, PURPOSE],
     ).fetchone()
     if row is None:
@@ -228,7 +230,8 @@ def find_profile(connection: Connection, profile: UUID) -> ProfileRow | None:
 def consent_ledger(connection: Connection, profile: UUID) -> list[ConsentRow]:
     """Return what a profile said about this purpose, oldest first; empty unless its consent holds."""
     rows = connection.execute(
-        "select event.consent_no, event.status, event.source, event.wording, event.occurred_at, event.expires_at"
+        "select event.consent_no, event.status, event.source, event.wording, event.occurred_at, event.expires_at,"
+        "       event.recorded_at"
         "  from consent_event event join consent_current current using (profile_id, purpose)"
         " where event.profile_id = %s and event.purpose = %s and current.holds and event.occurred_at <= now()"
         " order by event.occurred_at, event.consent_no",
@@ -236,7 +239,13 @@ def consent_ledger(connection: Connection, profile: UUID) -> list[ConsentRow]:
     ).fetchall()
     return [
         ConsentRow(
-            consent_no=row[0], status=row[1], source=row[2], wording=row[3], occurred_at=row[4], expires_at=row[5]
+            consent_no=row[0],
+            status=row[1],
+            source=row[2],
+            wording=row[3],
+            occurred_at=row[4],
+            expires_at=row[5],
+            recorded_at=row[6],
         )
         for row in rows
     ]

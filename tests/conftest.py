@@ -13,4 +13,5 @@ pytest_plugins = (
     "tests.fix_proxy",
     "tests.fix_browser",
     "tests.fix_api",
+    "tests.fix_bluez",
 )

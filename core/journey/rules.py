@@ -12,6 +12,8 @@ ENGAGE_DWELL_S: Final = 30
 for something. Shorter also lies inside the bounds of a dwell decoded from one advert a second."""
 DISCOVER_LOOK_BACK_NS: Final = 30 * 24 * 3600 * NS_PER_S
 """The usual attribution window of view-through campaigns; older views say little about this visit."""
+COMPLETE_SLACK_NS: Final = 5 * 60 * NS_PER_S
+"""Till clocks and decoded ends of visits differ by minutes at most; hardly anybody is back within five."""
 REFLECT_LOOK_AHEAD_NS: Final = 14 * 24 * 3600 * NS_PER_S
 """The EU's statutory period of withdrawal: what is said or sent back later belongs to owning, not to the visit."""
 
@@ -36,7 +38,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What lets a stage count as reached.
 
     `says` is the rule in words. `kinds` are the kinds of events that are evidence for the stage; where a stage is
-    reached by visits rather than events it is empty.
+    reached by visits rather than events it is empty. `lasting` are those of them that count however long ago they
+    were: an enrolment stands until it ends, a wish belongs to one visit.
     """
 
     stage: Stage
@@ -44,10 +47,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     says: str
     kinds: frozenset[str] = frozenset()
+    lasting: frozenset[str] = frozenset()
 
 
 CONSENT_GRANTED: Final = "consent_granted"
 CONSENT_WITHDRAWN: Final = "consent_withdrawn"
+ORDERED: Final = "ordered"
 
 RULES: Final = {
     rule.stage: rule
@@ -62,10 +67,12 @@ RULES: Final = {
         ),
         Rule(
             stage=Stage.PLAN_ENROLL,
-            id="plan_enroll.enrolled_or_consented",
-            version=1,
-            says="Enrolled, or gave a consent that still stood, before the visit ended.",
-            kinds=frozenset({"enrolled", CONSENT_GRANTED}),
+            id="plan_enroll.planned_or_enrolled",
+            version=2,
+            says="Enrolled, or gave a consent that still stood, before the visit ended; or wished for something,"
+            " reserved it or booked an appointment in the 30 days before the visit and after the visit before.",
+            kinds=frozenset({"enrolled", CONSENT_GRANTED, "wished", "reserved", "appointment_booked"}),
+            lasting=frozenset({"enrolled", CONSENT_GRANTED}),
         ),
         Rule(
             stage=Stage.ARRIVE,
@@ -75,15 +82,19 @@ RULES: Final = {
         ),
         Rule(
             stage=Stage.ENGAGE,
-            id="engage.zone_dwell",
-            version=1,
-            says=f"Stayed in one zone for at least {ENGAGE_DWELL_S} s.",
+            id="engage.zone_dwell_or_contact",
+            version=2,
+            says=f"Stayed in one zone for at least {ENGAGE_DWELL_S} s, was spoken with (a note says so),"
+            " or scanned a product.",
+            kinds=frozenset({"noted", "scanned"}),
         ),
         Rule(
             stage=Stage.COMPLETE,
-            id="complete.store_visit_ends",
-            version=1,
-            says="The store visit ended and its end was seen; under way while at the checkout.",
+            id="complete.order_or_end",
+            version=2,
+            says="Bought, collected or returned something in the store, from 5 min before the visit to 5 min after"
+            " it; or the visit ended, and its end was seen, without that. Who only orders online completes by that.",
+            kinds=frozenset({ORDERED, "collected", "returned"}),
         ),
         Rule(
             stage=Stage.REFLECT,

@@ -6,116 +6,28 @@ All times are int nanoseconds since the epoch, UTC.
 """
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import msgspec
-
-from core.errors import InputError
+from core.journey.records import Event, Evidence, Journey, StageReport, State, Stay, StoreVisit
 from core.journey.rules import (
+    COMPLETE_SLACK_NS,
     CONSENT_GRANTED,
     CONSENT_WITHDRAWN,
-    DISCOVER_LOOK_BACK_NS,
     ENGAGE_DWELL_S,
+    ORDERED,
     REFLECT_LOOK_AHEAD_NS,
     RULES,
     Stage,
 )
+from core.journey.scene import Scene, events_known, stays_inside
 from core.limits import NS_PER_S
 
 _ENGAGE_NS: Final = ENGAGE_DWELL_S * NS_PER_S
 _END_NOT_SEEN: Final = frozenset({"anchor_down", "end_of_recording"})
 """Closing reasons that speak of us, not of the customer: a dead gateway is not a departed customer."""
 _CHECKOUT: Final = "checkout"
-
-
-class State(StrEnum):
-    """How far a stage has come."""
-
-    REACHED = "reached"
-    UNDER_WAY = "under_way"
-    NOT_YET = "not_yet"
-    SKIPPED = "skipped"
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Something that happened to a profile at one time; kinds that no rule names are passed over."""
-
-    id: str
-    kind: str
-    at: int
-
-
-class Stay(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One zone visit; while `in_progress`, `left_at` is the newest signal that supports it."""
-
-    id: str
-    revision: int = 0
-    in_progress: bool = False
-    zone: str
-    zone_kind: str
-    entered_at: int
-    left_at: int
-
-
-class StoreVisit(msgspec.Struct, frozen=True, kw_only=True):
-    """The store visit that the journey surrounds; `closed_by` is None exactly while it is in progress."""
-
-    id: str
-    store: str
-    entered_at: int
-    left_at: int
-    closed_by: str | None = None
-
-    @property
-    def in_progress(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.closed_by is None
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stage rests on: a row that exists under this kind and id; `until` where it has a length."""
-
-    kind: str
-    id: str
-    at: int
-    until: int | None = None
-    zone: str | None = None
-
-
-class StageReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage: how far, since when (`at`, None unless reached), on what evidence and by which rule."""
-
-    stage: Stage
-    state: State
-    at: int | None
-    evidence: tuple[Evidence, ...]
-    rule: str
-    rule_version: int
-    because: str
-
-
-class Journey(msgspec.Struct, frozen=True, kw_only=True):
-    """The six stages in their order; `visit` is None for a customer who has not come yet."""
-
-    visit: str | None
-    store: str | None
-    as_of: int
-    stages: tuple[StageReport, ...]
-
-
-class _Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """The inputs after ordering, clipping and removal of repetitions."""
-
-    visit: StoreVisit | None
-    stays: tuple[Stay, ...]
-    events: tuple[Event, ...]
-    as_of: int
-    previous_left_at: int | None
-    next_entered_at: int | None
-
-
-_Kind = TypeVar("_Kind", Event, Stay)
+_DONE: Final = {ORDERED: "bought", "collected": "collected", "returned": "returned"}
+"""What completes a visit, and why it is then said to be complete."""
 
 
 def journey(
@@ -137,7 +49,7 @@ def journey(
         Zone visits of it, in any order, repeated or not; of one id the highest revision counts, and a decided stay
         before one in progress. What lies outside the store visit is cut off.
     events : iterable of Event
-        In any order, repeated or not.
+        In any order, repeated or not; of one id the highest revision counts.
     as_of : int
         Up to when everything is known; later events and the later part of stays are not looked at. While a visit is
         in progress this is its newest signal or later.
@@ -147,18 +59,18 @@ def journey(
     Returns
     -------
     Journey
-        `at` of the reached stages rises from Discover over Arrive, Engage and Complete to Reflect (Plan/Enroll may
-        come at any time: some enrol at the till).
+        `at` of the reached stages rises from Discover over Arrive and Complete to Reflect, and from Arrive to Engage
+        (Plan/Enroll may come at any time: some enrol at the till; some buy first and look around after).
 
     Raises
     ------
     InputError
         If a visit or stay ends before it begins.
     """
-    scene = _Scene(
+    scene = Scene(
         visit=visit,
-        stays=_stays_inside(visit, stays, as_of),
-        events=_events_known(events, as_of),
+        stays=stays_inside(visit, stays, as_of),
+        events=events_known(events, as_of),
         as_of=as_of,
         previous_left_at=previous_left_at,
         next_entered_at=next_entered_at,
@@ -171,73 +83,28 @@ def journey(
     )
 
 
-def _stays_inside(visit: StoreVisit | None, stays: Iterable[Stay], as_of: int) -> tuple[Stay, ...]:
-    if visit is not None:
-        _check_order(visit.id, visit.entered_at, visit.left_at)
-    inside: list[Stay] = []
-    for stay in _single(stays, lambda stay: (stay.revision, not stay.in_progress)):
-        _check_order(stay.id, stay.entered_at, stay.left_at)
-        clipped = _clip(stay, visit, as_of)
-        if clipped is not None:
-            inside.append(clipped)
-    return tuple(sorted(inside, key=lambda stay: (stay.entered_at, stay.id)))
-
-
-def _events_known(events: Iterable[Event], as_of: int) -> tuple[Event, ...]:
-    known = [event for event in _single(events, lambda _: ()) if event.at <= as_of]
-    return tuple(sorted(known, key=lambda event: (event.at, event.kind, event.id)))
-
-
-def _single(rows: Iterable[_Kind], rank: Callable[[_Kind], tuple[Any, ...]]) -> list[_Kind]:
-    """Keep one row an id: the highest rank, and among equals the greatest, so that order can't matter."""
-    best: dict[str, _Kind] = {}
-    for row in rows:
-        held = best.get(row.id)
-        if held is None or (rank(row), row) > (rank(held), held):
-            best[row.id] = row
-    return list(best.values())
-
-
-def _clip(stay: Stay, visit: StoreVisit | None, as_of: int) -> Stay | None:
-    if visit is None:
-        return None
-    end = as_of if visit.in_progress else min(visit.left_at, as_of)
-    entered_at, left_at = max(stay.entered_at, visit.entered_at), min(stay.left_at, end)
-    if entered_at > left_at:
-        return None
-    return msgspec.structs.replace(
-        stay, entered_at=entered_at, left_at=left_at, in_progress=stay.in_progress and visit.in_progress
-    )
-
-
-def _check_order(row: str, entered_at: int, left_at: int) -> None:
-    if left_at < entered_at:
-        raise InputError("The visit ends before it begins.", where=f"visit {row}")
-
-
-def _discover(scene: _Scene) -> StageReport:
-    end = scene.visit.entered_at if scene.visit is not None else scene.as_of
-    start = end - DISCOVER_LOOK_BACK_NS
-    if scene.previous_left_at is not None:
-        start = max(start, scene.previous_left_at)
-    found = _events_between(scene, Stage.DISCOVER, start, end)
+def _discover(scene: Scene) -> StageReport:
+    end = scene.begin
+    found = _events_between(scene, Stage.DISCOVER, scene.look_back, end)
     if found:
         return _report(Stage.DISCOVER, State.REACHED, "evidence", found, at=found[0].at)
-    if scene.visit is None:
+    if scene.visit is None and scene.order_online is None:
         return _report(Stage.DISCOVER, State.NOT_YET, "no_evidence_so_far")
     return _report(Stage.DISCOVER, State.SKIPPED, "no_evidence")
 
 
-def _plan_enroll(scene: _Scene) -> StageReport:
+def _plan_enroll(scene: Scene) -> StageReport:
     ended = scene.visit is not None and not scene.visit.in_progress
     end = scene.visit.left_at if scene.visit is not None and ended else scene.as_of
     withdrawn = max(
         (event.at for event in scene.events if event.kind == CONSENT_WITHDRAWN and event.at <= end), default=-1
     )
+    since = scene.look_back
     found = [
         evidence
         for evidence in _events_between(scene, Stage.PLAN_ENROLL, 0, end)
-        if evidence.kind != CONSENT_GRANTED or evidence.at > withdrawn
+        if (evidence.kind != CONSENT_GRANTED or evidence.at > withdrawn)
+        and (evidence.kind in RULES[Stage.PLAN_ENROLL].lasting or evidence.at >= since)
     ]
     if found:
         return _report(Stage.PLAN_ENROLL, State.REACHED, "evidence", found, at=found[0].at)
@@ -246,7 +113,7 @@ def _plan_enroll(scene: _Scene) -> StageReport:
     return _report(Stage.PLAN_ENROLL, State.NOT_YET, "no_evidence_so_far")
 
 
-def _arrive(scene: _Scene) -> StageReport:
+def _arrive(scene: Scene) -> StageReport:
     visit = scene.visit
     if visit is None:
         return _report(Stage.ARRIVE, State.NOT_YET, "not_arrived")
@@ -254,11 +121,13 @@ def _arrive(scene: _Scene) -> StageReport:
     return _report(Stage.ARRIVE, State.REACHED, "evidence", found, at=visit.entered_at)
 
 
-def _engage(scene: _Scene) -> StageReport:
+def _engage(scene: Scene) -> StageReport:
     long = [stay for stay in scene.stays if stay.left_at - stay.entered_at >= _ENGAGE_NS]
-    if long:
-        found = [_evidence_of(stay) for stay in long]
-        return _report(Stage.ENGAGE, State.REACHED, "evidence", found, at=long[0].entered_at + _ENGAGE_NS)
+    contacts = _contacts(scene)
+    if long or contacts:
+        found = sorted([*map(_evidence_of, long), *contacts], key=lambda evidence: (evidence.at, evidence.id))
+        since = [stay.entered_at + _ENGAGE_NS for stay in long] + [contact.at for contact in contacts]
+        return _report(Stage.ENGAGE, State.REACHED, "evidence", found, at=min(since))
     if scene.visit is None:
         return _report(Stage.ENGAGE, State.NOT_YET, "not_arrived")
     if not scene.visit.in_progress:
@@ -269,10 +138,23 @@ def _engage(scene: _Scene) -> StageReport:
     return _report(Stage.ENGAGE, State.NOT_YET, "no_evidence_so_far")
 
 
-def _complete(scene: _Scene) -> StageReport:
+def _contacts(scene: Scene) -> list[Evidence]:
     visit = scene.visit
     if visit is None:
-        return _report(Stage.COMPLETE, State.NOT_YET, "not_arrived")
+        return []
+    end = scene.as_of if visit.in_progress else visit.left_at
+    return _events_between(scene, Stage.ENGAGE, visit.entered_at, end, stores=("", visit.store))
+
+
+def _complete(scene: Scene) -> StageReport:
+    visit = scene.visit
+    if visit is None:
+        return _complete_online(scene)
+    done = _done_in_store(scene, visit)
+    if done:
+        # a till's clock may be off: what was bought was bought during the visit
+        at = min(max(done[0].at, visit.entered_at), scene.as_of if visit.in_progress else visit.left_at)
+        return _report(Stage.COMPLETE, State.REACHED, _DONE[done[0].kind], done, at=at)
     if visit.in_progress:
         paying = [_evidence_of(stay) for stay in scene.stays if stay.in_progress and stay.zone_kind == _CHECKOUT]
         if paying:
@@ -281,19 +163,43 @@ def _complete(scene: _Scene) -> StageReport:
     if visit.closed_by in _END_NOT_SEEN:
         return _report(Stage.COMPLETE, State.SKIPPED, "end_not_seen")
     found = [Evidence(kind="store_visit", id=visit.id, at=visit.entered_at, until=visit.left_at)]
-    return _report(Stage.COMPLETE, State.REACHED, "evidence", found, at=visit.left_at)
+    return _report(Stage.COMPLETE, State.REACHED, "left_empty_handed", found, at=visit.left_at)
 
 
-def _reflect(scene: _Scene) -> StageReport:
+def _complete_online(scene: Scene) -> StageReport:
+    order = scene.order_online
+    if order is None:
+        return _report(Stage.COMPLETE, State.NOT_YET, "not_arrived")
+    found = [Evidence(kind=order.kind, id=order.id, at=order.at)]
+    return _report(Stage.COMPLETE, State.REACHED, "ordered_online", found, at=order.at)
+
+
+def _done_in_store(scene: Scene, visit: StoreVisit) -> list[Evidence]:
+    """Return orders, collections and returns of this visit; those between two visits belong to the earlier one."""
+    start, end = visit.entered_at - COMPLETE_SLACK_NS, visit.left_at + COMPLETE_SLACK_NS
+    if scene.previous_left_at is not None:
+        start = max(start, min(scene.previous_left_at + COMPLETE_SLACK_NS + 1, visit.entered_at))
+    if scene.next_entered_at is not None:
+        end = min(end, max(scene.next_entered_at - 1, visit.left_at))
+    end = scene.as_of if visit.in_progress else end
+    return _events_between(scene, Stage.COMPLETE, start, end, stores=(visit.store,))
+
+
+def _reflect(scene: Scene) -> StageReport:
     visit = scene.visit
-    if visit is None:
-        return _report(Stage.REFLECT, State.NOT_YET, "not_arrived")
-    if visit.in_progress:
+    order = scene.order_online if visit is None else None
+    if visit is not None and visit.in_progress:
         return _report(Stage.REFLECT, State.NOT_YET, "visit_in_progress")
-    end = visit.left_at + REFLECT_LOOK_AHEAD_NS
+    if visit is not None:
+        start = visit.left_at
+    elif order is not None:
+        start = order.at
+    else:
+        return _report(Stage.REFLECT, State.NOT_YET, "not_arrived")
+    end = start + REFLECT_LOOK_AHEAD_NS
     if scene.next_entered_at is not None:
         end = min(end, scene.next_entered_at)
-    found = _events_between(scene, Stage.REFLECT, visit.left_at, end)
+    found = _events_between(scene, Stage.REFLECT, start, end)
     if found:
         return _report(Stage.REFLECT, State.REACHED, "evidence", found, at=found[0].at)
     if scene.as_of > end:
@@ -301,7 +207,7 @@ def _reflect(scene: _Scene) -> StageReport:
     return _report(Stage.REFLECT, State.NOT_YET, "no_evidence_so_far")
 
 
-_JUDGES: Final[dict[Stage, Callable[[_Scene], StageReport]]] = {
+_JUDGES: Final[dict[Stage, Callable[[Scene], StageReport]]] = {
     Stage.DISCOVER: _discover,
     Stage.PLAN_ENROLL: _plan_enroll,
     Stage.ARRIVE: _arrive,
@@ -311,12 +217,15 @@ _JUDGES: Final[dict[Stage, Callable[[_Scene], StageReport]]] = {
 }
 
 
-def _events_between(scene: _Scene, stage: Stage, start: int, end: int) -> list[Evidence]:
+def _events_between(
+    scene: Scene, stage: Stage, start: int, end: int, *, stores: tuple[str, ...] | None = None
+) -> list[Evidence]:
+    """Return the stage's events within start <= t <= end, everywhere or in these stores."""
     kinds = RULES[stage].kinds
     return [
         Evidence(kind=event.kind, id=event.id, at=event.at)
         for event in scene.events
-        if event.kind in kinds and start <= event.at <= end
+        if event.kind in kinds and start <= event.at <= end and (stores is None or event.store in stores)
     ]
 
 

@@ -91,6 +91,12 @@ def test_ready_says_how_ingest_fares(store: SeededStore, client: httpx.Client) -
     said = check(client, "ingest")
     assert said["state"] == "ok"
     assert "3 messages are queued" in str(said["says"])
+    assert check(client, "broker")["state"] == "ok"
+    store.connection.execute("update ingest_status set broker_dropped = 7, broker_dropped_at = now()")
+    assert check(client, "broker")["state"] == "behind"
+    assert "max_queued_messages" in str(check(client, "broker")["says"])
+    store.connection.execute("update ingest_status set broker_dropped_at = now() - interval '61 minutes'")
+    assert check(client, "broker")["state"] == "ok", "an hour later it is no news"
     store.connection.execute("update ingest_status set broker = 'away'")
     assert check(client, "ingest")["state"] == "behind"
     store.connection.execute("update ingest_status set changed_at = now() - interval '31 seconds'")

@@ -70,7 +70,7 @@ def test_the_journey_of_a_visit_in_progress(client: httpx.Client, customers: dic
     assert [evidence["zone"] for evidence in by_stage["engage"]["evidence"]] == [
         "new", "women", "fitting", "women", "new", "shoes",
     ]  # fmt: skip
-    assert by_stage["engage"]["rule"]["id"] == "engage.zone_dwell"
+    assert by_stage["engage"]["rule"]["id"] == "engage.zone_dwell_or_contact"
     assert by_stage["arrive"]["evidence"][0]["id"] == found["visit_id"]
     kinds = {evidence["kind"] for evidence in by_stage["plan_enroll"]["evidence"]}
     assert kinds == {"consent_granted", "enrolled"}

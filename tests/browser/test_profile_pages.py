@@ -55,7 +55,7 @@ def test_the_journey_and_the_running_dwell(site: str, page: Page, customers: dic
     expect(page.locator(".walk")).to_have_attribute("aria-label", re.compile("1 Entrance, 2 New arrivals"))
     page.locator("summary").nth(3).focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Stayed in one zone for at least 30 s.")).to_be_visible()
+    expect(page.get_by_text("Stayed in one zone for at least 30 s, was spoken with")).to_be_visible()
 
 
 def test_the_page_follows_the_customer_without_a_reload(

@@ -39,7 +39,13 @@ class Logged:
 
 
 def logged(connection: Connection) -> Logged:
-    """Read what the database has."""
+    """Read what the database has, all of it at one instant."""
+    with connection.transaction():
+        connection.execute("set transaction isolation level repeatable read")
+        return _logged(connection)
+
+
+def _logged(connection: Connection) -> Logged:
     rows = connection.execute(
         "select edge.id, boot, sequence, sha256 from signal_log join edge using (edge_no) order by signal_log.log_no"
     ).fetchall()

@@ -190,7 +190,7 @@ class EdgeLane:
     def _turn_clock(self, variant: str) -> None:
         house = self._house
         # before anything is decided nothing is late, so a day-old signal would count in one order and not in another
-        await_that(lambda: _decides(house), "the store to decide something")
+        await_that(lambda: _decides(house), "the store to decide something", 3 * PATIENCE_S)  # other lanes kill it
         edge = house.edges["south"]
         zone = os.environ.get("TZ", "UTC")
         if variant == "DST":

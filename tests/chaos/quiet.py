@@ -22,6 +22,7 @@ class _Handed:
         self._stop = stop
         self.connected = True
         self.queued = 0
+        self.dropped_by_broker = None
 
     def take(self, *, wait_s: float) -> list[Message]:
         del wait_s

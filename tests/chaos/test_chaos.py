@@ -23,7 +23,7 @@ def test_failpoints_are_places_of_the_worker() -> None:
 
 @pytest.mark.chaos
 @pytest.mark.servers
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_counts_twice(installed: Installed, tmp_path: Path) -> None:
     seed = int(os.environ.get("CHAOS_SEED", "1"))
     outcome = run(installed, tmp_path, seed, Counts())

@@ -18,7 +18,8 @@ _SLOWEST_S = 20
 _ABORTED = "memory allocation of"
 """Damaged Parquet can make polars ask for exabytes, which ends the process: known, and not ours to mend."""
 # not the kernels' folders: numba would compile what counts the branches
-_WATCHED = ["core.wire", "core.floorplan", "core.dwell.snapshot", "edge.publisher", "ingest.messages",
+_WATCHED = ["core.addresses", "core.advertisement", "core.beacon_frames", "core.bthome",
+            "core.wire", "core.floorplan", "core.dwell.snapshot", "edge.publisher", "edge.remote", "ingest.messages",
             "ingest.acceptance", "ingest.topics", "simulators"]  # fmt: skip
 
 

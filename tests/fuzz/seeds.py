@@ -51,6 +51,24 @@ _TETAM = (
     "track,t,rx,tag,rssi,x,y,z\nlate,200.0,aa,t,-60,9,0,1\nearly,100.0,bb,t,42,0,0,1\nearly,101.5,aa,t,-6,1,0,1\n",
     "rx,alias,x,y,z\naa,sensor10,0.0,0.0,1.0\nbb,sensor21,10.0,0.0,1.0\n",
 )
+_HEARD = [
+    {"kind": "ibeacon", "namespace": "426c7565-4368-6172-6d42-6561636f6e73", "device": "address"},
+    {"kind": "eddystone_url", "namespace": "https://example.org"},
+]
+_ADVERTISEMENTS = (
+    "0201061aff4c000215" + "11" * 16 + "00010002c5",  # iBeacon
+    "4220aabbccddeec01aff4c000215" + "11" * 16 + "00010002c5",  # the same as a PDU
+    "0215" + "11" * 16 + "00010002c5",
+    "beac" + "22" * 16 + "00010002c500",
+    "00fc" + "33" * 10 + "44" * 6 + "0000",
+    "10f80367697468756200636974",
+    "20000b1813000000146700002ac4",
+    "30fc0011223344556677",
+    "22" + "55" * 19,
+    "01" + "66" * 19,
+    "ca00112233445566640000",
+    "40000901610200015305616263643ae8",
+)
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -58,6 +76,11 @@ def seeds() -> dict[str, list[bytes]]:
     plan = floorplan.load(PLAN).stores[0]
     model = dump(prior_model(plan))
     return {
+        "advertisement": [bytes.fromhex(one) for one in _ADVERTISEMENTS],
+        "edge_config": [
+            json.dumps({"version": 3, "scanning": "passive", "silence_s": 20.5, "hear": _HEARD}).encode(),
+            b'{"version": 1}',
+        ],
         "batch": _batches(),
         "status": [
             json.dumps({"state": "online", "boot": "00" * 16, "at_us": 1, "anchors": ["a0"], "backlog": 2}).encode(),

@@ -11,15 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from core import floorplan, wire
+from core.advertisement import TILT, Advertisement, Identities, Rule, read_payload, read_pdu, with_known
+from core.beacon_frames import read_telemetry
+from core.bthome import read_bthome
 from core.dwell import model, snapshot
 from core.dwell.engine import StoreEngine
 from core.dwell.sample import Sample
 from core.errors import SojournError, WireError
 from core.records import SignalArray
 from edge.publisher import _Link
+from edge.remote import RemoteControl
+from edge.scanner import Listening
+from edge.settings import EdgeSettings
 from ingest.acceptance import accept
 from ingest.messages import Arrival, read
 from simulators.recordings_csv import CsvRecording
@@ -185,11 +192,76 @@ def engine_snapshot(data: bytes) -> None:
         snapshot.unpack(head + snapshot._digest(data) + data)
 
 
+_SERVICE: Final = "0000{}-0000-1000-8000-00805f9b34fb"
+_IDENTITIES: Final = Identities(
+    [
+        *TILT,
+        *(
+            Rule(kind=kind, device="instance_and_address" if kind == "ibeacon" else "instance")
+            for kind in (
+                "ibeacon", "altbeacon", "eddystone_uid", "eddystone_eid", "eddystone_url", "estimote", "minew",
+                "address",
+            )
+        ),
+    ]
+)  # fmt: skip
+
+
+def advertisement(data: bytes) -> None:
+    """What is in the air: as a payload, as a PDU, and as the parts that BlueZ hands over."""
+    heard = []
+    with suppress(SojournError):
+        heard.append(read_payload(data, data[:6] if len(data) >= 6 else None, random=True))
+    with suppress(SojournError):
+        pdu = read_pdu(data)
+        heard += [] if pdu is None else [pdu]
+    heard += [Advertisement(None, False, {company: data}, {}) for company in (0x004C, 0x0118, 0x015D, 0x0639)]
+    heard += [Advertisement(None, False, {}, {_SERVICE.format(uuid): data}) for uuid in ("feaa", "fe9a", "fcd2")]
+    for one in heard:
+        who = _IDENTITIES.of(one)
+        assert who is None or (who.isascii() and who.count(b":") >= 1), "a strange identity"
+        assert who is None or len(who) <= 7 * len(data) + 64, "an identity without bound"
+        read_telemetry(one.service_data)
+    said = read_bthome(data)
+    assert said is None or len(said.readings) < len(data), "more readings than bytes"
+
+
+_EDGE: Final = msgspec.convert(
+    {
+        "store": "s1",
+        "edge": "e1",
+        "broker": {"url": "mqtt://127.0.0.1"},
+        "files": {"keys": "keys", "outbox": "outbox"},
+        "adapter": [{"name": "hci0", "anchor": "a0"}],
+        "hear": [{"kind": "ibeacon"}],
+    },
+    EdgeSettings,
+    dec_hook=lambda kind, value: kind(value),
+)
+
+
+def edge_config(data: bytes) -> None:
+    """What an edge is told from afar: used as a whole or refused as a whole."""
+    kept = _folder() / "kept.json"
+    kept.unlink(missing_ok=True)
+    changes: list[Listening] = []
+    control = RemoteControl(_EDGE, kept, changes.append)
+    before = control.listening
+    control.take(data)
+    said = control.status()
+    if "refused" in said or not changes:
+        assert (said["version"], control.listening, changes) == (0, before, []), "half of it was used"
+        return
+    Identities(with_known(control.listening.rules))
+    assert RemoteControl(_EDGE, kept, changes.append).listening == control.listening, "kept otherwise"
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     one.__name__: one
     for one in (
         batch, status, committed, plan, recording_csv, recording_parquet, table, visits_csv, visits_parquet, survey,
-        models, salrb, tetam, engine_snapshot,
+        models, salrb, tetam, engine_snapshot, advertisement,
+        edge_config,
     )
 }  # fmt: skip
 

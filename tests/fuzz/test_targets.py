@@ -10,7 +10,15 @@ from tests.fuzz.targets import TARGETS
 
 FOUND = Path(__file__).parent / "corpus"
 SEEDS = seeds()
-COUNT = {"batch": 6000, "status": 6000, "committed": 6000, "plan": 3000, "engine_snapshot": 300}
+COUNT = {
+    "batch": 6000,
+    "status": 6000,
+    "committed": 6000,
+    "plan": 3000,
+    "engine_snapshot": 300,
+    "advertisement": 6000,
+    "edge_config": 2000,
+}
 OTHERS = 400  # files, each of which costs a millisecond or more
 
 

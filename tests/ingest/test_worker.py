@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +14,8 @@ from core.records import APP_EXIT
 from core.wire import Batch, Gap, decode, encode
 from ingest import worker
 from ingest.settings import Settings
+from servers.mosquitto import Mosquitto
+from servers.provide import Installed
 from storage.connect import connect
 from storage.ingest_status import load_status
 from storage.signal_log import Tally, tally
@@ -359,3 +362,21 @@ def test_a_second_ingest_stands_by_and_takes_over(store: Store, mqtt_url: str, e
 def test_settings_keep_the_order_that_they_rely_on() -> None:
     settings = Settings()
     assert settings.receive_maximum > settings.commit_messages
+
+
+def test_what_the_broker_drops_is_told_and_comes_again(store: Store, installed: Installed, tmp_path: Path) -> None:
+    """A queue of three messages runs over while nobody reads; then the edge sends again what was never committed."""
+    with Mosquitto(installed, tmp_path / "small", queued_messages=3, tell_s=1) as broker:
+        with ingesting(store.url, broker.url):
+            pass  # its session stays
+        edge = EdgeDouble(broker.url, store.id)
+        edge.send(*walks(5, BOOT, batches=30))
+        edge.await_acknowledged(30)
+        with ingesting(store.url, broker.url), connect(store.url) as connection:
+            while (status := load_status(connection)) is None or not status.broker_dropped:
+                edge.pause(0.05)  # up to two of the broker's own rounds
+            edge.drain()
+        edge.close()
+    with connect(store.url) as connection:
+        assert tally(connection, store.id).batches == 30
+    assert status.broker_dropped_at is not None

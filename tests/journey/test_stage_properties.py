@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.journey.records import Event, Journey, State, Stay, StoreVisit
 from core.journey.rules import Stage
-from core.journey.stages import Event, Journey, State, Stay, StoreVisit, journey
+from core.journey.stages import journey
 
 S = 1_000_000_000
 DAY = 86_400 * S
@@ -17,6 +18,11 @@ KINDS = (
     "enrolled",
     "consent_granted",
     "consent_withdrawn",
+    "wished",
+    "ordered",
+    "collected",
+    "scanned",
+    "refunded",
     "reviewed",
     "complained",
     "of_no_rule",
@@ -42,8 +48,12 @@ def inputs(draw: st.DrawFn) -> Inputs:
             st.builds(
                 Event,
                 id=st.sampled_from([f"e{n}" for n in range(8)]),
+                revision=st.integers(0, 2),
+                store=st.sampled_from(["", "store", "elsewhere"]),
                 kind=st.sampled_from(KINDS),
-                at=st.integers(-40 * 24 * 60, 20 * 24 * 60).map(lambda minutes: ARRIVAL + minutes * 60 * S),
+                at=(st.integers(-40 * 24 * 60, 20 * 24 * 60) | st.integers(-10, 130)).map(
+                    lambda minutes: ARRIVAL + minutes * 60 * S
+                ),
             ),
             max_size=12,
         )
@@ -92,13 +102,28 @@ def test_times_rise_and_only_reached_stages_have_one(given_inputs: Inputs) -> No
     found = follow(given_inputs, given_inputs[1], given_inputs[2])
     by_stage = {report.stage: report for report in found.stages}
     assert list(by_stage) == list(Stage)
-    chain = [Stage.DISCOVER, Stage.ARRIVE, Stage.ENGAGE, Stage.COMPLETE, Stage.REFLECT]
-    times = [at for stage in chain if (at := by_stage[stage].at) is not None]
-    assert times == sorted(times)
+    for chain in (
+        (Stage.DISCOVER, Stage.ARRIVE, Stage.COMPLETE, Stage.REFLECT),
+        (Stage.DISCOVER, Stage.ARRIVE, Stage.ENGAGE, Stage.REFLECT),
+    ):
+        times = [at for stage in chain if (at := by_stage[stage].at) is not None]
+        assert times == sorted(times)
     for report in found.stages:
         assert (report.at is not None) == (report.state is State.REACHED)
         assert bool(report.evidence) == (report.state in {State.REACHED, State.UNDER_WAY})
         assert all(evidence.at <= found.as_of for evidence in report.evidence)
+
+
+@given(inputs())
+def test_what_comes_late_gives_the_same_as_what_came_in_time(given_inputs: Inputs) -> None:
+    """A superseded revision among the inputs changes nothing: what is known counts, not how it became known."""
+    _, stays, events, *_ = given_inputs
+    newest: dict[str, Event] = {}
+    for event in events:
+        if event.id not in newest or event > newest[event.id]:
+            newest[event.id] = event
+    late = sorted(newest.values(), key=lambda event: (event.revision, event.id))
+    assert follow(given_inputs, stays, late) == follow(given_inputs, stays, events)
 
 
 @given(inputs())

@@ -3,8 +3,9 @@
 import pytest
 
 from core.errors import InputError
+from core.journey.records import Event, Journey, StageReport, State, Stay, StoreVisit
 from core.journey.rules import Stage
-from core.journey.stages import Event, Journey, StageReport, State, Stay, StoreVisit, journey
+from core.journey.stages import journey
 
 S = 1_000_000_000
 DAY = 86_400 * S
@@ -25,8 +26,8 @@ def stay(begin_s: float, end_s: float, *, name: str = "z1", kind: str = "departm
     )
 
 
-def event(kind: str, at: int, name: str = "e1") -> Event:
-    return Event(id=name, kind=kind, at=at)
+def event(kind: str, at: int, name: str = "e1", store: str = "") -> Event:
+    return Event(id=name, kind=kind, at=at, store=store)
 
 
 def of(found: Journey, stage: Stage) -> StageReport:
@@ -151,3 +152,94 @@ def test_the_decided_stay_counts_before_the_provisional_one() -> None:
 def test_a_visit_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(InputError, match="ends before it begins"):
         journey(RUNNING, [stay(20, 10)], [], as_of=NOON + 600 * S)
+
+
+MIN = 60 * S
+
+
+@pytest.mark.parametrize(
+    ("at", "because"),
+    [
+        (NOON - 5 * MIN - 1, "left_empty_handed"),
+        (NOON - 5 * MIN, "bought"),
+        (NOON + 300 * S, "bought"),
+        (ENDED.left_at + 5 * MIN, "bought"),
+        (ENDED.left_at + 5 * MIN + 1, "left_empty_handed"),
+    ],
+)
+def test_an_order_completes_the_visit_within_five_minutes_of_it(at: int, because: str) -> None:
+    order = event("ordered", at, "order", store="marktplatz")
+    report = of(journey(ENDED, [], [order], as_of=NOON + DAY), Stage.COMPLETE)
+    assert (report.state, report.because) == (State.REACHED, because)
+    assert report.at is not None
+    assert ENDED.entered_at <= report.at <= ENDED.left_at
+    assert report.evidence[0].id == ("order" if because == "bought" else "v")
+
+
+def test_an_order_online_or_elsewhere_does_not_complete_a_visit() -> None:
+    orders = [event("ordered", NOON + S, "web"), event("ordered", NOON + S, "quay", store="quay")]
+    assert of(journey(ENDED, [], orders, as_of=NOON + DAY), Stage.COMPLETE).because == "left_empty_handed"
+
+
+def test_an_order_between_two_visits_belongs_to_the_earlier_one_only() -> None:
+    order = event("ordered", ENDED.left_at + 2 * MIN, "order", store="marktplatz")
+    again = StoreVisit(
+        id="w",
+        store="marktplatz",
+        entered_at=ENDED.left_at + 4 * MIN,
+        left_at=ENDED.left_at + 9 * MIN,
+        closed_by="silence",
+    )
+    first = journey(ENDED, [], [order], as_of=NOON + DAY, next_entered_at=again.entered_at)
+    second = journey(again, [], [order], as_of=NOON + DAY, previous_left_at=ENDED.left_at)
+    assert [of(found, Stage.COMPLETE).because for found in (first, second)] == ["bought", "left_empty_handed"]
+
+
+def test_an_order_is_seen_even_where_the_end_of_the_visit_was_not() -> None:
+    lost = StoreVisit(id="v", store="marktplatz", entered_at=NOON, left_at=NOON + MIN, closed_by="anchor_down")
+    order = event("ordered", NOON + S, store="marktplatz")
+    assert of(journey(lost, [], [order], as_of=NOON + DAY), Stage.COMPLETE).because == "bought"
+
+
+def test_what_was_collected_and_returned_completes_too() -> None:
+    for kind in ("collected", "returned"):
+        done = event(kind, NOON + S, store="marktplatz")
+        assert of(journey(RUNNING, [], [done], as_of=NOON + 600 * S), Stage.COMPLETE).because == kind
+
+
+def test_a_wish_plans_the_next_visit_and_an_enrolment_all_that_follow() -> None:
+    wish, enrolment = event("wished", NOON - 10 * DAY), event("enrolled", NOON - 400 * DAY)
+    for found, previous, state in (
+        (wish, None, State.REACHED), (wish, NOON - 9 * DAY, State.SKIPPED), (enrolment, NOON - DAY, State.REACHED),
+    ):  # fmt: skip
+        shown = journey(ENDED, [], [found], as_of=NOON + DAY, previous_left_at=previous)
+        assert of(shown, Stage.PLAN_ENROLL).state is state
+
+
+def test_a_scan_or_a_note_is_an_engagement_without_a_long_stay() -> None:
+    for kind in ("scanned", "noted"):
+        report = of(journey(ENDED, [stay(0, 9)], [event(kind, NOON + 5 * S)], as_of=NOON + DAY), Stage.ENGAGE)
+        assert (report.state, report.at) == (State.REACHED, NOON + 5 * S)
+    elsewhere = event("scanned", NOON + 5 * S, store="quay")
+    assert of(journey(ENDED, [], [elsewhere], as_of=NOON + DAY), Stage.ENGAGE).state is State.SKIPPED
+
+
+def test_who_never_enters_a_store_has_a_journey_too() -> None:
+    events = [
+        event("searched", NOON - 40 * DAY, "old"), event("product_viewed", NOON - DAY, "view"),
+        event("ordered", NOON, "order"), event("reviewed", NOON + 3 * DAY, "review"),
+    ]  # fmt: skip
+    found = journey(None, [], events, as_of=NOON + 20 * DAY)
+    assert {report.stage: report.state for report in found.stages} == {
+        Stage.DISCOVER: State.REACHED, Stage.PLAN_ENROLL: State.NOT_YET, Stage.ARRIVE: State.NOT_YET,
+        Stage.ENGAGE: State.NOT_YET, Stage.COMPLETE: State.REACHED, Stage.REFLECT: State.REACHED,
+    }  # fmt: skip
+    assert [evidence.id for evidence in of(found, Stage.DISCOVER).evidence] == ["view"]
+    assert of(found, Stage.COMPLETE).because == "ordered_online"
+
+
+def test_of_an_event_that_was_corrected_the_newest_revision_counts() -> None:
+    wrong = Event(id="o", kind="ordered", at=NOON + S, store="quay")
+    right = Event(id="o", revision=1, kind="ordered", at=NOON + S, store="marktplatz")
+    for order in ([wrong, right], [right, wrong]):
+        assert of(journey(ENDED, [], order, as_of=NOON + DAY), Stage.COMPLETE).because == "bought"

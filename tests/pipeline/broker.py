@@ -60,6 +60,7 @@ class IngestLink:
     def __init__(self, broker: "Broker", messages: Any) -> None:
         self.lost = threading.Event()
         self.dropped = 0
+        self.dropped_by_broker = None
         self.client = self
         self._broker = broker
         self._messages = messages

@@ -79,10 +79,10 @@ def test_after_a_kill_it_starts_again_on_the_same_port(own_broker: Mosquitto) ->
     assert retained(own_broker.port, "a/b") == b"new"
 
 
-def test_a_packet_as_large_as_the_largest_batch_passes(broker: Mosquitto) -> None:
+def test_a_packet_as_large_as_the_largest_batch_passes(own_broker: Mosquitto) -> None:
     batch = bytes(524_288)
-    publish_retained(broker.port, "sojourn/1/" + "s" * 64 + "/" + "e" * 64 + "/signals", batch)
-    assert retained(broker.port, "sojourn/1/" + "s" * 64 + "/" + "e" * 64 + "/signals") == batch
+    publish_retained(own_broker.port, "sojourn/1/" + "s" * 64 + "/" + "e" * 64 + "/signals", batch)
+    assert retained(own_broker.port, "sojourn/1/" + "s" * 64 + "/" + "e" * 64 + "/signals") == batch
 
 
 def test_a_port_in_use(installed: Installed, tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Forms of our own pages: read, bounded, and refused where another site sent them."""
+
+from typing import Annotated, Final
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import Depends, Request
+
+from api.problems import ProblemError
+
+_FIELDS: Final = 20
+_CHARACTERS: Final = 10_000
+"""The longest form here has three short fields."""
+
+
+class Form:
+    """Fields of a form, each at most once."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self._fields = fields
+
+    def text(self, name: str, *, most: int) -> str:
+        """Return a field, trimmed.
+
+        Raises
+        ------
+        ProblemError
+            If it is empty or longer than `most` characters.
+        """
+        value = self._fields.get(name, "").strip()
+        if not 1 <= len(value) <= most or not value.isprintable():
+            raise ProblemError(
+                422,
+                "value",
+                "A value cannot be used",
+                detail=f"The field “{name}” needs 1 to {most} characters.",
+                hint="Go back and fill it.",
+            )
+        return value
+
+    def get(self, name: str) -> str:
+        """Return a field that may be empty."""
+        return self._fields.get(name, "").strip()
+
+
+async def _form(request: Request) -> Form:
+    _refuse_foreign(request)
+    body = (await request.body())[:_CHARACTERS]
+    read = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS)
+    return Form({name: values[-1] for name, values in read.items()})
+
+
+def _refuse_foreign(request: Request) -> None:
+    """Refuse what another site's page sent: browsers say where a form comes from, and pages cannot forge that."""
+    site = request.headers.get("sec-fetch-site")
+    origin = urlsplit(request.headers.get("origin", "")).netloc
+    if site == "same-origin" or (site is None and origin == request.headers.get("host")):
+        return
+    raise ProblemError(
+        403,
+        "foreign-form",
+        "Not from here",
+        detail="This form was not sent from a page of this server.",
+        hint="Open the page here and send it again.",
+    )
+
+
+FormDep = Annotated[Form, Depends(_form)]
+OWN_FORM: Final = Depends(_form)
+"""For routes whose form holds nothing but its button."""

@@ -1,0 +1,287 @@
+"""What other systems say of customers: profiles, consents, events, and imports of files that can be taken back."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from json import loads
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from api.idempotent import Once, OnceDep
+from api.identity_models import DoneOut
+from api.input_models import (
+    EventsIn,
+    IdentifiedOut,
+    ImportOut,
+    ImportsOut,
+    InputWord,
+    ProfileIn,
+    RowErrorOut,
+    TakenOut,
+    WithdrawalIn,
+)
+from api.problems import ProblemError, conflict, described, profile_unknown
+from api.profile_rows import read_profiles
+from api.rows import read_csv, read_rows
+from api.service import ConnectionDep, ServiceDep
+from core.errors import InputError
+from core.resolution import identifier
+from storage.connect import Connection
+from storage.consents import ConsentWord, withdraw_everywhere
+from storage.identities import GivenProfile, find_holder, identify
+from storage.imports import (
+    PROFILES,
+    DryRun,
+    ImportFile,
+    ImportRow,
+    RevertConflictError,
+    find_import,
+    import_events,
+    imports_page,
+    revert_import,
+)
+from storage.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, save_events
+from storage.profile_imports import import_profiles, take_back_profiles
+from storage.profiles import PURPOSE
+
+router = APIRouter(prefix="/v1", tags=["inputs"])
+SourceQuery = Annotated[
+    str, Query(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="The system of the rows")
+]
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+DryRunQuery = Annotated[bool, Query(description="Say what would become of it, and change nothing")]
+_CSV_BODY: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+BodyDep = Annotated[bytes, Depends(_body)]
+
+
+@router.post(
+    "/profiles",
+    responses={200: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
+    summary="Tell of a customer who consented",
+)
+def tell_profile(given: ProfileIn, once: OnceDep) -> Response:
+    """Make a profile, or extend the one that its identifiers mean; the consent goes into the ledger.
+
+    Identifiers of two profiles are a conflict (409) and a case for a person: nothing merges by itself.
+    """
+    profile = GivenProfile(
+        source=given.source,
+        display_name=given.display_name,
+        loyalty_tier=given.loyalty_tier,
+        identifiers=[identifier(one.kind, one.value) for one in given.identifiers],
+        devices=[_pseudonym(device) for device in given.devices],
+        consent=ConsentWord(
+            purpose=PURPOSE,
+            status="granted",
+            source=given.consent.source,
+            wording=given.consent.wording,
+            occurred_at=given.consent.occurred_at,
+            expires_at=given.consent.expires_at,
+            source_key=given.consent.key,
+        ),
+    )
+
+    def work(connection: Connection) -> tuple[int, Any]:
+        found = identify(connection, profile)
+        if found.profile_id is None:
+            faults = [{"where": one.where, "what": one.what} for one in found.conflicts]
+            return 409, {"faults": faults}
+        return 201 if found.made else 200, IdentifiedOut.of(found, found.profile_id).model_dump(mode="json")
+
+    answer = once.answer(given.model_dump_json().encode(), work)
+    if answer.status_code == 409:  # committed, because the case for a person is part of it
+        raise conflict(
+            "The profile contradicts what stands here.",
+            hint="See faults; nothing of the profile was written.",
+            faults=loads(bytes(answer.body))["faults"],
+        )
+    return answer
+
+
+@router.post(
+    "/withdrawals",
+    responses={200: {"model": DoneOut}, **described(400, 404, 422, 503)},
+    summary="Withdraw a consent",
+)
+def tell_withdrawal(given: WithdrawalIn, once: OnceDep) -> Response:
+    """Add a withdrawal to the ledger; from then on the profile answers 404 and its events are refused."""
+    who = identifier(given.identifier.kind, given.identifier.value)
+    word = ConsentWord(
+        purpose=PURPOSE,
+        status="withdrawn",
+        source=given.source,
+        wording=given.wording,
+        occurred_at=given.occurred_at,
+        source_key=given.key,
+    )
+
+    def work(connection: Connection) -> tuple[int, Any]:
+        profile = find_holder(connection, who)
+        if profile is None:
+            raise profile_unknown()
+        withdraw_everywhere(connection, profile, word)
+        return 200, {"done": True}
+
+    return once.answer(given.model_dump_json().encode(), work)
+
+
+@router.post(
+    "/inputs/{given_input}",
+    responses={200: {"model": TakenOut}, **described(400, 404, 422, 503)},
+    summary="Send events of customers",
+)
+def tell_events(given_input: InputWord, given: EventsIn, once: OnceDep, service: ServiceDep) -> Response:
+    """Take in events; source, kind and key name one, so that sending it again changes it or nothing.
+
+    A row that is refused stops no other. Where every row means a profile that is unknown or has not consented, the
+    answer is 404.
+    """
+    read = read_rows(given_input, enumerate(given.events, 1), service.now())
+
+    def work(connection: Connection) -> tuple[int, Any]:
+        taken = save_events(connection, given.source, read.events)
+        if read.events and not read.malformed_count and all_unknown(taken.errors, len(read.events)):
+            raise profile_unknown()
+        errors = sorted([*read.malformed, *taken.errors])[:ERRORS_SHOWN]
+        return 200, TakenOut(
+            taken_count=taken.taken,
+            unchanged_count=taken.unchanged,
+            refused_count=taken.refused + read.malformed_count,
+            errors=[RowErrorOut.of(error) for error in errors],
+        ).model_dump(mode="json")
+
+    return once.answer(given.model_dump_json().encode(), work)
+
+
+@router.post(
+    "/imports/profiles",
+    responses={200: {"model": ImportOut}, **described(400, 422, 503)},
+    summary="Import a CSV file of customers",
+    openapi_extra=_CSV_BODY,
+)
+def import_profile_file(
+    *,
+    source: SourceQuery,
+    body: BodyDep,
+    once: OnceDep,
+    service: ServiceDep,
+    dry_run: DryRunQuery = False,
+) -> Response:
+    """Take in a file of customers who consented, each row as `POST /v1/profiles` would; no device stands in it."""
+    rows, malformed, left_out = read_profiles(body, source, service.now())
+    file = ImportFile(
+        input=PROFILES,
+        source=source,
+        sha256=sha256(body).digest(),
+        events=[],
+        malformed=malformed[:ERRORS_SHOWN],
+        malformed_count=len(malformed),
+    )
+    return _imported(
+        once, body, left_out, lambda connection: import_profiles(connection, file, rows, dry_run=dry_run)
+    )
+
+
+@router.post(
+    "/imports/{given_input}",
+    responses={200: {"model": ImportOut}, **described(400, 422, 503)},
+    summary="Import a CSV file",
+    openapi_extra=_CSV_BODY,
+)
+def import_file(
+    *,
+    given_input: InputWord,
+    source: SourceQuery,
+    body: BodyDep,
+    once: OnceDep,
+    service: ServiceDep,
+    dry_run: DryRunQuery = False,
+) -> Response:
+    """Take in a file of events: UTF-8, a header, a row a line, the columns of `POST /v1/inputs`."""
+    read = read_csv(given_input, body, service.now())
+    file = ImportFile(
+        input=given_input,
+        source=source,
+        sha256=sha256(body).digest(),
+        events=read.events,
+        malformed=read.malformed,
+        malformed_count=read.malformed_count,
+    )
+
+    return _imported(once, body, read.left_out, lambda connection: import_events(connection, file, dry_run=dry_run))
+
+
+def _imported(once: Once, body: bytes, left_out: tuple[str, ...], run: Callable[[Connection], ImportRow]) -> Response:
+    try:
+        return once.answer(
+            body, lambda connection: (200, ImportOut.of(run(connection), left_out).model_dump(mode="json"))
+        )
+    except DryRun as tried:
+        return Response(ImportOut.of(tried.row, left_out).model_dump_json(), media_type="application/json")
+
+
+@router.get("/imports", responses=described(503), summary="Imports, newest first")
+def list_imports(connection: ConnectionDep) -> ImportsOut:
+    """List what was imported, and whether it was taken back."""
+    return ImportsOut(imports=[ImportOut.of(row) for row in imports_page(connection)])
+
+
+@router.get("/imports/{import_no}", responses=described(404, 422, 503), summary="One import")
+def read_import(import_no: int, connection: ConnectionDep) -> ImportOut:
+    """Return an import with the rows that were refused."""
+    row = find_import(connection, import_no)
+    if row is None:
+        raise import_unknown(import_no)
+    return ImportOut.of(row)
+
+
+@router.post(
+    "/imports/{import_no}/revert",
+    responses={200: {"model": ImportOut}, **described(400, 404, 409, 422, 503)},
+    summary="Take an import back",
+)
+def revert(import_no: int, once: OnceDep) -> Response:
+    """Let every event be as it was before; 409 names events that were changed since."""
+
+    def work(connection: Connection) -> tuple[int, Any]:
+        row = revert_import(connection, import_no, take_back_profiles)
+        if row is None:
+            raise import_unknown(import_no)
+        return 200, ImportOut.of(row).model_dump(mode="json")
+
+    try:
+        return once.answer(b"", work)
+    except RevertConflictError as error:
+        raise conflict(error.what, hint=error.hint) from error
+
+
+def import_unknown(import_no: int) -> ProblemError:
+    """Return the problem of an import that is not there."""
+    return ProblemError(
+        404,
+        "import-unknown",
+        "Unknown import",
+        detail=f"There is no import {import_no}.",
+        hint="GET /v1/imports lists the imports there are.",
+    )
+
+
+def all_unknown(errors: Any, events: int) -> bool:
+    """Say whether each of so many events was refused because nobody who consented is meant."""
+    return len(errors) == min(events, ERRORS_SHOWN) and all(error.what == UNKNOWN_PROFILE for error in errors)
+
+
+def _pseudonym(text: str) -> bytes:
+    try:
+        return UUID(hex=text).bytes
+    except ValueError as error:
+        raise InputError("A device is a pseudonym of 32 hexadecimal digits.", where="devices") from error

@@ -1,0 +1,236 @@
+"""Rows of the formulas that are no single value a bucket: distributions, moves, paths, weeks, crowds, returning."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from api.metric_rows import MetricRow, Question, State, bucket_begin, bucket_begins, days, read, value_rows
+from core.metrics.bins import BANDS_S, at_least, band_counts
+from core.metrics.cells import Cell, merged
+from core.metrics.crowd import occupancy
+from core.metrics.disclosure import K_PEOPLE, joined
+from core.metrics.formulas import Shape
+from storage.connect import Connection
+from storage.metric_queries import moves_rows, path_rows, returning_rows, store_spans
+from storage.rollups import STORE_SCOPE, day_begins
+from storage.stores import StoredPlan
+
+CURVE_S: Final = (*BANDS_S, 4 * 3600, 8 * 3600)
+_US: Final = timedelta(microseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SATURDAY: Final = 6
+
+
+def histogram_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+    """Return visits by band of dwell; bands with few visits are joined."""
+    rows = []
+    for zone_no, cell, left_out in _cells(connection, stored, question):
+        counts = band_counts(cell.counts)
+        rows += [
+            MetricRow(
+                value=float(sum(counts[first : last + 1])),
+                state="partly_hidden" if left_out else "told",
+                hidden=left_out,
+                zone_no=zone_no,
+                from_s=BANDS_S[first],
+                to_s=BANDS_S[last + 1] if last + 1 < len(BANDS_S) else None,
+            )
+            for first, last in joined(counts)
+        ]
+    return rows
+
+
+def curve_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+    """Return the share of visits that lasted at least so long, while ten are left."""
+    rows = []
+    for zone_no, cell, left_out in _cells(connection, stored, question):
+        for begin in CURVE_S:
+            visits = at_least(cell.counts, begin)
+            if visits < K_PEOPLE:
+                break
+            rows.append(
+                MetricRow(
+                    value=visits / cell.visits,
+                    state="partly_hidden" if left_out else "told",
+                    hidden=left_out,
+                    visits=visits,
+                    zone_no=zone_no,
+                    from_s=begin,
+                )
+            )
+    return rows
+
+
+def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+    """Return the mean or the most visits in progress; hidden where the visits of a bucket are."""
+    begins = bucket_begins(stored, question)
+    end = day_begins(question.last + timedelta(days=1), stored.plan.timezone)
+    edges = np.array([(at - _EPOCH) // _US for at in [*begins, end]], np.int64)
+    entered, left = store_spans(connection, stored, question.first, question.last)
+    mean, most = occupancy(np.array(entered, np.int64), np.array(left, np.int64), edges)
+    hourly = question.bucket == "hour"
+    left_out: dict[datetime, int] = defaultdict(int)
+    told: set[datetime] = set()
+    for one in read(connection, stored, question, [STORE_SCOPE], hourly=hourly):
+        at = one.row.begins_at
+        if not hourly:
+            begin = bucket_begin(one.row.day, question.bucket, question.first)
+            at = day_begins(begin, stored.plan.timezone)
+        key = at.astimezone(UTC)
+        if one.hide:
+            left_out[key] += 1
+        else:
+            told.add(key)
+    values = mean if question.formula.id == "occupancy" else most
+    rows = []
+    for number, at in enumerate(begins):
+        key = at.astimezone(UTC)
+        state: State = "told"
+        if at > question.now:
+            state = "future"
+        elif left_out[key] or (most[number] and key not in told):
+            # a crowd cannot leave out some of its days: with one of few people the whole bucket is hidden
+            state = "hidden"
+        value = float(values[number]) if state == "told" else None
+        rows.append(MetricRow(value=value, state=state, hidden=left_out[key], begins_at=at))
+    return rows
+
+
+def week_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+    """Return mean visits by hour of each weekday, or of weekdays and weekends."""
+    by_hour = question.formula.id == "week_hour"
+    timezone = ZoneInfo(stored.plan.timezone)
+    scope = STORE_SCOPE if question.zone_no is None else question.zone_no
+    visits: dict[tuple[int, int], int] = defaultdict(int)
+    left_out: dict[tuple[int, int], int] = defaultdict(int)
+    for one in read(connection, stored, question, [scope], hourly=by_hour):
+        weekday = one.row.day.isoweekday()
+        key = (weekday, one.row.begins_at.astimezone(timezone).hour) if by_hour else (int(weekday >= _SATURDAY), 0)
+        if one.hide:
+            left_out[key] += 1
+        else:
+            visits[key] += one.row.counted.visits
+    length: dict[int, int] = defaultdict(int)
+    for day in days(question.first, min(question.last, question.now.astimezone(timezone).date())):
+        length[day.isoweekday() if by_hour else int(day.isoweekday() >= _SATURDAY)] += 1
+    keys = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)] if by_hour else [(0, 0), (1, 0)]
+    rows = []
+    for key in keys:
+        if not length[key[0]]:
+            continue
+        state: State = "told"
+        if left_out[key]:
+            state = "partly_hidden" if visits[key] else "hidden"
+        value = None if state == "hidden" else visits[key] / (length[key[0]] - left_out[key])
+        rows.append(
+            MetricRow(
+                value=value,
+                state=state,
+                hidden=left_out[key],
+                zone_no=question.zone_no,
+                weekday=key[0] if by_hour else None,
+                hour=key[1] if by_hour else None,
+                part=None if by_hour else ("weekday", "weekend")[key[0]],
+            )
+        )
+    return rows
+
+
+def flow_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+    """Return moves from zone to zone, most frequent first; those of few people on a day are left out of it."""
+    moves: dict[tuple[int, int], int] = defaultdict(int)
+    left_out: dict[tuple[int, int], int] = defaultdict(int)
+    for row in moves_rows(connection, stored, question.first, question.last):
+        if row.people < K_PEOPLE:
+            left_out[row.from_zone, row.to_zone] += 1
+        else:
+            moves[row.from_zone, row.to_zone] += row.moves
+    return [
+        MetricRow(
+            value=float(count),
+            state="partly_hidden" if left_out[pair] else "told",
+            hidden=left_out[pair],
+            zone_no=pair[0],
+            to_zone_no=pair[1],
+        )
+        for pair, count in sorted(moves.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def paths_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+    """Return paths, most frequent first; those that few people took on a day are left out of it."""
+    people: dict[tuple[int, ...], int] = defaultdict(int)
+    left_out: dict[tuple[int, ...], int] = defaultdict(int)
+    for row in path_rows(connection, stored, question.first, question.last):
+        if row.people < K_PEOPLE:
+            left_out[row.zones] += 1
+        else:
+            people[row.zones] += row.people
+    return [
+        MetricRow(
+            value=float(count),
+            state="partly_hidden" if left_out[path] else "told",
+            hidden=left_out[path],
+            path=path,
+        )
+        for path, count in sorted(people.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def returning_share_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+    """Return which share of the customers of each bucket had been there on another day."""
+    known: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
+    for day, profiles, again in returning_rows(connection, stored, question.first, question.last):
+        begin = bucket_begin(day, question.bucket, question.first)
+        known[day_begins(begin, stored.plan.timezone).astimezone(UTC)].append((profiles, again))
+    rows = []
+    for at in bucket_begins(stored, question):
+        found = known[at.astimezone(UTC)]
+        told = [(profiles, again) for profiles, again in found if profiles >= K_PEOPLE]
+        profiles, again = sum(row[0] for row in told), sum(row[1] for row in told)
+        state: State = "told"
+        if at > question.now:
+            state = "future"
+        elif len(told) < len(found):
+            state = "partly_hidden" if told else "hidden"
+        rows.append(
+            MetricRow(
+                value=again / profiles if profiles else None,
+                state=state,
+                hidden=len(found) - len(told),
+                visits=profiles if told else None,
+                begins_at=at,
+            )
+        )
+    return rows
+
+
+ROWS: Final[dict[Shape, Callable[[Connection, StoredPlan, Question], list[MetricRow]]]] = {
+    "cell": value_rows,
+    "ratio": value_rows,
+    "crowd": crowd_rows,
+    "histogram": histogram_rows,
+    "curve": curve_rows,
+    "flow": flow_rows,
+    "paths": paths_rows,
+    "week": week_rows,
+    "returning": returning_share_rows,
+}
+"""What makes the rows of each shape; each is called within a snapshot of the database."""
+
+
+def _cells(connection: Connection, stored: StoredPlan, question: Question) -> list[tuple[int | None, Cell, int]]:
+    """Return for each zone that is asked for its days together, and how many of them were left out."""
+    zones = list(range(len(stored.plan.zones))) if question.each_zone else [question.zone_no]
+    scopes = [STORE_SCOPE if zone is None else zone for zone in zones]
+    held = read(connection, stored, question, scopes, hourly=False)
+    found = []
+    for zone, scope in zip(zones, scopes, strict=True):
+        of_zone = [one for one in held if one.row.scope == scope]
+        told = merged(one.row.counted for one in of_zone if not one.hide)
+        found.append((zone, told, sum(one.hide for one in of_zone)))
+    return found

@@ -1,0 +1,154 @@
+"""What other systems may say of customers: inputs, the kinds of events in each, and what Segment calls them.
+
+Source of the names: Segment's e-commerce events (Order Completed, Product Viewed, ...); the app's follow their form.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from core.errors import InputError
+
+KEY_CHARACTERS: Final = 200
+"""The longest name an event has at its source; UUIDs, order numbers and Segment's message ids are far shorter."""
+_WORD_CHARACTERS: Final = 200
+_LARGEST_AMOUNT: Final = 1e9
+"""More than any till takes; what is larger is a column mixed up."""
+
+
+class EventKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of event; `names` are what other systems call it, with `amount` it needs a total and a currency."""
+
+    kind: str
+    names: tuple[str, ...] = ()
+    amount: bool = False
+
+
+def _kinds(*kinds: EventKind) -> Mapping[str, EventKind]:
+    return {name: kind for kind in kinds for name in (kind.kind, *(name.lower() for name in kind.names))}
+
+
+INPUTS: Final[Mapping[str, Mapping[str, EventKind]]] = {
+    "orders": _kinds(
+        EventKind(kind="ordered", names=("Order Completed",), amount=True),
+        EventKind(kind="collected", names=("Order Collected",)),
+        EventKind(kind="returned", names=("Order Returned",)),
+        EventKind(kind="refunded", names=("Order Refunded",), amount=True),
+        EventKind(kind="cancelled", names=("Order Cancelled",)),
+    ),
+    "online": _kinds(
+        EventKind(kind="promotion_viewed", names=("Promotion Viewed", "Promotion Clicked")),
+        EventKind(kind="searched", names=("Products Searched",)),
+        EventKind(kind="product_viewed", names=("Product Viewed", "Product Clicked")),
+        EventKind(kind="cart_added", names=("Product Added",)),
+        EventKind(kind="wished", names=("Product Added to Wishlist",)),
+        EventKind(kind="reviewed", names=("Product Reviewed",)),
+        EventKind(kind="survey_answered", names=("Survey Answered",)),
+        EventKind(kind="complained", names=("Complaint Submitted",)),
+    ),
+    "app": _kinds(
+        EventKind(kind="promotion_viewed", names=("Promotion Viewed",)),
+        EventKind(kind="searched", names=("Products Searched",)),
+        EventKind(kind="product_viewed", names=("Product Viewed",)),
+        EventKind(kind="wished", names=("Product Added to Wishlist",)),
+        EventKind(kind="scanned", names=("Product Scanned",)),
+        EventKind(kind="passed_by", names=("Store Passed",)),
+        EventKind(kind="points_checked", names=("Points Checked",)),
+        EventKind(kind="service_preferred", names=("Service Preferred",)),
+    ),
+    "appointments": _kinds(
+        EventKind(kind="appointment_booked", names=("Appointment Booked",)),
+        EventKind(kind="appointment_cancelled", names=("Appointment Cancelled",)),
+        EventKind(kind="reserved", names=("Product Reserved",)),
+    ),
+    "loyalty": _kinds(
+        EventKind(kind="enrolled", names=("Loyalty Enrolled",)),
+        EventKind(kind="tier_changed", names=("Tier Changed",)),
+        EventKind(kind="points_checked", names=("Points Checked",)),
+    ),
+}
+"""Each input with the kinds it may bring, by our name and by those of others in lower case."""
+DETAIL_FIELDS: Final = (
+    "order_id",
+    "total",
+    "currency",
+    "items",
+    "product",
+    "query",
+    "score",
+    "starts_at",
+    "tier",
+    "service",
+)
+"""What is kept of an event beside its kind, time and store; other fields are left out: less is kept of whom."""
+_CURRENCY_LETTERS: Final = 3
+
+
+def event_kind(given_input: str, name: str) -> str:
+    """Return our word for a kind of event of an input.
+
+    Raises
+    ------
+    InputError
+        If there is no such input, or it brings no such kind.
+    """
+    kinds = INPUTS.get(given_input)
+    if kinds is None:
+        raise InputError(
+            f"There is no input {given_input[:40]!r}.", hint=f"Inputs are {', '.join(INPUTS)}.", where="input"
+        )
+    found = kinds.get(name.strip().lower())
+    if found is None:
+        words = ", ".join(sorted({kind.kind for kind in kinds.values()}))
+        raise InputError(
+            f"{given_input} bring no event {name[:40]!r}.",
+            hint=f"They bring {words}, or Segment's names.",
+            where="kind",
+        )
+    return found.kind
+
+
+def event_detail(given_input: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of an event, checked: amounts as numbers, words at most _WORD_CHARACTERS long.
+
+    Raises
+    ------
+    InputError
+        If an amount is missing or no number, or a word is too long.
+    """
+    detail: dict[str, Any] = {}
+    for field in DETAIL_FIELDS:
+        value = given.get(field)
+        if value is None or value == "":
+            continue
+        detail[field] = _amount(value, field) if field in {"total", "items", "score"} else _word(value, field)
+    if INPUTS[given_input][kind].amount:
+        currency = detail.get("currency", "")
+        if "total" not in detail:
+            raise InputError("An amount is missing.", hint="Give total, such as 59.90.", where="total")
+        if len(currency) != _CURRENCY_LETTERS or not currency.isalpha():
+            raise InputError(
+                "The currency is missing or no code.", hint="Give ISO 4217, such as EUR.", where="currency"
+            )
+        detail["currency"] = currency.upper()
+    return detail
+
+
+def _amount(value: Any, field: str) -> float:
+    try:
+        amount = float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError("This is no number.", hint="Write 59.90, with a point.", where=field) from error
+    if not -_LARGEST_AMOUNT <= amount <= _LARGEST_AMOUNT:  # NaN is not within either
+        raise InputError("This number is out of bounds.", where=field)
+    return amount
+
+
+def _word(value: Any, field: str) -> str:
+    word = str(value).strip()
+    if len(word) > _WORD_CHARACTERS or not word.isprintable():
+        raise InputError(
+            f"This has more than {_WORD_CHARACTERS} characters, or some that cannot be read.", where=field
+        )
+    return word

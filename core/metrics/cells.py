@@ -1,0 +1,120 @@
+"""Counts of a bucket, and the formulas over them. Counts add up; no formula averages averages."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.metrics.bins import BINS, at_least, quantile_s
+from core.metrics.disclosure import enough_beyond
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The visits of one day or one hour in a store or zone: what is stored.
+
+    `people` are distinct devices. `bins` are the bins of dwell that hold a visit (see `core.metrics.bins`), `counts`
+    how many each.
+    """
+
+    visits: int
+    people: int
+    dwell_ms: int
+    bins: Sequence[int]
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Days or hours together. `counts` are visits by bin of dwell: int64, shape (BINS,).
+
+    `people` are added: a pseudonym lasts a day, so a longer range knows person-days, not persons.
+    """
+
+    visits: int
+    people: int
+    dwell_ms: int
+    counts: NDArray[np.int64]
+
+
+def merged(parts: Iterable[Counted]) -> Cell:
+    """Return days or hours as one cell."""
+    visits = people = dwell_ms = 0
+    counts = np.zeros(BINS, np.int64)
+    for part in parts:
+        visits += part.visits
+        people += part.people
+        dwell_ms += part.dwell_ms
+        counts[list(part.bins)] += part.counts
+    return Cell(visits, people, dwell_ms, counts)
+
+
+def share(part: float, whole: float) -> float | None:
+    """Return part / whole, None of nothing."""
+    return part / whole if whole else None
+
+
+def footfall(cell: Cell, parameters: Mapping[str, int]) -> float | None:
+    """Visits of at least `visit_s`."""
+    return float(at_least(cell.counts, parameters["visit_s"]))
+
+
+def people(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula
+    """People of a day, added over days."""
+    return float(cell.people)
+
+
+def bounce(cell: Cell, parameters: Mapping[str, int]) -> float | None:
+    """Share of visits shorter than `bounce_s`."""
+    return share(cell.visits - at_least(cell.counts, parameters["bounce_s"]), cell.visits)
+
+
+def engaged(cell: Cell, parameters: Mapping[str, int]) -> float | None:
+    """Share of visits of at least `engage_s`."""
+    return share(at_least(cell.counts, parameters["engage_s"]), cell.visits)
+
+
+def capture_dwell(cell: Cell, parameters: Mapping[str, int]) -> float | None:
+    """Share of all who were heard that stayed at least `capture_s`."""
+    return share(at_least(cell.counts, parameters["capture_s"]), cell.visits)
+
+
+def dwell_mean(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula
+    """Mean dwell, s."""
+    mean = share(cell.dwell_ms, cell.visits)
+    return None if mean is None else mean / 1000
+
+
+def dwell_median(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula
+    """Median dwell, s."""
+    return _quantile(cell, 0.5)
+
+
+def dwell_p90(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula
+    """Dwell that nine of ten visits do not exceed, s."""
+    return _quantile(cell, 0.9)
+
+
+def dwell_p95(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula
+    """Dwell that 19 of 20 visits do not exceed, s."""
+    return _quantile(cell, 0.95)
+
+
+def people_share(part: Cell, whole: Cell) -> float | None:
+    """People of a part among those of the whole."""
+    return share(part.people, whole.people)
+
+
+def dwell_share(part: Cell, whole: Cell) -> float | None:
+    """Dwell of a part among that of the whole."""
+    return share(part.dwell_ms, whole.dwell_ms)
+
+
+def visits_share(part: Cell, whole: Cell) -> float | None:
+    """Visits of a part among those of the whole."""
+    return share(part.visits, whole.visits)
+
+
+def _quantile(cell: Cell, wanted: float) -> float | None:
+    return quantile_s(cell.counts, wanted) if enough_beyond(cell.visits, wanted) else None

@@ -1,0 +1,123 @@
+"""The thresholds that other products publish, so that their numbers can be told for the same day beside each other.
+
+What a product measures by signal strength cannot be told from visits: a visit says where somebody was, not how loud.
+`leaves_out` names that.
+"""
+
+from typing import Final
+
+import msgspec
+
+from core.errors import InputError
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+
+
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """A class of visits by dwell: at least `from_s`, below the next band's."""
+
+    title: str
+    from_s: int
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True):
+    """One product's definitions: values for parameters of formulas, and its bands of dwell."""
+
+    id: str
+    title: str
+    says: str
+    leaves_out: str
+    parameters: dict[str, int]
+    bands: tuple[Band, ...]
+
+
+PRESETS: Final = {
+    preset.id: preset
+    for preset in (
+        Preset(
+            id="sojourn",
+            title="Sojourn",
+            says="Every visit that the dwell engine decided; engaged from 30 s in a zone, a bounce below 3 min.",
+            leaves_out="",
+            parameters={},
+            bands=(
+                Band(title="Bounce", from_s=0),
+                Band(title="Visit", from_s=3 * _MINUTE),
+                Band(title="Long visit", from_s=20 * _MINUTE),
+            ),
+        ),
+        Preset(
+            id="aruba",
+            title="Aruba",
+            says="A visitor is heard above -65 dBm and for at least 5 min; others pass by.",
+            leaves_out="The level of -65 dBm: the dwell engine has decided who was inside.",
+            parameters={"visit_s": 5 * _MINUTE, "bounce_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
+            bands=(Band(title="Passer-by", from_s=0), Band(title="Visitor", from_s=5 * _MINUTE)),
+        ),
+        Preset(
+            id="mist",
+            title="Mist",
+            says="Four bands: bounced from 1 min, engaged from 5 min, stationed from 30 min, assets from 8 h.",
+            leaves_out="Its bands can be set per site; these are the ones assumed here.",
+            parameters={
+                "visit_s": _MINUTE,
+                "bounce_s": 5 * _MINUTE,
+                "engage_s": 5 * _MINUTE,
+                "capture_s": 5 * _MINUTE,
+            },
+            bands=(
+                Band(title="Not counted", from_s=0),
+                Band(title="Bounced", from_s=_MINUTE),
+                Band(title="Engaged", from_s=5 * _MINUTE),
+                Band(title="Stationed", from_s=30 * _MINUTE),
+                Band(title="Assets", from_s=8 * _HOUR),
+            ),
+        ),
+        Preset(
+            id="purple",
+            title="Purple",
+            says="Not engaged up to 3 min, fully engaged from 15 min, partially in between.",
+            leaves_out="",
+            parameters={"bounce_s": 3 * _MINUTE, "engage_s": 15 * _MINUTE, "capture_s": 3 * _MINUTE},
+            bands=(
+                Band(title="Not engaged", from_s=0),
+                Band(title="Partially engaged", from_s=3 * _MINUTE),
+                Band(title="Fully engaged", from_s=15 * _MINUTE),
+            ),
+        ),
+        Preset(
+            id="cloud4wi",
+            title="Cloud4Wi",
+            says="A visit lasts at least 5 min; a session ends after 15 min of silence.",
+            leaves_out="The session of 15 min: the dwell engine closes visits, sooner where signals say so.",
+            parameters={"visit_s": 5 * _MINUTE, "bounce_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
+            bands=(Band(title="Passer-by", from_s=0), Band(title="Visit", from_s=5 * _MINUTE)),
+        ),
+        Preset(
+            id="palexy",
+            title="Palexy",
+            says="A visit to the store lasts at least 60 s; a zone engages from 30 s.",
+            leaves_out="It counts people in pictures, everybody; here only who carries app or tag.",
+            parameters={"visit_s": _MINUTE, "bounce_s": _MINUTE, "engage_s": 30, "capture_s": _MINUTE},
+            bands=(Band(title="Not counted", from_s=0), Band(title="Visit", from_s=_MINUTE)),
+        ),
+    )
+}
+"""Every preset by its id."""
+
+
+def find(preset: str) -> Preset:
+    """Return a preset.
+
+    Raises
+    ------
+    InputError
+        If there is none of this id.
+    """
+    found = PRESETS.get(preset)
+    if found is None:
+        raise InputError(
+            f"There is no preset {preset[:64]!r}.", hint=f"There are {', '.join(PRESETS)}.", where="preset"
+        )
+    return found

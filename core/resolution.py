@@ -1,0 +1,172 @@
+"""Whose record is meant: identifiers that came together, to at most one profile.
+
+The rules follow Segment's identity resolution: some values identify nobody (blocked), a profile has at most so many
+identifiers of a kind (limits), and where identifiers contradict each other those of lower priority give way. Unlike
+there nothing ever merges by itself: two profiles that seem to be one person are handed to a person.
+"""
+
+from collections.abc import Iterable, Mapping
+from re import IGNORECASE
+from re import compile as compile_pattern
+from typing import Final
+from unicodedata import normalize
+
+import msgspec
+
+from core.errors import InputError
+
+RULES_VERSION: Final = 1
+VALUE_CHARACTERS: Final = 254
+"""The longest e-mail address that can be delivered to (RFC 5321)."""
+IDENTIFIERS_TOGETHER: Final = 20
+"""More than any system knows of one person at once; keeps questions small."""
+
+
+class IdentifierKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of identifier: `most` a profile may have at a time, and why."""
+
+    kind: str
+    most: int
+    because: str
+
+
+KINDS: Final = {
+    kind.kind: kind
+    for kind in (
+        IdentifierKind(kind="customer_id", most=1, because="The number in the customer system is the person."),
+        IdentifierKind(kind="loyalty_number", most=3, because="A lost card is replaced once or twice."),
+        IdentifierKind(kind="email", most=5, because="Work, home and old ones; more is a shared mailbox."),
+        IdentifierKind(kind="phone", most=5, because="As for e-mail."),
+        IdentifierKind(kind="app_user", most=5, because="Phone, tablet and their successors."),
+        IdentifierKind(kind="anonymous_id", most=20, because="Browsers forget theirs every few weeks."),
+    )
+}
+"""In their order of priority, the strongest first."""
+_PRIORITY: Final = {kind: place for place, kind in enumerate(KINDS)}
+_BLOCKED: Final = compile_pattern(
+    r"[0\-\s]*|-1|null|nil|none|undefined|nan|n/?a|anonymous|unknown|guest|test|customer|user|true|false"
+    r"|\[object object\]|.*@example\.(com|org|net)",
+    IGNORECASE,
+)
+"""What systems write where they know nobody: whoever carries it is everybody."""
+_EMAIL: Final = compile_pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE: Final = compile_pattern(r"\+?[0-9]{6,15}")
+
+
+class Identifier(msgspec.Struct, frozen=True, order=True):
+    """A value of a kind, normalised; see `identifier`."""
+
+    kind: str
+    value: str
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """An identifier that was passed over: `blocked`, `limit` or `other_profile`."""
+
+    identifier: Identifier
+    because: str
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose identifiers they are.
+
+    `profile` is None for somebody new. `add` are identifiers that the profile does not hold yet. `rivals`, sorted,
+    are profiles that hold some of them as well: a person has to say whether they are one; empty without doubt.
+    """
+
+    profile: str | None
+    add: tuple[Identifier, ...]
+    dropped: tuple[Dropped, ...]
+    rivals: tuple[str, ...]
+
+
+def identifier(kind: str, value: str) -> Identifier:
+    """Return an identifier as it is compared: trimmed, in composed Unicode, e-mail in lower case, phone as digits.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind, or the value cannot be one of it, or it identifies nobody.
+    """
+    if kind not in KINDS:
+        raise InputError(
+            f"There is no kind of identifier {kind[:40]!r}.",
+            hint=f"Kinds are {', '.join(KINDS)}.",
+            where="identifier",
+        )
+    clean = normalize("NFC", value).strip()
+    if not 1 <= len(clean) <= VALUE_CHARACTERS or not clean.isprintable():
+        raise InputError(f"A {kind} has 1 to {VALUE_CHARACTERS} printable characters.", where=kind)
+    if kind == "email":
+        clean = clean.lower()
+    if kind == "phone":
+        clean = "".join(sign for sign in clean if sign not in " -./()")
+    pattern = {"email": _EMAIL, "phone": _PHONE}.get(kind)
+    if pattern is not None and not pattern.fullmatch(clean):
+        raise InputError(f"This is no {kind}.", where=kind)
+    if _BLOCKED.fullmatch(clean):
+        raise InputError(
+            f"{clean[:40]!r} identifies nobody, so it is blocked.", hint="Leave the field empty.", where=kind
+        )
+    return Identifier(kind, clean)
+
+
+def resolve(
+    presented: Iterable[Identifier],
+    holders: Mapping[Identifier, str],
+    held: Mapping[str, Mapping[str, int]],
+) -> Resolution:
+    """Return whose identifiers these are.
+
+    Parameters
+    ----------
+    presented : iterable of Identifier
+        Those that came together; order and repetition don't matter.
+    holders : mapping of Identifier to profile
+        Who holds them now; those that nobody holds are not in it.
+    held : mapping of profile to a mapping of kind to count
+        How many of each kind the profiles of `holders` have.
+    """
+    ranked = sorted(set(presented), key=lambda one: (_PRIORITY[one.kind], one.value))
+    profile = next((holders[one] for one in ranked if one in holders), None)
+    dropped: list[Dropped] = []
+    if profile is not None and _contradicts(ranked, holders, held[profile], profile):
+        # a stronger identifier that is new and has no room on that profile means somebody else
+        weaker = [one for one in ranked if holders.get(one) is not None]
+        dropped += [Dropped(identifier=one, because="limit") for one in weaker]
+        ranked = [one for one in ranked if one not in holders]
+        return Resolution(profile=None, add=_within_limits(ranked, {}, dropped), dropped=tuple(dropped), rivals=())
+    rivals = sorted({holders[one] for one in ranked if one in holders})
+    dropped += [
+        Dropped(identifier=one, because="other_profile") for one in ranked if holders.get(one, profile) != profile
+    ]
+    new = [one for one in ranked if one not in holders]
+    return Resolution(
+        profile=profile,
+        add=_within_limits(new, held[profile] if profile is not None else {}, dropped),
+        dropped=tuple(dropped),
+        rivals=tuple(rivals) if len(rivals) > 1 else (),
+    )
+
+
+def _contradicts(
+    ranked: list[Identifier], holders: Mapping[Identifier, str], held: Mapping[str, int], profile: str
+) -> bool:
+    """Say whether an identifier stronger than all that point to the profile finds no room there."""
+    strongest = min(_PRIORITY[one.kind] for one in ranked if holders.get(one) == profile)
+    return any(
+        one not in holders and _PRIORITY[one.kind] < strongest and held.get(one.kind, 0) >= KINDS[one.kind].most
+        for one in ranked
+    )
+
+
+def _within_limits(new: list[Identifier], held: Mapping[str, int], dropped: list[Dropped]) -> tuple[Identifier, ...]:
+    count = dict(held)
+    kept = []
+    for one in new:
+        if count.get(one.kind, 0) >= KINDS[one.kind].most:
+            dropped.append(Dropped(identifier=one, because="limit"))
+            continue
+        count[one.kind] = count.get(one.kind, 0) + 1
+        kept.append(one)
+    return tuple(kept)

@@ -1,0 +1,222 @@
+"""The configuration file of an edge (TOML), read and checked as a whole before anything starts."""
+
+import ssl
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from core.addresses import Resolver
+from core.advertisement import Identities, Rule, with_known
+from core.errors import ConfigurationError
+from edge.broker import Broker, Topics
+from edge.files import read_private
+
+MOST_ADAPTERS: Final = 8
+"""A USB hub's worth. One with 2,000 adverts/s takes a tenth of the core that listens (docs/edge.md)."""
+_CONFIGURATION_BYTES: Final = 262_144
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+AdapterName = Annotated[str, msgspec.Meta(pattern=r"^hci[0-9]{1,3}$")]
+Silence = Annotated[float, msgspec.Meta(ge=5, le=3600)]
+Scanning = Literal["active", "passive"]
+
+
+class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Bluetooth adapter and the anchor of the floor plan that it is."""
+
+    name: AdapterName
+    anchor: Name
+
+
+class Radio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to listen."""
+
+    scanning: Scanning = "active"
+    """Active asks for scan responses too; passive only listens and needs BlueZ with --experimental."""
+    silence_s: Silence = 15.0
+    """A scan that hears nothing at all, not even strangers, for so long is begun anew. Where a customer's tag is sent
+    every second, 15 s without anybody are no longer chance."""
+
+
+class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker and this edge's own credentials there."""
+
+    url: str
+    ca: Path | None = None
+    """Who the broker's certificate has to be from, PEM; without it, whom this machine trusts."""
+    certificate: Path | None = None
+    key: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    unencrypted: bool = False
+    """Allow mqtt:// to another machine."""
+
+
+class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an edge keeps its things."""
+
+    keys: Path
+    """Key folder of the pseudonyms, mode 0700, shared by the edges of a store."""
+    outbox: Path
+    health: Path | None = None
+    """Rewritten every two seconds."""
+    irks: Path | None = None
+    """Identity resolving keys, one of 32 hexadecimal digits a line, mode 0600."""
+
+
+class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    store: Name
+    edge: Name
+    broker: BrokerSettings
+    files: Files
+    adapter: Annotated[tuple[Adapter, ...], msgspec.Meta(min_length=1, max_length=MOST_ADAPTERS)]
+    hear: tuple[Rule, ...]
+    radio: Radio = Radio()
+
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        """The anchors, in the order of the adapters."""
+        return tuple(adapter.anchor for adapter in self.adapter)
+
+    def resolver(self) -> Resolver:
+        """Read the identity resolving keys.
+
+        Raises
+        ------
+        ConfigurationError, UnavailableError
+            If the file cannot be read, others may read it, or a line is no key.
+        """
+        if self.files.irks is None:
+            return Resolver()
+        lines = read_private(self.files.irks, "identity resolving keys").decode("ascii", "replace").split()
+        try:
+            return Resolver(bytes.fromhex(line) for line in lines)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{self.files.irks} holds something else than identity resolving keys.",
+                hint="Write 32 hexadecimal digits a line.",
+            ) from error
+
+    def connection(self) -> Broker:
+        """Return the broker with this edge's credentials.
+
+        Raises
+        ------
+        ConfigurationError, UnavailableError
+            If the address, a certificate or a key cannot be used, or a secret may be read by others.
+        """
+        given = self.broker
+        broker = Broker.from_url(given.url)
+        if urlsplit(given.url).password is not None:
+            raise ConfigurationError(
+                "A password stands in the broker's address.", hint="Put it into a file of its own: password_file."
+            )
+        if not broker.tls and broker.host not in _LOOPBACK and not given.unencrypted:
+            raise ConfigurationError(
+                f"Signals would travel to {broker.host} unencrypted.",
+                hint="Use mqtts://, or set unencrypted = true in [broker] where the network is yours alone.",
+            )
+        if (given.certificate is None) != (given.key is None):
+            raise ConfigurationError("A certificate and its key go together.", hint="Set both in [broker] or none.")
+        if not broker.tls and (given.ca is not None or given.certificate is not None):
+            raise ConfigurationError("Certificates are for mqtts://.", hint="Change the url in [broker].")
+        password = None
+        if given.password_file is not None:
+            password = read_private(given.password_file, "password").decode("utf-8", "replace").strip()
+        broker = Broker(
+            broker.host,
+            broker.port,
+            broker.tls,
+            given.username if given.username is not None else broker.username,
+            password,
+            ca=given.ca,
+            certificate=given.certificate,
+            key=given.key,
+        )
+        _check_certificates(broker)
+        return broker
+
+
+def read_settings(path: Path) -> EdgeSettings:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigurationError
+        With the place in the file and what would be right there.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The configuration {path} cannot be read: {error.strerror}.", hint="docs/edge.md has an example."
+        ) from error
+    if len(content) > _CONFIGURATION_BYTES:
+        raise ConfigurationError(f"The configuration {path} is larger than {_CONFIGURATION_BYTES} bytes.")
+    try:
+        settings = msgspec.convert(tomllib.loads(content.decode("utf-8")), EdgeSettings, dec_hook=_path)
+        _check(settings)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: {error}.", hint="docs/edge.md has an example.") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error.what}", hint=error.hint) from error
+    return settings
+
+
+def check_rules(rules: tuple[Rule, ...], *, with_keys: bool) -> None:
+    """Hold that rules can be followed.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none, one of them cannot be, or private addresses are asked for and there are no keys.
+    """
+    if not rules:
+        raise ConfigurationError("Nothing would be heard.", hint="Say what with at least one [[hear]].")
+    Identities(with_known(rules))
+    if not with_keys and any(rule.kind == "private_address" for rule in rules):
+        raise ConfigurationError(
+            "Private addresses are recognised by keys, and there are none.", hint="Set irks in [files]."
+        )
+
+
+def _path(kind: type, value: object) -> object:
+    """Read what TOML has no type for."""
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError("This has to be a path.")
+
+
+def _check(settings: EdgeSettings) -> None:
+    Topics(settings.store, settings.edge)
+    for what, names in (
+        ("adapter", [adapter.name for adapter in settings.adapter]),
+        ("anchor", list(settings.anchors)),
+    ):
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"Two adapters have the same {what}.", hint="Each is an anchor of its own.")
+    check_rules(settings.hear, with_keys=settings.files.irks is not None)
+    settings.connection()
+    settings.resolver()
+
+
+def _check_certificates(broker: Broker) -> None:
+    """Hold that the TLS files can be used, before a connection finds out."""
+    if not broker.tls:
+        return
+    if broker.key is not None:
+        read_private(broker.key, "key of the certificate")
+    try:
+        context = ssl.create_default_context(cafile=broker.ca)
+        if broker.certificate is not None:
+            context.load_cert_chain(broker.certificate, broker.key, password="")  # or it would ask on the terminal
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"The TLS files of [broker] cannot be used: {error}.", hint="ca, certificate and key are PEM files."
+        ) from error

@@ -1,0 +1,98 @@
+"""The ledger of consents: words are only ever added, and what holds is read from them."""
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from core.errors import InputError
+from storage.connect import Connection
+
+Status: TypeAlias = Literal["granted", "withdrawn"]
+
+
+class ConsentWord(msgspec.Struct, frozen=True, kw_only=True):
+    """One word on a purpose: who asked (`source`) with which text (`wording`); `source_key` makes it count once."""
+
+    purpose: str
+    status: Status
+    source: str
+    wording: str
+    occurred_at: datetime
+    expires_at: datetime | None = None
+    source_key: str | None = None
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A word of the ledger as it stands there; `recorded_at` is when it was heard of, `holds` whether it is valid."""
+
+    consent_no: int
+    purpose: str
+    status: Status
+    source: str
+    wording: str
+    occurred_at: datetime
+    expires_at: datetime | None
+    recorded_at: datetime
+    holds: bool
+
+
+def add_consent(connection: Connection, profile: UUID, word: ConsentWord) -> bool:
+    """Add a word to the ledger; return whether it is new.
+
+    Raises
+    ------
+    InputError
+        If it expires before it begins.
+    """
+    if word.expires_at is not None and word.expires_at <= word.occurred_at:
+        raise InputError("The consent expires before it begins.", where="expires_at")
+    added = connection.execute(
+        # what is said again in the same words is no new word, with or without a key
+        "insert into consent_event"
+        " (profile_id, purpose, status, source, wording, occurred_at, expires_at, source_key)"
+        " select %(profile)s, %(purpose)s, %(status)s, %(source)s, %(wording)s, %(occurred_at)s, %(expires_at)s,"
+        " %(source_key)s where not exists (select from consent_event where profile_id = %(profile)s"
+        " and purpose = %(purpose)s and status = %(status)s and source = %(source)s and wording = %(wording)s"
+        " and occurred_at = %(occurred_at)s and expires_at is not distinct from %(expires_at)s)"
+        " on conflict (source, source_key) where source_key is not null do nothing",
+        msgspec.structs.asdict(word) | {"profile": profile},
+    )
+    return added.rowcount == 1
+
+
+def withdraw_everywhere(connection: Connection, profile: UUID, word: ConsentWord) -> None:
+    """Add a withdrawal to a profile and to those that were merged into it: a person withdraws, not a row."""
+    merged = connection.execute("select profile_id from person where kept_id = %s order by 1", [profile]).fetchall()
+    for row in merged:
+        key = word.source_key
+        if key is not None and row[0] != profile:
+            key = f"{key} {row[0]}"
+        add_consent(connection, row[0], msgspec.structs.replace(word, source_key=key))
+
+
+def full_ledger(connection: Connection, profile: UUID) -> list[LedgerRow]:
+    """Return every word of a profile on every purpose, newest first."""
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "select event.consent_no, event.purpose, event.status, event.source, event.wording, event.occurred_at,"
+        "       event.expires_at, event.recorded_at,"
+        "       event.status = 'granted' and coalesce(current.holds and current.consent_no = event.consent_no, false)"
+        "  from consent_event event left join consent_current current using (profile_id, purpose)"
+        " where event.profile_id = %s order by event.occurred_at desc, event.consent_no desc",
+        [profile],
+    ).fetchall()
+    return [
+        LedgerRow(
+            consent_no=row[0],
+            purpose=row[1],
+            status=row[2],
+            source=row[3],
+            wording=row[4],
+            occurred_at=row[5],
+            expires_at=row[6],
+            recorded_at=row[7],
+            holds=row[8],
+        )
+        for row in rows
+    ]

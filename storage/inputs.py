@@ -1,0 +1,154 @@
+"""Events of customers, taken in as sets: whose they are, what is wrong with them, what is new. Revisions are kept."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from core.resolution import Identifier
+from storage.connect import Connection
+
+ERRORS_SHOWN: Final = 100
+"""Nobody mends more lines of a file at once; all are counted."""
+
+
+class InputEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it was sent: `key` names it at its source, `line` where it stood; `store` is empty online."""
+
+    line: int
+    identifier: Identifier
+    kind: str
+    key: str
+    occurred_at: datetime
+    store: str
+    detail: dict[str, Any]
+
+
+class RowError(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Why a row was refused: its line, the field and what to do; never its value."""
+
+    line: int
+    field: str
+    what: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the rows: new or changed ones, those known already, refused ones (the first ERRORS_SHOWN)."""
+
+    taken: int
+    unchanged: int
+    refused: int
+    errors: tuple[RowError, ...]
+
+
+UNKNOWN_PROFILE: Final = "No profile with this identifier has a consent that holds."
+"""The same for unknown, unconsented and erased."""
+_FAULTS: Final = {
+    "identifier": UNKNOWN_PROFILE,
+    "store": "There is no such store; leave it empty for what happened online.",
+    "occurred_at": "The customer had withdrawn consent at that time.",
+    "key": "This key is that of another customer's event, or stands again further down, which counts.",
+}
+_STAGE: Final = """
+create temporary table if not exists input_stage (
+    line integer, id_kind text, id_value text, kind text, source_key text, occurred_at timestamptz, store text,
+    detail jsonb, profile_id uuid, store_no integer, fault text, event_id uuid, revision integer, fresh boolean
+) on commit delete rows
+"""
+_WHOSE: Final = """
+update input_stage stage set profile_id = held.profile_id
+  from profile_identifier held join person using (profile_id)
+ where held.kind = stage.id_kind and held.value = stage.id_value and held.ended_at is null
+   and consent_holds(person.profile_id, 'in_store_journey') and consent_holds(person.kept_id, 'in_store_journey')
+"""
+_WHERE: Final = "update input_stage stage set store_no = store.store_no from store where store.id = stage.store"
+_KNOWN: Final = """
+update input_stage stage
+   set event_id = known.event_id, revision = known.revision,
+       fresh = known.removed or (known.occurred_at, known.store_no, known.detail)
+               is distinct from (stage.occurred_at, stage.store_no, stage.detail),
+       fault = case when known.profile_id <> stage.profile_id then 'key' end
+  from customer_event known
+ where known.newest and known.source = %(source)s and known.kind = stage.kind and known.source_key = stage.source_key
+"""
+_FAULTY: Final = """
+update input_stage stage
+   set fault = case
+       when profile_id is null then 'identifier'
+       when store <> '' and store_no is null then 'store'
+       when (select status from consent_event word
+              where word.profile_id = stage.profile_id and purpose = 'in_store_journey'
+                and word.occurred_at <= stage.occurred_at
+              order by word.occurred_at desc, consent_no desc limit 1) = 'withdrawn' then 'occurred_at'
+       when exists (select from input_stage later where later.kind = stage.kind
+                       and later.source_key = stage.source_key and later.line > stage.line) then 'key'
+       else fault end
+"""
+_SUPERSEDE: Final = """
+update customer_event known set newest = false from input_stage stage
+ where stage.fault is null and stage.fresh and known.event_id = stage.event_id and known.newest
+"""
+_INSERT: Final = """
+insert into customer_event
+       (event_id, revision, profile_id, kind, source, source_key, occurred_at, store_no, detail, import_no)
+select coalesce(event_id, gen_random_uuid()), coalesce(revision + 1, 0), profile_id, kind, %(source)s, source_key,
+       occurred_at, store_no, detail, %(import_no)s
+  from input_stage where fault is null and coalesce(fresh, true)
+"""
+
+
+def save_events(
+    connection: Connection, source: str, events: Sequence[InputEvent], *, import_no: int | None = None
+) -> Outcome:
+    """Write events that are new or changed; what is refused stops nothing else.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction.
+    source : str
+        The system they come from; with kind and key it names an event.
+    events : sequence of InputEvent
+    import_no : int or None
+        The import they belong to, so that it can be reverted.
+    """
+    # one writer a source: two that send the same key would both find it new
+    connection.execute("select pg_advisory_xact_lock(hashtextextended('customer_event ' || %s, 0))", [source])
+    connection.execute(_STAGE)
+    connection.execute("delete from input_stage")
+    columns = "line, id_kind, id_value, kind, source_key, occurred_at, store, detail"
+    with connection.cursor() as cursor, cursor.copy(f"copy input_stage ({columns}) from stdin") as copy:
+        for event in events:
+            copy.write_row(
+                (
+                    event.line,
+                    event.identifier.kind,
+                    event.identifier.value,
+                    event.kind,
+                    event.key,
+                    event.occurred_at,
+                    event.store,
+                    Jsonb(event.detail),
+                )
+            )
+    connection.execute("create index if not exists input_stage_key on input_stage (kind, source_key, line)")
+    connection.execute("analyze input_stage")
+    connection.execute(_WHOSE)
+    connection.execute(_WHERE)
+    connection.execute(_KNOWN, {"source": source})
+    connection.execute(_FAULTY)
+    connection.execute(_SUPERSEDE)
+    taken = connection.execute(_INSERT, {"source": source, "import_no": import_no}).rowcount
+    refused = connection.execute(
+        "select line, fault, count(*) over () from input_stage where fault is not null order by line limit %s",
+        [ERRORS_SHOWN],
+    ).fetchall()
+    count = refused[0][2] if refused else 0
+    return Outcome(
+        taken=taken,
+        unchanged=len(events) - taken - count,
+        refused=count,
+        errors=tuple(RowError(line=line, field=fault, what=_FAULTS[fault]) for line, fault, _ in refused),
+    )

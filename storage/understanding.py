@@ -1,0 +1,167 @@
+"""What understanding a customer rests on: her visits, her store's, the model of the clientele, the store's policy."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from core.journey.cues import DEFAULT_POLICY, CuePolicy
+from core.journey.returning import Attendance, ReturnKind, ReturnModel, fit
+from storage.connect import Connection
+
+VISITS_OF_A_PROFILE: Final = 500
+"""Two visits a week for five years."""
+DWELLS_OF_A_STORE: Final = 2_000
+"""The newest; the middle of 2,000 is sure to 3 %, and they are read within milliseconds."""
+
+
+class Visited(msgspec.Struct, frozen=True, kw_only=True):
+    """A store visit of a profile that ended."""
+
+    visit_id: UUID
+    store: str
+    timezone: str
+    entered_at: datetime
+    left_at: datetime
+    dwell_s: float
+
+
+class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of returning, and until when visits went into it."""
+
+    model: ReturnModel
+    through: datetime
+
+
+class StoredPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """A store's policy; version 0 is the default that nobody has changed."""
+
+    policy: CuePolicy
+    version: int
+    made_by: str | None = None
+    made_at: datetime | None = None
+
+
+def visits_of(connection: Connection, profile: UUID) -> list[Visited]:
+    """Return the newest VISITS_OF_A_PROFILE visits that ended, oldest first; nothing without a consent that holds."""
+    rows = connection.execute(
+        "select visit.visit_id, store.id, store.timezone, visit.entered_at, visit.left_at, visit.dwell_s"
+        "  from profile_device link cross join lateral (select visit_id, store_no, entered_at, left_at, dwell_s"
+        "    from store_visit where device = link.device and not withdrawn and role = 0"
+        "    and entered_at >= link.valid_from and entered_at < link.valid_to"
+        "    order by entered_at desc limit %(limit)s) visit join store using (store_no)"
+        " where link.profile_id = %(profile)s order by visit.entered_at desc, visit.visit_id limit %(limit)s",
+        {"profile": profile, "limit": VISITS_OF_A_PROFILE},
+    ).fetchall()
+    return [
+        Visited(visit_id=row[0], store=row[1], timezone=row[2], entered_at=row[3], left_at=row[4], dwell_s=row[5])
+        for row in reversed(rows)
+    ]
+
+
+def store_dwells(connection: Connection, store_no: int) -> list[float]:
+    """Return how long the newest DWELLS_OF_A_STORE visits of visitors took, in seconds."""
+    rows = connection.execute(
+        "select dwell_s from store_visit where store_no = %s and not withdrawn and role = 0"
+        " order by entered_at desc, visit_id limit %s",
+        [store_no, DWELLS_OF_A_STORE],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def clientele(connection: Connection, *, through: datetime) -> list[Attendance]:
+    """Return how often each customer whose consent holds came until `through`: days with a visit after the first.
+
+    Times are days. Two visits on one day (UTC) are one occasion.
+    """
+    rows = connection.execute(
+        "select count(*) - 1, max(day) - min(day), %(through)s::timestamptz::date - min(day) from"
+        " (select distinct link.profile_id, (visit.entered_at at time zone 'UTC')::date as day"
+        "    from profile_device link join store_visit visit on visit.device = link.device and not visit.withdrawn"
+        "     and visit.role = 0 and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
+        "   where visit.entered_at <= %(through)s) days group by profile_id",
+        {"through": through},
+    ).fetchall()
+    return [Attendance(repeats=row[0], recency=float(row[1]), age=float(row[2])) for row in rows]
+
+
+def fit_returns(connection: Connection, *, through: datetime) -> list[ReturnModel]:
+    """Fit both models to the clientele as it stands, keep them and return them, the likelier first.
+
+    Raises
+    ------
+    InputError
+        If there are too few customers, or nobody ever came back.
+    """
+    seen = clientele(connection, through=through)
+    models = sorted((fit(kind, seen) for kind in ReturnKind), key=lambda model: -model.log_likelihood)
+    with connection.transaction():
+        for model in models:
+            save_model(connection, model, through=through)
+    return models
+
+
+def save_model(connection: Connection, model: ReturnModel, *, through: datetime) -> None:
+    """Keep a model beside those before it."""
+    connection.execute(
+        "insert into return_model (kind, r, alpha_days, a, b, log_likelihood, customers, through)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            model.kind.value,
+            model.r,
+            model.alpha,
+            model.a,
+            model.b,
+            model.log_likelihood,
+            model.customers,
+            through,
+        ],
+    )
+
+
+def current_model(connection: Connection) -> StoredModel | None:
+    """Return the newest model, of two of the same time the likelier one; None before any was fitted."""
+    row = connection.execute(
+        "select kind, r, alpha_days, a, b, log_likelihood, customers, through from return_model"
+        " order by through desc, log_likelihood desc limit 1"
+    ).fetchone()
+    if row is None:
+        return None
+    model = ReturnModel(
+        kind=ReturnKind(row[0]),
+        r=row[1],
+        alpha=row[2],
+        a=row[3],
+        b=row[4],
+        log_likelihood=row[5],
+        customers=row[6],
+    )
+    return StoredModel(model=model, through=row[7])
+
+
+def cue_policy(connection: Connection, store_no: int) -> StoredPolicy:
+    """Return the policy of a store that holds."""
+    row: tuple[Any, ...] | None = connection.execute(
+        "select policy, version, made_by, made_at from cue_policy where store_no = %s order by version desc limit 1",
+        [store_no],
+    ).fetchone()
+    if row is None:
+        return StoredPolicy(policy=DEFAULT_POLICY, version=0)
+    return StoredPolicy(policy=msgspec.convert(row[0], CuePolicy), version=row[1], made_by=row[2], made_at=row[3])
+
+
+def save_policy(connection: Connection, store_no: int, policy: CuePolicy, *, made_by: str) -> int:
+    """Keep a new version of a store's policy and return its number."""
+    connection.execute("select pg_advisory_xact_lock(hashtextextended('cue_policy ' || %s::text, 0))", [store_no])
+    row = connection.execute(
+        "insert into cue_policy (store_no, version, policy, made_by)"
+        " select %(store)s, coalesce(max(version), 0) + 1, %(policy)s, %(by)s from cue_policy"
+        " where store_no = %(store)s returning version",
+        {"store": store_no, "policy": Jsonb(msgspec.to_builtins(policy)), "by": made_by},
+    ).fetchone()
+    if row is None:
+        raise RuntimeError("An insert gave no row back.")
+    version: int = row[0]
+    return version

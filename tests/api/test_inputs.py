@@ -1,0 +1,212 @@
+"""What other systems say: once, with row errors, corrected by key, and taken back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from storage.customer_events import customer_events
+from tests.api.inputting import customer, event, send, send_csv
+from tests.fix_api import SeededStore
+
+pytestmark = pytest.mark.servers
+HEADER = "key,kind,occurred_at,store,customer_id,total,currency\n"
+
+
+@pytest.fixture
+def ada(store: SeededStore, client: httpx.Client) -> str:
+    given = customer(1, at=store.now - timedelta(days=60))
+    answer = send(client, "/v1/profiles", given)
+    assert answer.status_code == 201, answer.text
+    profile: str = answer.json()["profile_id"]
+    return profile
+
+
+def orders(store: SeededStore, profile: str) -> list[tuple[str, str, Any, int]]:
+    found = customer_events(store.connection, UUID(profile))
+    return [(row.kind, row.store, row.detail.get("total"), row.revision) for row in found]
+
+
+def test_an_order_is_taken_once_corrected_by_its_key_and_cited(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    at = store.now - timedelta(hours=3)
+    order = event("R-1", "Order Completed", at, store="marktplatz", total="59.90", currency="eur", card="4111")
+    body = {"source": "till", "events": [order]}
+    first = send(client, "/v1/inputs/orders", body, key="one")
+    again = send(client, "/v1/inputs/orders", body, key="one")
+    assert first.json() == again.json() == {"taken_count": 1, "unchanged_count": 0, "refused_count": 0, "errors": []}
+    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
+    assert send(client, "/v1/inputs/orders", body).json()["unchanged_count"] == 1, "another key, the same order"
+    assert (
+        send(client, "/v1/inputs/orders", {"source": "till", "events": [order | {"total": 49.9}]}).json()[
+            "taken_count"
+        ]
+        == 1
+    )
+    assert orders(store, ada) == [("ordered", "marktplatz", 49.9, 1)]
+    before = customer_events(store.connection, UUID(ada), known_at=store.now - timedelta(days=1))
+    assert before == [], "then nothing was known of it"
+    row = customer_events(store.connection, UUID(ada))[0]
+    assert "card" not in row.detail, "what nobody asked for is not kept"
+
+
+def test_a_key_is_needed_and_never_stands_for_two_requests(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    body = {"source": "till", "events": [event("R-1", "ordered", store.now, total=1, currency="EUR")]}
+    assert client.post("/v1/inputs/orders", json=body).status_code == 400
+    assert send(client, "/v1/inputs/orders", body, key="k").status_code == 200
+    other = {"source": "till", "events": [event("R-2", "ordered", store.now, total=1, currency="EUR")]}
+    problem = send(client, "/v1/inputs/orders", other, key="k")
+    assert (problem.status_code, problem.json()["type"]) == (422, "urn:sojourn:problem:idempotency-key-reused")
+    assert len(orders(store, ada)) == 1
+
+
+def test_the_same_request_at_the_same_time_counts_once(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    body = {"source": "till", "events": [event("R-1", "ordered", store.now, total=1, currency="EUR")]}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: send(client, "/v1/inputs/orders", body, key="k"), range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 3
+    assert store.connection.execute("select count(*) from customer_event").fetchone() == (1,)
+
+
+def test_a_bad_row_stops_no_other(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    at = store.now
+    rows = [
+        event("1", "Product Viewed", at),
+        event("2", "Cartwheel Turned", at),
+        event("3", "searched", at + timedelta(hours=1)),
+        event("4", "searched", at) | {"occurred_at": "2026-11-21T14:00:00"},
+        event("5", "searched", at, store="nowhere"),
+        event("6", "searched", at, number=99),
+        event("", "searched", at),
+        {"key": "8", "kind": "searched", "occurred_at": at.isoformat()},
+        event("9", "searched", at, query="x" * 201),
+        event("10", "searched", at, query="boots"),
+        {"event": "Product Viewed", "messageId": "s-1", "timestamp": at.isoformat(), "userId": "c-1",
+         "properties": {"product_id": "boot-42", "rating": 5}, "type": "track"},
+    ]  # fmt: skip
+    found = send(client, "/v1/inputs/online", {"source": "web", "events": rows}).json()
+    assert (found["taken_count"], found["refused_count"]) == (3, 8)
+    assert [(error["line"], error["field"]) for error in found["errors"]] == [
+        (2, "kind"), (3, "occurred_at"), (4, "occurred_at"), (5, "store"), (6, "identifier"), (7, "key"),
+        (8, "identifier"), (9, "query"),
+    ]  # fmt: skip
+    assert "c-99" not in str(found), "an answer repeats no identifier"
+
+
+def test_amounts_and_currencies_are_checked(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    given: list[dict[str, Any]] = [
+        {"total": "NaN"},
+        {"total": "1e12"},
+        {"total": "12,50"},
+        {},
+        {"currency": "euros", "total": 1},
+    ]
+    rows = [event(str(number), "ordered", store.now, currency="EUR") | one for number, one in enumerate(given)]
+    found = send(client, "/v1/inputs/orders", {"source": "till", "events": rows}).json()
+    assert [error["field"] for error in found["errors"]] == ["total"] * 4 + ["currency"]
+
+
+def test_unknown_and_withdrawn_are_the_same_404(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    withdrawal = {
+        "identifier": {"kind": "customer_id", "value": "c-1"}, "source": "app", "wording": "2026-03",
+        "occurred_at": store.now.isoformat(),
+    }  # fmt: skip
+    assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
+    store.connection.execute("insert into profile (profile_id, display_name) values (gen_random_uuid(), 'Never')")
+    store.connection.execute(
+        "insert into profile_identifier (profile_id, kind, value, source)"
+        " select profile_id, 'customer_id', 'c-2', 'crm' from profile where display_name = 'Never'"
+    )
+    answers = set()
+    for number in (1, 2, 3):
+        body = {"source": "web", "events": [event("1", "searched", store.now, number=number)]}
+        answer = send(client, "/v1/inputs/online", body)
+        assert answer.status_code == 404
+        answers.add(answer.text)
+        named = {"kind": "customer_id", "value": f"c-{number}"}
+        refused = send(client, "/v1/withdrawals", withdrawal | {"identifier": named})
+        assert refused.status_code == 404
+        answers.add(refused.text.replace("/v1/withdrawals", "/v1/inputs/online"))
+    assert len(answers) == 1
+    assert store.connection.execute("select count(*) from customer_event").fetchone() == (0,)
+    assert store.connection.execute("select count(*) from idempotency_key").fetchone() == (2,), (
+        "what failed is not kept"
+    )
+
+
+def test_what_happened_while_consent_was_withdrawn_stays_out(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    for status, days in (("withdrawn", 20), ("granted", 10)):
+        store.connection.execute(
+            "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+            " values (%s, 'in_store_journey', %s, 'app', '1', %s)",
+            [ada, status, store.now - timedelta(days=days)],
+        )
+    rows = [event(str(days), "searched", store.now - timedelta(days=days)) for days in (90, 30, 15, 5)]
+    found = send(client, "/v1/inputs/online", {"source": "web", "events": rows}).json()
+    assert [(error["line"], error["field"]) for error in found["errors"]] == [(3, "occurred_at")]
+
+
+def test_a_dry_run_says_what_the_import_then_does(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    at = (store.now - timedelta(days=1)).isoformat()
+    text = HEADER + f"1,ordered,{at},marktplatz,c-1,10,EUR\n" + f'2,ordered,{at},marktplatz,"c-1,10,EUR\n' + (
+        f"3,ordered,{at},marktplatz,c-1,30\n" + f"4,ordered,{at},,c-1,40,EUR\n" + f"4,ordered,{at},,c-1,41,EUR\n"
+    )  # fmt: skip
+    dry = send_csv(client, "/v1/imports/orders?source=till&dry_run=true", text).json()
+    assert (dry["import_no"], dry["rows_count"], dry["taken_count"], dry["refused_count"]) == (None, 5, 2, 3)
+    assert [(error["line"], error["field"]) for error in dry["errors"]] == [(3, ""), (4, ""), (5, "key")]
+    assert orders(store, ada) == []
+    assert client.get("/v1/imports").json() == {"imports": []}
+    real = send_csv(client, "/v1/imports/orders?source=till", text).json()
+    for name in ("rows_count", "taken_count", "refused_count", "errors"):
+        assert real[name] == dry[name]
+    assert sorted(total for _, _, total, _ in orders(store, ada)) == [10, 41]
+    assert client.get(f"/v1/imports/{real['import_no']}").json()["errors"] == real["errors"]
+
+
+def test_an_import_is_taken_back_and_what_was_before_counts_again(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    at = (store.now - timedelta(days=1)).isoformat()
+    first = send_csv(client, "/v1/imports/orders?source=till", HEADER + f"1,ordered,{at},,c-1,10,EUR\n").json()
+    second = send_csv(
+        client, "/v1/imports/orders?source=till",
+        HEADER + f"1,ordered,{at},,c-1,11,EUR\n2,ordered,{at},,c-1,20,EUR\n",
+    ).json()  # fmt: skip
+    conflict = send(client, f"/v1/imports/{first['import_no']}/revert", None)
+    assert conflict.status_code == 409
+    assert "ordered 1" in conflict.json()["detail"]
+    back = send(client, f"/v1/imports/{second['import_no']}/revert", None).json()
+    assert back["reverted_at"] is not None
+    assert [(total, revision) for _, _, total, revision in orders(store, ada)] == [(10, 2)]
+    assert send(client, f"/v1/imports/{second['import_no']}/revert", None).json() == back
+    again = send_csv(client, "/v1/imports/orders?source=till", HEADER + f"2,ordered,{at},,c-1,20,EUR\n").json()
+    assert again["taken_count"] == 1, "what was removed may come again"
+    assert send(client, "/v1/imports/999/revert", None).status_code == 404
+
+
+def test_files_that_cannot_be_read_at_all_are_refused(client: httpx.Client, ada: str) -> None:
+    for text in ("", "key,kind\n1,ordered\n", "key,key,kind,occurred_at,email\n", b"\xff\xfe\x00"):
+        answer = send_csv(client, "/v1/imports/orders?source=till", text)
+        assert answer.status_code == 422, text
+    assert send_csv(client, "/v1/imports/shoes?source=till", HEADER).status_code == 422
+    assert send_csv(client, "/v1/imports/orders", HEADER).status_code == 422
+    assert send_csv(client, "/v1/imports/orders?source=till", b"x" * (16 * 1024 * 1024 + 1)).status_code == 413
+
+
+def test_a_large_file_is_taken_in_seconds(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    at = (store.now - timedelta(days=1)).isoformat()
+    rows = "".join(f"{number};ordered;{at};marktplatz;c-1;10;EUR\r\n" for number in range(5_000))
+    found = send_csv(
+        client, "/v1/imports/orders?source=till", b"\xef\xbb\xbf" + (HEADER.replace(",", ";") + rows).encode()
+    )
+    assert found.json()["taken_count"] == 5_000
+    assert found.elapsed < timedelta(seconds=8)

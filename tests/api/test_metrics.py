@@ -1,0 +1,203 @@
+"""Formulas over the API: values, buckets, days of 25 hours, hidden counts, comparisons, files and problems."""
+
+import io
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from core.metrics.disclosure import K_PEOPLE
+from core.metrics.formulas import FORMULAS
+from core.records import Role
+from storage.rollups import refresh
+from tests.fix_api import SeededStore
+from tests.metrics.visiting import Stay, insert, shoppers, visits_by_hour
+
+pytestmark = pytest.mark.servers
+SATURDAY = date(2026, 10, 24)
+LONG = date(2026, 10, 25)
+"""The day of 25 hours in Berlin."""
+
+
+@pytest.fixture
+def seeded(store: SeededStore) -> list[Stay]:
+    stays = [
+        *shoppers(store.plan, SATURDAY, 90, seed=1),
+        *shoppers(store.plan, LONG, 60, seed=2, first_number=10_000, open_h=0, close_h=24),
+        *(Stay(50_000 + n, 900, 2, datetime(2026, 10, 24, 8 + n, tzinfo=UTC), 600, Role.STAFF) for n in range(5)),
+        Stay(60_000, 901, None, datetime(2026, 10, 24, 8, tzinfo=UTC), 36_000, Role.FIXTURE),
+        Stay(60_001, 902, None, datetime(2026, 10, 24, 8, tzinfo=UTC), 30_000, Role.STAFF),
+    ]
+    insert(store.connection, store.store_no, stays)
+    return stays
+
+
+def ask(client: httpx.Client, formula: str, **query: Any) -> Any:
+    days = {"from": str(SATURDAY), "to": str(LONG)}
+    answer = client.get(f"/v1/stores/marktplatz/metrics/{formula}", params=days | query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_footfall_names_its_formula_and_leaves_residents_out(seeded: list[Stay], client: httpx.Client) -> None:
+    told = ask(client, "footfall")
+    assert [(row["value"], row["state"]) for row in told["rows"]] == [(90, "told"), (60, "told")]
+    assert told["total"]["value"] == 150
+    assert told["formula"] | {"says": ""} == {
+        "id": "footfall", "version": 1, "title": "Footfall", "unit": "visits", "says": "",
+        "parameters": {"visit_s": 0},
+    }  # fmt: skip
+    assert told["excluded"] == {"staff_visit_count": None, "fixture_visit_count": 1}, "one person of staff is hidden"
+    assert (told["bucket"], told["k_people"], told["coverage"]) == ("day", K_PEOPLE, None)
+    long_visits = sum(stay.zone is None and stay.dwell_s >= 300 and not stay.role for stay in seeded)
+    assert ask(client, "footfall", preset="aruba")["total"]["value"] == long_visits
+    assert ask(client, "footfall", preset="aruba", visit_s=0)["total"]["value"] == 150
+
+
+def test_the_day_on_which_clocks_go_back_has_25_hours(seeded: list[Stay], client: httpx.Client) -> None:
+    for query in ({}, {"zone": "new"}):
+        told = ask(client, "footfall", bucket="hour", **{"from": str(LONG)}, **query)
+        begins = [datetime.fromisoformat(row["begins_at"]) for row in told["rows"]]
+        assert len(begins) == 25
+        assert all(later - earlier == timedelta(hours=1) for earlier, later in pairwise(begins))
+        assert begins[0] == datetime(2026, 10, 24, 22, tzinfo=UTC)
+        counted = visits_by_hour(seeded, 1 if query else None)
+        for begin, row in zip(begins, told["rows"], strict=True):
+            assert row["value"] in {counted[begin], None}
+    assert len(ask(client, "footfall", bucket="hour", to=str(SATURDAY))["rows"]) == 24
+
+
+def test_hours_of_few_people_are_hidden_and_cannot_be_had_by_subtraction(
+    seeded: list[Stay], client: httpx.Client
+) -> None:
+    hours = ask(client, "footfall", bucket="hour", to=str(SATURDAY))["rows"]
+    counted = visits_by_hour(seeded, None)
+    for row in hours:
+        count = counted[datetime.fromisoformat(row["begins_at"])]
+        assert row["value"] is None if 0 < count < K_PEOPLE else row["value"] in {count, None}
+    hidden = [row for row in hours if row["state"] == "hidden"]
+    assert len(hidden) >= 2
+    assert 90 - sum(row["value"] or 0 for row in hours) >= K_PEOPLE
+    assert all(row["visit_count"] is None for row in hidden), "nor does another field tell"
+
+
+def test_two_overlapping_ranges_do_not_tell_a_small_day(store: SeededStore, client: httpx.Client) -> None:
+    small = date(2026, 10, 26)
+    insert(store.connection, store.store_no, shoppers(store.plan, SATURDAY, 30, seed=1))
+    insert(store.connection, store.store_no, shoppers(store.plan, LONG, 30, seed=2, first_number=10_000))
+    insert(store.connection, store.store_no, shoppers(store.plan, small, 4, seed=3, first_number=20_000))
+    for formula in ("footfall", "people", "dwell_mean", "bounce", "engaged", "capture_inside", "dwell_median"):
+        two, three = ask(client, formula), ask(client, formula, to=str(small))
+        assert three["total"]["value"] == two["total"]["value"], formula
+        assert (three["total"]["state"], three["total"]["hidden_count"]) == ("partly_hidden", 1)
+        assert three["rows"][-1]["value"] is None
+    for formula in ("dwell_histogram", "dwell_curve", "flow", "paths", "week_part"):
+        two, three = ask(client, formula), ask(client, formula, to=str(small))
+        values = [[row["value"] for row in told["rows"] if row["part"] != "weekday"] for told in (two, three)]
+        assert values[0] == values[1], formula
+    assert ask(client, "occupancy", to=str(small), bucket="whole")["rows"][0]["state"] == "hidden"
+
+
+def test_counts_are_the_same_before_and_after_they_are_rolled_up(
+    seeded: list[Stay], store: SeededStore, client: httpx.Client
+) -> None:
+    needs_zone = {"zone_entry", "zone_exposure"}
+    queries = {name: {"by": "zone"} if name in needs_zone else {} for name in FORMULAS}
+    before = {name: ask(client, name, **query)["rows"] for name, query in queries.items()}
+    assert all(rows for name, rows in before.items() if name != "paths")
+    refresh(store.connection, most_days=10)
+    assert {name: ask(client, name, **query)["rows"] for name, query in queries.items()} == before
+    insert(store.connection, store.store_no, [Stay(99_000, 5, None, datetime(2026, 10, 24, 9, tzinfo=UTC), 60)])
+    assert ask(client, "footfall")["total"]["value"] == 151, "a late visit counts at once"
+
+
+def test_each_zone_and_shares(seeded: list[Stay], client: httpx.Client) -> None:
+    entry = {row["zone"]: row["value"] for row in ask(client, "zone_entry", by="zone", bucket="whole")["rows"]}
+    assert entry["entrance"] == 1.0
+    assert 0.1 < entry["new"] < 1.0
+    exposure = ask(client, "zone_exposure", by="zone", bucket="whole")["rows"]
+    told = [row["value"] for row in exposure if row["value"]]
+    assert 0.8 < sum(told) <= 1.0001
+    inside = {stay.device for stay in seeded if stay.zone not in {None, 0} and not stay.role}
+    assert ask(client, "capture_inside")["total"]["value"] == pytest.approx(len(inside) / 150, abs=1e-6)
+    moves = ask(client, "flow")["rows"]
+    assert moves[0]["value"] >= K_PEOPLE
+    assert moves[0]["zone"] != moves[0]["to_zone"]
+
+
+def test_compared_with_days_before_and_with_another_store(
+    seeded: list[Stay], store: SeededStore, client: httpx.Client
+) -> None:
+    insert(
+        store.connection,
+        store.store_no,
+        shoppers(store.plan, SATURDAY - timedelta(7), 20, seed=5, first_number=10**6),
+    )
+    told = ask(client, "footfall", to=str(SATURDAY), bucket="day", compare=str(SATURDAY - timedelta(7)))
+    assert (told["total"]["value"], told["compared"]["total"]["value"]) == (90, 20)
+    assert told["compared"]["first_day"] == "2026-10-17"
+    assert ask(client, "footfall", compare="previous")["compared"]["last_day"] == "2026-10-23"
+    assert ask(client, "footfall", compare="last_year")["compared"]["first_day"] == "2025-10-25", "a Saturday too"
+    other = ask(client, "footfall", compare_store="quay")["compared"]
+    assert (other["store"], other["timezone"], other["total"]["value"]) == ("quay", "America/New_York", 0)
+
+
+def test_files_say_the_same_and_name_their_formula(seeded: list[Stay], client: httpx.Client) -> None:
+    url = f"/v1/stores/marktplatz/metrics/bounce?from={SATURDAY}&to={LONG}&preset=purple"
+    rows = client.get(url).json()["rows"]
+    as_csv = client.get(url + "&format=csv")
+    assert as_csv.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "marktplatz-bounce-2026-10-24-2026-10-25.csv" in as_csv.headers["content-disposition"]
+    for frame in (
+        pl.read_csv(io.BytesIO(as_csv.content)),
+        pl.read_parquet(io.BytesIO(client.get(url + "&format=parquet").content)),
+    ):
+        assert frame["value"].to_list() == [row["value"] for row in rows]
+        assert set(frame["formula"]) == {"bounce"}
+        assert set(frame["parameters"]) == {"bounce_s=180"}
+
+
+def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, client: httpx.Client) -> None:
+    url = f"/v1/stores/marktplatz/metrics/footfall?from={SATURDAY}&to={LONG}"
+    tag = client.get(url).headers["etag"]
+    again = client.get(url, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    insert(store.connection, store.store_no, [Stay(98_000, 98_000, None, datetime(2026, 10, 24, 9, tzinfo=UTC), 60)])
+    assert client.get(url, headers={"If-None-Match": tag}).status_code == 200
+
+
+PROBLEMS = (
+    ("marktplatz/metrics/footfal", 404, "no formula 'footfal'"),
+    ("nowhere/metrics/footfall", 404, "no store"),
+    ("marktplatz/metrics/footfall?from=2026-10-02&to=2026-10-01", 422, "ends before it begins"),
+    ("marktplatz/metrics/footfall?from=2024-01-01&to=2026-10-01", 422, "1005 days are too many here, 400"),
+    ("marktplatz/metrics/footfall?from=2026-01-01&to=2026-10-01&bucket=hour", 422, "too many here, 92"),
+    ("marktplatz/metrics/footfall?bucket=minute", 422, "value that cannot be used"),
+    ("marktplatz/metrics/flow?bucket=day", 422, "has no buckets"),
+    ("marktplatz/metrics/footfall?bounce_s=60", 422, "has no parameter bounce_s"),
+    ("marktplatz/metrics/bounce?bounce_s=61", 422, "no threshold"),
+    ("marktplatz/metrics/bounce?preset=acme", 422, "no preset"),
+    ("marktplatz/metrics/footfall?zone=attic", 422, "no zone 'attic'"),
+    ("marktplatz/metrics/occupancy?zone=new", 422, "of the whole store"),
+    ("marktplatz/metrics/zone_entry", 422, "is of a zone"),
+    ("marktplatz/metrics/footfall?from=2999-01-01&to=2999-01-02", 422, "Nothing has happened yet"),
+    ("marktplatz/metrics/footfall?compare_store=nowhere", 404, "no store"),
+    ("marktplatz/metrics/footfall?form=xml", 422, "value that cannot be used"),
+)
+
+
+def test_what_cannot_be_answered_is_a_problem(client: httpx.Client) -> None:
+    for path, status, says in PROBLEMS:
+        answer = client.get(f"/v1/stores/{path}")
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
+        assert says in answer.json()["detail"], path
+        assert answer.json()["hint"], path
+
+
+def test_the_registry_is_told(client: httpx.Client) -> None:
+    told = client.get("/v1/metrics/formulas").json()
+    assert [formula["id"] for formula in told["formulas"]] == list(FORMULAS)
+    assert {preset["id"] for preset in told["presets"]} >= {"aruba", "mist", "purple", "cloud4wi", "palexy"}

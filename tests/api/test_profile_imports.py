@@ -1,0 +1,65 @@
+"""CSV files of customers: row errors, dry run, and taking one back."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from tests.api.inputting import event, send, send_csv
+from tests.fix_api import SeededStore
+
+pytestmark = pytest.mark.servers
+HEADER = "customer_id,email,display_name,loyalty_tier,consent_source,consent_wording,consent_at,shoe_size\n"
+PATH = "/v1/imports/profiles?source=crm"
+
+
+def names(client: httpx.Client) -> list[str]:
+    return [line["display_name"] for line in client.get("/v1/profiles").json()["profiles"]]
+
+
+def test_customers_are_imported_row_by_row_and_a_dry_run_says_the_same(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    at = (store.now - timedelta(days=9)).isoformat()
+    text = HEADER + (
+        f"c-1,ada@shop.test,Ada,Gold,web,2026-03,{at},39\n"
+        f"0000,,Nobody,,web,2026-03,{at},\n"
+        f"c-2,,Ben,,web,2026-03,yesterday,\n"
+        f"c-3,,,,web,2026-03,{at},\n"
+        f"c-4,ben@shop.test,Ben,,web,2026-03,{at},\n"
+        f"c-4,ada@shop.test,Ben,,web,2026-03,{at},\n"
+    )
+    dry = send_csv(client, PATH + "&dry_run=true", text).json()
+    assert names(client) == []
+    found = send_csv(client, PATH, text).json()
+    assert (dry["import_no"], found["input"], found["left_out"]) == (None, "profiles", ["shoe_size"])
+    for answer in (dry, found):
+        assert (answer["taken_count"], answer["refused_count"]) == (2, 4)
+        assert [(error["line"], error["field"]) for error in answer["errors"]] == [
+            (3, "customer_id"), (4, "consent_at"), (5, "display_name"), (7, "email"),
+        ]  # fmt: skip
+    assert names(client) == ["Ada", "Ben"]
+    assert len(client.get("/v1/identity/cases").json()["cases"]) == 1
+    assert send_csv(client, PATH, HEADER + text.splitlines()[1] + "\n").json()["unchanged_count"] == 1
+
+
+def test_an_import_of_customers_is_taken_back(store: SeededStore, client: httpx.Client) -> None:
+    at = (store.now - timedelta(days=9)).isoformat()
+    send_csv(client, PATH, HEADER + f"c-1,,Ada,Gold,web,2026-03,{at},\n")
+    second = send_csv(
+        client, PATH, HEADER + f"c-1,,Ada L.,Silver,web,2026-03,{at},\nc-2,,Ben,,web,2026-03,{at},\n"
+    ).json()
+    assert (second["taken_count"], names(client)) == (2, ["Ada L.", "Ben"])
+    revert = f"/v1/imports/{second['import_no']}/revert"
+    sent = {"source": "web", "events": [event("1", "searched", store.now, number=2)]}
+    assert send(client, "/v1/inputs/online", sent).status_code == 200
+    conflict = send(client, revert, None)
+    assert conflict.status_code == 409
+    assert "1 that it made have events" in conflict.json()["detail"]
+    store.connection.execute("delete from customer_event")
+    assert send(client, revert, None).status_code == 200
+    assert names(client) == ["Ada"]
+    assert client.get("/v1/profiles").json()["profiles"][0]["loyalty_tier"] == "Gold"
+    assert send(client, "/v1/inputs/online", sent).status_code == 404, "removed is unknown"
+    again = send_csv(client, PATH, HEADER + f"c-2,,Ben,,web,2026-03,{at},\n").json()
+    assert (again["taken_count"], names(client)) == (1, ["Ada", "Ben"])

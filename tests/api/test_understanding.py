@@ -1,0 +1,154 @@
+"""What is understood of a customer: said where the data support it, and why not where they do not."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from core.errors import InputError
+from core.journey.cues import Cue, CuePolicy, CueRule
+from core.journey.returning import ReturnKind
+from storage.understanding import current_model, fit_returns, save_policy
+from tests.api.inputting import customer, event, send
+from tests.api.seeding import add_presence, add_visit, device
+from tests.fix_api import SeededStore
+
+pytestmark = pytest.mark.servers
+
+
+def tell(store: SeededStore, client: httpx.Client, number: int = 1) -> str:
+    given = customer(number, at=store.now - timedelta(days=400), devices=[device(number)])
+    profile: str = send(client, "/v1/profiles", given | {"loyalty_tier": "Gold"}).json()["profile_id"]
+    return profile
+
+
+def come(store: SeededStore, days_ago: float, dwell_s: float, number: int = 1) -> None:
+    add_visit(
+        store.connection, store.plan, store.store_no, pseudonym=device(number),
+        entered_at=store.now - timedelta(days=days_ago), dwell_s=dwell_s,
+    )  # fmt: skip
+
+
+def arrive(store: SeededStore, number: int = 1) -> None:
+    at = store.now - timedelta(seconds=20)
+    add_presence(
+        store.connection, store.plan, store.store_no, pseudonym=device(number), zone="entrance",
+        arrived_at=at, in_zone_since=at, last_signal_at=store.now,
+    )  # fmt: skip
+
+
+def test_nothing_is_said_of_somebody_who_never_came(store: SeededStore, client: httpx.Client) -> None:
+    found = client.get(f"/v1/profiles/{tell(store, client)}/understanding").json()
+    assert (found["visits_count"], found["rhythm"], found["returning"], found["own"]) == (0, None, None, None)
+    assert "A rhythm needs five visits." in found["gaps"]
+
+
+def test_usually_weekly_not_seen_for_five_weeks(store: SeededStore, client: httpx.Client) -> None:
+    profile = tell(store, client)
+    for week, dwell_s in enumerate((600.0, 700.0, 800.0, 900.0, 1_000.0, 3_000.0)):
+        come(store, 70 - 7 * week, dwell_s)
+    found = client.get(f"/v1/profiles/{profile}/understanding").json()
+    assert (found["rhythm"]["usual_days"], found["rhythm"]["unusual"]) == (7.0, True)
+    assert found["own"] == {"among_count": 5, "middle_s": 800.0, "share": 1.0}
+    assert found["weekdays"]["visits_count"] + found["weekends"]["visits_count"] == 6
+    newest = client.get(f"/v1/profiles/{profile}/visits").json()["visits"]
+    first = newest[-1]["visit"]["visit_id"]
+    other = client.get(f"/v1/profiles/{profile}/understanding", params={"visit": first}).json()
+    assert (other["visit_id"], other["own"]["share"]) == (first, 0.0)
+    assert client.get(f"/v1/profiles/{profile}/understanding", params={"visit": profile}).status_code == 404
+
+
+def test_a_browser_is_told_where_the_store_has_two_kinds(store: SeededStore, client: httpx.Client) -> None:
+    profile = tell(store, client)
+    chance = np.random.default_rng(4)
+    dwells = [*chance.lognormal(np.log(240), 0.4, 240), *chance.lognormal(np.log(2_400), 0.4, 160)]
+    for number, dwell_s in enumerate(dwells):
+        come(store, 20 + number / 100, float(dwell_s), number=1_000 + number)
+    for day in range(5):
+        come(store, 10 - day, 2_300.0)
+    found = client.get(f"/v1/profiles/{profile}/understanding").json()
+    assert found["browser_share"] > 0.99
+    assert found["store"]["among_count"] == 405
+
+
+def test_a_return_probability_once_a_model_is_fitted(store: SeededStore, client: httpx.Client) -> None:
+    profile = tell(store, client)
+    come(store, 30, 600.0)
+    with pytest.raises(InputError, match="100 customers"):
+        fit_returns(store.connection, through=store.now)
+    assert client.get(f"/v1/profiles/{profile}/understanding").json()["returning"] is None
+    chance = np.random.default_rng(5)
+    for number in range(2, 122):
+        with store.connection.transaction():
+            store.connection.execute(
+                "with made as (insert into profile (display_name) values ('x') returning profile_id), said as ("
+                " insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+                " select profile_id, 'in_store_journey', 'granted', 'app', '1', now() - interval '1 year' from made)"
+                " insert into device_link (device, profile_id, valid_from)"
+                " select %s, profile_id, now() - interval '1 year' from made",
+                [device(number).hex()],
+            )
+            for days in {min(99, int(days)) for days in np.cumsum(chance.exponential(20, chance.integers(1, 6)))}:
+                come(store, 100 - days, 600.0, number=number)
+    models = fit_returns(store.connection, through=store.now)
+    assert {model.kind for model in models} == set(ReturnKind)
+    held = current_model(store.connection)
+    assert held is not None
+    assert held.model == models[0]
+    found = client.get(f"/v1/profiles/{profile}/understanding").json()["returning"]
+    assert 0 < found["within_share"] <= found["alive_share"] <= 1
+    assert found["customers_count"] == 121
+
+
+def test_the_cue_of_an_arrival_follows_policy_preference_and_consent(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    profile = tell(store, client)
+    come(store, 90, 600.0)
+    path = f"/v1/profiles/{profile}/cue"
+    assert client.get(path).json() is None, "not in a store"
+    arrive(store)
+    assert client.get(path).json() == {
+        "store": "marktplatz", "cue": "recognise", "because": "Gold, and has been away for 60 days.",
+        "rule_no": 4, "policy_version": 0,
+    }  # fmt: skip
+    policy = {"made_by": "N. Weber", "rules": [{"cue": "greet", "says": "Everybody is greeted."}]}
+    put = client.put("/v1/stores/marktplatz/cue-policy", json=policy, headers={"Idempotency-Key": "p"})
+    assert put.json()["version"] == 1
+    assert client.get("/v1/stores/marktplatz/cue-policy").json()["rules"] == policy["rules"]
+    assert (client.get(path).json()["cue"], client.get(path).json()["policy_version"]) == ("greet", 1)
+    wish = event("1", "service_preferred", store.now, service="leave_alone")
+    send(client, "/v1/inputs/app", {"source": "app", "events": [wish]})
+    assert client.get(path).json()["because"] == "The customer asked for it."
+    withdrawal: dict[str, Any] = {
+        "identifier": {"kind": "customer_id", "value": "c-1"}, "source": "web", "wording": "1",
+        "occurred_at": store.now.isoformat(),
+    }  # fmt: skip
+    send(client, "/v1/withdrawals", withdrawal)
+    assert client.get(path).status_code == 404
+
+
+def test_an_appointment_counts_on_its_day_and_not_when_cancelled(store: SeededStore, client: httpx.Client) -> None:
+    profile = tell(store, client)
+    arrive(store)
+    rules = (CueRule(cue=Cue.GREET, says="Has an appointment.", appointment_today=True),)
+    save_policy(store.connection, store.store_no, CuePolicy(rules=rules), made_by="test")
+    for key, kind, days, expected in (
+        ("1", "appointment_booked", 1, "leave_alone"), ("2", "appointment_booked", 0, "greet"),
+        ("2", "appointment_cancelled", 0, "leave_alone"),
+    ):  # fmt: skip
+        starts = (store.now + timedelta(days=days)).isoformat()
+        given = event(key, kind, store.now - timedelta(days=1), order_id=key, starts_at=starts)
+        assert (
+            send(client, "/v1/inputs/appointments", {"source": "desk", "events": [given]}).json()["taken_count"] == 1
+        )
+        assert client.get(f"/v1/profiles/{profile}/cue").json()["cue"] == expected
+
+
+def test_a_policy_that_cannot_be_is_refused(client: httpx.Client) -> None:
+    for rules in ([{"cue": "sing", "says": "x"}], [{"cue": "greet", "says": "x", "shoe": 1}]):
+        given = {"made_by": "x", "rules": rules}
+        answer = client.put("/v1/stores/marktplatz/cue-policy", json=given, headers={"Idempotency-Key": "p"})
+        assert answer.status_code == 422

@@ -1,0 +1,144 @@
+"""Compiled kernels: one folder for each version, and nothing damaged is ever executed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from servers.kernel_cache import intact, prepare, seal
+
+TOP = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+from pathlib import Path
+from servers.kernel_cache import prepare, seal
+folder = prepare([Path(sys.argv[1])])
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
+from own_kernels import answer
+print(answer(40), sum(answer.stats.cache_hits.values()))
+seal(folder)
+"""
+KERNEL = """
+from numba import njit
+
+@njit(cache=True)
+def answer(start):
+    return start + 2
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "own_kernels.py"
+    path.write_text(KERNEL)
+    return path
+
+
+def a_folder(tmp_path: Path, source: Path) -> Path:
+    folder = prepare([source], {"SOJOURN_HOME": str(tmp_path / "home")})
+    assert folder is not None
+    return folder
+
+
+def run(source: Path, home: Path) -> tuple[int, int]:
+    """Return the kernel's answer and how often numba took it from its cache."""
+    own = {name: value for name, value in os.environ.items() if name not in {"NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT"}}
+    environment = {**own, "SOJOURN_HOME": str(home), "PYTHONPATH": str(TOP)}
+    said = subprocess.run(
+        [sys.executable, "-c", PROGRAM, source], env=environment, check=True, capture_output=True, text=True
+    )
+    answer, hits = map(int, said.stdout.split())
+    return answer, hits
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    before = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # a disk that forgets does not tell
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-512] + bytes(512))
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A kernel and a home in which it was compiled and loaded again."""
+    top = tmp_path_factory.mktemp("warm")
+    source, home = top / "own_kernels.py", top / "home"
+    source.write_text(KERNEL)
+    assert run(source, home) == (42, 0)
+    assert run(source, home) == (42, 1)
+    return source, home
+
+
+@pytest.mark.parametrize(("damage", "ending"), [(flip, ".nbc"), (empty, ".nbi"), (zeros, ".nbc")])
+def test_what_is_damaged_is_compiled_anew(
+    warm: tuple[Path, Path], damage: Callable[[Path], None], ending: str
+) -> None:
+    source, home = warm
+    (kept,) = home.rglob(f"*{ending}")
+    damage(kept)
+    assert run(source, home) == (42, 0)
+
+
+def test_other_sources_have_another_folder(tmp_path: Path, source: Path) -> None:
+    before = a_folder(tmp_path, source)
+    assert a_folder(tmp_path, source) == before
+    source.write_text(KERNEL.replace("+ 2", "+ 3"))
+    assert a_folder(tmp_path, source) != before
+    assert before.is_dir(), "an upgrade that is taken back finds its own again"
+
+
+def test_few_folders_are_kept(tmp_path: Path, source: Path) -> None:
+    for number in range(8):
+        source.write_text(f"{KERNEL}# {number}")
+        newest = a_folder(tmp_path, source)
+    kept = list((tmp_path / "home" / "kernels").iterdir())
+    assert newest in kept
+    assert len(kept) == 5
+
+
+def test_a_file_that_is_written_again_is_no_damage(tmp_path: Path, source: Path) -> None:
+    folder = a_folder(tmp_path, source)
+    index = folder / "a.nbi"
+    index.write_bytes(b"one.")
+    seal(folder)
+    index.write_bytes(b"one and two.")
+    assert intact(folder)
+    seal(folder)
+    flip(index)
+    assert not intact(folder)
+
+
+def test_a_damaged_seal_is_no_seal(tmp_path: Path, source: Path) -> None:
+    folder = a_folder(tmp_path, source)
+    (folder / "a.nbi").write_bytes(b"one.")
+    (folder / "seal").write_bytes(b"\xff\x00 nonsense")
+    assert intact(folder)
+    seal(folder)
+    flip(folder / "a.nbi")
+    assert not intact(folder)
+
+
+def test_who_names_a_cache_keeps_it(tmp_path: Path, source: Path) -> None:
+    environment = {"SOJOURN_HOME": str(tmp_path / "home"), "NUMBA_CACHE_DIR": "/somewhere"}
+    assert prepare([source], environment) is None
+    assert environment["NUMBA_CACHE_DIR"] == "/somewhere"
+    assert not (tmp_path / "home").exists()
+
+
+def test_without_a_place_numba_chooses(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "home").write_text("a file where the private folder should be")
+    environment = {"SOJOURN_HOME": str(tmp_path / "home")}
+    assert prepare([source], environment) is None
+    assert "NUMBA_CACHE_DIR" not in environment
