@@ -15,12 +15,15 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api import (
+    follow_up_routes,
     identity_routes,
     input_routes,
     journey_history,
     live_routes,
     metric_pages,
     metric_routes,
+    note_queries,
+    note_routes,
     pages,
     profile_routes,
     status_routes,
@@ -53,6 +56,9 @@ _ROUTES: Final = (
     metric_routes,
     live_routes,
     profile_routes,
+    note_queries,
+    note_routes,
+    follow_up_routes,
     journey_history,
     understanding_routes,
     input_routes,

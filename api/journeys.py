@@ -13,6 +13,7 @@ from core.journey.stages import journey
 from storage.connect import Connection
 from storage.customer_events import CustomerEvent, customer_events
 from storage.instants import to_ns
+from storage.notes import noted_on
 from storage.profile_visits import VisitDetail, Whereabouts
 from storage.profiles import ConsentRow, ProfileRow, consent_ledger
 from storage.visit_queries import VisitRow
@@ -25,6 +26,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
     ledger: list[ConsentRow]
     events: list[CustomerEvent]
+    noted: list[tuple[UUID, datetime]] = []
 
 
 def heard_of(connection: Connection, profile: UUID, *, known_at: datetime | None = None) -> Heard:
@@ -33,6 +35,7 @@ def heard_of(connection: Connection, profile: UUID, *, known_at: datetime | None
     return Heard(
         ledger=[word for word in ledger if known_at is None or word.recorded_at <= known_at],
         events=customer_events(connection, profile, known_at=known_at),
+        noted=noted_on(connection, profile, known_at=known_at),
     )
 
 
@@ -66,6 +69,7 @@ def journey_of(
         Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
         for row in heard.events
     ]
+    events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in heard.noted]
     if profile.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):
         events.append(Event(id=str(profile.profile_id), kind="enrolled", at=to_ns(profile.created_at)))
     if detail is None or plan is None:
@@ -78,7 +82,10 @@ def journey_of(
         _store_visit(detail),
         stays,
         events,
-        as_of=to_ns(running.last_signal_at if running is not None else now),
+        # a note says as well as a signal that the customer is still there
+        as_of=to_ns(
+            max([running.last_signal_at, *(at for _, at in heard.noted if at <= now)]) if running is not None else now
+        ),
         previous_left_at=to_ns(detail.previous_left_at) if detail.previous_left_at is not None else None,
         next_entered_at=to_ns(detail.next_entered_at) if detail.next_entered_at is not None else None,
     )

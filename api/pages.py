@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from api import desk_pages
+from api import desk_pages, note_pages
 from api.journey_page import journey_context
 from api.live_routes import NEWEST_VISITS, read_state_now
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
@@ -19,6 +19,7 @@ from api.timeline import timeline
 from api.understanding_routes import known_of, understanding_of
 from core.errors import InputError
 from storage.instants import to_datetime
+from storage.note_search import NoteFilter, notes_page
 from storage.occupancy import stores_page
 from storage.profile_visits import profile_visits, visit_detail
 from storage.profiles import SEARCH_CHARACTERS, profiles_page
@@ -29,10 +30,14 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _LIST_ROWS: Final = 50
 """Rows of a list before "show more"."""
 _EARLIER_VISITS: Final = 10
+_NOTES: Final = 10
+"""Notes on a profile before "all notes": what was said in the last months."""
+_SECTIONS: Final = ("profiles", "identity", "notes", "follow-ups")
 
 
 def add_to(app: FastAPI) -> None:
     """Add the pages and what they load to an application."""
+    app.include_router(note_pages.router)
     app.include_router(router)
     app.include_router(desk_pages.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
@@ -121,6 +126,8 @@ def show_profile(
         earlier=[(row, VisitOut.of(row.visit, plans[row.store]), plans[row.store]) for row in page.visits],
         more_visits=page.next_cursor is not None,
         asked_for=visit,
+        notes=notes_page(connection, NoteFilter(profile_id=found.profile_id), limit=_NOTES),
+        labels=note_pages.labels(connection),
         understood=understood,
         cue=cue,
         expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
@@ -136,7 +143,7 @@ def as_page(request: Request, problem: ProblemError) -> Response:
     headers = retry_headers(problem)
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
-    here = next((name for name in ("profiles", "identity") if request.url.path.startswith(f"/{name}")), "stores")
+    here = next((name for name in _SECTIONS if request.url.path.startswith(f"/{name}")), "stores")
     response = render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
     response.status_code = problem.status
     response.headers.update(headers)

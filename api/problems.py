@@ -131,6 +131,63 @@ def visit_unknown() -> ProblemError:
     )
 
 
+def note_unknown() -> ProblemError:
+    """Return the problem of a note that cannot be shown; the same whether it is unknown or its consent is gone."""
+    return ProblemError(
+        404,
+        "note-unknown",
+        "Unknown note",
+        detail="There is no such note, or it is on a profile without a consent that holds.",
+        hint="GET /v1/notes lists the notes that may be seen.",
+    )
+
+
+def note_changed(revision: int) -> ProblemError:
+    """Return the problem of an edit that would take away somebody else's."""
+    return ProblemError(
+        409,
+        "note-changed",
+        "The note has changed",
+        detail=f"The note is at revision {revision} by now.",
+        hint="Read it again, and send the edit with that revision.",
+    )
+
+
+def follow_up_unknown() -> ProblemError:
+    """Return the problem of a follow-up that cannot be shown."""
+    return ProblemError(
+        404,
+        "follow-up-unknown",
+        "Unknown follow-up",
+        detail="There is no such follow-up, or its note may not be seen.",
+        hint="GET /v1/follow-ups lists them.",
+    )
+
+
+def follow_up_done() -> ProblemError:
+    """Return the problem of a follow-up that is done and does not change any more."""
+    return ProblemError(
+        409,
+        "follow-up-done",
+        "The follow-up is done",
+        detail="This follow-up is done already.",
+        hint="Add another follow-up to its note.",
+    )
+
+
+def reminded(says: str, faults: list[dict[str, str]]) -> ProblemError:
+    """Return the problem of a note that seems to assert what nobody can observe; `faults` are its words."""
+    problem = ProblemError(
+        422,
+        "reminder",
+        "Observation, not assumption",
+        detail=f"{says} Found: " + ", ".join(f"{fault['where']} ({fault['what']})" for fault in faults) + ".",
+        hint="Change the words, or send the note with reminder_seen if they are what was said.",
+    )
+    problem.faults = faults
+    return problem
+
+
 def store_visit_unknown(store: str) -> ProblemError:
     """Return the problem of a visit that the store does not have."""
     return ProblemError(

@@ -1,8 +1,9 @@
 """How times, lengths of time and codes are written for people; used by the templates, and told to the scripts."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 PEOPLE_STEPS: Final = (1, 3, 6, 10, 16, 25)
@@ -26,6 +27,9 @@ REVISED: Final = "corrected"
 RESIDENT: Final = {"fixture": "fixed tag", "staff": "staff"}
 """Roles that are said; that somebody is a visitor goes without saying."""
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
+FEELING: Final = {"positive": "Positive", "negative": "Negative", "neutral": "Neutral", "mixed": "Mixed"}
+SOURCE: Final = {"staff": "Staff", "email": "E-mail", "chat": "Chat", "social": "Social media"}
+FOLLOW_UP: Final = {"overdue": "Overdue", "today": "Today", "later": "Later", "done": "Done"}
 FAULTS_SHOWN: Final = 12
 """Anchors that are named on the live page: two lines of it; how many there are stands before them."""
 ZONE_KIND: Final = {
@@ -123,6 +127,21 @@ def days(length: float) -> str:
         whole = int(length + 0.5)
         return f"{whole} day" if whole == 1 else f"{whole} days"
     return f"{length:.1f} days"
+
+
+def local_input(at: datetime, timezone: str) -> str:
+    """Return a time on the clocks of `timezone` as <input type=datetime-local> takes it."""
+    return at.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%dT%H:%M")
+
+
+def pieces(text: str, clauses: Sequence[Any]) -> list[tuple[str, str]]:
+    """Return a text in pieces (words, feeling): feeling is that of a cue, empty in between."""
+    found, place = [], 0
+    for cue in (cue for clause in clauses for cue in clause.cues):
+        found.append((text[place : cue.begin], ""))
+        found.append((text[cue.begin : cue.end], "positive" if cue.valence > 0 else "negative"))
+        place = cue.end
+    return [piece for piece in [*found, (text[place:], "")] if piece[0]]
 
 
 def heat_step(value: float, steps: tuple[int, ...]) -> int:

@@ -163,11 +163,12 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
     if cursor is not None:
         values["name"], values["id"] = read_cursor(cursor, question, tuple[str, UUID])
         clauses.append(sql.SQL("(lower(profile.display_name), profile.profile_id) > (lower(%(name)s), %(id)s)"))
-    # first the page by the index on names, then what is known of those few
+    # first the page by the index on names, then what is known of those few; the limit of 1 keeps the planner from
+    # joining the whole ledger
     query = sql.SQL(
         "with page as (select profile.profile_id, profile.display_name, profile.loyalty_tier, consent.occurred_at"
         "  from profile cross join lateral (select occurred_at from consent_current"
-        "   where profile_id = profile.profile_id and purpose = %(purpose)s and holds) consent"
+        "   where profile_id = profile.profile_id and purpose = %(purpose)s and holds limit 1) consent"
         " where {} order by lower(profile.display_name), profile.profile_id limit %(limit)s)"
         "select page.profile_id, page.display_name, page.loyalty_tier, page.occurred_at,"
         "       here.store, here.zone, here.arrived_at, last.entered_at, last.store, last.timezone"

@@ -1,0 +1,34 @@
+// Forms with data-send: sent as JSON; what comes of it is read from the server again, what is wrong is said in the form.
+
+import { fieldsOf, operator, problemOf, send, watchOperator } from "/static/sending.js";
+
+watchOperator(() => location.reload());
+
+for (const form of document.querySelectorAll("form[data-send]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const said = form.querySelector(".form-problem");
+    const button = form.querySelector("button[type=submit]");
+    if (!operator()) {
+      said.textContent = "Enter your name first, where it says You are.";
+      document.getElementById("who-name").focus();
+      return;
+    }
+    button.disabled = true;
+    said.textContent = "";
+    try {
+      const answer = await send(form.dataset.send, fieldsOf(form), { method: form.dataset.method ?? "POST" });
+      if (answer.ok) {
+        location.reload();
+        return;
+      }
+      const problem = await problemOf(answer);
+      said.textContent = problem.text;
+      const seen = form.elements.reminder_seen;
+      if (seen && problem.type?.endsWith(":reminder")) seen.closest("label").hidden = false;
+    } catch {
+      said.textContent = "There is no connection. Nothing was changed; try again.";
+    }
+    button.disabled = false;
+  });
+}

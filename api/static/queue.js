@@ -1,0 +1,70 @@
+// Notes that wait on this device: kept before they are sent, sent in their order, removed once the server has them.
+// Each has a key of its own, so that one that was sent and not answered is kept once when it is sent again.
+
+import { problemOf, send } from "/static/sending.js";
+
+export const MOST = 200; // two full days without a connection
+const LATE_MS = 60_000; // a note that waited longer says itself when it was written; else the server's clock is better
+let sending = null;
+
+export async function add(note, name) {
+  if ((await all()).length >= MOST) throw new Error(`This device keeps ${MOST} notes at most. Connect it first.`);
+  const waiting = { key: crypto.randomUUID(), note, name, written: Date.now(), refused: "" };
+  await store("readwrite", (notes) => notes.put(waiting));
+  return waiting.key;
+}
+
+export async function all() {
+  const found = await store("readonly", (notes) => notes.getAll());
+  return found.sort((one, other) => one.written - other.written);
+}
+
+export function discard(key) {
+  return store("readwrite", (notes) => notes.delete(key));
+}
+
+// Sends what waits; returns the keys that the server has. Two at once would only do the same work.
+export function sync() {
+  sending ??= sendAll().finally(() => { sending = null; });
+  return sending;
+}
+
+async function sendAll() {
+  const kept = [];
+  for (const waiting of await all()) {
+    if (waiting.refused) continue;
+    const late = Date.now() - waiting.written > LATE_MS;
+    const body = late ? { ...waiting.note, noted_at: new Date(waiting.written).toISOString() } : waiting.note;
+    let answer;
+    try {
+      answer = await send("/v1/notes", body, { name: waiting.name, headers: { "Idempotency-Key": waiting.key } });
+    } catch {
+      return kept; // no connection: everything waits on
+    }
+    if (answer.ok) {
+      await discard(waiting.key);
+      kept.push(waiting.key);
+    } else if (answer.status >= 500 || answer.status === 429) {
+      return kept;
+    } else {
+      waiting.refused = (await problemOf(answer)).text; // nothing written is thrown away by a program
+      await store("readwrite", (notes) => notes.put(waiting));
+    }
+  }
+  return kept;
+}
+
+function store(mode, work) {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("sojourn-notes", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("notes", { keyPath: "key" });
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const transaction = database.transaction("notes", mode);
+      const asked = work(transaction.objectStore("notes"));
+      transaction.oncomplete = () => { database.close(); resolve(asked.result); };
+      transaction.onabort = () => { database.close(); reject(transaction.error); };
+    };
+  });
+}

@@ -1,0 +1,232 @@
+"""What a text says about a feeling, clause by clause, with the words that say it: a suggestion, never the last word.
+
+Words are weighed by VADER (Hutto & Gilbert, 2014, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of
+Social Media Text") with a lexicon of retail talk over its own. The score of a text is VADER's for its sentences. Each
+clause is read once more by itself, so that one feeling does not hide another and a negation does not reach further
+than it is meant: whoever loved the shoes and did not find her size is neither pleased nor indifferent.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from math import sqrt
+from typing import Final
+
+import msgspec
+import vader
+from vader.data.lexicon import MULTIWORD
+
+TEXT_CHARACTERS: Final = 5_000
+"""The longest note: its subject and its detail; what comes after is not read."""
+FEELS_AT: Final = 0.05
+"""VADER's own bound between neutral and a feeling, on its scale of -1..1."""
+CLEAR_AT: Final = 0.25
+"""A clause that carries a mixed feeling says so with at least one plain word: valence 1 (of 4) alone gives 0.25."""
+_ALPHA: Final = 15.0
+"""VADER's normalisation: a sum x of valences becomes x / sqrt(x^2 + 15)."""
+_FULL: Final = 0.9999
+"""Just short of 1, where the way back to a sum of valences has no end."""
+_BLANK: Final = "xx"
+"""Stands in for a cue to see what is said without it; no lexicon has it."""
+_APOSTROPHE: Final = "\N{RIGHT SINGLE QUOTATION MARK}"
+_DASHES: Final = "-\N{EN DASH}\N{EM DASH}"
+_WORD: Final = re.compile(rf"[^\W_]+(?:['{_APOSTROPHE}-][^\W_]+)*")
+_END: Final = re.compile(rf"[.!?;\n]+[\"')\]]*(?=\s|$)|\n|\s[{_DASHES}]\s")
+
+
+class Feeling(StrEnum):
+    """What a text or a clause of it says."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    MIXED = "mixed"
+
+
+class FeelingLexicon(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one language, as data: `words` and `phrases` with their valence, -4..4.
+
+    `contrast` are words that begin a clause against the one before, `concession` those that begin the weaker one.
+    """
+
+    language: str
+    version: int
+    words: dict[str, float]
+    phrases: dict[str, float]
+    contrast: tuple[str, ...]
+    concession: tuple[str, ...]
+
+
+class Cue(msgspec.Struct, frozen=True, kw_only=True):
+    """A word or phrase at [begin, end) of the text; `valence` is what it adds to its clause, negation included."""
+
+    begin: int
+    end: int
+    valence: float
+
+
+class Clause(msgspec.Struct, frozen=True, kw_only=True):
+    """One clause, [begin, end) of the text; `score` is -1..1."""
+
+    begin: int
+    end: int
+    feeling: Feeling
+    score: float
+    cues: tuple[Cue, ...]
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a text says as a whole (`score` -1..1, as VADER normalises) and in its clauses, and by which model."""
+
+    feeling: Feeling
+    score: float
+    clauses: tuple[Clause, ...]
+    model: str
+    version: str
+
+
+class FeelingReader:
+    """Reads texts of one language; safe to use from several threads.
+
+    Parameters
+    ----------
+    lexicon : FeelingLexicon
+    """
+
+    def __init__(self, lexicon: FeelingLexicon) -> None:
+        self._scorer = vader.SentimentIntensityAnalyzer(
+            extra_lexicon=lexicon.words, multiword=dict(MULTIWORD) | lexicon.phrases
+        )
+        known = {word for word, valence in self._scorer.lexicon.items() if valence}
+        self._words = frozenset(known)
+        phrases = {tuple(phrase.split()): valence for phrase, valence in self._scorer.multiword.items()}
+        self._phrases = frozenset(phrase for phrase, valence in phrases.items() if valence)
+        self._silent = frozenset(phrases) - self._phrases
+        self._longest = max(map(len, self._phrases | self._silent), default=1)
+        self._joint = _joint_pattern(lexicon.contrast + lexicon.concession)
+        self._begins_weaker = re.compile(rf"\W*(?:{_either(lexicon.concession)})\b", re.IGNORECASE)
+        self.model = f"vader+retail-{lexicon.language}"
+        self.version = f"{vader.__version__}+{lexicon.version}"
+
+    def read(self, text: str) -> Reading:
+        """Return what a text says; an empty one is neutral."""
+        text = text[:TEXT_CHARACTERS]
+        clauses = [self._clause(text, begin, end) for begin, end in self._spans(text)]
+        sentences = _cut(text, 0, len(text), _ends(text))
+        score = _normal(sum(_sum(self._score(text[begin:end])) for begin, end in sentences))
+        return Reading(
+            feeling=_whole(clauses, score),
+            score=round(score, 4),
+            clauses=tuple(clauses),
+            model=self.model,
+            version=self.version,
+        )
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the clauses: cut at sentence ends and contrasts, and at commas between opposite feelings."""
+        for begin, end in _cut(text, 0, len(text), _ends(text)):
+            joints = [match.start("joint") for match in self._joint.finditer(text, begin, end)]
+            for inner_begin, inner_end in _cut(text, begin, end, joints):
+                commas = [match + 1 for match in _commas(text, inner_begin, inner_end)]
+                if self._begins_weaker.match(text, inner_begin, inner_end):
+                    yield from _cut(text, inner_begin, inner_end, commas[:1])
+                elif commas and self._opposed(text, inner_begin, inner_end):
+                    yield from _cut(text, inner_begin, inner_end, commas)
+                else:
+                    yield inner_begin, inner_end
+
+    def _opposed(self, text: str, begin: int, end: int) -> bool:
+        signs = {cue.valence > 0 for cue in self._cues(text, begin, end)}
+        return len(signs) == 2
+
+    def _clause(self, text: str, begin: int, end: int) -> Clause:
+        score = self._score(text[begin:end])
+        return Clause(
+            begin=begin,
+            end=end,
+            feeling=_plain(score),
+            score=round(score, 4),
+            cues=tuple(self._cues(text, begin, end)),
+        )
+
+    def _cues(self, text: str, begin: int, end: int) -> list[Cue]:
+        """Return what carries the feeling of a clause: each word or phrase by what is missing without it."""
+        clause = text[begin:end]
+        whole = _sum(self._score(clause))
+        found = []
+        for first, last in self._rated(clause):
+            valence = whole - _sum(self._score(clause[:first] + _BLANK + clause[last:]))
+            if abs(valence) >= FEELS_AT:
+                found.append(Cue(begin=begin + first, end=begin + last, valence=round(valence, 2)))
+        return found
+
+    def _rated(self, clause: str) -> Iterator[tuple[int, int]]:
+        """Yield where rated phrases and words stand, the longest first, none within another."""
+        tokens = [
+            (match.group().lower().replace(_APOSTROPHE, "'"), *match.span()) for match in _WORD.finditer(clause)
+        ]
+        place = 0
+        while place < len(tokens):
+            for length in range(min(self._longest, len(tokens) - place), 1, -1):
+                phrase = tuple(token for token, _, _ in tokens[place : place + length])
+                if phrase in self._phrases:
+                    yield tokens[place][1], tokens[place + length - 1][2]
+                if phrase in self._phrases or phrase in self._silent:
+                    place += length
+                    break
+            else:
+                if tokens[place][0] in self._words:
+                    yield tokens[place][1:]
+                place += 1
+
+    def _score(self, clause: str) -> float:
+        return float(self._scorer.polarity_scores(clause.replace(" n't", "n't"))["compound"])
+
+
+def _whole(clauses: list[Clause], score: float) -> Feeling:
+    if any(clause.score >= CLEAR_AT for clause in clauses) and any(clause.score <= -CLEAR_AT for clause in clauses):
+        return Feeling.MIXED
+    return _plain(score)
+
+
+def _plain(score: float) -> Feeling:
+    if abs(score) < FEELS_AT:
+        return Feeling.NEUTRAL
+    return Feeling.POSITIVE if score > 0 else Feeling.NEGATIVE
+
+
+def _sum(score: float) -> float:
+    """Return the sum of valences that a score came of."""
+    bounded = max(-_FULL, min(_FULL, score))
+    return bounded * sqrt(_ALPHA / (1 - bounded * bounded))
+
+
+def _normal(total: float) -> float:
+    return total / sqrt(total * total + _ALPHA)
+
+
+def _ends(text: str) -> list[int]:
+    return [match.end() for match in _END.finditer(text)]
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def _joint_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"(?<=\S)[\s,]+(?P<joint>(?:{_either(words)})\b)", re.IGNORECASE)
+
+
+def _commas(text: str, begin: int, end: int) -> Iterator[int]:
+    place = text.find(",", begin, end)
+    while place >= 0:
+        yield place
+        place = text.find(",", place + 1, end)
+
+
+def _cut(text: str, begin: int, end: int, places: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the pieces of [begin, end) between these places, without the space around them; none is empty."""
+    for first, last in zip([begin, *places], [*places, end], strict=True):
+        piece = text[first:last]
+        if _WORD.search(piece) is not None:
+            yield first + len(piece) - len(piece.lstrip()), last - len(piece) + len(piece.rstrip())

@@ -1,0 +1,76 @@
+"""The lists that notes choose from: purposes, outcomes, moods and tags. The user defines them."""
+
+from typing import Final, Literal, TypeAlias, get_args
+
+import msgspec
+
+from core.errors import InputError
+from storage.connect import Connection
+from storage.storable import storable
+
+ListWord: TypeAlias = Literal["purpose", "outcome", "mood", "tag"]
+FeelingWord: TypeAlias = Literal["positive", "negative", "neutral", "mixed"]
+
+CHOICES_PER_LIST: Final = 60
+"""Five screens of large tags on a phone; whoever has more searches longer than it takes to type."""
+LABEL_CHARACTERS: Final = 60
+"""Two lines on a tag of a phone's width."""
+WORD_PATTERN: Final = r"^[a-z0-9][a-z0-9_]{0,39}$"
+"""A choice's own name, in notes and URLs; it stays when the label changes."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a list; `feeling` is what choosing it (a mood) says, `retired` ones are not offered any more."""
+
+    list: ListWord
+    word: str
+    label: str
+    place: int
+    feeling: FeelingWord | None
+    retired: bool
+
+
+Choices: TypeAlias = dict[ListWord, dict[str, Choice]]
+"""Each list, its entries by their words in the list's order."""
+
+
+def read_choices(connection: Connection) -> Choices:
+    """Return every list with every entry, retired ones too."""
+    found: Choices = {word: {} for word in get_args(ListWord)}
+    for row in connection.execute(
+        "select list, word, label, place, feeling, retired from note_choice order by list, place, word"
+    ):
+        choice = Choice(list=row[0], word=row[1], label=row[2], place=row[3], feeling=row[4], retired=row[5])
+        found[choice.list][choice.word] = choice
+    return found
+
+
+def save_choice(connection: Connection, choice: Choice) -> None:
+    """Add an entry or change the one of this word.
+
+    Raises
+    ------
+    InputError
+        If the list is full or the label is empty or too long.
+    """
+    label = storable(choice.label).strip()
+    if not 1 <= len(label) <= LABEL_CHARACTERS:
+        raise InputError(f"A label has 1 to {LABEL_CHARACTERS} characters.", where="label")
+    # two people who add at once must not pass the bound together
+    connection.execute("select pg_advisory_xact_lock(hashtext('note_choice'))")
+    row = connection.execute(
+        "select count(*) from note_choice where list = %s and word <> %s", [choice.list, choice.word]
+    ).fetchone()
+    if row is not None and row[0] >= CHOICES_PER_LIST:
+        raise InputError(
+            f"A list has at most {CHOICES_PER_LIST} entries.",
+            hint="Change one that is not needed any more.",
+            where=choice.list,
+        )
+    connection.execute(
+        "insert into note_choice (list, word, label, place, feeling, retired)"
+        " values (%(list)s, %(word)s, %(label)s, %(place)s, %(feeling)s, %(retired)s)"
+        " on conflict (list, word) do update set label = excluded.label, place = excluded.place,"
+        " feeling = excluded.feeling, retired = excluded.retired",
+        msgspec.structs.asdict(choice) | {"label": label},
+    )

@@ -1,0 +1,137 @@
+"""Follow-ups over the API: on the right day in the right task list, changed, done and chained."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from api.note_writing import due_instant
+from core.errors import InputError
+from storage.connect import Connection
+from storage.follow_ups import FollowUpPage, WhenWord, follow_ups_page
+from tests.fix_api import SeededStore
+
+INES = {"Sojourn-Operator": "Ines"}
+
+
+def note(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    asked = {"purpose": "service", "subject": "Wants size 38"} | fields
+    answer = client.post("/v1/notes", json=asked, headers=INES)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def tasks(client: httpx.Client, **query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get("/v1/follow-ups", params=query).json()["follow_ups"]
+    return found
+
+
+def act(client: httpx.Client, task: dict[str, Any], what: str, **asked: Any) -> httpx.Response:
+    return client.post(
+        f"/v1/follow-ups/{task['follow_up_id']}/{what}", json=asked, headers={"Sojourn-Operator": "Jo"}
+    )
+
+
+@pytest.mark.servers
+def test_overdue_ones_come_first_and_each_has_its_state(store: SeededStore, client: httpx.Client) -> None:
+    now = datetime.now(UTC)
+    for instructions, due_at in (
+        ("later", now + timedelta(days=3)), ("overdue", now - timedelta(days=2)),
+        ("just now", now - timedelta(seconds=5)),
+    ):  # fmt: skip
+        note(client, follow_up={"due_at": due_at.isoformat(), "instructions": instructions})
+    found = tasks(client, when="open")
+    assert [(task["instructions"], task["state"]) for task in found] == [
+        ("overdue", "overdue"), ("just now", "overdue"), ("later", "later"),
+    ]  # fmt: skip
+    assert [task["instructions"] for task in tasks(client)] == ["overdue", "just now"]
+    assert tasks(client, operator="INES") == tasks(client)
+    assert tasks(client, operator="Jo") == []
+    page = client.get("/v1/follow-ups?when=open&limit=2").json()
+    (last,) = tasks(client, when="open", limit="2", cursor=page["next_cursor"])
+    assert last["instructions"] == "later"
+
+
+@pytest.mark.servers
+def test_a_date_is_read_on_the_clocks_of_the_store(store: SeededStore, client: httpx.Client) -> None:
+    day = (datetime.now(UTC) + timedelta(days=30)).date()
+    made = note(client, store="quay", follow_up={"due_at": f"{day}T09:00", "instructions": "Call"})
+    (task,) = client.get(f"/v1/notes/{made['note_id']}/follow-ups").json()["follow_ups"]
+    assert task["timezone"] == "America/New_York"
+    local = datetime.fromisoformat(task["due_at"]).astimezone(ZoneInfo("America/New_York"))
+    assert (local.date(), local.hour) == (day, 9)
+    wrong = {"due_at": f"{day}T09:00", "instructions": "Call", "timezone": "Europe/Atlantis"}
+    answer = client.post(f"/v1/notes/{made['note_id']}/follow-ups", json=wrong, headers=INES)
+    assert "no time zone 'Europe/Atlantis'" in answer.json()["detail"]
+
+
+@pytest.mark.servers
+def test_a_task_shows_on_its_day_by_its_own_calendar(store: SeededStore, client: httpx.Client) -> None:
+    made = note(client)
+    # 02:00 UTC on the 2nd: still the 1st in New York, the 2nd in Tokyo
+    due_at = datetime(2026, 12, 2, 2, tzinfo=UTC)
+    for timezone in ("America/New_York", "Asia/Tokyo"):
+        store.connection.execute(
+            "insert into follow_up (follow_up_id, note_id, operator, due_at, timezone, instructions, made_at)"
+            " values (%s, %s, 'Ines', %s, %s, 'Call', now())",
+            [uuid4(), made["note_id"], due_at, timezone],
+        )
+
+    def shown(at: datetime) -> set[str]:
+        return {row.timezone for row in listed(store.connection, "due", at).follow_ups}
+
+    assert shown(datetime(2026, 12, 1, 4, 59, tzinfo=UTC)) == set(), "30 November, 23:59 in New York"
+    assert shown(datetime(2026, 12, 1, 5, 0, tzinfo=UTC)) == {"America/New_York"}
+    assert shown(datetime(2026, 12, 1, 14, 59, tzinfo=UTC)) == {"America/New_York"}
+    assert shown(datetime(2026, 12, 1, 15, 0, tzinfo=UTC)) == {"America/New_York", "Asia/Tokyo"}
+
+
+def listed(connection: Connection, when: WhenWord, now: datetime) -> FollowUpPage:
+    return follow_ups_page(connection, when=when, operator=None, now=now, limit=50)
+
+
+@pytest.mark.servers
+def test_a_task_is_snoozed_given_away_done_and_followed_by_the_next(store: SeededStore, client: httpx.Client) -> None:
+    made = note(client, follow_up={"due_at": datetime.now(UTC).isoformat(), "instructions": "Call"})
+    (task,) = tasks(client)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert act(client, task, "snooze", due_at="2020-01-01T00:00Z").status_code == 422
+    snoozed = act(client, task, "snooze", due_at=tomorrow).json()
+    assert (snoozed["state"], snoozed["snoozed_count"]) in {("later", 1), ("today", 1)}
+    assert act(client, task, "reassign", operator="Ada").json()["operator"] == "Ada"
+    assert [found["operator"] for found in tasks(client, when="open")] == ["Ada"]
+    done = act(
+        client, task, "done", result="Reached her", next={"due_at": tomorrow, "instructions": "Ask how it fits"}
+    ).json()  # fmt: skip
+    assert (done["done"]["state"], done["done"]["result"], done["done"]["done_by"]) == ("done", "Reached her", "Jo")
+    assert (done["next"]["after"], done["next"]["operator"]) == (task["follow_up_id"], "Jo")
+    assert client.get(f"/v1/notes/{made['note_id']}").json()["complete"] is False
+    for what, asked in (
+        ("done", {"result": "again"}),
+        ("snooze", {"due_at": tomorrow}),
+        ("reassign", {"operator": "x"}),
+    ):
+        again = act(client, task, what, **asked)
+        assert (again.status_code, again.json()["type"]) == (409, "urn:sojourn:problem:follow-up-done"), what
+    assert act(client, done["next"], "done", result="It fits").status_code == 200
+    assert client.get(f"/v1/notes/{made['note_id']}").json()["complete"] is True
+    assert [found["result"] for found in tasks(client, when="done")] == ["It fits", "Reached her"]
+    kept = store.connection.execute("select change, operator, before, after from follow_up_change order by change_no")
+    assert [row[:2] for row in kept] == [("snoozed", "Jo"), ("reassigned", "Jo")]
+    assert "at most 1000" in act(client, task, "done", result="x" * 1001).text
+
+
+def test_clocks_that_change_do_not_lose_an_appointment() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    left_out = due_instant(datetime(2026, 3, 29, 2, 30), "Europe/Berlin", now)  # noqa: DTZ001 - on the clocks of Berlin
+    assert left_out == datetime(2026, 3, 29, 1, 30, tzinfo=UTC), "shown as 03:30"
+    twice = due_instant(datetime(2026, 10, 25, 2, 30), "Europe/Berlin", now)  # noqa: DTZ001
+    assert twice == datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "the first of the two"
+    assert due_instant(datetime(2026, 7, 1, 9, tzinfo=UTC), "Asia/Tokyo", now) == datetime(2026, 7, 1, 9, tzinfo=UTC)
+    for wrong in (datetime(2029, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC), datetime(9999, 12, 31, 23)):  # noqa: DTZ001
+        with pytest.raises(InputError, match="two years"):
+            due_instant(wrong, "America/New_York", now)

@@ -1,0 +1,67 @@
+"""Feelings: clauses, cues and negation; the figures on rated sentences, which no lexicon was tuned on."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.lexicons import feeling_reader, reminder_lexicon
+from core.journey.reminder import flags
+
+
+@pytest.mark.parametrize(
+    ("text", "feeling"),
+    [
+        ("Loved the shoes but could not find her size", "mixed"),
+        ("Great shoes, terrible service", "mixed"),
+        ("Not happy with the queue; the staff were great", "mixed"),
+        ("She loves the brand, although the till was broken", "mixed"),
+        ("She was not impressed", "negative"),
+        ("The staff didn't help at all", "negative"),
+        ("The zip doesn't work", "negative"),
+        ("The zip doesn’t work", "negative"),  # noqa: RUF001 - as phones write it
+        ("Hat das Kleid anprobiert", "neutral"),
+        ("Asked about the red one", "neutral"),
+        ("Looks like the red one", "neutral"),
+        ("Called customer service", "neutral"),
+        ("No problems at the till", "positive"),
+        ("The coat fits and is well made", "positive"),
+        ("", "neutral"),
+    ],
+)
+def test_what_notes_say(text: str, feeling: str) -> None:
+    assert feeling_reader().read(text).feeling == feeling
+
+
+def test_a_cue_says_what_it_adds_negation_included() -> None:
+    text = "Staff friendly. The fitting room was not clean"
+    friendly, dirty = feeling_reader().read(text).clauses
+    assert [(text[cue.begin : cue.end], cue.valence > 0) for cue in friendly.cues] == [("friendly", True)]
+    assert [(text[cue.begin : cue.end], cue.valence > 0) for cue in dirty.cues] == [("clean", False)]
+    assert text[friendly.begin : friendly.end] == "Staff friendly."
+    assert text[dirty.begin : dirty.end] == "The fitting room was not clean"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(max_size=120)
+    | st.lists(st.sampled_from(["good", "bad", "not", "but", ",", ".", "no", "loved", "'", "n't", "although"])).map(
+        " ".join
+    )
+)
+def test_any_text_is_read_and_clauses_lie_in_it(text: str) -> None:
+    reading = feeling_reader().read(text)
+    assert -1 <= reading.score <= 1
+    end = 0
+    for clause in reading.clauses:
+        assert end <= clause.begin < clause.end <= len(text)
+        end = clause.end
+        assert all(clause.begin <= cue.begin < cue.end <= clause.end for cue in clause.cues)
+
+
+def test_words_are_flagged_whole_and_phrases_as_one() -> None:
+    text = "A PREGNANT woman with dark skinned children; can’t afford it. Raced to the embargo."  # noqa: RUF001
+    found = [(text[flag.begin : flag.end], flag.topic) for flag in flags(text, reminder_lexicon())]
+    assert [word for word, _ in found] == ["PREGNANT", "dark skinned", "can’t afford"]  # noqa: RUF001
+    assert [topic for _, topic in found] == ["health", "origin", "money"]
+    assert flags("Touched the jacket, smiled and left", reminder_lexicon()) == ()
+    assert len(flags("muslim " * 100, reminder_lexicon())) == 20
