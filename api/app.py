@@ -63,9 +63,6 @@ _ROUTES: Final = (
     understanding_routes,
     input_routes,
     identity_routes,
-    note_queries,
-    note_routes,
-    follow_up_routes,
     status_routes,
 )
 
