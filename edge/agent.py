@@ -109,6 +109,7 @@ class Agent:
         self._sequence = 0
         self._batcher = Batcher()
         self._waiting: list[Columns] = []
+        self._lost: Dropped | None = None  # batches that the disk refused for too long; told once it takes something
         self._pseudonyms = Pseudonyms(KeyRing(settings.keys), self._clock)
         self._outbox = Outbox(settings.outbox, gap_payload, settings.outbox_bytes)
         topics = Topics(settings.store, settings.edge)
@@ -231,7 +232,7 @@ class Agent:
         """Write what waits to the outbox, all in one transaction; hold a bounded rest while the disk refuses."""
         if not self._waiting:
             return
-        entries = []
+        entries = [] if self._lost is None else [_gap_entry(self._lost)]
         for place, columns in enumerate(self._waiting, start=1):
             payload = wire.encode(batch(columns, self.boot, self._sequence + place))
             first_us, last_us = int(columns.ts.min()) // NS_PER_US, int(columns.ts.max()) // NS_PER_US
@@ -241,15 +242,30 @@ class Agent:
         except UnavailableError as error:
             self._complain("cannot keep what is heard", error)
             surplus, self._waiting = self._waiting[:-WAITING_BATCHES], self._waiting[-WAITING_BATCHES:]
-            self.dropped += sum(len(columns.ts) for columns in surplus)
+            self._lose(surplus)
             return
         if self._failed:
             log.info("keeping again", edge=self._settings.edge, dropped=self.dropped)
         self._failed = False
-        self._sequence += len(entries)
-        self._waiting = []
+        self._sequence += len(self._waiting)
+        self._waiting, self._lost = [], None
         self._publisher.wake()
         self._tell(entries, digests)
+
+    def _lose(self, surplus: list[Columns]) -> None:
+        """Give up the oldest batches that wait; their sequences become a gap, so that the database learns of them."""
+        if not surplus:
+            return
+        first, lost = self._sequence + 1, self._lost
+        self._sequence += len(surplus)
+        signals = sum(len(columns.ts) for columns in surplus)
+        from_us = min(int(columns.ts.min()) for columns in surplus) // NS_PER_US
+        until_us = max(int(columns.ts.max()) for columns in surplus) // NS_PER_US
+        self.dropped += signals
+        if lost is not None:
+            first, signals = lost.first, signals + lost.signals
+            from_us, until_us = min(from_us, lost.from_us), max(until_us, lost.until_us)
+        self._lost = Dropped(self.boot, first, self._sequence, signals, from_us, until_us)
 
     def _complain(self, what: str, error: SojournError) -> None:
         if not self._failed:
@@ -259,6 +275,8 @@ class Agent:
     def _tell(self, entries: list[Entry], digests: list[bytes]) -> None:
         if self._on_accepted is not None:
             for entry, digest in zip(entries, digests, strict=True):
+                if entry.first is not None:
+                    continue  # a gap: nothing of it will arrive
                 self._on_accepted(
                     Accepted(
                         self._settings.edge,
@@ -270,6 +288,10 @@ class Agent:
                         entry.until_us * NS_PER_US,
                     )
                 )
+
+
+def _gap_entry(lost: Dropped) -> Entry:
+    return Entry(lost.boot, lost.last, gap_payload(lost), lost.signals, lost.from_us, lost.until_us, lost.first)
 
 
 def gap_payload(dropped: Dropped) -> bytes:

@@ -2,13 +2,14 @@
 
 SQLite in WAL mode with `synchronous=FULL`: an append that returned survives a power cut. A row goes only when ingest
 says that its database has it. When full, the oldest rows that were never sent become one gap, which travels in their
-place, so that the database learns what is missing.
+place, so that the database learns what is missing. So does a row whose bytes are no longer those that were accepted.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +26,8 @@ ROW_BYTES: Final = 160
 _ROOM: Final = 0.05
 """Share of the bound that is freed at once when full, so that not every append has to drop."""
 _WAL_BYTES: Final = 16 * 1024 * 1024  # the log is cut back to this after a burst
+_RESERVE_BYTES: Final = 2 * 1024 * 1024
+"""Kept on the disk for when it is full: what removes rows writes first, and if they stayed nothing would ever go."""
 _FORMAT: Final = 1
 _SCHEMA: Final = """
 create table outbox (
@@ -49,7 +52,10 @@ log = structlog.get_logger()
 
 
 class Entry(NamedTuple):
-    """A message to be kept: its identity, the signals in it and when they were heard (us since the epoch)."""
+    """A message to be kept: its identity, the signals in it and when they were heard (us since the epoch).
+
+    `first` is None for a batch; for a gap the first sequence that it stands for.
+    """
 
     boot: bytes
     sequence: int
@@ -57,6 +63,7 @@ class Entry(NamedTuple):
     signals: int
     from_us: int
     until_us: int
+    first: int | None = None
 
 
 class Row(NamedTuple):
@@ -128,8 +135,9 @@ class Outbox:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._gone = threading.Condition()
-        self._database = _open(path)
-        self._held = self._count()
+        self._database, self._held = _open(path)
+        self._reserve = path.with_name(f"{path.name}-reserve")
+        self._keep_reserve()
 
     @property
     def rows(self) -> int:
@@ -175,7 +183,18 @@ class Outbox:
         """
         digests = [sha256(entry.payload).digest() for entry in entries]
         rows = [
-            (e.boot, e.sequence, e.sequence, 0, e.signals, e.from_us, e.until_us, at_ns, digest, e.payload)
+            (
+                e.boot,
+                e.sequence,
+                e.sequence if e.first is None else e.first,
+                int(e.first is not None),
+                e.signals,
+                e.from_us,
+                e.until_us,
+                at_ns,
+                digest,
+                e.payload,
+            )
             for e, digest in zip(entries, digests, strict=True)
         ]
         with self._lock, self._transaction():
@@ -196,16 +215,20 @@ class Outbox:
         return digests
 
     def after(self, place: int, most: int) -> list[Row]:
-        """Return up to `most` rows behind a place, in order."""
+        """Return up to `most` rows behind a place, in order, as they were accepted; damaged ones as gaps."""
         query = (
             "select place, boot, sequence, payload, sha256, at_ns from outbox where place > ? order by place limit ?"
         )
         with self._lock:
             try:
-                found = self._database.execute(query, (place, most)).fetchall()
+                found = [Row(*row) for row in self._database.execute(query, (place, most))]
+                damaged = [row.place for row in found if sha256(row.payload).digest() != row.sha256]
+                if damaged:
+                    self._give_up(damaged)
+                    found = [Row(*row) for row in self._database.execute(query, (place, most))]
             except sqlite3.Error as error:
                 raise _refused(self.path, error) from error
-        return [Row(*row) for row in found]
+        return found
 
     def acknowledge(self, boot: bytes, committed: int) -> int:
         """Remove what the database has: every row of a boot up to a sequence.
@@ -215,6 +238,19 @@ class Outbox:
         int
             How many rows went. A cursor beyond what waits of that boot is not ours: then nothing goes.
         """
+        try:
+            gone = self._remove(boot, committed)
+        except UnavailableError:
+            if not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            gone = self._remove_bit_by_bit(boot, committed)
+        self._keep_reserve()
+        with self._gone:
+            self._gone.notify_all()
+        return gone
+
+    def _remove(self, boot: bytes, committed: int) -> int:
         of_boot = "from outbox where boot = ?"
         with self._lock, self._transaction():
             (highest,) = self._database.execute(f"select max(sequence) {of_boot}", (boot,)).fetchone()
@@ -233,9 +269,30 @@ class Outbox:
             self._held = _Held(
                 held.rows - gone, held.payload_bytes - payload_bytes, held.signals - signals, held.dropped
             )
-        with self._gone:
-            self._gone.notify_all()
         return int(gone)
+
+    def _remove_bit_by_bit(self, boot: bytes, committed: int) -> int:
+        """Remove rows one by one, each with no more room on a full disk than its own pages take."""
+        gone = 0
+        query = "select sequence from outbox where boot = ? and sequence <= ? order by sequence"
+        with self._lock:
+            sequences = self._database.execute(query, (boot, committed)).fetchall()
+        for (sequence,) in sequences:
+            gone += self._remove(boot, sequence)
+            with self._lock, suppress(sqlite3.Error):
+                self._database.execute("pragma wal_checkpoint(truncate)")
+        return gone
+
+    def _keep_reserve(self) -> None:
+        """Take the reserve (again) if the disk has room for it."""
+        if self._reserve.exists():
+            return
+        try:
+            with self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+        except OSError:
+            with suppress(OSError):
+                self._reserve.unlink(missing_ok=True)
 
     def wait_until_empty(self, most_s: float) -> None:
         """Wait until no row is left, at most so many seconds."""
@@ -260,13 +317,25 @@ class Outbox:
             wanted -= row.payload_bytes + ROW_BYTES
             if wanted <= 0:
                 break
-        for _, run in groupby(chosen, key=lambda row: row.boot):
-            self._drop(list(run))
+        for _, same in groupby(chosen, key=lambda row: row.boot):
+            run = list(same)
+            if len(run) > 1 or not run[0].gap:
+                self._drop(run)
+
+    def _give_up(self, places: list[int]) -> None:
+        """Let gaps stand for rows whose payloads the disk has changed: they are not what was accepted."""
+        query = (
+            "select place, boot, sequence, first, gap, signals, from_us, until_us, length(payload)"
+            " from outbox where place = ?"
+        )
+        with self._transaction():
+            for place in places:
+                row = _Stored._make(self._database.execute(query, (place,)).fetchone())
+                log.error("a row of the outbox is damaged and given up", sequence=row.sequence, signals=row.signals)
+                self._drop([row])
 
     def _drop(self, run: list[_Stored]) -> None:
         last = run[-1]
-        if len(run) == 1 and last.gap:
-            return
         dropped = Dropped(
             last.boot,
             run[0].first,
@@ -299,13 +368,6 @@ class Outbox:
             dropped=held.dropped + fresh,
         )
 
-    def _count(self) -> _Held:
-        rows, payload_bytes, signals = self._database.execute(
-            "select count(*), coalesce(sum(length(payload)), 0), coalesce(sum(signals), 0) from outbox"
-        ).fetchone()
-        (dropped,) = self._database.execute("select dropped from counts").fetchone()
-        return _Held(rows, payload_bytes, signals, dropped)
-
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing, the counters included."""
@@ -323,7 +385,15 @@ class Outbox:
             raise
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _count(database: sqlite3.Connection) -> _Held:
+    rows, payload_bytes, signals = database.execute(
+        "select count(*), coalesce(sum(length(payload)), 0), coalesce(sum(signals), 0) from outbox"
+    ).fetchone()
+    (dropped,) = database.execute("select dropped from counts").fetchone()
+    return _Held(rows, payload_bytes, signals, dropped)
+
+
+def _open(path: Path) -> tuple[sqlite3.Connection, _Held]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -347,7 +417,7 @@ def _open(path: Path) -> sqlite3.Connection:
         return _prepared(path)
 
 
-def _prepared(path: Path) -> sqlite3.Connection:
+def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
     """Open for this process alone: exclusive locking needs no shared memory and ends with the process."""
     database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
@@ -367,10 +437,11 @@ def _prepared(path: Path) -> sqlite3.Connection:
                 f"The outbox {path} has format {version}; this version of Sojourn writes {_FORMAT}.",
                 hint="Let the version that wrote it deliver it first.",
             )
+        held = _count(database)  # reads every row: damage shows now
     except BaseException:
         database.close()
         raise
-    return database
+    return database, held
 
 
 def _refused(path: Path, error: sqlite3.Error) -> UnavailableError:

@@ -162,6 +162,7 @@ class _Worker:
                 compile_kernels(plan)
                 if self._refresh.on:
                     compile_learning(plan)
+        self._make_chunks(connection)
         replayed = 0
         for adopted in self._directory.plans.values():
             if adopted.store_no not in self._feeds:
@@ -219,16 +220,19 @@ class _Worker:
             self._revision.begin(connection)
         if self._timers.due("prune", self._settings.prune_s):
             prune(connection)
-        if self._timers.due("chunks", self._settings.chunks_s):
-            made = make_chunks(connection, datetime.now(UTC))
-            if made:
-                _log.info("chunks made ahead of their time", tables=made)
+        if self._timers.due("chunks", self._settings.chunks_s, first=False):
+            self._make_chunks(connection)
         if self._timers.due("rollup", self._settings.rollup_s):
             refresh(connection, most_days=self._settings.rollup_days)
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
             if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
                 feed.write(connection, snapshot=True)
+
+    def _make_chunks(self, connection: Connection) -> None:
+        made = make_chunks(connection, datetime.now(UTC))
+        if made:
+            _log.info("chunks made ahead of their time", tables=made)
 
     def _adopt_changes(self, connection: Connection) -> None:
         """Take plans into use that were loaded or changed since, then models that are wanted."""

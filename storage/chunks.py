@@ -35,14 +35,20 @@ _ROWS: Final = {
 
 
 def make_chunks(connection: Connection, now: datetime) -> list[str]:
-    """Make the chunk that each hypertable will need soon; return the hypertables that lacked it.
+    """Make the chunk that each hypertable needs now, and the next one; return the hypertables that lacked one.
 
     Parameters
     ----------
     now : datetime
         With its time zone.
     """
-    at = now + AHEAD
+    lacking = []
+    for at in (now, now + AHEAD):
+        lacking += [name for name in _make(connection, at) if name not in lacking]
+    return lacking
+
+
+def _make(connection: Connection, at: datetime) -> list[str]:
     known = connection.execute(
         "select hypertable_name from timescaledb_information.chunks where range_start <= %s and range_end > %s",
         [at, at],

@@ -1,7 +1,7 @@
 """Snapshots of the engines: two generations a store, checked when they are read."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -51,7 +51,7 @@ def save_snapshot(connection: Connection, store_no: int, snapshot: Snapshot) -> 
             snapshot.late,
             snapshot.repeated,
             snapshot.model_version,
-            sha256(packed).digest(),
+            _digest(snapshot, packed),
             packed,
         ],
         binary=True,
@@ -78,8 +78,14 @@ def good_snapshots(connection: Connection, store_no: int) -> Iterator[Snapshot]:
         if row is None:
             continue
         engine, decoded, late, repeated, model_version, digest, packed = row
-        if sha256(packed).digest() != bytes(digest):
+        told = Snapshot(log_no, engine, bytes(packed), decoded, late, repeated, model_version)
+        if _digest(told, packed) != bytes(digest):
             _log.warning("a snapshot is damaged, the one before it is used", store_no=store_no, log_no=log_no)
             continue
-        state = zstandard.ZstdDecompressor().decompress(bytes(packed))
-        yield Snapshot(log_no, engine, state, decoded, late, repeated, model_version)
+        yield replace(told, state=zstandard.ZstdDecompressor().decompress(told.state))
+
+
+def _digest(snapshot: Snapshot, packed: bytes) -> bytes:
+    """Return the checksum of a row: of its place and counts as well, for a state at another place counts twice."""
+    told = (snapshot.log_no, snapshot.engine, snapshot.decoded, snapshot.late, snapshot.repeated)
+    return sha256(repr((*told, snapshot.model_version)).encode() + packed).digest()

@@ -10,9 +10,10 @@ import pytest
 import zstandard
 
 from core import wire
+from core.errors import UnavailableError
 from core.limits import NS_PER_S
 from edge import publisher, window
-from edge.agent import Accepted, Agent, AgentSettings
+from edge.agent import WAITING_BATCHES, Accepted, Agent, AgentSettings
 from edge.broker import Broker, Topics
 from edge.clock import Clock
 from edge.readings import ReadingQueue, Readings
@@ -265,3 +266,38 @@ def test_anchors_with_a_heartbeat_are_told_with_their_last_sign_of_life(topics: 
     with_heartbeat.alive(["a02", "of another edge"])
     said = json.loads(with_heartbeat.status("online"))
     assert said["alive"] == {"v": 1, "every_s": 10.0, "at_us": {"a01": began_us, "a02": began_us + 25_000_000}}
+
+
+def test_what_a_full_disk_refuses_for_too_long_is_told_as_a_gap(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup("mqtt://127.0.0.1:1", topics, tmp_path)
+    agent, rng = setup.agent, np.random.default_rng(3)
+    outbox = agent._outbox
+
+    def hear(batches: int) -> None:
+        for _ in range(batches):
+            agent._take_in(readings(10, rng))
+            agent._waiting += agent._batcher.flush()
+            agent._keep()
+
+    hear(1)
+    append = outbox.append
+
+    def refuse(*_: object) -> list[bytes]:
+        raise UnavailableError("The disk is full.")
+
+    monkeypatch.setattr(outbox, "append", refuse)
+    hear(WAITING_BATCHES + 2)
+    assert agent.dropped == 20
+    hear(3)
+    monkeypatch.setattr(outbox, "append", append)
+    hear(1)
+    rows = [wire.decode(row.payload) for row in outbox.after(0, 1000)]
+    assert [rows[0].sequence, rows[1].sequence, rows[2].sequence] == [1, 6, 7]
+    gap = rows[1].gap
+    assert gap is not None
+    assert (gap.first, gap.signals) == (2, 50)
+    assert rows[-1].sequence == 7 + WAITING_BATCHES
+    assert [one.sequence for one in setup.accepted] == [1, *range(7, 8 + WAITING_BATCHES)]
+    outbox.close()

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import shutil
 import signal
@@ -5,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -160,6 +162,61 @@ def test_a_full_disk_keeps_nothing_of_the_append_and_loses_nothing_else(tmp_path
     outbox._database.execute("pragma max_page_count = 100000")
     outbox.append([entry(2)], at_ns=0)
     assert [row.sequence for row in outbox.after(0, 9)] == [1, 2]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MB, which only root may make."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("a disk of its own takes root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_the_outbox_has_filled_is_emptied_again(small_disk: Path) -> None:
+    outbox = open_outbox(small_disk / "o")
+    kept = 0
+    with contextlib.suppress(UnavailableError):
+        while True:
+            outbox.append([entry(kept + 1, size=50_000)], at_ns=0)
+            kept += 1
+    with contextlib.suppress(OSError), (small_disk / "others").open("wb", buffering=0) as others:
+        while others.write(bytes(4096)):  # and others take what is left
+            pass
+    assert kept > 50
+    assert outbox.acknowledge(BOOT, kept) == kept
+    outbox.append([entry(kept + 1)], at_ns=0)
+    assert [row.sequence for row in outbox.after(0, 9)] == [kept + 1]
+    outbox.close()
+
+
+def test_a_row_that_the_disk_has_changed_becomes_a_gap(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(n) for n in range(1, 4)], at_ns=0)
+    outbox._database.execute("update outbox set payload = zeroblob(length(payload)) where sequence = 2")
+    rows = outbox.after(0, 9)
+    assert [row.payload for row in rows] == [entry(1).payload, b"gap 2-2 of 3", entry(3).payload]
+    assert rows[1].sha256 == sha256(rows[1].payload).digest()
+    assert outbox.dropped == 3
+    outbox._database.execute("update outbox set payload = zeroblob(length(payload)) where sequence = 2")
+    assert [row.payload for row in outbox.after(0, 9)] == [row.payload for row in rows], "a gap is told again"
+    outbox.close()
+
+
+def test_damage_that_only_the_rows_show_sets_the_file_aside(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(n, size=3_000) for n in range(1, 40)], at_ns=0)
+    outbox.close()
+    content = bytearray((tmp_path / "o").read_bytes())
+    content[8 * 4096 : 20 * 4096] = bytes(12 * 4096)  # the header and the schema are whole
+    (tmp_path / "o").write_bytes(content)
+    again = open_outbox(tmp_path / "o")
+    assert again.rows == 0
+    assert len(list(tmp_path.glob("o.damaged-*"))) == 1
+    again.close()
 
 
 _APPENDER = """

@@ -213,8 +213,8 @@ _ANSWERED: dict[str, Any] = {
     "adopted_models": [], "load_model": None,
 }  # fmt: skip
 _PASSED_OVER = (
-    "prune", "make_chunks", "save_status", "save_dead_letters", "save_statuses", "clear_presence", "save_presence",
-    "save_progress", "save_late", "save_faults", "save_hours", "notify",
+    "prune", "make_chunks", "refresh", "save_status", "save_dead_letters", "save_statuses", "clear_presence",
+    "save_presence", "save_progress", "save_late", "save_faults", "save_hours", "notify",
 )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ def test_a_second_snapshot_of_the_same_place_replaces_the_first(store: Connectio
         "state = set_byte(state, length(state) / 2, get_byte(state, length(state) / 2) # 1)",
         "state = ''",
         "sha256 = '\\x00'",
+        "log_no = 6",
+        "decoded = decoded + 1000",
     ],
 )
 def test_a_torn_or_flipped_snapshot_is_passed_over(store: Connection, damage: str) -> None:
