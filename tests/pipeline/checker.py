@@ -45,8 +45,16 @@ def _check_log(world: "World") -> None:
     gaps = defaultdict(list)
     for gap in state.gaps.values():
         gaps[edge_of[gap.edge_no], gap.boot].append((gap.first, gap.last))
-    accepted = {tuple(one) for one in world.accepted}
-    for edge, boot, sequence, sha256 in world.accepted:
+    accepted = {(one.edge, one.boot, one.sequence, one.sha256) for one in world.accepted}
+    for gap in state.gaps.values():
+        named = edge_of[gap.edge_no], gap.boot
+        dropped = [
+            one.signals
+            for one in world.accepted
+            if (one.edge, one.boot) == named and gap.first <= one.sequence <= gap.last
+        ]
+        _expect(gap.signals == sum(dropped), f"{named[0]} says it dropped {gap.signals} signals, not {sum(dropped)}")
+    for edge, boot, sequence, sha256, _ in world.accepted:
         times = logged[edge, boot, sequence, sha256]
         in_gap = any(first <= sequence <= last for first, last in gaps[edge, boot])
         _expect(times == 1 or (times == 0 and in_gap), f"{edge} {sequence} is logged {times} times and in no gap")

@@ -31,6 +31,7 @@ class Accepted(NamedTuple):
     boot: bytes
     sequence: int
     sha256: bytes
+    signals: int
 
 
 class Client:
@@ -183,7 +184,7 @@ class Edge:
         entry = Entry(self.boot, sequence, payload, len(batch), *times)
         self.outbox.append([entry], self.clock.time_ns(), self.publisher.offered_to)
         self.sequence = sequence
-        self._on_accepted(Accepted(self.name, self.boot, sequence, sha256(payload).digest()))
+        self._on_accepted(Accepted(self.name, self.boot, sequence, sha256(payload).digest(), len(batch)))
         self.wake()
 
     def wake(self) -> None:
