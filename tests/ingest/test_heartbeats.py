@@ -168,7 +168,8 @@ def test_changes_stand_in_the_order_of_the_log_and_are_replayed(
         hours = "select begins_at, covered_s, share from coverage_hour order by 1"
         covered = connection.execute(hours).fetchall()
         assert sum(row[1] for row in covered) == pytest.approx(1200 - world.BATCH_S, abs=5)
-        assert all(0.5 < row[2] < 1 for row in covered), "one of four was down for a while"
+        mean = sum(row[1] * row[2] for row in covered) / sum(row[1] for row in covered)
+        assert 0.5 < mean < 1, "one of four was down for a while, which may lie in one hour of two"
         forget_derived(connection)
         connection.execute("delete from coverage_hour")
         connection.execute("delete from anchor_fault")
