@@ -10,7 +10,6 @@ from core.dwell.outages import BLOCK_US, BLOCKS_MOST, SILENT_ADVERTS, block_of, 
 from core.records import SignalArray
 from tests.dwell.scenes import Walk, grid_plan, pseudonyms, walk
 
-pytestmark = pytest.mark.kernels
 PLAN = grid_plan(9)
 SHOPPERS = Walk(devices=20, stays=8, stay_s=60.0)
 DEAD = 4

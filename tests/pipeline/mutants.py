@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 from core.wire import decode
-from edge.outbox import Outbox
+from edge.outbox import Outbox, _count
 from ingest import commit, worker
 from ingest.cursors import Arranged
 from ingest.messages import Arrival, read
@@ -105,7 +105,7 @@ def any_boot_counts(_world: "World") -> Iterator[None]:
     def mutant(self: Any, _boot: bytes, committed: int) -> int:
         with self._lock, self._transaction():
             gone = self._database.execute("delete from outbox where sequence <= ?", (committed,)).rowcount
-            self._held = self._count()
+            self._held = _count(self._database)
         return int(gone)
 
     with patch.object(Outbox, "acknowledge", mutant):
