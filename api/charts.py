@@ -37,11 +37,10 @@ class Bar(msgspec.Struct, frozen=True):
     """Height mark of what it is compared with, None without."""
 
 
-class BarChart(msgspec.Struct, frozen=True):
-    """Bars over an axis; `labels` stand below, `ticks` at the side."""
+class _Axes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chart stands on: `labels` are below, `ticks` at the side."""
 
     height: float
-    bars: list[Bar]
     labels: list[Tick]
     ticks: list[Tick]
     left: float = _LEFT
@@ -49,8 +48,14 @@ class BarChart(msgspec.Struct, frozen=True):
 
     @property
     def base(self) -> float:
-        """Where the bars stand."""
+        """Where the axis lies."""
         return self.height - _BOTTOM
+
+
+class BarChart(_Axes, frozen=True, kw_only=True):
+    """Bars over an axis."""
+
+    bars: list[Bar]
 
 
 class Datum(msgspec.Struct, frozen=True):
@@ -89,7 +94,8 @@ def bar_chart(data: Sequence[Datum], *, height: float = 280.0, per_cent: bool = 
         )
         if number % every == 0:
             labels.append(Tick(x + step / 2, datum.label, number % (every * 3) == 0))
-    return BarChart(height, bars, labels, [Tick(base - value * scale, text) for value, text in ticks])
+    marks = [Tick(base - value * scale, text) for value, text in ticks]
+    return BarChart(height=height, bars=bars, labels=labels, ticks=marks)
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -99,20 +105,10 @@ class Curve(msgspec.Struct, frozen=True):
     marks: list[tuple[float, float, str]]
 
 
-class CurveChart(msgspec.Struct, frozen=True):
+class CurveChart(_Axes, frozen=True, kw_only=True):
     """Lines over a logarithmic axis of dwell."""
 
-    height: float
     curves: list[Curve]
-    labels: list[Tick]
-    ticks: list[Tick]
-    left: float = _LEFT
-    width: float = WIDTH
-
-    @property
-    def base(self) -> float:
-        """Where the axis lies."""
-        return self.height - _BOTTOM
 
 
 _CURVE_LABELS: Final = (
@@ -136,7 +132,7 @@ def curve_chart(lines: Sequence[Sequence[tuple[int, float, str]]], *, height: fl
         curves.append(Curve(" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in marks), marks))
     labels = [Tick(x_of(at), text, narrow) for at, text, narrow in _CURVE_LABELS if at <= longest]
     ticks = [Tick(base - share * (base - _TOP), f"{share * 100:.0f}%") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return CurveChart(height, curves, labels, ticks)
+    return CurveChart(height=height, curves=curves, labels=labels, ticks=ticks)
 
 
 class Node(msgspec.Struct, frozen=True):

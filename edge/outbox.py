@@ -48,6 +48,10 @@ create table counts (dropped integer not null);
 insert into counts values (0);
 """
 
+_STORED: Final = (
+    "select place, boot, sequence, first, gap, signals, from_us, until_us, length(payload) from outbox where"
+)
+
 log = structlog.get_logger()
 
 
@@ -307,12 +311,8 @@ class Outbox:
     def _make_room(self, offered_to: int) -> None:
         """Turn the oldest rows that were never offered into gaps, one a boot, until there is room again."""
         wanted = self.held_bytes - int(self._most_bytes * (1 - _ROOM))
-        query = (
-            "select place, boot, sequence, first, gap, signals, from_us, until_us, length(payload)"
-            " from outbox where place > ? order by place"
-        )
         chosen: list[_Stored] = []
-        for row in map(_Stored._make, self._database.execute(query, (offered_to,))):
+        for row in map(_Stored._make, self._database.execute(f"{_STORED} place > ? order by place", (offered_to,))):
             chosen.append(row)
             wanted -= row.payload_bytes + ROW_BYTES
             if wanted <= 0:
@@ -324,13 +324,9 @@ class Outbox:
 
     def _give_up(self, places: list[int]) -> None:
         """Let gaps stand for rows whose payloads the disk has changed: they are not what was accepted."""
-        query = (
-            "select place, boot, sequence, first, gap, signals, from_us, until_us, length(payload)"
-            " from outbox where place = ?"
-        )
         with self._transaction():
             for place in places:
-                row = _Stored._make(self._database.execute(query, (place,)).fetchone())
+                row = _Stored._make(self._database.execute(f"{_STORED} place = ?", (place,)).fetchone())
                 log.error("a row of the outbox is damaged and given up", sequence=row.sequence, signals=row.signals)
                 self._drop([row])
 

@@ -173,7 +173,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if made.returncode:
         pytest.skip("a disk of its own takes root")
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["umount", "--lazy", disk], check=True)  # a test that failed has its outbox open
 
 
 def test_a_disk_that_the_outbox_has_filled_is_emptied_again(small_disk: Path) -> None:
