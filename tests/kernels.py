@@ -1,10 +1,15 @@
-"""Compile kernels before tests run: `python -m tests.kernels`. Workers that all find none would each compile them all."""
+"""Compile kernels before tests run: `python -m tests.kernels`; workers that find none would each compile them all."""
 
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from typing import Final
 
 from sojourn import keep_kernels
+
+PLAIN_PYTHON: Final = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+"""Kernels are not compiled and run a hundred times slower: tests may try fewer examples."""
 
 
 def run_through(zones: int) -> int:
