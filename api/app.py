@@ -38,7 +38,10 @@ from api.live import LiveHub
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
+from api.settings import Settings
 from api.store_models import LiveStateOut
+from api.webhooks import pages as webhook_pages
+from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
 from storage.live import listen
 from storage.occupancy import PlanCache
@@ -63,19 +66,22 @@ _ROUTES: Final = (
     understanding_routes,
     input_routes,
     identity_routes,
+    webhook_routes,
     status_routes,
 )
 
 _log = structlog.get_logger()
 
 
-def create_app(database_url: str) -> FastAPI:
+def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     """Return the application; it starts, and recovers, whether or not the database is there.
 
     Parameters
     ----------
     database_url : str
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
+    settings : Settings, optional
+        What the operator has set.
 
     Raises
     ------
@@ -87,7 +93,9 @@ def create_app(database_url: str) -> FastAPI:
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(_lifespan, database_url=database_url),
+        lifespan=partial(
+            _lifespan, database_url=database_url, settings=settings if settings is not None else Settings()
+        ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
@@ -96,6 +104,7 @@ def create_app(database_url: str) -> FastAPI:
         app.include_router(module.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(webhook_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
@@ -105,7 +114,7 @@ def create_app(database_url: str) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(
@@ -120,6 +129,7 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         dwells=DwellCache(),
         live=live,
         now=lambda: datetime.now(UTC),
+        settings=settings,
     )
     listening = asyncio.create_task(live.run())
     try:
