@@ -20,6 +20,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/stores/{store}/visits", "/v1/stores/{store}/coverage", "/v1/stores/{store}/live",
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
+        "/v1/profiles/{profile}/memory",
         "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
         "/v1/profiles/{profile}/journey/history",
         "/v1/profiles/{profile}/consents", "/v1/profiles/{profile}/links", "/v1/profiles/{profile}/links/{link_no}",
