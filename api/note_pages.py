@@ -144,7 +144,7 @@ def show_follow_up(follow_up: UUID, connection: ConnectionDep) -> Response:
     found = find_follow_up(connection, follow_up)
     if found is None:
         raise follow_up_unknown()
-    return RedirectResponse(f"/notes/{found.note_id}", 303)
+    return RedirectResponse(f"/notes/{found.note_id}" if found.note_id else f"/alerts/{found.alert_id}", 303)
 
 
 @router.get("/follow-ups")

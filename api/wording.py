@@ -29,7 +29,13 @@ RESIDENT: Final = {"fixture": "fixed tag", "staff": "staff"}
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
 FEELING: Final = {"positive": "Positive", "negative": "Negative", "neutral": "Neutral", "mixed": "Mixed"}
 SOURCE: Final = {"staff": "Staff", "email": "E-mail", "chat": "Chat", "social": "Social media"}
-MEMORY_KIND: Final = {"note": "Note", "follow_up": "Follow-up", "complained": "Complaint"}
+MEMORY_KIND: Final = {
+    "note": "Note",
+    "follow_up": "Follow-up",
+    "complained": "Complaint",
+    "store_visit": "Visit",
+    "zone_visit": "Stay",
+}
 PROMISE: Final = {
     "overdue": "Overdue",
     "open": "Open",

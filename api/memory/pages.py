@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
+from api.memory.alert_models import AlertEvidenceOut
 from api.memory.models import MemoryEvidenceOut
 from api.memory.routes import read_memory
 from api.rendering import render
@@ -31,11 +32,15 @@ def show_memory(found: ProfileDep, connection: ConnectionDep, service: ServiceDe
     )
 
 
-def address(evidence: MemoryEvidenceOut, profile: object) -> str:
+def address(evidence: MemoryEvidenceOut | AlertEvidenceOut, profile: object) -> str:
     """Return the page on which evidence can be read."""
     match evidence.kind:
         case "note":
             return f"/notes/{evidence.id}"
         case "follow_up":
             return f"/follow-ups/{evidence.id}"
+        case "store_visit":
+            return f"/profiles/{profile}?visit={evidence.id}"
+        case "zone_visit":
+            return f"/profiles/{profile}#visit"
     return f"/profiles/{profile}#timeline"

@@ -20,7 +20,8 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/stores/{store}/visits", "/v1/stores/{store}/coverage", "/v1/stores/{store}/live",
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
-        "/v1/profiles/{profile}/memory",
+        "/v1/profiles/{profile}/memory", "/v1/alerts", "/v1/alerts/look", "/v1/alerts/{alert}",
+        "/v1/alerts/{alert}/verdict", "/v1/alert-rules", "/v1/alert-rules/{rule}",
         "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
         "/v1/profiles/{profile}/journey/history",
         "/v1/profiles/{profile}/consents", "/v1/profiles/{profile}/links", "/v1/profiles/{profile}/links/{link_no}",
@@ -60,7 +61,7 @@ def test_numbers_name_their_unit() -> None:
         for field, kind in described.get("properties", {}).items():
             numeric = kind.get("type") in {"number", "integer"}
             unit = re.search(
-                r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|revision|line|(case|link|block|import|rule)_no|(plan_|model_|policy_)?version)$",
+                r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|revision|line|(case|link|block|import|rule)_no|(plan_|model_|policy_|rule_)?version)$",
                 field,
             )
             assert not numeric or unit or field in _PLAIN, f"{name}.{field}"
