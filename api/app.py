@@ -35,7 +35,7 @@ from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
-from api.memory import alert_pages, alert_routes
+from api.memory import alert_pages, alert_routes, message_pages, message_routes
 from api.memory import pages as memory_pages
 from api.memory import routes as memory_routes
 from api.memory.watch import watch
@@ -67,6 +67,7 @@ _ROUTES: Final = (
     understanding_routes,
     memory_routes,
     alert_routes,
+    message_routes,
     input_routes,
     identity_routes,
     status_routes,
@@ -104,6 +105,7 @@ def create_app(database_url: str) -> FastAPI:
     app.include_router(metric_pages.router)
     app.include_router(memory_pages.router)
     app.include_router(alert_pages.router)
+    app.include_router(message_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)

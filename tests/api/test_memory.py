@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -150,3 +150,46 @@ def test_visits_and_stays_alert_through_the_database(
     }
     tasks = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
     assert {task["operator"] for task in tasks} == {"Customer care"}
+
+
+def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    path = f"/v1/profiles/{AMARA}/messages"
+    asked = {"template": "thanks"}
+    write(client, subject="Loved the shoes")
+    preview = client.post(f"{path}/preview", json=asked).json()
+    assert (preview["subject"], preview["may_be_sent"]) == ("Thank you, Amara", False)
+    assert "Marktplatz. We were glad that you liked the products." in preview["body"]
+    assert [one["word"] for one in preview["obstacles"]] == ["consent"]
+    word = {"purpose": "personal_messages", "status": "granted", "source": "till", "wording": "2026-03"}
+    assert client.post(f"/v1/profiles/{AMARA}/consents", json=word, headers=INES).status_code == 200
+    journey = word | {"purpose": "in_store_journey"}
+    assert client.post(f"/v1/profiles/{AMARA}/consents", json=journey, headers=INES).status_code == 422
+    key = INES | {"Idempotency-Key": str(uuid4())}
+    first = client.post(path, json=asked, headers=key)
+    again = client.post(path, json=asked, headers=key)
+    assert (first.status_code, again.status_code, again.json()) == (201, 200, first.json())
+    assert client.post(path, json={"template": "sorry"}, headers=key).status_code == 422
+    assert client.post(path, json=asked, headers=INES).status_code == 201
+    capped = client.post(path, json=asked, headers=INES)
+    assert (capped.status_code, capped.json()["type"]) == (409, "urn:sojourn:problem:message-suppressed")
+    assert [fault["where"] for fault in capped.json()["faults"]] == ["frequency"]
+    hated = write(client, subject="Hated the queue")
+    bad = client.post(f"{path}/preview", json=asked).json()["obstacles"]
+    assert [(one["word"], [cited["id"] for cited in one["evidence"]]) for one in bad] == [
+        ("bad_experience", [hated["note_id"]]), ("frequency", []),
+    ]  # fmt: skip
+    client.post(f"/v1/profiles/{AMARA}/consents", json=word | {"status": "withdrawn"}, headers=INES)
+    assert client.post(f"{path}/preview", json=asked).json()["obstacles"][0]["word"] == "consent"
+    assert len(client.get(path).json()["messages"]) == 2
+    assert client.post(path, json={"template": "gossip"}, headers=INES).status_code == 404
+    template = {"purpose": "personal_messages", "subject": "Hello", "body": "{delight}", "cap_count": 9}
+    made = client.put("/v1/message-templates/hello", json=template, headers=INES)
+    assert (made.status_code, made.json()["quiet_days"]) == (200, 14)
+    wrong = client.put("/v1/message-templates/hello", json=template | {"body": "{birthday}"}, headers=INES)
+    assert "{birthday}" in wrong.json()["detail"]
+    assert len(client.get("/v1/message-templates").json()["templates"]) == 3
+    withdraw_consent(store.connection, AMARA, source="app", wording="1", at=store.now)
+    assert client.get(path).status_code == 404
+    assert client.post(path, json=asked, headers=INES).status_code == 404

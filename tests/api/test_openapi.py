@@ -21,6 +21,8 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
         "/v1/profiles/{profile}/memory", "/v1/alerts", "/v1/alerts/look", "/v1/alerts/{alert}",
+        "/v1/message-templates", "/v1/message-templates/{template}",
+        "/v1/profiles/{profile}/messages", "/v1/profiles/{profile}/messages/preview",
         "/v1/alerts/{alert}/verdict", "/v1/alert-rules", "/v1/alert-rules/{rule}",
         "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
         "/v1/profiles/{profile}/journey/history",
