@@ -35,6 +35,10 @@ from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
+from api.memory import alert_pages, alert_routes, message_pages, message_routes
+from api.memory import pages as memory_pages
+from api.memory import routes as memory_routes
+from api.memory.watch import watch
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -64,6 +68,9 @@ _ROUTES: Final = (
     follow_up_routes,
     journey_history,
     understanding_routes,
+    memory_routes,
+    alert_routes,
+    message_routes,
     input_routes,
     identity_routes,
     webhook_routes,
@@ -105,6 +112,9 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     pages.add_to(app)
     app.include_router(metric_pages.router)
     app.include_router(webhook_pages.router)
+    app.include_router(memory_pages.router)
+    app.include_router(alert_pages.router)
+    app.include_router(message_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
@@ -131,14 +141,15 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         now=lambda: datetime.now(UTC),
         settings=settings,
     )
-    listening = asyncio.create_task(live.run())
+    working = [asyncio.create_task(work) for work in (live.run(), watch(app.state.service))]
     try:
         yield
     finally:
         live.close()
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+        for task in working:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await asyncio.to_thread(reader.close)
         await asyncio.to_thread(writer.close)
 

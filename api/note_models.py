@@ -111,6 +111,7 @@ class DoneIn(_In):
         Field(examples=["Reached her, she comes on Saturday."])
     )
     next: FollowUpIn | None = None
+    alert_right: bool | None = Field(None, description="Of an alert's task: whether the alert was right")
 
 
 class ChoiceIn(_In):
@@ -322,11 +323,12 @@ class NoteHistoryOut(BaseModel):
 
 
 class FollowUpOut(BaseModel):
-    """A follow-up."""
+    """A follow-up, of a note or of an alert."""
 
     follow_up_id: UUID
-    note_id: UUID
-    subject: str = Field(description="Of its note", examples=["Size 38 missing"])
+    note_id: UUID | None
+    alert_id: UUID | None
+    subject: str = Field(description="Of its note, or why there is an alert", examples=["Size 38 missing"])
     profile_id: UUID | None
     profile_name: str | None = Field(examples=["Amara Okafor"])
     after: UUID | None = Field(description="The follow-up that it was chained to")

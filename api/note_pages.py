@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.follow_up_routes import list_follow_ups
 from api.lexicons import reminder_lexicon
@@ -17,10 +18,11 @@ from api.note_models import NoteOut
 from api.note_queries import NoteFilterDep
 from api.note_routes import NoteDep
 from api.operators import operator_of
+from api.problems import follow_up_unknown
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, find_store
 from storage.connect import Connection
-from storage.follow_ups import WhenWord, follow_ups_of
+from storage.follow_ups import WhenWord, find_follow_up, follow_ups_of
 from storage.note_choices import read_choices
 from storage.note_search import GroupWord, NoteFilter, count_notes, notes_page, overrides
 from storage.notes import NoteRow, note_history
@@ -134,6 +136,15 @@ def show_note(found: NoteDep, connection: ConnectionDep, service: ServiceDep) ->
         follow_ups=follow_ups_of(connection, found.note_id),
         now=service.now(),
     )
+
+
+@router.get("/follow-ups/{follow_up}")
+def show_follow_up(follow_up: UUID, connection: ConnectionDep) -> Response:
+    """Lead to the page on which a follow-up stands with what it is about."""
+    found = find_follow_up(connection, follow_up)
+    if found is None:
+        raise follow_up_unknown()
+    return RedirectResponse(f"/notes/{found.note_id}" if found.note_id else f"/alerts/{found.alert_id}", 303)
 
 
 @router.get("/follow-ups")
