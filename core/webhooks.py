@@ -14,6 +14,7 @@ from core.errors import ConfigurationError, InputError
 Network: TypeAlias = IPv4Network | IPv6Network
 
 EVENT_TYPES: Final = {
+    "service_cue.shown": "A customer who consented has arrived, and what to do for her",
     "webhook.test": "Sent on request, to see that it arrives",
 }
 """Every event that anything here tells of, with what it means; a room that tells of more adds its line."""
