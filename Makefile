@@ -33,6 +33,7 @@ demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it w
 
 test: setup-dev ## all tests, with a real database, broker and browser; ARGS="tests/edge -k outbox" picks
 	@$(VENV)/python -m servers --with-chromium
+	@$(if $(ARGS),,$(VENV)/python -m tests.kernels)
 	@$(VENV)/python -m pytest $(or $(ARGS),$(side_by_side))
 
 check: setup-dev ## linting, formatting, types, floors of the house
