@@ -43,6 +43,8 @@ from api.memory import alert_pages, alert_routes, message_pages, message_routes
 from api.memory import pages as memory_pages
 from api.memory import routes as memory_routes
 from api.memory.watch import watch
+from api.note_reports import pages as note_report_pages
+from api.note_reports import routes as note_report_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -68,6 +70,7 @@ _ROUTES: Final = (
     metric_routes,
     live_routes,
     profile_routes,
+    note_report_routes,
     note_queries,
     note_routes,
     follow_up_routes,
@@ -115,6 +118,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     )
     for module in _ROUTES:
         app.include_router(module.router)
+    app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
     app.include_router(webhook_pages.router)

@@ -123,6 +123,13 @@ class ChoiceIn(_In):
     retired: bool = Field(False, description="Not offered any more; notes that have it keep it")
 
 
+class NewChoiceIn(_In):
+    """An entry to be added; its word is made of the label."""
+
+    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_CHARACTERS)]
+    feeling: FeelingWord | None = Field(None, description="What choosing it says of the feeling; of moods")
+
+
 class ChoiceOut(BaseModel):
     """An entry of a list."""
 

@@ -23,7 +23,7 @@ from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, find_store
 from storage.connect import Connection
 from storage.follow_ups import WhenWord, find_follow_up, follow_ups_of
-from storage.note_choices import read_choices
+from storage.note_choices import CHOICES_PER_LIST, ListWord, read_choices
 from storage.note_search import GroupWord, NoteFilter, count_notes, notes_page, overrides
 from storage.notes import NoteRow, note_history
 from storage.occupancy import stores_page
@@ -42,6 +42,9 @@ _GROUPS: Final[tuple[tuple[GroupWord, str], ...]] = (
     ("purpose", "Purpose"), ("operator", "Operator"), ("profile", "Customer"), ("outcome", "Outcome"),
     ("mood", "Mood"), ("feeling", "Feeling"), ("tag", "Tag"), ("zone", "Zone"), ("day", "Day"),
 )  # fmt: skip
+_TITLES: Final[dict[ListWord, str]] = {
+    "tag": "Tags", "mood": "Moods", "outcome": "Outcomes", "purpose": "Purposes",
+}  # fmt: skip
 _COLUMNS: Final = (
     "noted_at", "store", "zone", "profile_name", "purpose", "subject", "detail", "outcome", "mood", "tags", "feeling",
     "operator", "source", "complete", "note_id",
@@ -85,7 +88,7 @@ def show_notes(
         "notes.html",
         here="notes",
         wanted=msgspec.structs.asdict(wanted),
-        query=_query(wanted),
+        query=query_of(wanted),
         page=page,
         labels=labels(connection),
         choices=read_choices(connection),
@@ -99,7 +102,7 @@ def show_notes(
 @router.get("/notes.csv")
 def send_notes(wanted: NoteFilterDep, connection: ConnectionDep) -> Response:
     """Send the notes that fit as CSV, the newest 10,000."""
-    return _csv("notes.csv", _COLUMNS, map(_line, _all(connection, wanted)))
+    return as_csv("notes.csv", _COLUMNS, map(_line, _all(connection, wanted)))
 
 
 @router.get("/notes-counts.csv")
@@ -108,7 +111,7 @@ def send_counts(wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord 
     rows = (
         (row.word, row.notes, row.positive, row.negative, row.mixed) for row in count_notes(connection, wanted, by)
     )
-    return _csv(f"notes-by-{by}.csv", (by, "notes", "positive", "negative", "mixed"), rows)
+    return as_csv(f"notes-by-{by}.csv", (by, "notes", "positive", "negative", "mixed"), rows)
 
 
 @router.get("/notes/feelings")
@@ -119,6 +122,18 @@ def show_overrides(connection: ConnectionDep) -> Response:
         models.setdefault((model, version), {})[suggested, chosen] = count
     words = ("positive", "negative", "neutral", "mixed")
     return render("feelings.html", here="notes", models=models, words=words)
+
+
+@router.get("/notes/lists")
+def show_lists(connection: ConnectionDep) -> Response:
+    """Show the lists that notes choose from, each entry to be changed."""
+    return render(
+        "note_lists.html",
+        here="notes",
+        titles=_TITLES,
+        choices=read_choices(connection),
+        most=CHOICES_PER_LIST,
+    )
 
 
 @router.get("/notes/{note}")
@@ -188,7 +203,7 @@ def labels(connection: Connection) -> dict[str, str]:
     }
 
 
-def _query(wanted: NoteFilter) -> dict[str, str]:
+def query_of(wanted: NoteFilter) -> dict[str, str]:
     """Return the filters as they stand in a URL."""
     names = {"words": "q", "profile_id": "profile"}
     return {
@@ -216,7 +231,8 @@ def _line(row: NoteRow) -> list[Any]:
     return [out[name] for name in _COLUMNS]
 
 
-def _csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:
+def as_csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:
+    """Return rows as a file that spreadsheets open and run nothing of."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
