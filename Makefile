@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz soak bench bench-accuracy format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz soak bench bench-accuracy bench-metrics format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -33,6 +33,7 @@ demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it w
 
 test: setup-dev ## all tests, with a real database, broker and browser; ARGS="tests/edge -k outbox" picks
 	@$(VENV)/python -m servers --with-chromium
+	@$(if $(ARGS),,$(VENV)/python -m tests.kernels)
 	@$(VENV)/python -m pytest $(or $(ARGS),$(side_by_side))
 
 check: setup-dev ## linting, formatting, types, floors of the house
@@ -69,6 +70,10 @@ soak: setup-dev ## a whole store at half of what this machine can take, for MINU
 bench: setup-bench ## speed beside C and what a user would pick; tables into benchmarks/RESULTS.md; ARGS="--seed 2"
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks dwell --full --results benchmarks/RESULTS.md $(ARGS)
+
+bench-metrics: setup-dev ## the pages' queries over 10 million zone visits, beside plain SQL; half an hour
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks metrics --results benchmarks/RESULTS.md $(ARGS)
 
 bench-accuracy: setup ## the accuracy grid on simulated stores and recordings
 	@$(VENV)/python -m benchmarks accuracy --results benchmarks/RESULTS.md $(ARGS)

@@ -41,6 +41,12 @@ from api.examples import add_examples
 from api.exports import routes as export_routes
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
+from api.memory import alert_pages, alert_routes, message_pages, message_routes
+from api.memory import pages as memory_pages
+from api.memory import routes as memory_routes
+from api.memory.watch import watch
+from api.note_reports import pages as note_report_pages
+from api.note_reports import routes as note_report_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -67,11 +73,15 @@ _ROUTES: Final = (
     metric_routes,
     live_routes,
     profile_routes,
+    note_report_routes,
     note_queries,
     note_routes,
     follow_up_routes,
     journey_history,
     understanding_routes,
+    memory_routes,
+    alert_routes,
+    message_routes,
     input_routes,
     identity_routes,
     cue_routes,
@@ -114,10 +124,14 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     )
     for module in _ROUTES:
         app.include_router(module.router)
+    app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
     app.include_router(webhook_pages.router)
     app.include_router(card_routes.frame)
+    app.include_router(memory_pages.router)
+    app.include_router(alert_pages.router)
+    app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
@@ -148,15 +162,16 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         settings=settings,
     )
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
-    listening = [asyncio.create_task(one) for one in (live.run(), cues.run(), arriving.run())]
+    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
+    working = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         live.close()
         cues.close()
-        for task in listening:
+        for task in working:
             task.cancel()
-        await asyncio.gather(*listening, return_exceptions=True)
+        await asyncio.gather(*working, return_exceptions=True)
         await asyncio.to_thread(reader.close)
         await asyncio.to_thread(writer.close)
 

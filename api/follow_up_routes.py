@@ -12,6 +12,7 @@ from api.note_writing import due_instant, new_follow_up, state_of
 from api.operators import OperatorDep
 from api.problems import described, follow_up_done, follow_up_unknown
 from api.service import ConnectionDep, Service, ServiceDep
+from core.errors import InputError
 from storage.connect import Connection
 from storage.follow_ups import (
     FOLLOW_UPS_PER_PAGE,
@@ -26,6 +27,7 @@ from storage.follow_ups import (
     reassign,
     snooze,
 )
+from storage.memory.alerts import judge_alert
 from storage.notes import OPERATOR_CHARACTERS
 
 router = APIRouter(prefix="/v1", tags=["follow-ups"])
@@ -99,17 +101,19 @@ def write_reassign(follow_up: UUID, asked: ReassignIn, service: ServiceDep, oper
 
 @router.post("/follow-ups/{follow_up}/done", responses=described(404, 409, 422, 503), summary="Mark it as done")
 def write_done(follow_up: UUID, asked: DoneIn, service: ServiceDep, operator: OperatorDep) -> DoneOut:
-    """Keep the result of an open follow-up, and chain the next one to it."""
+    """Keep the result of an open follow-up, and chain the next one to it; of an alert's, whether it was right."""
     now = service.now()
 
     def work(connection: Connection) -> tuple[FollowUpRow, FollowUpRow | None]:
         found = _open(connection, follow_up)
         finish(connection, found, asked.result, operator=operator, at=now)
+        if asked.alert_right is not None:
+            if found.alert_id is None:
+                raise InputError("This follow-up is of no alert.", hint="Leave it out.", where="alert_right")
+            judge_alert(connection, found.alert_id, was_right=asked.alert_right, operator=operator, at=now)
         following = None
         if asked.next is not None:
-            made = new_follow_up(
-                asked.next, found.note_id, operator=operator, timezone=found.timezone, now=now, after=follow_up
-            )
+            made = new_follow_up(asked.next, None, operator=operator, timezone=found.timezone, now=now, before=found)
             following = _inserted(connection, made)
         return _found(connection, follow_up), following
 

@@ -111,6 +111,7 @@ class DoneIn(_In):
         Field(examples=["Reached her, she comes on Saturday."])
     )
     next: FollowUpIn | None = None
+    alert_right: bool | None = Field(None, description="Of an alert's task: whether the alert was right")
 
 
 class ChoiceIn(_In):
@@ -120,6 +121,13 @@ class ChoiceIn(_In):
     place: int = Field(0, ge=0, le=1_000, description="Its place in the list")
     feeling: FeelingWord | None = Field(None, description="What choosing it says of the feeling; of moods")
     retired: bool = Field(False, description="Not offered any more; notes that have it keep it")
+
+
+class NewChoiceIn(_In):
+    """An entry to be added; its word is made of the label."""
+
+    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_CHARACTERS)]
+    feeling: FeelingWord | None = Field(None, description="What choosing it says of the feeling; of moods")
 
 
 class ChoiceOut(BaseModel):
@@ -322,11 +330,12 @@ class NoteHistoryOut(BaseModel):
 
 
 class FollowUpOut(BaseModel):
-    """A follow-up."""
+    """A follow-up, of a note or of an alert."""
 
     follow_up_id: UUID
-    note_id: UUID
-    subject: str = Field(description="Of its note", examples=["Size 38 missing"])
+    note_id: UUID | None
+    alert_id: UUID | None
+    subject: str = Field(description="Of its note, or why there is an alert", examples=["Size 38 missing"])
     profile_id: UUID | None
     profile_name: str | None = Field(examples=["Amara Okafor"])
     after: UUID | None = Field(description="The follow-up that it was chained to")

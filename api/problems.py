@@ -165,6 +165,17 @@ def follow_up_unknown() -> ProblemError:
     )
 
 
+def alert_unknown() -> ProblemError:
+    """Return the problem of an alert that cannot be shown."""
+    return ProblemError(
+        404,
+        "alert-unknown",
+        "Unknown alert",
+        detail="There is no such alert, or it is on a profile without a consent that holds.",
+        hint="GET /v1/alerts lists the alerts that may be seen.",
+    )
+
+
 def follow_up_done() -> ProblemError:
     """Return the problem of a follow-up that is done and does not change any more."""
     return ProblemError(

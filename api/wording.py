@@ -29,6 +29,20 @@ RESIDENT: Final = {"fixture": "fixed tag", "staff": "staff"}
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
 FEELING: Final = {"positive": "Positive", "negative": "Negative", "neutral": "Neutral", "mixed": "Mixed"}
 SOURCE: Final = {"staff": "Staff", "email": "E-mail", "chat": "Chat", "social": "Social media"}
+MEMORY_KIND: Final = {
+    "note": "Note",
+    "follow_up": "Follow-up",
+    "complained": "Complaint",
+    "store_visit": "Visit",
+    "zone_visit": "Stay",
+}
+PROMISE: Final = {
+    "overdue": "Overdue",
+    "open": "Open",
+    "undated": "No date, and no follow-up",
+    "kept_late": "Kept, late",
+    "kept": "Kept",
+}
 FOLLOW_UP: Final = {"overdue": "Overdue", "today": "Today", "later": "Later", "done": "Done"}
 FAULTS_SHOWN: Final = 12
 """Anchors that are named on the live page: two lines of it; how many there are stands before them."""

@@ -2,6 +2,11 @@
 
 from hypothesis import settings
 
+from sojourn import keep_kernels
+
+# before anything imports numba: test processes and the services that they start share what one of them has compiled
+keep_kernels()
+
 # no deadline: the first example pays for compiling kernels, and two busy cores are no stopwatch
 settings.register_profile("sojourn", deadline=None, print_blob=True)
 settings.load_profile("sojourn")

@@ -20,12 +20,18 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/stores/{store}/visits", "/v1/stores/{store}/coverage", "/v1/stores/{store}/live",
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
+        "/v1/profiles/{profile}/memory", "/v1/alerts", "/v1/alerts/look", "/v1/alerts/{alert}",
+        "/v1/notes/over-time", "/v1/notes/counts/leaving", "/v1/stores/{store}/note-tags",
+        "/v1/message-templates", "/v1/message-templates/{template}",
+        "/v1/profiles/{profile}/messages", "/v1/profiles/{profile}/messages/preview",
+        "/v1/alerts/{alert}/verdict", "/v1/alert-rules", "/v1/alert-rules/{rule}",
         "/v1/profiles/{profile}/visits", "/v1/profiles/{profile}/journey", "/v1/health", "/v1/ready",
         "/v1/profiles/{profile}/journey/history",
         "/v1/profiles/{profile}/consents", "/v1/profiles/{profile}/links", "/v1/profiles/{profile}/links/{link_no}",
         "/v1/profiles/{profile}/understanding", "/v1/profiles/{profile}/cue", "/v1/stores/{store}/cue-policy",
         "/v1/imports/profiles",
-        "/v1/note-choices", "/v1/note-choices/{list}/{word}", "/v1/notes", "/v1/notes/counts", "/v1/notes/reading",
+        "/v1/note-choices", "/v1/note-choices/{list}",
+        "/v1/note-choices/{list}/{word}", "/v1/notes", "/v1/notes/counts", "/v1/notes/reading",
         "/v1/notes/{note}", "/v1/notes/{note}/history", "/v1/notes/{note}/follow-ups", "/v1/follow-ups",
         "/v1/follow-ups/{follow_up}/snooze", "/v1/follow-ups/{follow_up}/reassign", "/v1/follow-ups/{follow_up}/done",
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
@@ -59,6 +65,12 @@ def test_every_reference_resolves() -> None:
     assert {"ProblemOut", "LiveStateOut", "JourneyOut"} <= names | set(found["components"]["schemas"])
 
 
+_VERSIONS = ("plan", "model", "policy", "rule")
+_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial")
+_SAID = re.compile(
+    r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|"
+    rf"({'|'.join(_NUMBERED)})_no|(({'|'.join(_VERSIONS)})_)?version)$"
+)
 _PLAIN = {
     "tried",
     "kept",
@@ -80,10 +92,7 @@ def test_numbers_name_their_unit() -> None:
     for name, described in schema()["components"]["schemas"].items():
         for field, kind in described.get("properties", {}).items():
             numeric = kind.get("type") in {"number", "integer"}
-            unit = re.search(
-                r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|(case|link|block|import|rule|delivery|cue|trial)_no|(plan_|model_|policy_)?version)$",
-                field,
-            )
+            unit = _SAID.search(field)
             assert not numeric or unit or field in _PLAIN, f"{name}.{field}"
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from servers.provide import Installed
 from storage.connect import connect
@@ -17,6 +18,9 @@ from tests.chaos.lanes import ApiLane, EdgeLane, Lane, LineLane, ServerLane, Wor
 from tests.chaos.quiet import messages, uninterrupted
 from tests.chaos.schedule import Counts, Fault, schedule
 from tests.ingest import world
+
+FEWEST_VISITS: Final = {"zone visits": 21, "store visits": 6}
+"""Fewer would compare little: more than half of the shoppers have come and gone, and walked through the store."""
 
 
 @dataclass
@@ -68,6 +72,8 @@ def run(
             _together(pool, [lane.run for lane in lanes], outcome, of.worker.stack)
             outcome.faults_s = time.monotonic() - faults_s
             if not outcome.broken:
+                _see_visits(of, outcome)
+            if not outcome.broken:
                 _drain(of, outcome)
                 _check(of, outcome)
     outcome.total_s = time.monotonic() - begun_s
@@ -86,6 +92,20 @@ def _together(
             outcome.broken.append(f"{type(error).__name__}: {error}\n{where()}")
 
     list(pool.map(guarded, lanes))
+
+
+def _see_visits(of: House, outcome: Outcome) -> None:
+    """Let shoppers come and go until there is something to compare: a quick machine is through its faults early."""
+
+    def enough() -> bool:
+        with connect(of.url) as connection:
+            seen = checker.figures(connection, of.store_no)
+        return all(len(seen[kind].splitlines()) >= fewest for kind, fewest in FEWEST_VISITS.items())
+
+    try:
+        await_that(enough, f"visits to compare: {FEWEST_VISITS}")
+    except AssertionError as error:
+        outcome.broken.append(str(error))
 
 
 def _drain(of: House, outcome: Outcome) -> None:

@@ -1,0 +1,28 @@
+"""Looks at customers while the service runs. Two services on one database do the same work twice and nothing else."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from api.memory.foreseeing import look
+from api.service import Service
+from core.errors import SojournError
+
+LOOK_EVERY_S: Final = 60.0
+"""Whoever has just written a second bad note sees the task before the customer has left."""
+
+_log = structlog.get_logger()
+
+
+async def watch(service: Service) -> None:
+    """Look again and again, until cancelled; a database that is away is waited for."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            made = await asyncio.to_thread(look, service)
+        except SojournError as error:
+            _log.warning("customers were not looked at", error=str(error))
+            continue
+        if made:
+            _log.info("alerts were made", alerts=made)
