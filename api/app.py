@@ -30,6 +30,7 @@ from api import (
     store_routes,
     understanding_routes,
 )
+from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
 from api.cues import routes as cue_routes
 from api.cues.arriving import Arrivals
@@ -37,6 +38,7 @@ from api.cues.hub import CueHub
 from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.examples import add_examples
+from api.exports import routes as export_routes
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
 from api.memory import alert_pages, alert_routes, message_pages, message_routes
@@ -50,6 +52,7 @@ from api.rows import CSV_BYTES
 from api.service import Service
 from api.settings import Settings
 from api.store_models import LiveStateOut
+from api.webhooks import inbound
 from api.webhooks import pages as webhook_pages
 from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
@@ -82,7 +85,10 @@ _ROUTES: Final = (
     input_routes,
     identity_routes,
     cue_routes,
+    card_routes,
+    export_routes,
     webhook_routes,
+    inbound,
     status_routes,
 )
 
@@ -122,6 +128,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     pages.add_to(app)
     app.include_router(metric_pages.router)
     app.include_router(webhook_pages.router)
+    app.include_router(card_routes.frame)
     app.include_router(memory_pages.router)
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
