@@ -45,7 +45,10 @@ from api.note_reports import routes as note_report_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
+from api.settings import Settings
 from api.store_models import LiveStateOut
+from api.webhooks import pages as webhook_pages
+from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
 from storage.live import listen
 from storage.occupancy import PlanCache
@@ -75,19 +78,22 @@ _ROUTES: Final = (
     message_routes,
     input_routes,
     identity_routes,
+    webhook_routes,
     status_routes,
 )
 
 _log = structlog.get_logger()
 
 
-def create_app(database_url: str) -> FastAPI:
+def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     """Return the application; it starts, and recovers, whether or not the database is there.
 
     Parameters
     ----------
     database_url : str
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
+    settings : Settings, optional
+        What the operator has set.
 
     Raises
     ------
@@ -99,7 +105,9 @@ def create_app(database_url: str) -> FastAPI:
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(_lifespan, database_url=database_url),
+        lifespan=partial(
+            _lifespan, database_url=database_url, settings=settings if settings is not None else Settings()
+        ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
@@ -109,6 +117,7 @@ def create_app(database_url: str) -> FastAPI:
     app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(webhook_pages.router)
     app.include_router(memory_pages.router)
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
@@ -121,7 +130,7 @@ def create_app(database_url: str) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(
@@ -136,6 +145,7 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         dwells=DwellCache(),
         live=live,
         now=lambda: datetime.now(UTC),
+        settings=settings,
     )
     working = [asyncio.create_task(work) for work in (live.run(), watch(app.state.service))]
     try:

@@ -13,6 +13,7 @@ from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.live import LiveHub
 from api.problems import profile_unknown, store_unknown
+from api.settings import Settings
 from core.floorplan import ID_PATTERN
 from storage.connect import Connection
 from storage.occupancy import PlanCache
@@ -35,6 +36,7 @@ class Service:
     dwells: DwellCache
     live: LiveHub
     now: Callable[[], datetime]
+    settings: Settings
 
 
 def _service(request: Request) -> Service:

@@ -120,6 +120,12 @@ IDENTIFIER: Final = {
     "app_user": "App user",
     "anonymous_id": "Browser",
 }
+DELIVERY: Final = {
+    "waiting": "Waiting",
+    "delivered": "Delivered",
+    "dead": "Dead letter",
+    "withheld": "Withheld",
+}
 BLOCKED: Final = {"kiosk": "Kiosk", "staff": "Device of staff", "shared": "Shared device"}
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, MqttUrl
+from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
 from commands.running import stop_on_signals
 
 app = typer.Typer()
@@ -47,11 +47,23 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+    webhook_allow: WebhookAllow = "",
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
+    from api.settings import Settings
+    from core.webhooks import read_networks
 
-    run(database_url, host, port)
+    run(database_url, host, port, settings=Settings(webhook_allow=read_networks(webhook_allow)))
+
+
+@app.command()
+def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> None:
+    """Send what is queued for other systems to whoever subscribed."""
+    from core.webhooks import read_networks
+    from webhooks import run
+
+    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow))
 
 
 @app.command()
