@@ -30,8 +30,8 @@ class InteractionIn(BaseModel):
     key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = Field(
         description="Its name at the source; sent again it is kept once", examples=["<20261121.4711@mail.example>"]
     )
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DETAIL_CHARACTERS)] = Field(
-        examples=["The queue was terrible, but your staff were lovely."]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DETAIL_CHARACTERS)] = (
+        Field(examples=["The queue was terrible, but your staff were lovely."])
     )
     subject: Annotated[str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS)] = Field(
         "", pattern=r"^[^\r\n]*$", description="One line; default: how the text begins"
@@ -59,14 +59,16 @@ def write_interaction(
         profile = find_holder(connection, identifier(asked.kind, asked.value))
     if profile is None:
         raise profile_unknown()
-    note = NoteIn(
-        purpose=asked.purpose,
-        subject=asked.subject,
-        detail=asked.text,
-        profile_id=profile,
-        noted_at=asked.at,
-        source=asked.channel,
-        follow_up=asked.follow_up,
+    note = NoteIn.model_validate(
+        {
+            "purpose": asked.purpose,
+            "subject": asked.subject,
+            "detail": asked.text,
+            "profile_id": profile,
+            "noted_at": asked.at,
+            "source": asked.channel,
+            "follow_up": asked.follow_up,
+        }
     )
     return write_note(
         note,
