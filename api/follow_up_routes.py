@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.note_models import DoneIn, DoneOut, FollowUpIn, FollowUpOut, FollowUpsOut, ReassignIn, SnoozeIn
+from api.note_models import DoneIn, DoneOut, DueCountOut, FollowUpIn, FollowUpOut, FollowUpsOut, ReassignIn, SnoozeIn
 from api.note_routes import NoteDep
 from api.note_writing import due_instant, new_follow_up, state_of
 from api.operators import OperatorDep
@@ -29,6 +29,7 @@ from storage.follow_ups import (
 )
 from storage.memory.alerts import judge_alert
 from storage.notes import OPERATOR_CHARACTERS
+from storage.reminders import due_count
 
 router = APIRouter(prefix="/v1", tags=["follow-ups"])
 
@@ -54,6 +55,13 @@ def list_follow_ups(
         follow_ups=[FollowUpOut.of(row, state_of(row, now)) for row in page.follow_ups],
         next_cursor=page.next_cursor,
     )
+
+
+@router.get("/follow-ups/due-count", responses=described(422, 503), summary="How much is due for an operator")
+def read_due_count(connection: ConnectionDep, service: ServiceDep, operator: OperatorDep) -> DueCountOut:
+    """Count what is due by the end of today for whoever asks: the reminder that pages show."""
+    found = due_count(connection, operator, service.now())
+    return DueCountOut(due_count=found.due, overdue_count=found.overdue)
 
 
 @router.get("/notes/{note}/follow-ups", responses=described(404, 422, 503), summary="Follow-ups of a note")

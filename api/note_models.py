@@ -363,6 +363,13 @@ class FollowUpsOut(BaseModel):
     next_cursor: str | None
 
 
+class DueCountOut(BaseModel):
+    """What is due by the end of today."""
+
+    due_count: int
+    overdue_count: int = Field(description="Of which the time is over")
+
+
 class DoneOut(BaseModel):
     """A follow-up that is done, and the next one of the chain."""
 

@@ -199,14 +199,17 @@ def snooze(connection: Connection, found: FollowUpRow, due_at: datetime, *, oper
     """Let an open follow-up, locked, be due later; errors as in `_keep_change`."""
     before, after = found.due_at.isoformat(), due_at.isoformat()
     _keep_change(connection, found, "snoozed", before=before, after=after, operator=operator, at=at)
-    connection.execute("update follow_up set due_at = %s where follow_up_id = %s", [due_at, found.follow_up_id])
+    connection.execute(
+        "update follow_up set due_at = %s, reminded_at = null where follow_up_id = %s", [due_at, found.follow_up_id]
+    )
 
 
 def reassign(connection: Connection, found: FollowUpRow, to: str, *, operator: str, at: datetime) -> None:
     """Give an open follow-up, locked, to somebody else; errors as in `_keep_change`."""
     _keep_change(connection, found, "reassigned", before=found.operator, after=to, operator=operator, at=at)
     connection.execute(
-        "update follow_up set operator = %s where follow_up_id = %s", [storable(to), found.follow_up_id]
+        "update follow_up set operator = %s, reminded_at = null where follow_up_id = %s",
+        [storable(to), found.follow_up_id],
     )
 
 

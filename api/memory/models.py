@@ -81,7 +81,7 @@ class TopicFeelingOut(BaseModel):
     """Something that delighted or frustrated."""
 
     topic: str = Field(examples=["waiting"])
-    label: str = Field(examples=["waiting"])
+    label: str = Field(examples=["the wait"])
     evidence_count: int
     weight_share: float = Field(description="What is left of evidence_count after fading")
     evidence: list[MemoryEvidenceOut]
@@ -139,7 +139,7 @@ class PromiseOut(BaseModel):
 class SentenceOut(BaseModel):
     """One sentence of the summary and what it rests on."""
 
-    text: str = Field(examples=["Frustrated by waiting (2 statements, the newest 5 days ago)."])
+    text: str = Field(examples=["Frustrated by the wait (2 statements, the newest 5 days ago)."])
     evidence: list[MemoryEvidenceOut]
 
     @classmethod

@@ -185,12 +185,14 @@ def _about(felt: Felt, finder: TopicFinder) -> set[tuple[Feeling, str]]:
     """Return which topics a note feels how about.
 
     Clauses say it, and tags, which have no clause of their own, go with the whole note. What staff chose wins: a
-    clause without a feeling takes theirs, one that contradicts a plain choice is left out.
+    clause without a feeling takes theirs, unless it only tells a preference; one that contradicts a plain choice is
+    left out.
     """
     found = {(felt.feeling, topic) for topic in finder.of_tags(felt.tags)}
     plain = felt.chosen and felt.feeling in _VALUE
     for clause in felt.clauses:
-        feeling = felt.feeling if plain and clause.feeling is Feeling.NEUTRAL else clause.feeling
+        takes = plain and clause.feeling is Feeling.NEUTRAL and not finder.is_preference(clause.text)
+        feeling = felt.feeling if takes else clause.feeling
         if not plain or feeling is felt.feeling:
             found |= {(feeling, topic) for topic in finder.of_text(clause.text)}
     return found

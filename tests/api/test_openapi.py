@@ -21,6 +21,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
         "/v1/profiles/{profile}/memory", "/v1/alerts", "/v1/alerts/look", "/v1/alerts/{alert}",
+        "/v1/follow-ups/due-count", "/v1/interactions",
         "/v1/notes/over-time", "/v1/notes/counts/leaving", "/v1/stores/{store}/note-tags",
         "/v1/message-templates", "/v1/message-templates/{template}",
         "/v1/profiles/{profile}/messages", "/v1/profiles/{profile}/messages/preview",

@@ -109,6 +109,8 @@ def test_the_choice_of_staff_wins_over_what_clauses_seem_to_say() -> None:
     assert memory.delights == ()
     memory = Known([said("a", "Stood in the queue", chosen=Feeling.NEGATIVE, tags=("size_missing",))]).memory()
     assert {one.topic for one in memory.frustrations} == {"waiting", "availability"}
+    memory = Known([said("a", "Happy. Her size is 38.", chosen=Feeling.POSITIVE)]).memory()
+    assert memory.delights == (), "a preference is no feeling"
 
 
 def test_preferences_are_quoted_once_and_the_newest_first() -> None:
@@ -163,7 +165,7 @@ def test_every_sentence_cites_evidence_that_exists_and_nothing_is_said_without()
     assert texts[0] == "The feeling is bad, by 3 statements (1 positive, 2 negative), the newest today."
     assert "Best at Engage (1 statement), worst at Complete (1)." in texts
     assert "Delighted by the products (1 statement, the newest 1 day ago)." in texts
-    assert "Frustrated by waiting (1 statement, the newest 1 day ago)." in texts
+    assert "Frustrated by the wait (1 statement, the newest 1 day ago)." in texts
     assert "Preference: “Prefers wool” (1 day ago)." in texts
     assert "Promised by Jo: “Call”, overdue: it was due today." in texts
     ids = {"a", "b", "c", "f"}
