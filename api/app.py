@@ -35,6 +35,8 @@ from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
+from api.plans import page as plan_page
+from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -64,6 +66,7 @@ _ROUTES: Final = (
     input_routes,
     identity_routes,
     status_routes,
+    plan_routes,
 )
 
 _log = structlog.get_logger()
@@ -96,6 +99,7 @@ def create_app(database_url: str) -> FastAPI:
         app.include_router(module.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)

@@ -31,6 +31,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
         "/v1/imports/{import_no}", "/v1/imports/{import_no}/revert",
         "/v1/identity/cases", "/v1/identity/cases/{case_no}", "/v1/identity/cases/{case_no}/undo",
+        "/v1/stores/{store}/plan", "/v1/stores/{store}/plan.svg", "/v1/plans/check",
         "/v1/identity/blocked-devices", "/v1/identity/blocked-devices/{block_no}/lift",
     }  # fmt: skip
     for path, operation in ((path, one) for path, methods in found["paths"].items() for one in methods.values()):
@@ -50,7 +51,7 @@ def test_every_reference_resolves() -> None:
     assert {"ProblemOut", "LiveStateOut", "JourneyOut"} <= names | set(found["components"]["schemas"])
 
 
-_PLAIN = {"confidence", "share", "begin", "end", "place", "score", "valence"}
+_PLAIN = {"confidence", "share", "begin", "end", "place", "column", "score", "valence"}
 """Shares, and places in a text or a list."""
 
 
