@@ -48,6 +48,8 @@ from api.memory import routes as memory_routes
 from api.memory.watch import watch
 from api.note_reports import pages as note_report_pages
 from api.note_reports import routes as note_report_routes
+from api.plans import page as plan_page
+from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -92,6 +94,7 @@ _ROUTES: Final = (
     webhook_routes,
     inbound,
     status_routes,
+    plan_routes,
 )
 
 _log = structlog.get_logger()
@@ -135,6 +138,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
+    app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
