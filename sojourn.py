@@ -38,6 +38,13 @@ StoreArgument = Annotated[str, typer.Argument(metavar="STORE", help="Id of a sto
 VersionArgument = Annotated[
     int, typer.Argument(metavar="VERSION", min=0, help="As `model list` shows it; 0: priors.")
 ]
+WebhookAllow = Annotated[
+    str,
+    typer.Option(
+        envvar="SOJOURN_WEBHOOK_ALLOW",
+        help="Private networks that events may be sent to, also without https: 10.1.0.0/16,192.0.2.7.",
+    ),
+]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Let ingest take it into use.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
@@ -262,11 +269,23 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+    webhook_allow: WebhookAllow = "",
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
+    from api.settings import Settings
+    from core.webhooks import read_networks
 
-    run(database_url, host, port)
+    run(database_url, host, port, settings=Settings(webhook_allow=read_networks(webhook_allow)))
+
+
+@app.command()
+def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> None:
+    """Send what is queued for other systems to whoever subscribed."""
+    from core.webhooks import read_networks
+    from webhooks import run
+
+    run(database_url, _stop_on_signals(), allowed=read_networks(webhook_allow))
 
 
 @app.command()

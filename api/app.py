@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -30,6 +30,10 @@ from api import (
     store_routes,
     understanding_routes,
 )
+from api.cues import pages as cue_pages
+from api.cues import routes as cue_routes
+from api.cues.arriving import Arrivals
+from api.cues.hub import CueHub
 from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.examples import add_examples
@@ -38,8 +42,12 @@ from api.live import LiveHub
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
+from api.settings import Settings
 from api.store_models import LiveStateOut
+from api.webhooks import pages as webhook_pages
+from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
+from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
 from storage.reading import Reader, check_url
@@ -63,19 +71,23 @@ _ROUTES: Final = (
     understanding_routes,
     input_routes,
     identity_routes,
+    cue_routes,
+    webhook_routes,
     status_routes,
 )
 
 _log = structlog.get_logger()
 
 
-def create_app(database_url: str) -> FastAPI:
+def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     """Return the application; it starts, and recovers, whether or not the database is there.
 
     Parameters
     ----------
     database_url : str
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
+    settings : Settings, optional
+        What the operator has set.
 
     Raises
     ------
@@ -87,7 +99,9 @@ def create_app(database_url: str) -> FastAPI:
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(_lifespan, database_url=database_url),
+        lifespan=partial(
+            _lifespan, database_url=database_url, settings=settings if settings is not None else Settings()
+        ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
@@ -96,6 +110,8 @@ def create_app(database_url: str) -> FastAPI:
         app.include_router(module.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(webhook_pages.router)
+    app.include_router(cue_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
@@ -105,13 +121,14 @@ def create_app(database_url: str) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(
         listen=partial(listen, database_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
     )
+    cues = CueHub(partial(listen_to_cues, database_url))
     app.state.service = Service(
         reader=reader,
         writer=writer,
@@ -119,16 +136,20 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         drawings=DrawingCache(),
         dwells=DwellCache(),
         live=live,
+        cues=cues,
         now=lambda: datetime.now(UTC),
+        settings=settings,
     )
-    listening = asyncio.create_task(live.run())
+    arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
+    listening = [asyncio.create_task(one) for one in (live.run(), cues.run(), arriving.run())]
     try:
         yield
     finally:
         live.close()
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+        cues.close()
+        for task in listening:
+            task.cancel()
+        await asyncio.gather(*listening, return_exceptions=True)
         await asyncio.to_thread(reader.close)
         await asyncio.to_thread(writer.close)
 

@@ -31,6 +31,12 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
         "/v1/imports/{import_no}", "/v1/imports/{import_no}/revert",
         "/v1/identity/cases", "/v1/identity/cases/{case_no}", "/v1/identity/cases/{case_no}/undo",
+        "/v1/stores/{store}/cues", "/v1/stores/{store}/cues/live", "/v1/cues/{cue_no}/outcome",
+        "/v1/stores/{store}/cue-trials", "/v1/stores/{store}/cue-trials/{trial_no}/end",
+        "/v1/webhooks/event-types", "/v1/webhooks/subscriptions", "/v1/webhooks/subscriptions/{subscription}",
+        "/v1/webhooks/subscriptions/{subscription}/secret", "/v1/webhooks/subscriptions/{subscription}/test",
+        "/v1/webhooks/subscriptions/{subscription}/remove", "/v1/webhooks/deliveries",
+        "/v1/webhooks/deliveries/{delivery_no}", "/v1/webhooks/deliveries/{delivery_no}/again",
         "/v1/identity/blocked-devices", "/v1/identity/blocked-devices/{block_no}/lift",
     }  # fmt: skip
     for path, operation in ((path, one) for path, methods in found["paths"].items() for one in methods.values()):
@@ -50,8 +56,21 @@ def test_every_reference_resolves() -> None:
     assert {"ProblemOut", "LiveStateOut", "JourneyOut"} <= names | set(found["components"]["schemas"])
 
 
-_PLAIN = {"confidence", "share", "begin", "end", "place", "score", "valence"}
-"""Shares, and places in a text or a list."""
+_PLAIN = {
+    "tried",
+    "kept",
+    "change",
+    "low",
+    "high",
+    "confidence",
+    "share",
+    "begin",
+    "end",
+    "place",
+    "score",
+    "valence",
+}
+"""Shares, what is compared in a trial, and places in a text or a list."""
 
 
 def test_numbers_name_their_unit() -> None:
@@ -59,7 +78,7 @@ def test_numbers_name_their_unit() -> None:
         for field, kind in described.get("properties", {}).items():
             numeric = kind.get("type") in {"number", "integer"}
             unit = re.search(
-                r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|revision|line|(case|link|block|import|rule)_no|(plan_|model_|policy_)?version)$",
+                r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|(case|link|block|import|rule|delivery|cue|trial)_no|(plan_|model_|policy_)?version)$",
                 field,
             )
             assert not numeric or unit or field in _PLAIN, f"{name}.{field}"
