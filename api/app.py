@@ -39,6 +39,8 @@ from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
+from api.operations import alerts, exclusions, exports, heatmap, shelf_items
+from api.operations import pages as operations_pages
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -73,6 +75,11 @@ _ROUTES: Final = (
     identity_routes,
     cue_routes,
     webhook_routes,
+    exclusions,
+    exports,
+    heatmap,
+    alerts,
+    shelf_items,
     status_routes,
 )
 
@@ -110,6 +117,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(operations_pages.router)
     app.include_router(webhook_pages.router)
     app.include_router(cue_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):

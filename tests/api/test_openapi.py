@@ -37,6 +37,10 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/webhooks/subscriptions/{subscription}/secret", "/v1/webhooks/subscriptions/{subscription}/test",
         "/v1/webhooks/subscriptions/{subscription}/remove", "/v1/webhooks/deliveries",
         "/v1/webhooks/deliveries/{delivery_no}", "/v1/webhooks/deliveries/{delivery_no}/again",
+        "/v1/stores/{store}/exclusions", "/v1/stores/{store}/exclusions/{change_no}/restore",
+        "/v1/stores/{store}/cells", "/v1/stores/{store}/heatmap",
+        "/v1/stores/{store}/shelf-items", "/v1/stores/{store}/alerts",
+        "/v1/stores/{store}/alert-rules", "/v1/stores/{store}/alert-rules/{rule_no}",
         "/v1/identity/blocked-devices", "/v1/identity/blocked-devices/{block_no}/lift",
     }  # fmt: skip
     for path, operation in ((path, one) for path, methods in found["paths"].items() for one in methods.values()):
@@ -69,8 +73,13 @@ _PLAIN = {
     "place",
     "score",
     "valence",
+    "opens_at",
+    "clears_at",
+    "value",
+    "worst",
+    "heat",
 }
-"""Shares, what is compared in a trial, and places in a text or a list."""
+"""Shares, what is in the unit that stands beside it, what is compared in a trial, and places in a text or a list."""
 
 
 def test_numbers_name_their_unit() -> None:
@@ -78,7 +87,7 @@ def test_numbers_name_their_unit() -> None:
         for field, kind in described.get("properties", {}).items():
             numeric = kind.get("type") in {"number", "integer"}
             unit = re.search(
-                r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|(case|link|block|import|rule|delivery|cue|trial)_no|(plan_|model_|policy_)?version)$",
+                r"_(s|m|us|min|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|(case|link|block|import|rule|alert|change|delivery|cue|trial)_no|(plan_|model_|policy_)?version)$",
                 field,
             )
             assert not numeric or unit or field in _PLAIN, f"{name}.{field}"
