@@ -48,6 +48,8 @@ from api.memory import routes as memory_routes
 from api.memory.watch import watch
 from api.note_reports import pages as note_report_pages
 from api.note_reports import routes as note_report_routes
+from api.operations import alerts, exclusions, exports, heatmap, shelf_items
+from api.operations import pages as operations_pages
 from api.plans import page as plan_page
 from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
@@ -93,6 +95,11 @@ _ROUTES: Final = (
     export_routes,
     webhook_routes,
     inbound,
+    exclusions,
+    exports,
+    heatmap,
+    alerts,
+    shelf_items,
     status_routes,
     plan_routes,
 )
@@ -132,6 +139,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(operations_pages.router)
     app.include_router(webhook_pages.router)
     app.include_router(card_routes.frame)
     app.include_router(memory_pages.router)
