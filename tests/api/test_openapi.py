@@ -42,6 +42,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/webhooks/senders", "/v1/webhooks/senders/{source}/secret", "/v1/webhooks/senders/{source}/remove",
         "/v1/hooks/{source}/{what}", "/v1/profiles/{profile}/card", "/v1/profiles/{profile}/card-tickets",
         "/v1/exports/{what}",
+        "/v1/segments", "/v1/segments/count", "/v1/segments/{segment_no}/remove", "/v1/journey-map",
         "/v1/webhooks/event-types", "/v1/webhooks/subscriptions", "/v1/webhooks/subscriptions/{subscription}",
         "/v1/webhooks/subscriptions/{subscription}/secret", "/v1/webhooks/subscriptions/{subscription}/test",
         "/v1/webhooks/subscriptions/{subscription}/remove", "/v1/webhooks/deliveries",
