@@ -67,7 +67,7 @@ def test_every_reference_resolves() -> None:
 
 
 _VERSIONS = ("plan", "model", "policy", "rule")
-_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial")
+_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial", "segment")
 _SAID = re.compile(
     r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|"
     rf"({'|'.join(_NUMBERED)})_no|(({'|'.join(_VERSIONS)})_)?version)$"
