@@ -41,6 +41,8 @@ from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.exports import routes as export_routes
 from api.headers import BodyLimit, SecurityHeaders
+from api.journey_map import pages as journey_map_pages
+from api.journey_map import routes as journey_map_routes
 from api.live import LiveHub
 from api.memory import alert_pages, alert_routes, message_pages, message_routes
 from api.memory import pages as memory_pages
@@ -93,6 +95,7 @@ _ROUTES: Final = (
     cue_routes,
     card_routes,
     export_routes,
+    journey_map_routes,
     webhook_routes,
     inbound,
     exclusions,
@@ -142,6 +145,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(operations_pages.router)
     app.include_router(webhook_pages.router)
     app.include_router(card_routes.frame)
+    app.include_router(journey_map_pages.router)
     app.include_router(memory_pages.router)
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)

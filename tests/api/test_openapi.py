@@ -43,6 +43,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/webhooks/senders", "/v1/webhooks/senders/{source}/secret", "/v1/webhooks/senders/{source}/remove",
         "/v1/hooks/{source}/{what}", "/v1/profiles/{profile}/card", "/v1/profiles/{profile}/card-tickets",
         "/v1/exports/{what}",
+        "/v1/segments", "/v1/segments/count", "/v1/segments/{segment_no}/remove", "/v1/journey-map",
         "/v1/webhooks/event-types", "/v1/webhooks/subscriptions", "/v1/webhooks/subscriptions/{subscription}",
         "/v1/webhooks/subscriptions/{subscription}/secret", "/v1/webhooks/subscriptions/{subscription}/test",
         "/v1/webhooks/subscriptions/{subscription}/remove", "/v1/webhooks/deliveries",
@@ -72,7 +73,7 @@ def test_every_reference_resolves() -> None:
 
 
 _VERSIONS = ("plan", "model", "policy", "rule")
-_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial", "alert", "change")
+_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial", "alert", "change", "segment")
 _SAID = re.compile(
     r"_(s|m|us|min|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|"
     rf"({'|'.join(_NUMBERED)})_no|(({'|'.join(_VERSIONS)})_)?version)$"
