@@ -66,6 +66,7 @@ def test_a_feeling_counts_half_after_its_half_life() -> None:
     assert now.value == pytest.approx((0.25 - 1) / 1.25)
     assert (now.n, now.positive, now.negative) == (2, 1, 1)
     assert [one.id for one in now.evidence] == ["b", "a"], "newest first"
+    assert Known([said("a", "She loved the coat", days_ago=-0.001)]).memory().now.n == 0, "not known yet"
     assert Known([said("a", "She loved the coat", days_ago=721)]).memory().now.value is None
     assert Known([said("a", "She loved the coat", days_ago=719)]).memory().now.value == 1
 
