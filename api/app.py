@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -31,9 +31,15 @@ from api import (
     store_routes,
     understanding_routes,
 )
+from api.cards import routes as card_routes
+from api.cues import pages as cue_pages
+from api.cues import routes as cue_routes
+from api.cues.arriving import Arrivals
+from api.cues.hub import CueHub
 from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.examples import add_examples
+from api.exports import routes as export_routes
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
 from api.memory import alert_pages, alert_routes, message_pages, message_routes
@@ -47,9 +53,11 @@ from api.rows import CSV_BYTES
 from api.service import Service
 from api.settings import Settings
 from api.store_models import LiveStateOut
+from api.webhooks import inbound
 from api.webhooks import pages as webhook_pages
 from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
+from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
 from storage.reading import Reader, check_url
@@ -78,7 +86,11 @@ _ROUTES: Final = (
     message_routes,
     input_routes,
     identity_routes,
+    cue_routes,
+    card_routes,
+    export_routes,
     webhook_routes,
+    inbound,
     status_routes,
 )
 
@@ -118,9 +130,11 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     pages.add_to(app)
     app.include_router(metric_pages.router)
     app.include_router(webhook_pages.router)
+    app.include_router(card_routes.frame)
     app.include_router(memory_pages.router)
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
+    app.include_router(cue_pages.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
@@ -137,6 +151,7 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         listen=partial(listen, database_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
     )
+    cues = CueHub(partial(listen_to_cues, database_url))
     app.state.service = Service(
         reader=reader,
         writer=writer,
@@ -144,18 +159,21 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         drawings=DrawingCache(),
         dwells=DwellCache(),
         live=live,
+        cues=cues,
         now=lambda: datetime.now(UTC),
         settings=settings,
     )
-    working = [asyncio.create_task(work) for work in (live.run(), watch(app.state.service))]
+    arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
+    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
+    working = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         live.close()
+        cues.close()
         for task in working:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*working, return_exceptions=True)
         await asyncio.to_thread(reader.close)
         await asyncio.to_thread(writer.close)
 

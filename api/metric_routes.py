@@ -31,7 +31,7 @@ from core.records import Role
 from storage.connect import Connection
 from storage.metric_queries import covered_share, snapshot
 from storage.occupancy import occupancy, progress
-from storage.rollups import STORE_SCOPE
+from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1", tags=["metrics"])

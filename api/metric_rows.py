@@ -14,7 +14,8 @@ from core.metrics.formulas import Formula, Part
 from core.records import Role
 from storage.connect import Connection
 from storage.metric_queries import CountedRow, counted_rows
-from storage.rollups import INSIDE_SCOPE, STORE_SCOPE, day_begins
+from storage.rollups.counting import INSIDE_SCOPE, STORE_SCOPE
+from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
 
 Bucket = Literal["hour", "day", "week", "month", "whole"]

@@ -29,6 +29,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.service.live.close()
+        self._app.state.service.cues.close()
         await super().shutdown(sockets)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from api.cues.hub import CueHub
 from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.live import LiveHub
@@ -35,6 +36,7 @@ class Service:
     drawings: DrawingCache
     dwells: DwellCache
     live: LiveHub
+    cues: CueHub
     now: Callable[[], datetime]
     settings: Settings
 

@@ -17,6 +17,7 @@ from api.understanding import AHEAD_DAYS, Part, Understanding, situation, unders
 from core.journey.cues import CueReport, cue, read_policy
 from core.journey.habits import Standing
 from storage.connect import Connection
+from storage.cues.trials import policy_for
 from storage.instants import to_datetime
 from storage.profile_visits import Whereabouts, whereabouts
 from storage.profiles import ProfileRow
@@ -268,7 +269,7 @@ def understanding_of(
     if here is None:
         return found, None
     stored = find_store(service, connection, here.store)
-    held = cue_policy(connection, stored.store_no)
+    held = policy_for(connection, stored.store_no, profile.profile_id)
     facts = situation(found, events, profile.loyalty_tier, timezone=stored.plan.timezone, now=now)
     return found, _cue_out(here.store, cue(held.policy, facts), held.version)
 

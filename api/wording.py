@@ -112,6 +112,7 @@ CUE: Final = {
     "recognise": "Recognise loyalty",
     "leave_alone": "Leave alone",
 }
+CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}
 IDENTIFIER: Final = {
     "customer_id": "Customer number",
     "loyalty_number": "Loyalty card",
@@ -222,6 +223,17 @@ def per_cent(share: float) -> str:
     """Return a share of 0..1 in whole per cent; only certainty itself reads 100 %."""
     whole = int(share * 100 + 0.5)
     return f"{min(whole, 99) if share < 1 else 100}%"
+
+
+def ratio(change: float) -> str:
+    """Return a ratio as a change in whole per cent."""
+    percent = round((change - 1) * 100)
+    return f"{abs(percent)}% {'longer' if percent > 0 else 'shorter'}" if percent else "none"
+
+
+def points(change: float) -> str:
+    """Return a difference of two shares in points of a hundred."""
+    return f"{round(change * 100):+d} points" if round(change * 100) else "none"
 
 
 def people(count: int) -> str:

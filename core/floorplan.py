@@ -6,7 +6,7 @@ drawn. Indices of zones and anchors are their places in the plan.
 
 from collections import Counter
 from functools import cache, cached_property
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 from zoneinfo import available_timezones
 
 import msgspec
@@ -19,6 +19,9 @@ from core.limits import ANCHORS_PER_STORE, ID_CHARACTERS, STORES_PER_PLAN, ZONES
 ID_PATTERN: Final = rf"^[A-Za-z0-9][A-Za-z0-9._:-]{{0,{ID_CHARACTERS - 1}}}$"
 """Ids stand in MQTT topics and URLs: no slash, no wildcard, no blank."""
 _Id = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
+
+Wall: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
+"""A straight piece of wall from one point to another, metres."""
 
 ZoneKind = Literal["entrance", "department", "shelf", "fitting_room", "checkout", "service", "staff_only"]
 ZONE_KINDS: Final = frozenset(ZoneKind.__args__)  # type: ignore[attr-defined]  # typing hides Literal's values
@@ -58,7 +61,7 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StorePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
-    """One store. Made by `load`, which checks it."""
+    """One store. Made by `load`, which checks it; `walls` are for drawing and for simulators."""
 
     id: str
     timezone: str
@@ -66,6 +69,7 @@ class StorePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, d
     anchors: tuple[Anchor, ...]
     adjacent: tuple[tuple[str, str], ...] = ()
     name: str | None = None
+    walls: tuple[Wall, ...] = ()
 
     @property
     def label(self) -> str:

@@ -14,6 +14,7 @@ from core.errors import ConfigurationError, InputError
 Network: TypeAlias = IPv4Network | IPv6Network
 
 EVENT_TYPES: Final = {
+    "service_cue.shown": "A customer who consented has arrived, and what to do for her",
     "webhook.test": "Sent on request, to see that it arrives",
     "follow_up.due": "A follow-up has fallen due and is not done: whose it is and what to do",
     "alert.made": "A rule foresees something of a customer: which one and why",

@@ -11,7 +11,7 @@ from api.service import Service
 from core.metrics.leaving import Told, told
 from storage.connect import Connection
 from storage.note_reports.counting import zone_tags
-from storage.rollups import day_begins
+from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
 
 

@@ -72,7 +72,7 @@ def enqueue(
     event_type : str
         Such as `service_cue.shown`; core.webhooks.EVENT_TYPES lists them.
     payload : mapping
-        JSON; becomes `data` of the body `{"type", "timestamp", "data"}`.
+        JSON, also with UUIDs and times; becomes `data` of the body `{"type", "timestamp", "data"}`.
     profile : UUID or None
         Whom it tells of: nothing is sent once her consent is gone.
     subscription : UUID or None
@@ -89,7 +89,7 @@ def enqueue(
         If the type is none or the body has more than BODY_BYTES.
     """
     check_event_type(event_type)
-    said = {"type": event_type, "timestamp": datetime.now(UTC), "data": cleaned(dict(payload))}
+    said = {"type": event_type, "timestamp": datetime.now(UTC), "data": cleaned(msgspec.to_builtins(dict(payload)))}
     body = msgspec.json.encode(said).decode()
     if len(body.encode()) > BODY_BYTES:
         raise InputError(f"An event has at most {BODY_BYTES} bytes.", hint="Send ids and let it be asked for.")

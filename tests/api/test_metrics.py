@@ -12,7 +12,7 @@ import pytest
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.records import Role
-from storage.rollups import refresh
+from storage.rollups.keeping import refresh
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers, visits_by_hour
 

@@ -38,6 +38,11 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
         "/v1/imports/{import_no}", "/v1/imports/{import_no}/revert",
         "/v1/identity/cases", "/v1/identity/cases/{case_no}", "/v1/identity/cases/{case_no}/undo",
+        "/v1/stores/{store}/cues", "/v1/stores/{store}/cues/live", "/v1/cues/{cue_no}/outcome",
+        "/v1/stores/{store}/cue-trials", "/v1/stores/{store}/cue-trials/{trial_no}/end",
+        "/v1/webhooks/senders", "/v1/webhooks/senders/{source}/secret", "/v1/webhooks/senders/{source}/remove",
+        "/v1/hooks/{source}/{what}", "/v1/profiles/{profile}/card", "/v1/profiles/{profile}/card-tickets",
+        "/v1/exports/{what}",
         "/v1/webhooks/event-types", "/v1/webhooks/subscriptions", "/v1/webhooks/subscriptions/{subscription}",
         "/v1/webhooks/subscriptions/{subscription}/secret", "/v1/webhooks/subscriptions/{subscription}/test",
         "/v1/webhooks/subscriptions/{subscription}/remove", "/v1/webhooks/deliveries",
@@ -62,13 +67,26 @@ def test_every_reference_resolves() -> None:
 
 
 _VERSIONS = ("plan", "model", "policy", "rule")
-_NUMBERED = ("case", "link", "block", "import", "rule", "delivery")
+_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial")
 _SAID = re.compile(
     r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|"
     rf"({'|'.join(_NUMBERED)})_no|(({'|'.join(_VERSIONS)})_)?version)$"
 )
-_PLAIN = {"confidence", "share", "begin", "end", "place", "score", "valence"}
-"""Shares, and places in a text or a list."""
+_PLAIN = {
+    "tried",
+    "kept",
+    "change",
+    "low",
+    "high",
+    "confidence",
+    "share",
+    "begin",
+    "end",
+    "place",
+    "score",
+    "valence",
+}
+"""Shares, what is compared in a trial, and places in a text or a list."""
 
 
 def test_numbers_name_their_unit() -> None:

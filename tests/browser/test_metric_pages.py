@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from core.dwell.coverage import HOUR_US, CoveredHour
 from storage.coverage import save_faults, save_hours
 from storage.instants import to_ns
-from storage.rollups import refresh
+from storage.rollups.keeping import refresh
 from tests.browser.looking import fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import insert, shoppers
