@@ -289,6 +289,16 @@ class NoteCountsOut(BaseModel):
     counts: list[NoteCountOut]
 
 
+class FollowUpChangeOut(BaseModel):
+    """A time that a follow-up was put off or given away."""
+
+    change: Literal["snoozed", "reassigned"]
+    changed_at: datetime
+    operator: str = Field(description="Who did it")
+    before: str
+    after: str
+
+
 class NoteTextOut(BaseModel):
     """A note's text as it once stood."""
 
@@ -354,6 +364,12 @@ class FollowUpOut(BaseModel):
     def of(cls, row: FollowUpRow, state: StateWord) -> Self:
         """Return the answer for a follow-up."""
         return cls(state=state, **msgspec.structs.asdict(row))
+
+
+class FollowUpDetailOut(FollowUpOut):
+    """A follow-up and how it changed, the oldest first."""
+
+    changes: list[FollowUpChangeOut]
 
 
 class FollowUpsOut(BaseModel):

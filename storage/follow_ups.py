@@ -71,6 +71,16 @@ class FollowUpRow(msgspec.Struct, frozen=True, kw_only=True):
     snoozed_count: int
 
 
+class FollowUpChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A time that a follow-up was put off (times as ISO 8601) or given away (names)."""
+
+    change: Literal["snoozed", "reassigned"]
+    changed_at: datetime
+    operator: str
+    before: str
+    after: str
+
+
 class FollowUpPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some follow-ups and where to go on."""
 
@@ -112,6 +122,17 @@ def find_follow_up(connection: Connection, follow_up: UUID, *, lock: bool = Fals
         [follow_up],
     ).fetchone()
     return _row(row) if row is not None else None
+
+
+def follow_up_changes(connection: Connection, follow_up: UUID) -> list[FollowUpChange]:
+    """Return how a follow-up was put off and given away, the oldest first."""
+    rows = connection.execute(
+        "select change.change, change.changed_at, change.operator, change.before, change.after"
+        "  from follow_up_change change join follow_up_seen using (follow_up_id)"
+        " where follow_up_id = %s order by change.change_no",
+        [follow_up],
+    ).fetchall()
+    return [FollowUpChange(**dict(zip(FollowUpChange.__struct_fields__, row, strict=True))) for row in rows]
 
 
 def follow_ups_of(connection: Connection, about: UUID) -> list[FollowUpRow]:
