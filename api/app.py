@@ -39,7 +39,7 @@ from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.live import LiveHub
-from api.operations import alerts, exclusions, exports, heatmap, shelf_items
+from api.operations import alerts, by_preset, exclusions, exports, heatmap, shelf_items
 from api.operations import pages as operations_pages
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
@@ -76,6 +76,7 @@ _ROUTES: Final = (
     cue_routes,
     webhook_routes,
     exclusions,
+    by_preset,
     exports,
     heatmap,
     alerts,
