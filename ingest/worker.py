@@ -114,7 +114,6 @@ class _Worker:
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
         self._subscriber.drop()
-        self._parked = {}
         self._say_away("database", error)
 
     def _session(self, connection: Connection) -> None:
@@ -328,7 +327,9 @@ class _Worker:
             self._write_status(connection)
             self._derive(connection)
 
-        self._parked = {}  # the broker sends again what it still has, the edges what it has not
+        # The broker sends again what it still has, the edges what it has not. Kept, it would do no harm either (what is
+        # in the log by now counts as repeated), but take room for nothing.
+        self._parked = {}
         self._retrying(meanwhile)(self._subscriber.connect)
         if self._subscriber.connected:
             self._say_back("broker")
