@@ -28,6 +28,7 @@ from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
+from servers.kernel_cache import seal_compiled
 from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
 from storage.dead_letters import prune
@@ -161,6 +162,7 @@ class _Worker:
                 compile_kernels(plan)
                 if self._refresh.on:
                     compile_learning(plan)
+            seal_compiled()
         self._make_chunks(connection)
         replayed = 0
         for adopted in self._directory.plans.values():
@@ -327,8 +329,8 @@ class _Worker:
             self._write_status(connection)
             self._derive(connection)
 
-        # The broker sends again what it still has, the edges what it has not. Kept, it would do no harm either (what is
-        # in the log by now counts as repeated), but take room for nothing.
+        # The broker sends again what it still has, the edges what it has not. Kept, it would do no harm (what is in
+        # the log by now counts as repeated), but take room for nothing.
         self._parked = {}
         self._retrying(meanwhile)(self._subscriber.connect)
         if self._subscriber.connected:
