@@ -60,13 +60,14 @@ def fixture(store: Store, mqtt_url: str, edge: EdgeDouble, tmp_path: Path) -> Pa
         if not asked.is_set():  # the recorder listens by now
             asked.set()
             edge.publish("signals", b"no batch")
-            for payload in sent:
+            for payload in [*sent[:10], *sent[12:20], *sent[10:]]:  # two are late, and eight come again
                 edge.publish("signals", payload)
-        if recorder.messages == len(sent) + 1:
+        if recorder.messages == len(sent) + 9:
             stop.set()
 
     made = record(Broker.from_url(mqtt_url), out, stop, stores=[store.id], for_s=30, told=told)
-    assert (made.messages, made.unreadable, made.rows, made.stores) == (61, 1, 3600, (store.id,))
+    assert (made.messages, made.unreadable, made.rows, made.stores) == (69, 1, 3600, (store.id,))
+    assert made.repeated == 8
     heard = pl.read_parquet(out)
     batches = [decode(payload) for payload in sent]
     assert heard["ts"].to_list() == np.concatenate([batch.ts for batch in batches]).tolist()
