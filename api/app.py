@@ -41,6 +41,8 @@ from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.exports import routes as export_routes
 from api.headers import BodyLimit, SecurityHeaders
+from api.journey_map import pages as journey_map_pages
+from api.journey_map import routes as journey_map_routes
 from api.live import LiveHub
 from api.memory import alert_pages, alert_routes, message_pages, message_routes
 from api.memory import pages as memory_pages
@@ -48,6 +50,10 @@ from api.memory import routes as memory_routes
 from api.memory.watch import watch
 from api.note_reports import pages as note_report_pages
 from api.note_reports import routes as note_report_routes
+from api.operations import alerts, exclusions, exports, heatmap, shelf_items
+from api.operations import pages as operations_pages
+from api.plans import page as plan_page
+from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -89,9 +95,16 @@ _ROUTES: Final = (
     cue_routes,
     card_routes,
     export_routes,
+    journey_map_routes,
     webhook_routes,
     inbound,
+    exclusions,
+    exports,
+    heatmap,
+    alerts,
+    shelf_items,
     status_routes,
+    plan_routes,
 )
 
 _log = structlog.get_logger()
@@ -129,12 +142,15 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(operations_pages.router)
     app.include_router(webhook_pages.router)
     app.include_router(card_routes.frame)
+    app.include_router(journey_map_pages.router)
     app.include_router(memory_pages.router)
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
+    app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
