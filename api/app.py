@@ -50,7 +50,7 @@ from api.memory import routes as memory_routes
 from api.memory.watch import watch
 from api.note_reports import pages as note_report_pages
 from api.note_reports import routes as note_report_routes
-from api.operations import alerts, exclusions, exports, heatmap, shelf_items
+from api.operations import alerts, by_preset, exclusions, exports, heatmap, shelf_items
 from api.operations import pages as operations_pages
 from api.plans import page as plan_page
 from api.plans import routes as plan_routes
@@ -99,6 +99,7 @@ _ROUTES: Final = (
     webhook_routes,
     inbound,
     exclusions,
+    by_preset,
     exports,
     heatmap,
     alerts,

@@ -19,7 +19,7 @@ from api.input_models import (
     TakenOut,
     WithdrawalIn,
 )
-from api.problems import ProblemError, conflict, described
+from api.problems import ProblemError, conflict, described, unknown
 from api.profile_rows import read_profiles
 from api.rows import read_csv
 from api.service import ConnectionDep, ServiceDep
@@ -198,10 +198,8 @@ def revert(import_no: int, once: OnceDep) -> Response:
 
 def import_unknown(import_no: int) -> ProblemError:
     """Return the problem of an import that is not there."""
-    return ProblemError(
-        404,
-        "import-unknown",
-        "Unknown import",
+    return unknown(
+        "import",
         detail=f"There is no import {import_no}.",
         hint="GET /v1/imports lists the imports there are.",
     )

@@ -8,8 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from core.metrics.cells import Cell, merged
-from core.metrics.disclosure import hidden, hidden_with_complement
+from core.metrics.bins import at_least
+from core.metrics.cells import Cell, Counted, merged
+from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement
 from core.metrics.exclusions import CountedAs
 from core.metrics.formulas import Formula, Part
 from core.records import Role
@@ -90,10 +91,18 @@ def read(
     ordered = sorted(rows, key=lambda row: (row.day, row.scope, row.begins_at))
     for _, same in groupby(ordered, key=lambda row: (row.day, row.scope)):
         of_day = list(same)
-        people = [row.counted.people for row in of_day]
+        people = [_told_of(row.counted, question.parameters) for row in of_day]
         hide = hidden_with_complement(people) if hourly else hidden(people)
         held += [Held(row, hid) for row, hid in zip(of_day, hide, strict=True)]
     return held
+
+
+def _told_of(counted: Counted, parameters: Mapping[str, int]) -> int:
+    """Return of how many a figure of a day or hour speaks: its people, or fewer where it counts long visits alone."""
+    least_s = parameters.get("visit_s", 0)
+    if not least_s or counted.people < K_PEOPLE:
+        return counted.people
+    return min(counted.people, at_least(merged([counted]).counts, least_s))
 
 
 def read_reasons(connection: Connection, stored: StoredPlan, question: Question) -> dict[CountedAs, list[Held]]:
