@@ -36,7 +36,7 @@ def main() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    kernels = prepare(sorted(Path(__file__).parent.glob("core/dwell/*_kernels.py")))
+    kernels = keep_kernels()
     try:
         app()
     except SojournError as error:
@@ -44,6 +44,11 @@ def main() -> None:
     finally:
         if kernels is not None:
             seal(kernels)
+
+
+def keep_kernels() -> Path | None:
+    """Let numba keep what it compiles in the folder of this version; see `servers.kernel_cache.prepare`."""
+    return prepare(sorted(Path(__file__).parent.glob("core/dwell/*_kernels.py")))
 
 
 def _refuse(sentence: str) -> Never:

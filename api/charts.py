@@ -170,7 +170,12 @@ _SIDE: Final = 200.0
 _NODE_GAP: Final = 12.0
 
 
-def flow_chart(moves: Sequence[tuple[int, int, float]], *, height: float = 560.0) -> Flow:
+_NODE_ROOM: Final = 96.0
+"""The height a chart gets for each node of its longer side: a single move is a band, not a wall."""
+_FLOW_TALLEST: Final = 560.0
+
+
+def flow_chart(moves: Sequence[tuple[int, int, float]], *, tallest: float = _FLOW_TALLEST) -> Flow:
     """Return a Sankey diagram: where stays ended on the left, where the next began on the right.
 
     Zones stand in the order of their moves, the most at the top; widths are in one scale.
@@ -181,8 +186,9 @@ def flow_chart(moves: Sequence[tuple[int, int, float]], *, height: float = 560.0
         out[one] += value
         into[other] += value
     if not moves:
-        return Flow(height, [], [], [])
+        return Flow(0.0, [], [], [])
     most = max(len(out), len(into))
+    height = min(tallest, _NODE_ROOM * most)
     scale = (height - _NODE_GAP * most) / sum(out.values())
     left, right = _column(out, height, scale), _column(into, height, scale)
     leaves, arrives = {node.zone: node.y for node in left}, {node.zone: node.y for node in right}

@@ -136,6 +136,7 @@ class _Demo:
         with self._console.status("Starting ingest, API and store"):
             processes.start("api", "--port", str(self._port))
             processes.start("ingest")
+            processes.start("webhooks")
             self._await(processes, self._ready, "The API or ingest is not ready")
             processes.start(
                 "simulate-live",
