@@ -29,6 +29,20 @@ RESIDENT: Final = {"fixture": "fixed tag", "staff": "staff"}
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
 FEELING: Final = {"positive": "Positive", "negative": "Negative", "neutral": "Neutral", "mixed": "Mixed"}
 SOURCE: Final = {"staff": "Staff", "email": "E-mail", "chat": "Chat", "social": "Social media"}
+MEMORY_KIND: Final = {
+    "note": "Note",
+    "follow_up": "Follow-up",
+    "complained": "Complaint",
+    "store_visit": "Visit",
+    "zone_visit": "Stay",
+}
+PROMISE: Final = {
+    "overdue": "Overdue",
+    "open": "Open",
+    "undated": "No date, and no follow-up",
+    "kept_late": "Kept, late",
+    "kept": "Kept",
+}
 FOLLOW_UP: Final = {"overdue": "Overdue", "today": "Today", "later": "Later", "done": "Done"}
 FAULTS_SHOWN: Final = 12
 """Anchors that are named on the live page: two lines of it; how many there are stands before them."""
@@ -98,6 +112,7 @@ CUE: Final = {
     "recognise": "Recognise loyalty",
     "leave_alone": "Leave alone",
 }
+MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}
 CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}
 IDENTIFIER: Final = {
     "customer_id": "Customer number",

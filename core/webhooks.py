@@ -18,6 +18,9 @@ EVENT_TYPES: Final = {
     "alert.closed": "The same is over",
     "service_cue.shown": "A customer who consented has arrived, and what to do for her",
     "webhook.test": "Sent on request, to see that it arrives",
+    "follow_up.due": "A follow-up has fallen due and is not done: whose it is and what to do",
+    "alert.made": "A rule foresees something of a customer: which one and why",
+    "message.made": "A personal message is to be sent; its text is at GET /v1/profiles/{profile}/messages",
 }
 """Every event that anything here tells of, with what it means; a room that tells of more adds its line."""
 TYPE_CHARACTERS: Final = 100

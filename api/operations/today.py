@@ -10,7 +10,7 @@ from api.metric_models import MetricOut, MetricRowOut
 from api.metric_query import MetricQuery
 from api.metric_routes import measure
 from api.metric_wording import bucket_label, bucket_words, row_figure
-from api.operations.alerts import AlertOut
+from api.operations.alerts import StoreAlertOut
 from api.service import Service
 from core.metrics.formulas import FORMULAS
 from storage.alerts.rules import alerts
@@ -47,7 +47,7 @@ def today_context(connection: Connection, service: Service, stored: StoredPlan) 
         "people": people,
         "drawing": service.drawings.get(stored),
         "alerts": [
-            AlertOut.of(row, stored.plan)
+            StoreAlertOut.of(row, stored.plan)
             for row in alerts(connection, stored.store_no, limit=_ALERTS_SHOWN, open_only=True)
         ],
         "now": service.now(),

@@ -28,7 +28,7 @@ _WAITING_LEAST: Final = 3
 
 def has_rules(connection: Connection) -> bool:
     """Return whether any store has an alert to look after."""
-    row = connection.execute("select exists (select from alert_rule where removed_at is null)").fetchone()
+    row = connection.execute("select exists (select from store_alert_rule where removed_at is null)").fetchone()
     return row == (True,)
 
 
@@ -48,7 +48,8 @@ def look(connection: Connection, now: datetime) -> int:
         If the database is away.
     """
     stores = connection.execute(
-        "select distinct store.id from alert_rule join store using (store_no) where removed_at is null order by 1"
+        "select distinct store.id from store_alert_rule join store using (store_no)"
+        " where removed_at is null order by 1"
     ).fetchall()
     plans = load_plans(connection, [row[0] for row in stores])
     return sum(in_transaction(connection, partial(_look_at, stored=stored, now=now)) for stored in plans)
@@ -68,8 +69,9 @@ def _look_at(connection: Connection, stored: StoredPlan, now: datetime) -> int:
 
 def _take(connection: Connection, stored: StoredPlan, rule: StoredRule, value: float | None, now: datetime) -> int:
     row = connection.execute(
-        "select since, exists (select from alert where alert.rule_no = alert_rule.rule_no and closed_at is null)"
-        " from alert_rule where rule_no = %s",
+        "select since,"
+        " exists (select from store_alert alert where alert.rule_no = rule.rule_no and closed_at is null)"
+        " from store_alert_rule rule where rule_no = %s",
         [rule.rule_no],
     ).fetchone()
     if row is None:
@@ -77,22 +79,22 @@ def _take(connection: Connection, stored: StoredPlan, rule: StoredRule, value: f
     before = Watch(is_open=row[1], since_s=None if row[0] is None else row[0].timestamp())
     after = step(rule.rule, before, value, now.timestamp())
     since = None if after.since_s is None else datetime.fromtimestamp(after.since_s, UTC)
-    connection.execute("update alert_rule set since = %s where rule_no = %s", [since, rule.rule_no])
+    connection.execute("update store_alert_rule set since = %s where rule_no = %s", [since, rule.rule_no])
     if value is not None and before.is_open:
         connection.execute(
-            "update alert set worst = greatest(worst, %s) where rule_no = %s and closed_at is null",
+            "update store_alert set worst = greatest(worst, %s) where rule_no = %s and closed_at is null",
             [value, rule.rule_no],
         )
     if before.is_open == after.is_open:
         return 0
     if after.is_open:
         connection.execute(
-            "insert into alert (rule_no, store_no, opened_at, value, worst) values (%s, %s, %s, %s, %s)",
+            "insert into store_alert (rule_no, store_no, opened_at, value, worst) values (%s, %s, %s, %s, %s)",
             [rule.rule_no, stored.store_no, now, value, value],
         )
     else:
         connection.execute(
-            "update alert set closed_at = %s where rule_no = %s and closed_at is null", [now, rule.rule_no]
+            "update store_alert set closed_at = %s where rule_no = %s and closed_at is null", [now, rule.rule_no]
         )
     enqueue(
         connection,

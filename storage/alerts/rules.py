@@ -49,7 +49,7 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
 def read_rules(connection: Connection, store_no: int) -> list[StoredRule]:
     """Return the rules of a store in the order in which they were made."""
     statement: LiteralString = (
-        f"select {_COLUMNS} from alert_rule where store_no = %s and removed_at is null order by rule_no"  # noqa: S608 - constants
+        f"select {_COLUMNS} from store_alert_rule where store_no = %s and removed_at is null order by rule_no"  # noqa: S608 - constants
     )
     names = [name.strip() for name in _COLUMNS.split(",")]
     rows = connection.execute(statement, [store_no]).fetchall()
@@ -68,7 +68,7 @@ def add_rule(connection: Connection, store_no: int, rule: Rule, *, zone_no: int 
     if len(read_rules(connection, store_no)) >= RULES_MOST:
         raise InputError(f"A store has at most {RULES_MOST} rules.", hint="Remove one first.", where="kind")
     row = connection.execute(
-        "insert into alert_rule (store_no, kind, zone_no, opens_at, clears_at, for_s, operator)"
+        "insert into store_alert_rule (store_no, kind, zone_no, opens_at, clears_at, for_s, operator)"
         " values (%s, %s, %s, %s, %s, %s, %s) returning rule_no",
         [store_no, rule.kind, zone_no, rule.opens_at, rule.clears_at, rule.for_s, operator],
     ).fetchone()
@@ -80,12 +80,13 @@ def add_rule(connection: Connection, store_no: int, rule: Rule, *, zone_no: int 
 def remove_rule(connection: Connection, store_no: int, rule_no: int) -> bool:
     """Take a rule away and close what it had opened; return whether there was one."""
     gone = connection.execute(
-        "update alert_rule set removed_at = clock_timestamp()"
+        "update store_alert_rule set removed_at = clock_timestamp()"
         " where store_no = %s and rule_no = %s and removed_at is null",
         [store_no, rule_no],
     ).rowcount
     connection.execute(
-        "update alert set closed_at = clock_timestamp() where rule_no = %s and store_no = %s and closed_at is null",
+        "update store_alert set closed_at = clock_timestamp()"
+        " where rule_no = %s and store_no = %s and closed_at is null",
         [rule_no, store_no],
     )
     return gone > 0
@@ -97,7 +98,8 @@ def alerts(
     """Return the newest alerts of a store, those that are open first to be seen: newest number first."""
     rows = connection.execute(
         "select alert_no, rule_no, kind, zone_no, opens_at, opened_at, value, worst, closed_at"
-        " from alert join alert_rule using (rule_no) where alert.store_no = %s and (closed_at is null or not %s)"
+        " from store_alert alert join store_alert_rule using (rule_no)"
+        " where alert.store_no = %s and (closed_at is null or not %s)"
         " and (%s::bigint is null or alert_no < %s) order by alert_no desc limit %s",
         [store_no, open_only, before, before, limit],
     ).fetchall()

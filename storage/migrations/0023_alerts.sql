@@ -1,5 +1,5 @@
 -- Limits that tell when they are passed, and what was told.
-create table alert_rule (
+create table store_alert_rule (
     rule_no    bigint generated always as identity primary key,
     store_no   integer not null references store,
     kind       text not null check (kind in ('occupancy', 'queue_wait', 'anchor_down', 'unusual_dwell')),
@@ -13,18 +13,18 @@ create table alert_rule (
     since      timestamptz,                -- since when the value is beyond the bound that matters now
     check (clears_at < opens_at and for_s >= 0)
 );
-create index alert_rule_store on alert_rule (store_no) where removed_at is null;
-comment on table alert_rule is 'When an alert opens and when it closes.';
+create index store_alert_rule_store on store_alert_rule (store_no) where removed_at is null;
+comment on table store_alert_rule is 'When an alert opens and when it closes.';
 
-create table alert (
+create table store_alert (
     alert_no  bigint generated always as identity primary key,
-    rule_no   bigint not null references alert_rule,
+    rule_no   bigint not null references store_alert_rule,
     store_no  integer not null references store,
     opened_at timestamptz not null,
     value     double precision not null,   -- when it opened
     worst     double precision not null,
     closed_at timestamptz
 );
-create unique index alert_open on alert (rule_no) where closed_at is null;
-create index alert_newest on alert (store_no, opened_at desc);
-comment on table alert is 'When limits were passed and when that was over.';
+create unique index store_alert_open on store_alert (rule_no) where closed_at is null;
+create index store_alert_newest on store_alert (store_no, opened_at desc);
+comment on table store_alert is 'When limits were passed and when that was over.';

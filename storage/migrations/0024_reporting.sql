@@ -58,7 +58,7 @@ select store.id as store, anchor, state, since from public.anchor_fault join pub
 
 create view reporting.alert as
 select store.id as store, rule.kind, zone.id as zone, opened_at, closed_at, value, worst, rule.opens_at
-  from public.alert join public.alert_rule rule using (rule_no)
+  from public.store_alert alert join public.store_alert_rule rule using (rule_no)
   join public.store on store.store_no = alert.store_no
   left join public.zone on zone.store_no = alert.store_no and zone.zone_no = rule.zone_no;
 

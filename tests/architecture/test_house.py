@@ -1,12 +1,14 @@
 """The house of design.md, held by import-linter and a few looks at the files themselves."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("api", "benchmarks", "core", "edge", "ingest", "servers", "simulators", "storage", "webhooks")
+ROOMS = ("api", "benchmarks", "commands", "core", "edge", "ingest", "servers", "simulators", "storage", "webhooks")
 SQL = re.compile(
     r"\b(select\s.+\sfrom|insert\s+into|delete\s+from|update\s+\w+\s+set|create\s+table)\b", re.IGNORECASE | re.DOTALL
 )
@@ -40,3 +42,10 @@ def test_no_room_is_called_after_nothing() -> None:
 def test_lock_files_name_no_host() -> None:
     for lock in (ROOT / "requirements").glob("*.lock"):
         assert not re.search(r"https?://|^--(index|find)", lock.read_text(), re.MULTILINE), lock.name
+
+
+def test_help_loads_no_room() -> None:
+    script = "import sojourn, sys; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
+    heavy = {"numpy", "numba", "polars", "psycopg", "fastapi", "paho.mqtt.client", "bleak"}
+    assert heavy & set(loaded.stdout.split()) == set()

@@ -1,13 +1,12 @@
 """Kernels are compiled once a session, outside of what tests measure."""
 
-import os
-
 import pytest
 
 from core.dwell import calibration
 from core.dwell.clocks import no_clocks
 from core.dwell.engine import compile_kernels
 from tests.dwell.scenes import grid_plan
+from tests.kernels import PLAIN_PYTHON
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,5 +18,5 @@ def warm_kernels() -> None:
 @pytest.fixture(autouse=True)
 def clocks_without_jit(monkeypatch: pytest.MonkeyPatch) -> None:
     """As plain Python comparing a scene's clocks takes minutes; its kernels have small scenes of their own."""
-    if os.environ.get("NUMBA_DISABLE_JIT") == "1":
+    if PLAIN_PYTHON:
         monkeypatch.setattr(calibration, "estimate_clocks", lambda _signals, anchors, _step_us: no_clocks(anchors))

@@ -13,7 +13,6 @@ from core.errors import ModelError, SnapshotError
 from core.records import SignalArray, VisitArray, VisitKind
 from tests.dwell.scenes import START_NS, Walk, grid_plan, pseudonyms, random_model, walk
 
-pytestmark = pytest.mark.kernels
 PLAN = grid_plan(6)
 DEVICES = 4
 S = 10**9

@@ -1,7 +1,5 @@
 """Pseudonyms to indices and back."""
 
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +8,7 @@ from hypothesis import strategies as st
 from core.dwell.devices import DeviceTable
 from core.errors import InputError
 from tests.dwell.scenes import pseudonyms
+from tests.kernels import PLAIN_PYTHON
 
 pytestmark = pytest.mark.kernels
 
@@ -108,7 +107,7 @@ def test_the_table_equals_a_dictionary(seed: int, steps: list[tuple[bool, int]])
 
 def test_a_million_devices() -> None:
     """Vectorised by numba; without it the table is tried with fewer."""
-    names = pseudonyms(20_000 if os.environ.get("NUMBA_DISABLE_JIT") == "1" else 1_000_000)
+    names = pseudonyms(20_000 if PLAIN_PYTHON else 1_000_000)
     table = DeviceTable()
     assert (table.index(names) == np.arange(len(names))).all()
     mixed = np.random.default_rng(1).permutation(len(names))

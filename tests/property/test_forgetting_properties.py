@@ -12,6 +12,7 @@ from core.dwell.engine import StoreEngine
 from core.dwell.settings import Settings
 from core.records import SIGNAL, SignalArray
 from tests.dwell.scenes import START_NS, grid_plan, pseudonyms, random_model
+from tests.kernels import PLAIN_PYTHON
 
 pytestmark = pytest.mark.kernels
 
@@ -20,7 +21,7 @@ PLAN = grid_plan(3)
 MODEL = random_model(PLAN, 4)
 RULES = Settings(forget_ns=2 * HOUR_NS)
 NAMES = pseudonyms(40)
-few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=5 if PLAIN_PYTHON else 30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def days(seed: int, visits: int = 60) -> SignalArray:

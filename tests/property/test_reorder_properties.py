@@ -1,6 +1,5 @@
 """Reorder equals its oracle whatever comes: times near and far, sources, cuts, repetitions, snapshots between."""
 
-import os
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from core.dwell.reorder import Reorder, in_order_of_time
 from core.dwell.settings import Settings
 from core.records import SIGNAL
+from tests.kernels import PLAIN_PYTHON
 from tests.oracle.reordering import Heard, Waiting
 
 pytestmark = pytest.mark.kernels
@@ -20,7 +20,7 @@ S = 10**9
 RULES = Settings(lateness_ns=10 * S, patience_ns=60 * S, quiet_ns=5 * S)
 START = 1_760_000_000 * S
 MOST_DEVICES = 1 << 29
-many = settings(max_examples=15 if os.environ.get("NUMBA_DISABLE_JIT") == "1" else 150, deadline=None)
+many = settings(max_examples=15 if PLAIN_PYTHON else 150, deadline=None)
 """Without compiled code a look through the ring alone takes milliseconds."""
 
 seeds = st.integers(0, 2**32 - 1)

@@ -1,0 +1,64 @@
+"""What is worked out again from what the database holds."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from commands.options import DatabaseUrl, Quiet
+from commands.running import database
+
+app = typer.Typer()
+
+
+@app.command()
+def revise(
+    *,
+    store: Annotated[str, typer.Option(help="Id of a store in the database.")],
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Who came at or after, 2026-11-21T09:00 UTC unless it says another.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Who came before.")] = None,
+    model: Annotated[
+        Literal["in-use", "latest"], typer.Option(help="The models of that time, or the newest for all of it.")
+    ] = "in-use",
+    reason: Annotated[
+        Literal["late_signals", "new_model", "by_hand"] | None,
+        typer.Option(help="Why; late_signals (the rule with in-use) looks only at who has late signals."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    database_url: DatabaseUrl,
+    quiet: Quiet = False,
+) -> None:
+    """Decode visits that were reported once more from the signal log; what changes becomes a new revision."""
+    from ingest.revise_commands import revise_store
+    from simulators.replay_report import shown
+    from storage.instants import read_instant
+
+    with database(database_url) as connection, shown(quiet=quiet) as progress:
+        said = revise_store(
+            connection,
+            store,
+            from_ns=None if begin is None else read_instant(begin, name="--from"),
+            until_ns=None if until is None else read_instant(until, name="--until"),
+            model=model,
+            reason=reason,
+            dry_run=dry_run,
+            progress=lambda share: progress("revise", share),
+        )
+    typer.echo(said)
+
+
+@app.command()
+def fit_returns(database_url: DatabaseUrl) -> None:
+    """Fit the models of returning customers to all visits so far; profiles then show a return probability."""
+    from datetime import UTC, datetime
+
+    from storage.understanding import fit_returns as fit
+
+    with database(database_url) as connection:
+        models = fit(connection, through=datetime.now(UTC))
+    for model in models:
+        typer.echo(
+            f"{model.kind.value}: r {model.r:.4f}, alpha {model.alpha:.3f} days, a {model.a:.4f}, b {model.b:.4f},"
+            f" log-likelihood {model.log_likelihood:.2f}, {model.customers} customers"
+        )
