@@ -34,7 +34,7 @@ from servers.provide import provide
 from storage.connect import Connection, connect
 from storage.migrate import migrate
 from storage.occupancy import occupancy
-from storage.rollups.keeping import refresh
+from storage.rollups.keeping import refresh, waiting
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan, load_plans
 
@@ -116,6 +116,7 @@ def _run(url: str, visits: int) -> tuple[str, bool]:
         filled_s = counted_s = 0.0
         if not load_plans(connection):
             filled_s = _timed(lambda: fill(connection, visits, today, _say))
+        if waiting(connection):
             counted_s = _timed(lambda: refresh(connection, most_days=100_000))
             connection.execute("vacuum analyze")
         stored = load_plans(connection)[0]

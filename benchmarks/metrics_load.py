@@ -43,7 +43,7 @@ def plan_text() -> str:
 
 
 def fill(connection: Connection, zone_visits: int, today: date, say: Callable[[str], None]) -> list[StoredPlan]:
-    """Write about so many zone visits of the DAYS days before `today`; mark the first store's days to be counted."""
+    """Write about so many zone visits of the days before `today`; the days of the first store are to be counted."""
     save_plan(connection, load(plan_text()))
     stored = load_plans(connection)
     rng = np.random.default_rng(1)
