@@ -18,6 +18,7 @@ from api import (
     follow_up_routes,
     identity_routes,
     input_routes,
+    interactions,
     journey_history,
     live_routes,
     metric_pages,
@@ -49,6 +50,10 @@ from api.memory import routes as memory_routes
 from api.memory.watch import watch
 from api.note_reports import pages as note_report_pages
 from api.note_reports import routes as note_report_routes
+from api.operations import alerts, by_preset, exclusions, exports, heatmap, shelf_items
+from api.operations import pages as operations_pages
+from api.plans import page as plan_page
+from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
@@ -75,6 +80,7 @@ _ROUTES: Final = (
     metric_routes,
     live_routes,
     profile_routes,
+    interactions,
     note_report_routes,
     note_queries,
     note_routes,
@@ -92,7 +98,14 @@ _ROUTES: Final = (
     journey_map_routes,
     webhook_routes,
     inbound,
+    exclusions,
+    by_preset,
+    exports,
+    heatmap,
+    alerts,
+    shelf_items,
     status_routes,
+    plan_routes,
 )
 
 _log = structlog.get_logger()
@@ -130,6 +143,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(operations_pages.router)
     app.include_router(webhook_pages.router)
     app.include_router(card_routes.frame)
     app.include_router(journey_map_pages.router)
@@ -137,6 +151,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
+    app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)

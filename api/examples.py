@@ -43,6 +43,8 @@ def example_of(  # noqa: PLR0911 - one line a kind of schema
         return schema["enum"][0]
     if "properties" in schema:
         return {name: example_of(part, schemas, depth + 1) for name, part in schema["properties"].items()}
+    if schema.get("type") == "object":  # a dictionary: of what, its description says
+        return {}
     if "prefixItems" in schema:
         return [example_of(part, schemas, depth + 1) for part in schema["prefixItems"]]
     if schema.get("type") == "array":

@@ -77,6 +77,7 @@ def show_capture(
 def show_notes(
     wanted: NoteFilterDep,
     connection: ConnectionDep,
+    service: ServiceDep,
     *,
     by: GroupWord = "tag",
     cursor: Annotated[str | None, Query()] = None,
@@ -95,6 +96,8 @@ def show_notes(
         by=by,
         by_label=dict(_GROUPS).get(by, by),
         counts=count_notes(connection, wanted, by),
+        stores=stores_page(connection, limit=_STORES).stores,
+        zones=find_store(service, connection, wanted.store).plan.zones if wanted.store is not None else (),
     )
 
 

@@ -259,7 +259,11 @@ def _text(
         + ".",
         "",
         f"Counts: {cells:,} cells."
-        + (f" Writing the visits took {filled_s:.0f} s, counting all of them {counted_s:.0f} s." if filled_s else "")
+        + (
+            f" Writing the visits took {filled_s:.0f} s, counting the {flagship:,} of the store {counted_s:.0f} s."
+            if filled_s
+            else ""
+        )
         + f" Adding the changes of {PENDING:,} people to the counts took {folded_s * 1e3:.0f} ms, in a thread and a"
         " connection of its own: no commit of ingest waits for it.",
         "",

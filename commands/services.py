@@ -89,3 +89,21 @@ def edge(
         typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
         return
     run(settings, stop_on_signals())
+
+
+@app.command()
+def gateway(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/gateways.md has an example.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+) -> None:
+    """Translate what gateways bought elsewhere publish, give it pseudonyms, and publish it as an edge."""
+    from edge.gateways.service import run
+    from edge.gateways.settings import read_settings
+
+    settings = read_settings(config)
+    if check:
+        named = f"{len(settings.gateways)} gateways, {len(settings.listen)} topics, {len(settings.hear)} rules"
+        typer.echo(f"{settings.store}/{settings.edge}: {named}")
+        return
+    run(settings, stop_on_signals())

@@ -29,6 +29,8 @@ from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
+from servers.kernel_cache import seal_compiled
+from storage.alerts.looking import has_rules
 from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
 from storage.dead_letters import prune
@@ -117,7 +119,6 @@ class _Worker:
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
         self._subscriber.drop()
-        self._parked = {}
         self._say_away("database", error)
 
     def _session(self, connection: Connection) -> None:
@@ -165,6 +166,7 @@ class _Worker:
                 compile_kernels(plan)
                 if self._refresh.on:
                     compile_learning(plan)
+            seal_compiled()
         self._make_chunks(connection)
         replayed = 0
         for adopted in self._directory.plans.values():
@@ -226,6 +228,8 @@ class _Worker:
         if self._timers.due("chunks", self._settings.chunks_s, first=False):
             self._make_chunks(connection)
         if self._timers.due("rollup", self._settings.rollup_s) and waiting(connection):
+            self._counting.begin()
+        if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
             self._counting.begin()
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
@@ -331,7 +335,9 @@ class _Worker:
             self._write_status(connection)
             self._derive(connection)
 
-        self._parked = {}  # the broker sends again what it still has, the edges what it has not
+        # The broker sends again what it still has, the edges what it has not. Kept, it would do no harm (what is in
+        # the log by now counts as repeated), but take room for nothing.
+        self._parked = {}
         self._retrying(meanwhile)(self._subscriber.connect)
         if self._subscriber.connected:
             self._say_back("broker")

@@ -112,12 +112,13 @@ def _snapshot_torn(world: "World") -> None:
 
 
 def _old_word(world: "World") -> None:
-    """A word about a boot that is over and one that was never sent reach an edge late."""
+    """Words about boots that are over, one that never was, and more than was ever sent reach an edge late."""
     edge = world.some_edge()
     said = {one.boot.hex(): one.sequence for one in world.accepted if one.edge == edge.name}
     said.pop(edge.boot.hex(), None)
     true = said if world.drained_boots(said) else {}
-    payload = msgspec.json.encode({"boots": {**true, bytes(16).hex(): 2**40}})
+    never = {edge.boot.hex(): 2**40, bytes(16).hex(): 2**40}
+    payload = msgspec.json.encode({"boots": {**true, **never}})
     client = edge._client
     if client is not None:
         client.hear(edge.topics.committed, payload, retain=False)

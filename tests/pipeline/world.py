@@ -27,6 +27,8 @@ BATCHES: Final = (16, 16, 16, 16, 16, 16, 16, 48)
 """Of each edge: with 16 shoppers change zones, with 48 an edge can be away longer than engines wait."""
 LONGEST_S: Final = 3_600.0
 """A window doubles its patience up to five minutes; whoever has not delivered after an hour never will."""
+_PLAN_COMES_LATE: Final = 1 / 3
+"""Share of runs whose floor plan is loaded only when edges speak of the store already."""
 _MEMORY: Final = Path("/dev/shm")  # where there is one, outboxes cost no disk
 
 
@@ -59,7 +61,8 @@ class World:
         random = self.random
         settings = Settings(
             client_id="ingest", gather_s=0, calibrate_every_s=None, revise_settle_s=None, snapshot_s=10, derive_s=6,
-            commit_messages=random.choice((1, 4, 128)), parked_bytes=random.choice((600, 1 << 20)),
+            commit_messages=random.choice((1, 4, 128)), status_s=random.choice((1, 30)),
+            parked_bytes=random.choice((600, 1 << 20)),
         )  # fmt: skip
         self.ingest = Ingest(self.time, random, self.broker, self.database, settings)
         for edge in self.edges:
@@ -67,6 +70,10 @@ class World:
                 heard = hearing.batch(self.seed, edge.name, number)
                 at_s = (number + 1) * hearing.BATCH_S + random.uniform(0, 1)
                 self.time.after(at_s, lambda edge=edge, heard=heard: edge.accept(heard))  # type: ignore[misc]
+        if random.random() < _PLAN_COMES_LATE:
+            self.seen["plan comes late"] += 1
+            self.database.plan_is_loaded = False
+            self.time.after(random.uniform(3, 20), self._load_plan)
         end_s = 0.95 * self.batches * hearing.BATCH_S
         for name in random.choices(DRAWN, k=random.randint(0, 12)):
             self.time.after(random.uniform(4, end_s), lambda name=name: self._fault(name))  # type: ignore[misc]
@@ -92,6 +99,9 @@ class World:
     def some_edge(self) -> Edge:
         """Return one of the edges."""
         return self.random.choice(self.edges)
+
+    def _load_plan(self) -> None:
+        self.database.plan_is_loaded = True
 
     def start_database(self) -> None:
         """Let the database be there again."""
@@ -130,6 +140,8 @@ class World:
             batch = decode(message.payload)
         except WireError:
             return  # a dead letter
+        if not self.database.plan_is_loaded:
+            return  # a dead letter too, until it is sent again
         edge_no = self.database.state.edges.get((STORE_NO, message.topic.split("/")[3]))
         at = 0 if edge_no is None else self.database.state.cursors.get((edge_no.edge_no, batch.boot), 0)
         first = batch.sequence if batch.gap is None else batch.gap.first

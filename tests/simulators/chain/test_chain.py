@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import sojourn
+from api.input_models import ProfileIn
+from api.rows import read_csv
 from core.floorplan import load
 from simulators.chain.day import StoreDay, simulate_day, store_of
 from simulators.chain.faults import FAULTS, FaultSettings
@@ -90,6 +92,11 @@ def test_orders_are_paid_during_true_visits_and_looked_for_before(folder: Path) 
             & (pl.col("kind") == "zone")
         )
         assert {(row["store"], row["zone"]) for row in during.iter_rows(named=True)} & tills
+    for given_input in ("orders", "online", "app"):
+        read = read_csv(given_input, (folder / f"{given_input}.csv").read_bytes(), datetime.now(UTC))
+        assert (read.malformed, read.left_out) == ([], ()), "the imports of the API take them"
+    for line in (folder / "profiles.jsonl").read_text().splitlines():
+        assert ProfileIn.model_validate_json(line).devices
     online = pl.read_csv(folder / "online.csv")
     assert {"searched", "product_viewed"} <= set(online["kind"])
 
