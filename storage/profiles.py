@@ -158,8 +158,9 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
     values: dict[str, Any] = {"purpose": PURPOSE, "limit": limit + 1}
     clauses: list[sql.Composable] = [sql.SQL("merged_into is null and removed_at is null")]
     if search:
-        clauses.append(sql.SQL("strpos(lower(profile.display_name), lower(%(search)s)) > 0"))
-        values["search"] = search
+        # like, for the index of trigrams: `profile_name_parts`
+        clauses.append(sql.SQL("lower(profile.display_name) like '%%' || lower(%(search)s) || '%%'"))
+        values["search"] = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     if cursor is not None:
         values["name"], values["id"] = read_cursor(cursor, question, tuple[str, UUID])
         clauses.append(sql.SQL("(lower(profile.display_name), profile.profile_id) > (lower(%(name)s), %(id)s)"))
