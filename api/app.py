@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from api import (
     follow_up_routes,
     identity_routes,
     input_routes,
+    interactions,
     journey_history,
     live_routes,
     metric_pages,
@@ -30,16 +31,39 @@ from api import (
     store_routes,
     understanding_routes,
 )
+from api.cards import routes as card_routes
+from api.cues import pages as cue_pages
+from api.cues import routes as cue_routes
+from api.cues.arriving import Arrivals
+from api.cues.hub import CueHub
 from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.examples import add_examples
+from api.exports import routes as export_routes
 from api.headers import BodyLimit, SecurityHeaders
+from api.journey_map import pages as journey_map_pages
+from api.journey_map import routes as journey_map_routes
 from api.live import LiveHub
+from api.memory import alert_pages, alert_routes, message_pages, message_routes
+from api.memory import pages as memory_pages
+from api.memory import routes as memory_routes
+from api.memory.watch import watch
+from api.note_reports import pages as note_report_pages
+from api.note_reports import routes as note_report_routes
+from api.operations import alerts, by_preset, exclusions, exports, heatmap, shelf_items
+from api.operations import pages as operations_pages
+from api.plans import page as plan_page
+from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
+from api.settings import Settings
 from api.store_models import LiveStateOut
+from api.webhooks import inbound
+from api.webhooks import pages as webhook_pages
+from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
+from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
 from storage.reading import Reader, check_url
@@ -56,26 +80,46 @@ _ROUTES: Final = (
     metric_routes,
     live_routes,
     profile_routes,
+    interactions,
+    note_report_routes,
     note_queries,
     note_routes,
     follow_up_routes,
     journey_history,
     understanding_routes,
+    memory_routes,
+    alert_routes,
+    message_routes,
     input_routes,
     identity_routes,
+    cue_routes,
+    card_routes,
+    export_routes,
+    journey_map_routes,
+    webhook_routes,
+    inbound,
+    exclusions,
+    by_preset,
+    exports,
+    heatmap,
+    alerts,
+    shelf_items,
     status_routes,
+    plan_routes,
 )
 
 _log = structlog.get_logger()
 
 
-def create_app(database_url: str) -> FastAPI:
+def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     """Return the application; it starts, and recovers, whether or not the database is there.
 
     Parameters
     ----------
     database_url : str
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
+    settings : Settings, optional
+        What the operator has set.
 
     Raises
     ------
@@ -87,15 +131,27 @@ def create_app(database_url: str) -> FastAPI:
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(_lifespan, database_url=database_url),
+        lifespan=partial(
+            _lifespan, database_url=database_url, settings=settings if settings is not None else Settings()
+        ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
     for module in _ROUTES:
         app.include_router(module.router)
+    app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(operations_pages.router)
+    app.include_router(webhook_pages.router)
+    app.include_router(card_routes.frame)
+    app.include_router(journey_map_pages.router)
+    app.include_router(memory_pages.router)
+    app.include_router(alert_pages.router)
+    app.include_router(message_pages.router)
+    app.include_router(cue_pages.router)
+    app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
@@ -105,13 +161,14 @@ def create_app(database_url: str) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(
         listen=partial(listen, database_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
     )
+    cues = CueHub(partial(listen_to_cues, database_url))
     app.state.service = Service(
         reader=reader,
         writer=writer,
@@ -119,16 +176,21 @@ async def _lifespan(app: FastAPI, *, database_url: str) -> AsyncIterator[None]:
         drawings=DrawingCache(),
         dwells=DwellCache(),
         live=live,
+        cues=cues,
         now=lambda: datetime.now(UTC),
+        settings=settings,
     )
-    listening = asyncio.create_task(live.run())
+    arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
+    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
+    working = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         live.close()
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+        cues.close()
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         await asyncio.to_thread(reader.close)
         await asyncio.to_thread(writer.close)
 

@@ -4,14 +4,27 @@ from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Query
 
-from api.note_models import DoneIn, DoneOut, FollowUpIn, FollowUpOut, FollowUpsOut, ReassignIn, SnoozeIn
+from api.note_models import (
+    DoneIn,
+    DoneOut,
+    DueCountOut,
+    FollowUpChangeOut,
+    FollowUpDetailOut,
+    FollowUpIn,
+    FollowUpOut,
+    FollowUpsOut,
+    ReassignIn,
+    SnoozeIn,
+)
 from api.note_routes import NoteDep
 from api.note_writing import due_instant, new_follow_up, state_of
 from api.operators import OperatorDep
 from api.problems import described, follow_up_done, follow_up_unknown
 from api.service import ConnectionDep, Service, ServiceDep
+from core.errors import InputError
 from storage.connect import Connection
 from storage.follow_ups import (
     FOLLOW_UPS_PER_PAGE,
@@ -20,13 +33,16 @@ from storage.follow_ups import (
     WhenWord,
     find_follow_up,
     finish,
+    follow_up_changes,
     follow_ups_of,
     follow_ups_page,
     insert_follow_up,
     reassign,
     snooze,
 )
+from storage.memory.alerts import judge_alert
 from storage.notes import OPERATOR_CHARACTERS
+from storage.reminders import due_count
 
 router = APIRouter(prefix="/v1", tags=["follow-ups"])
 
@@ -52,6 +68,24 @@ def list_follow_ups(
         follow_ups=[FollowUpOut.of(row, state_of(row, now)) for row in page.follow_ups],
         next_cursor=page.next_cursor,
     )
+
+
+@router.get("/follow-ups/due-count", responses=described(422, 503), summary="How much is due for an operator")
+def read_due_count(connection: ConnectionDep, service: ServiceDep, operator: OperatorDep) -> DueCountOut:
+    """Count what is due by the end of today for whoever asks: the reminder that pages show."""
+    found = due_count(connection, operator, service.now())
+    return DueCountOut(due_count=found.due, overdue_count=found.overdue)
+
+
+@router.get("/follow-ups/{follow_up}", responses=described(404, 422, 503), summary="One follow-up")
+def read_follow_up(follow_up: UUID, connection: ConnectionDep, service: ServiceDep) -> FollowUpDetailOut:
+    """Return a follow-up with how it was put off and given away."""
+    row = _found(connection, follow_up)
+    changes = [
+        FollowUpChangeOut.model_validate(msgspec.structs.asdict(change))
+        for change in follow_up_changes(connection, follow_up)
+    ]
+    return FollowUpDetailOut(state=state_of(row, service.now()), changes=changes, **msgspec.structs.asdict(row))
 
 
 @router.get("/notes/{note}/follow-ups", responses=described(404, 422, 503), summary="Follow-ups of a note")
@@ -99,17 +133,19 @@ def write_reassign(follow_up: UUID, asked: ReassignIn, service: ServiceDep, oper
 
 @router.post("/follow-ups/{follow_up}/done", responses=described(404, 409, 422, 503), summary="Mark it as done")
 def write_done(follow_up: UUID, asked: DoneIn, service: ServiceDep, operator: OperatorDep) -> DoneOut:
-    """Keep the result of an open follow-up, and chain the next one to it."""
+    """Keep the result of an open follow-up, and chain the next one to it; of an alert's, whether it was right."""
     now = service.now()
 
     def work(connection: Connection) -> tuple[FollowUpRow, FollowUpRow | None]:
         found = _open(connection, follow_up)
         finish(connection, found, asked.result, operator=operator, at=now)
+        if asked.alert_right is not None:
+            if found.alert_id is None:
+                raise InputError("This follow-up is of no alert.", hint="Leave it out.", where="alert_right")
+            judge_alert(connection, found.alert_id, was_right=asked.alert_right, operator=operator, at=now)
         following = None
         if asked.next is not None:
-            made = new_follow_up(
-                asked.next, found.note_id, operator=operator, timezone=found.timezone, now=now, after=follow_up
-            )
+            made = new_follow_up(asked.next, None, operator=operator, timezone=found.timezone, now=now, before=found)
             following = _inserted(connection, made)
         return _found(connection, follow_up), following
 

@@ -20,7 +20,7 @@ from api.identity_models import (
     LinkOut,
     LinksOut,
 )
-from api.problems import ProblemError, conflict, described, profile_unknown
+from api.problems import ProblemError, conflict, described, profile_unknown, unknown
 from api.service import ConnectionDep, ProfileDep
 from storage.connect import Connection
 from storage.consents import full_ledger
@@ -124,10 +124,8 @@ def lift(block_no: int, once: OnceDep) -> Response:
 
     def work(connection: Connection) -> tuple[int, Any]:
         if not lift_block(connection, block_no):
-            raise ProblemError(
-                404,
-                "block-unknown",
-                "Unknown block",
+            raise unknown(
+                "block",
                 detail=f"No device is blocked under {block_no}.",
                 hint="GET /v1/identity/blocked-devices lists them.",
             )
@@ -148,10 +146,8 @@ def change_one_link(connection: Connection, profile: UUID, link_no: int, given: 
     except DeskConflictError as error:
         raise conflict(error.what, hint=error.hint) from error
     if not done:
-        raise ProblemError(
-            404,
-            "link-unknown",
-            "Unknown link",
+        raise unknown(
+            "link",
             detail=f"This profile has no link {link_no} that can be changed so.",
             hint="GET /v1/profiles/{id}/links lists its links.",
         )
@@ -169,10 +165,8 @@ def decide_one_case(connection: Connection, case_no: int, given: DecisionIn) -> 
 
 def case_unknown(case_no: int) -> ProblemError:
     """Return the problem of a case that is not there, or not to be seen."""
-    return ProblemError(
-        404,
-        "case-unknown",
-        "Unknown case",
+    return unknown(
+        "case",
         detail=f"There is no case {case_no} to decide.",
         hint="GET /v1/identity/cases lists them.",
     )

@@ -15,6 +15,7 @@ from api.charts import Datum, bar_chart, curve_chart, flow_chart, heat
 from api.metric_models import MetricOut, MetricRowOut, PeriodOut
 from api.metric_query import Blank, MetricQuery
 from api.metric_routes import measure
+from api.operations.by_preset import BY_PRESET, by_preset
 from api.rendering import render
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
 from api.store_models import CoverageNowOut
@@ -182,10 +183,6 @@ def show_compare(
     against = {"compare": compare, "compare_store": query.store}
     found = [ask(formula, bucket="whole", **against) for formula in _COMPARED]
     daily = ask("footfall", bucket="day", **against)
-    presets = [
-        (preset, [ask(formula, preset=preset.id, bucket="whole") for formula in ("footfall", *_BY_PRESET)])
-        for preset in PRESETS.values()
-    ]
     beside = daily.compared.rows if daily.compared is not None else []
     data = [_datum(row, daily, stored, other) for row, other in zip(daily.rows, beside, strict=False)]
     return _page(
@@ -198,12 +195,10 @@ def show_compare(
         found=[(answer, _whole(answer), _whole(answer.compared)) for answer in found],
         compare=compare,
         stores=[row for row in stores_page(connection, limit=STORES_PER_PAGE).stores if row.id != stored.plan.id],
-        presets=presets,
+        by_preset=by_preset(connection, stored, query.asking().question("footfall", stored, service.now())),
+        preset_formulas=[FORMULAS[name] for name in BY_PRESET],
         chart=bar_chart(data),
     )
-
-
-_BY_PRESET: Final = ("capture_dwell", "bounce", "engaged")
 
 
 @router.get("/stores/{store}/coverage")

@@ -8,13 +8,16 @@ from typing import Literal
 
 import msgspec
 
-from core.metrics.cells import Cell, merged
-from core.metrics.disclosure import hidden, hidden_with_complement
+from core.metrics.bins import at_least
+from core.metrics.cells import Cell, Counted, merged
+from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement
+from core.metrics.exclusions import CountedAs
 from core.metrics.formulas import Formula, Part
 from core.records import Role
 from storage.connect import Connection
 from storage.metric_queries import CountedRow, counted_rows
-from storage.rollups import INSIDE_SCOPE, STORE_SCOPE, day_begins
+from storage.rollups.counting import CONVERTED_SCOPE, INSIDE_SCOPE, STORE_SCOPE
+from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
 
 Bucket = Literal["hour", "day", "week", "month", "whole"]
@@ -88,10 +91,30 @@ def read(
     ordered = sorted(rows, key=lambda row: (row.day, row.scope, row.begins_at))
     for _, same in groupby(ordered, key=lambda row: (row.day, row.scope)):
         of_day = list(same)
-        people = [row.counted.people for row in of_day]
+        people = [_told_of(row.counted, question.parameters) for row in of_day]
         hide = hidden_with_complement(people) if hourly else hidden(people)
         held += [Held(row, hid) for row, hid in zip(of_day, hide, strict=True)]
     return held
+
+
+def _told_of(counted: Counted, parameters: Mapping[str, int]) -> int:
+    """Return of how many a figure of a day or hour speaks: its people, or fewer where it counts long visits alone."""
+    least_s = parameters.get("visit_s", 0)
+    if not least_s or counted.people < K_PEOPLE:
+        return counted.people
+    return min(counted.people, at_least(merged([counted]).counts, least_s))
+
+
+def read_reasons(connection: Connection, stored: StoredPlan, question: Question) -> dict[CountedAs, list[Held]]:
+    """Return the days of store visits that are not counted, by why not."""
+    reasons = [one for one in CountedAs if one is not CountedAs.VISITOR]
+    rows = counted_rows(
+        connection, stored, question.first, question.last, hourly=False, scopes=[STORE_SCOPE], roles=reasons
+    )
+    found: dict[CountedAs, list[Held]] = defaultdict(list)
+    for row in rows:
+        found[CountedAs(row.role)].append(Held(row, hidden([row.counted.people])[0]))
+    return found
 
 
 def bucket_begin(day: date, bucket: Bucket, first: date) -> date:
@@ -136,6 +159,8 @@ def scope_of(part: Part, zone_no: int | None) -> int:
             return INSIDE_SCOPE
         case "zone" if zone_no is not None:
             return zone_no
+        case "converted" if zone_no is not None:
+            return CONVERTED_SCOPE - zone_no
     return STORE_SCOPE
 
 
@@ -143,10 +168,18 @@ def _role(part: Part) -> Role:
     return Role.STAFF if part == "staff" else Role.VISITOR
 
 
+def zones_asked(stored: StoredPlan, question: Question) -> list[int | None]:
+    """Return the zones of a question, None for the store; each zone: of the kinds that the formula is of."""
+    if not question.each_zone:
+        return [question.zone_no]
+    kinds = question.formula.zone_kinds
+    return [place for place, zone in enumerate(stored.plan.zones) if not kinds or zone.kind in kinds]
+
+
 def value_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return the rows of a formula that is reckoned from cells or as a ratio of two."""
     formula = question.formula
-    zones = range(len(stored.plan.zones)) if question.each_zone else (question.zone_no,)
+    zones = zones_asked(stored, question)
     hourly = question.bucket == "hour"
     parts: list[Part] = ["zone"] if formula.shape == "cell" else [formula.part, formula.whole]
     held: dict[tuple[int, Role], list[Held]] = {}

@@ -8,22 +8,21 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-import numpy as np
 
+from api.metric_customers import customer_rows, now_rows, order_rows, shelf_rows
 from api.metric_rows import Bucket, MetricRow, Question, State, bucket_begin, bucket_begins, days, read, value_rows
 from core.metrics.bins import BANDS_S, at_least, band_counts
 from core.metrics.cells import Cell, merged
-from core.metrics.crowd import occupancy
 from core.metrics.disclosure import K_PEOPLE, joined
 from core.metrics.formulas import Shape
 from storage.connect import Connection
-from storage.metric_queries import moves_rows, path_rows, returning_rows, store_spans
-from storage.rollups import STORE_SCOPE, day_begins
+from storage.metric_queries import crowd_hours, moves_rows, path_rows
+from storage.rollups.counting import STORE_SCOPE, CrowdHour
+from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
 
 CURVE_S: Final = (*BANDS_S, 4 * 3600, 8 * 3600)
-_US: Final = timedelta(microseconds=1)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR: Final = timedelta(hours=1)
 _SATURDAY: Final = 6
 
 
@@ -70,27 +69,31 @@ def curve_rows(connection: Connection, stored: StoredPlan, question: Question) -
 def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return the mean or the most visits in progress, over the hours or days that may be told."""
     atom: Bucket = "hour" if question.bucket == "hour" else "day"
-    begins = bucket_begins(stored, msgspec.structs.replace(question, bucket=atom))
-    end = day_begins(question.last + timedelta(days=1), stored.plan.timezone)
-    edges = np.array([(at - _EPOCH) // _US for at in [*begins, end]], np.int64)
-    entered, left = store_spans(connection, stored, question.first, question.last)
-    mean, most = occupancy(np.array(entered, np.int64), np.array(left, np.int64), edges)
+    timezone = ZoneInfo(stored.plan.timezone)
+    atoms: dict[datetime, list[CrowdHour]] = {
+        at.astimezone(UTC): [] for at in bucket_begins(stored, msgspec.structs.replace(question, bucket=atom))
+    }
+    for one in crowd_hours(connection, stored, question.first, question.last):
+        day = one.begins_at.astimezone(timezone).date()
+        at = one.begins_at if atom == "hour" else day_begins(day, stored.plan.timezone).astimezone(UTC)
+        atoms[at].append(one)
+    end = day_begins(question.last + timedelta(days=1), stored.plan.timezone).astimezone(UTC)
+    ends = [*list(atoms)[1:], end]
     by_begin = {
         one.row.begins_at: one.hide
         for one in read(connection, stored, question, [STORE_SCOPE], hourly=atom == "hour")
     }
     buckets: dict[datetime, _Crowd] = {at: _Crowd() for at in bucket_begins(stored, question)}
-    timezone = ZoneInfo(stored.plan.timezone)
-    for number, at in enumerate(begins):
+    for (at, hours), until in zip(atoms.items(), ends, strict=True):
         key = at
         if atom == "day":
             first_day = bucket_begin(at.astimezone(timezone).date(), question.bucket, question.first)
             key = day_begins(first_day, stored.plan.timezone)
         # a crowd of visits that began before: nobody counted those people here, so it stays hidden too
-        if by_begin.get(at, bool(most[number])):
+        if by_begin.get(at, bool(hours)):
             buckets[key].hidden += 1
         else:
-            buckets[key].add(float(mean[number]), int(most[number]), int(edges[number + 1] - edges[number]))
+            buckets[key].add(hours, until - at)
     return [
         _crowd_row(at, crowd, question, of_mean=question.formula.id == "occupancy") for at, crowd in buckets.items()
     ]
@@ -101,14 +104,15 @@ class _Crowd:
     """Hours or days of a bucket: the told ones put together."""
 
     hidden: int = 0
-    length: int = 0
-    area: float = 0.0
+    length: timedelta = timedelta(0)
+    person_hours: float = 0.0
     most: int = 0
 
-    def add(self, mean: float, most: int, length: int) -> None:
+    def add(self, hours: list[CrowdHour], length: timedelta) -> None:
+        """Add the hours with anybody of an hour or a day that is so long."""
         self.length += length
-        self.area += mean * length
-        self.most = max(self.most, most)
+        self.person_hours += sum(one.mean for one in hours)
+        self.most = max([self.most, *(one.most for one in hours)])
 
 
 def _crowd_row(at: datetime, crowd: _Crowd, question: Question, *, of_mean: bool) -> MetricRow:
@@ -116,7 +120,7 @@ def _crowd_row(at: datetime, crowd: _Crowd, question: Question, *, of_mean: bool
         return MetricRow(value=None, state="future", begins_at=at)
     if not crowd.length:
         return MetricRow(value=None, state="hidden", hidden=crowd.hidden, begins_at=at)
-    value = crowd.area / crowd.length if of_mean else float(crowd.most)
+    value = crowd.person_hours / (crowd.length / _HOUR) if of_mean else float(crowd.most)
     return MetricRow(
         value=value, state="partly_hidden" if crowd.hidden else "told", hidden=crowd.hidden, begins_at=at
     )
@@ -208,34 +212,6 @@ def paths_rows(connection: Connection, stored: StoredPlan, question: Question) -
     ]
 
 
-def returning_share_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return which share of the customers of each bucket had been there on another day."""
-    known: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
-    for day, profiles, again in returning_rows(connection, stored, question.first, question.last):
-        begin = bucket_begin(day, question.bucket, question.first)
-        known[day_begins(begin, stored.plan.timezone).astimezone(UTC)].append((profiles, again))
-    rows = []
-    for at in bucket_begins(stored, question):
-        found = known[at.astimezone(UTC)]
-        told = [(profiles, again) for profiles, again in found if profiles >= K_PEOPLE]
-        profiles, again = sum(row[0] for row in told), sum(row[1] for row in told)
-        state: State = "told"
-        if at > question.now:
-            state = "future"
-        elif len(told) < len(found):
-            state = "partly_hidden" if told else "hidden"
-        rows.append(
-            MetricRow(
-                value=again / profiles if profiles else None,
-                state=state,
-                hidden=len(found) - len(told),
-                visits=profiles if told else None,
-                begins_at=at,
-            )
-        )
-    return rows
-
-
 ROWS: Final[dict[Shape, Callable[[Connection, StoredPlan, Question], list[MetricRow]]]] = {
     "cell": value_rows,
     "ratio": value_rows,
@@ -245,7 +221,10 @@ ROWS: Final[dict[Shape, Callable[[Connection, StoredPlan, Question], list[Metric
     "flow": flow_rows,
     "paths": paths_rows,
     "week": week_rows,
-    "returning": returning_share_rows,
+    "returning": customer_rows,
+    "orders": order_rows,
+    "shelf": shelf_rows,
+    "now": now_rows,
 }
 """What makes the rows of each shape; each is called within a snapshot of the database."""
 

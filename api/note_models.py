@@ -111,6 +111,7 @@ class DoneIn(_In):
         Field(examples=["Reached her, she comes on Saturday."])
     )
     next: FollowUpIn | None = None
+    alert_right: bool | None = Field(None, description="Of an alert's task: whether the alert was right")
 
 
 class ChoiceIn(_In):
@@ -120,6 +121,13 @@ class ChoiceIn(_In):
     place: int = Field(0, ge=0, le=1_000, description="Its place in the list")
     feeling: FeelingWord | None = Field(None, description="What choosing it says of the feeling; of moods")
     retired: bool = Field(False, description="Not offered any more; notes that have it keep it")
+
+
+class NewChoiceIn(_In):
+    """An entry to be added; its word is made of the label."""
+
+    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_CHARACTERS)]
+    feeling: FeelingWord | None = Field(None, description="What choosing it says of the feeling; of moods")
 
 
 class ChoiceOut(BaseModel):
@@ -281,6 +289,16 @@ class NoteCountsOut(BaseModel):
     counts: list[NoteCountOut]
 
 
+class FollowUpChangeOut(BaseModel):
+    """A time that a follow-up was put off or given away."""
+
+    change: Literal["snoozed", "reassigned"]
+    changed_at: datetime
+    operator: str = Field(description="Who did it")
+    before: str
+    after: str
+
+
 class NoteTextOut(BaseModel):
     """A note's text as it once stood."""
 
@@ -322,11 +340,12 @@ class NoteHistoryOut(BaseModel):
 
 
 class FollowUpOut(BaseModel):
-    """A follow-up."""
+    """A follow-up, of a note or of an alert."""
 
     follow_up_id: UUID
-    note_id: UUID
-    subject: str = Field(description="Of its note", examples=["Size 38 missing"])
+    note_id: UUID | None
+    alert_id: UUID | None
+    subject: str = Field(description="Of its note, or why there is an alert", examples=["Size 38 missing"])
     profile_id: UUID | None
     profile_name: str | None = Field(examples=["Amara Okafor"])
     after: UUID | None = Field(description="The follow-up that it was chained to")
@@ -347,11 +366,24 @@ class FollowUpOut(BaseModel):
         return cls(state=state, **msgspec.structs.asdict(row))
 
 
+class FollowUpDetailOut(FollowUpOut):
+    """A follow-up and how it changed, the oldest first."""
+
+    changes: list[FollowUpChangeOut]
+
+
 class FollowUpsOut(BaseModel):
     """A page of follow-ups."""
 
     follow_ups: list[FollowUpOut]
     next_cursor: str | None
+
+
+class DueCountOut(BaseModel):
+    """What is due by the end of today."""
+
+    due_count: int
+    overdue_count: int = Field(description="Of which the time is over")
 
 
 class DoneOut(BaseModel):

@@ -1,15 +1,14 @@
 """Pages of notes and follow-ups: capture on a phone, the task list, search and reports (page, CSV and print)."""
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.follow_up_routes import list_follow_ups
 from api.lexicons import reminder_lexicon
@@ -17,11 +16,13 @@ from api.note_models import NoteOut
 from api.note_queries import NoteFilterDep
 from api.note_routes import NoteDep
 from api.operators import operator_of
+from api.problems import follow_up_unknown
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, find_store
+from api.spreadsheets import csv_text
 from storage.connect import Connection
-from storage.follow_ups import WhenWord, follow_ups_of
-from storage.note_choices import read_choices
+from storage.follow_ups import WhenWord, find_follow_up, follow_ups_of
+from storage.note_choices import CHOICES_PER_LIST, ListWord, read_choices
 from storage.note_search import GroupWord, NoteFilter, count_notes, notes_page, overrides
 from storage.notes import NoteRow, note_history
 from storage.occupancy import stores_page
@@ -40,6 +41,9 @@ _GROUPS: Final[tuple[tuple[GroupWord, str], ...]] = (
     ("purpose", "Purpose"), ("operator", "Operator"), ("profile", "Customer"), ("outcome", "Outcome"),
     ("mood", "Mood"), ("feeling", "Feeling"), ("tag", "Tag"), ("zone", "Zone"), ("day", "Day"),
 )  # fmt: skip
+_TITLES: Final[dict[ListWord, str]] = {
+    "tag": "Tags", "mood": "Moods", "outcome": "Outcomes", "purpose": "Purposes",
+}  # fmt: skip
 _COLUMNS: Final = (
     "noted_at", "store", "zone", "profile_name", "purpose", "subject", "detail", "outcome", "mood", "tags", "feeling",
     "operator", "source", "complete", "note_id",
@@ -73,6 +77,7 @@ def show_capture(
 def show_notes(
     wanted: NoteFilterDep,
     connection: ConnectionDep,
+    service: ServiceDep,
     *,
     by: GroupWord = "tag",
     cursor: Annotated[str | None, Query()] = None,
@@ -83,7 +88,7 @@ def show_notes(
         "notes.html",
         here="notes",
         wanted=msgspec.structs.asdict(wanted),
-        query=_query(wanted),
+        query=query_of(wanted),
         page=page,
         labels=labels(connection),
         choices=read_choices(connection),
@@ -91,13 +96,15 @@ def show_notes(
         by=by,
         by_label=dict(_GROUPS).get(by, by),
         counts=count_notes(connection, wanted, by),
+        stores=stores_page(connection, limit=_STORES).stores,
+        zones=find_store(service, connection, wanted.store).plan.zones if wanted.store is not None else (),
     )
 
 
 @router.get("/notes.csv")
 def send_notes(wanted: NoteFilterDep, connection: ConnectionDep) -> Response:
     """Send the notes that fit as CSV, the newest 10,000."""
-    return _csv("notes.csv", _COLUMNS, map(_line, _all(connection, wanted)))
+    return as_csv("notes.csv", _COLUMNS, map(_line, _all(connection, wanted)))
 
 
 @router.get("/notes-counts.csv")
@@ -106,7 +113,7 @@ def send_counts(wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord 
     rows = (
         (row.word, row.notes, row.positive, row.negative, row.mixed) for row in count_notes(connection, wanted, by)
     )
-    return _csv(f"notes-by-{by}.csv", (by, "notes", "positive", "negative", "mixed"), rows)
+    return as_csv(f"notes-by-{by}.csv", (by, "notes", "positive", "negative", "mixed"), rows)
 
 
 @router.get("/notes/feelings")
@@ -117,6 +124,18 @@ def show_overrides(connection: ConnectionDep) -> Response:
         models.setdefault((model, version), {})[suggested, chosen] = count
     words = ("positive", "negative", "neutral", "mixed")
     return render("feelings.html", here="notes", models=models, words=words)
+
+
+@router.get("/notes/lists")
+def show_lists(connection: ConnectionDep) -> Response:
+    """Show the lists that notes choose from, each entry to be changed."""
+    return render(
+        "note_lists.html",
+        here="notes",
+        titles=_TITLES,
+        choices=read_choices(connection),
+        most=CHOICES_PER_LIST,
+    )
 
 
 @router.get("/notes/{note}")
@@ -134,6 +153,15 @@ def show_note(found: NoteDep, connection: ConnectionDep, service: ServiceDep) ->
         follow_ups=follow_ups_of(connection, found.note_id),
         now=service.now(),
     )
+
+
+@router.get("/follow-ups/{follow_up}")
+def show_follow_up(follow_up: UUID, connection: ConnectionDep) -> Response:
+    """Lead to the page on which a follow-up stands with what it is about."""
+    found = find_follow_up(connection, follow_up)
+    if found is None:
+        raise follow_up_unknown()
+    return RedirectResponse(f"/notes/{found.note_id}" if found.note_id else f"/alerts/{found.alert_id}", 303)
 
 
 @router.get("/follow-ups")
@@ -177,7 +205,7 @@ def labels(connection: Connection) -> dict[str, str]:
     }
 
 
-def _query(wanted: NoteFilter) -> dict[str, str]:
+def query_of(wanted: NoteFilter) -> dict[str, str]:
     """Return the filters as they stand in a URL."""
     names = {"words": "q", "profile_id": "profile"}
     return {
@@ -205,19 +233,10 @@ def _line(row: NoteRow) -> list[Any]:
     return [out[name] for name in _COLUMNS]
 
 
-def _csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_harmless(value) for value in row])
+def as_csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:
+    """Return rows as a file that spreadsheets open and run nothing of."""
     return Response(
-        text.getvalue(),
+        csv_text([columns, *rows]),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _harmless(value: Any) -> Any:
-    """Return text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

@@ -11,6 +11,7 @@ from api.note_models import (
     ChoiceIn,
     ChoiceOut,
     ChoicesOut,
+    NewChoiceIn,
     NoteChangeOut,
     NoteEditIn,
     NoteHistoryOut,
@@ -25,7 +26,7 @@ from api.problems import described, note_changed, note_unknown
 from api.service import ConnectionDep, ServiceDep
 from storage.connect import Connection
 from storage.follow_ups import insert_follow_up
-from storage.note_choices import WORD_PATTERN, Choice, ListWord, read_choices, save_choice
+from storage.note_choices import WORD_PATTERN, Choice, ListWord, read_choices, save_choice, word_of
 from storage.notes import NoteRow, edit_note, find_note, insert_note, note_history, was_sent
 
 router = APIRouter(prefix="/v1", tags=["notes"])
@@ -46,6 +47,31 @@ def read_note_choices(connection: ConnectionDep) -> ChoicesOut:
     """Return purposes, outcomes, moods and tags, retired ones too."""
     found = read_choices(connection)
     return ChoicesOut(**{word: [ChoiceOut.of(choice) for choice in found[word].values()] for word in LISTS})
+
+
+@router.post("/note-choices/{list}", responses=described(404, 422, 503), status_code=201, summary="Add a choice")
+def write_new_choice(
+    list: ListWord,  # noqa: A002 - its name in the URL
+    asked: NewChoiceIn,
+    service: ServiceDep,
+    _: OperatorDep,
+) -> ChoiceOut:
+    """Add an entry at the end of a list; its word is made of its label."""
+
+    def add(connection: Connection) -> Choice:
+        held = read_choices(connection)[list]
+        choice = Choice(
+            list=list,
+            word=word_of(asked.label, held),
+            label=asked.label,
+            place=min(1_000, max((one.place for one in held.values()), default=0) + 1),
+            feeling=asked.feeling,
+            retired=False,
+        )
+        save_choice(connection, choice)
+        return choice
+
+    return ChoiceOut.of(service.writer.write(add))
 
 
 @router.put("/note-choices/{list}/{word}", responses=described(404, 422, 503), summary="Add or change a choice")

@@ -100,9 +100,15 @@ def note_text(asked: NoteTextIn, choices: Choices, *, by_staff: bool, before: No
 
 
 def new_follow_up(
-    asked: FollowUpIn, note: UUID, *, operator: str, timezone: str | None, now: datetime, after: UUID | None = None
+    asked: FollowUpIn,
+    note: UUID | None,
+    *,
+    operator: str,
+    timezone: str | None,
+    now: datetime,
+    before: FollowUpRow | None = None,
 ) -> NewFollowUp:
-    """Return a follow-up to be kept; `timezone` is the one where none is asked for.
+    """Return a follow-up to be kept, of a note or of what the one `before` it is about; `timezone` is the default.
 
     Raises
     ------
@@ -112,8 +118,9 @@ def new_follow_up(
     name = asked.timezone if asked.timezone is not None else (timezone if timezone is not None else "UTC")
     return NewFollowUp(
         follow_up_id=uuid4(),
-        note_id=note,
-        after=after,
+        note_id=before.note_id if before is not None else note,
+        alert_id=before.alert_id if before is not None else None,
+        after=before.follow_up_id if before is not None else None,
         operator=asked.operator if asked.operator is not None else operator,
         due_at=due_instant(asked.due_at, name, now),
         timezone=name,

@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.settings import Settings
 from core.errors import UnavailableError
 
 STOP_WITHIN_S: Final = 1
@@ -28,10 +29,18 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.service.live.close()
+        self._app.state.service.cues.close()
         await super().shutdown(sockets)
 
 
-def run(database_url: str, host: str = "127.0.0.1", port: int = 8000, *, log_level: str = "info") -> None:
+def run(
+    database_url: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    settings: Settings | None = None,
+    log_level: str = "info",
+) -> None:
     """Serve until SIGINT or SIGTERM; then stop within two seconds, with or without live pages.
 
     Parameters
@@ -40,6 +49,8 @@ def run(database_url: str, host: str = "127.0.0.1", port: int = 8000, *, log_lev
         As libpq reads it; the database need not be there yet.
     host, port
         Where to listen; port 0 takes a free one.
+    settings : Settings, optional
+        What the operator has set.
     log_level : str
         debug, info, warning or error, for the server's own messages.
 
@@ -52,7 +63,7 @@ def run(database_url: str, host: str = "127.0.0.1", port: int = 8000, *, log_lev
     """
     # psycopg's pool repeats itself with every attempt; Reader says once what it means
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    app = create_app(database_url)
+    app = create_app(database_url, settings)
     with _listening_socket(host, port) as listener:
         bound = listener.getsockname()
         _log.info("the api is listening", url=f"http://{host}:{bound[1]}")

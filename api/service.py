@@ -9,10 +9,12 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from api.cues.hub import CueHub
 from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.live import LiveHub
 from api.problems import profile_unknown, store_unknown
+from api.settings import Settings
 from core.floorplan import ID_PATTERN
 from storage.connect import Connection
 from storage.occupancy import PlanCache
@@ -34,7 +36,9 @@ class Service:
     drawings: DrawingCache
     dwells: DwellCache
     live: LiveHub
+    cues: CueHub
     now: Callable[[], datetime]
+    settings: Settings
 
 
 def _service(request: Request) -> Service:

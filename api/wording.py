@@ -29,6 +29,20 @@ RESIDENT: Final = {"fixture": "fixed tag", "staff": "staff"}
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
 FEELING: Final = {"positive": "Positive", "negative": "Negative", "neutral": "Neutral", "mixed": "Mixed"}
 SOURCE: Final = {"staff": "Staff", "email": "E-mail", "chat": "Chat", "social": "Social media"}
+MEMORY_KIND: Final = {
+    "note": "Note",
+    "follow_up": "Follow-up",
+    "complained": "Complaint",
+    "store_visit": "Visit",
+    "zone_visit": "Stay",
+}
+PROMISE: Final = {
+    "overdue": "Overdue",
+    "open": "Open",
+    "undated": "No date, and no follow-up",
+    "kept_late": "Kept, late",
+    "kept": "Kept",
+}
 FOLLOW_UP: Final = {"overdue": "Overdue", "today": "Today", "later": "Later", "done": "Done"}
 FAULTS_SHOWN: Final = 12
 """Anchors that are named on the live page: two lines of it; how many there are stands before them."""
@@ -98,6 +112,8 @@ CUE: Final = {
     "recognise": "Recognise loyalty",
     "leave_alone": "Leave alone",
 }
+MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}
+CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}
 IDENTIFIER: Final = {
     "customer_id": "Customer number",
     "loyalty_number": "Loyalty card",
@@ -105,6 +121,12 @@ IDENTIFIER: Final = {
     "phone": "Phone",
     "app_user": "App user",
     "anonymous_id": "Browser",
+}
+DELIVERY: Final = {
+    "waiting": "Waiting",
+    "delivered": "Delivered",
+    "dead": "Dead letter",
+    "withheld": "Withheld",
 }
 BLOCKED: Final = {"kiosk": "Kiosk", "staff": "Device of staff", "shared": "Shared device"}
 
@@ -202,6 +224,17 @@ def per_cent(share: float) -> str:
     """Return a share of 0..1 in whole per cent; only certainty itself reads 100 %."""
     whole = int(share * 100 + 0.5)
     return f"{min(whole, 99) if share < 1 else 100}%"
+
+
+def ratio(change: float) -> str:
+    """Return a ratio as a change in whole per cent."""
+    percent = round((change - 1) * 100)
+    return f"{abs(percent)}% {'longer' if percent > 0 else 'shorter'}" if percent else "none"
+
+
+def points(change: float) -> str:
+    """Return a difference of two shares in points of a hundred."""
+    return f"{round(change * 100):+d} points" if round(change * 100) else "none"
 
 
 def people(count: int) -> str:

@@ -18,5 +18,12 @@ StoreArgument = Annotated[str, typer.Argument(metavar="STORE", help="Id of a sto
 VersionArgument = Annotated[
     int, typer.Argument(metavar="VERSION", min=0, help="As `model list` shows it; 0: priors.")
 ]
+WebhookAllow = Annotated[
+    str,
+    typer.Option(
+        envvar="SOJOURN_WEBHOOK_ALLOW",
+        help="Private networks that events may be sent to, also without https: 10.1.0.0/16,192.0.2.7.",
+    ),
+]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Let ingest take it into use.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, MqttUrl
+from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
 from commands.running import stop_on_signals
 
 app = typer.Typer()
@@ -47,11 +47,31 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+    webhook_allow: WebhookAllow = "",
+    card_origins: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_CARD_ORIGINS",
+            help="Origins whose pages may show a profile's card in a frame: https://crm.example.",
+        ),
+    ] = "",
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
+    from api.settings import Settings, read_origins
+    from core.webhooks import read_networks
 
-    run(database_url, host, port)
+    settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
+    run(database_url, host, port, settings=settings)
+
+
+@app.command()
+def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> None:
+    """Send what is queued for other systems to whoever subscribed."""
+    from core.webhooks import read_networks
+    from webhooks import run
+
+    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow))
 
 
 @app.command()
@@ -67,5 +87,23 @@ def edge(
     settings = read_settings(config)
     if check:
         typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
+        return
+    run(settings, stop_on_signals())
+
+
+@app.command()
+def gateway(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/gateways.md has an example.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+) -> None:
+    """Translate what gateways bought elsewhere publish, give it pseudonyms, and publish it as an edge."""
+    from edge.gateways.service import run
+    from edge.gateways.settings import read_settings
+
+    settings = read_settings(config)
+    if check:
+        named = f"{len(settings.gateways)} gateways, {len(settings.listen)} topics, {len(settings.hear)} rules"
+        typer.echo(f"{settings.store}/{settings.edge}: {named}")
         return
     run(settings, stop_on_signals())

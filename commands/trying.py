@@ -1,12 +1,13 @@
-"""A store without a store: the demo, and shoppers in real time."""
+"""A store without a store: the demo, a chain in files, shoppers in real time."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from commands.options import Home, MqttUrl, PlanFile
+from commands.options import Home, MqttUrl, PlanFile, Quiet
 from commands.running import stop_on_signals
 
 app = typer.Typer()
@@ -34,6 +35,46 @@ def demo(
 
 @app.command()
 def simulate(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for the recording, its plan and truth, customers and events.")],
+    stores: Annotated[int, typer.Option(min=1, max=10_000, help="How many stores.")] = 10,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days, one after another.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another chain; the same, the same bytes.")] = 1,
+    first_day: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (2026-01-05, a Monday).")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option("--floorplan", help="Stores of one's own, not invented ones.")] = None,
+    visits: Annotated[int, typer.Option(min=1, max=5000, help="Parties a usual store has on a usual day.")] = 40,
+    members: Annotated[int, typer.Option(min=0, max=1000, help="Consented customers of each store.")] = 30,
+    staff: Annotated[int, typer.Option(min=0, max=1000, help="People at work in a store.")] = 2,
+    faults: Annotated[
+        Literal["none", "usual", "many"], typer.Option(help="Outages, wrong clocks, late and repeated messages.")
+    ] = "usual",
+    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes (default: one a processor).")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate a chain of stores into files: what is heard, what is true, who the members are, what they buy."""
+    from simulators.chain.report import ask, simulated
+    from simulators.replay_report import shown
+
+    settings = ask(
+        stores=stores,
+        days=days,
+        seed=seed,
+        first_day=None if first_day is None else first_day.date(),
+        plan=plan,
+        visits=visits,
+        members=members,
+        staff=staff,
+        faults=faults,
+    )
+    with shown(quiet=quiet) as progress:
+        said = simulated(settings, out, jobs, progress)
+    typer.echo(said)
+
+
+@app.command()
+def simulate_live(
     *,
     plan: PlanFile,
     mqtt_url: MqttUrl,

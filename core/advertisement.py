@@ -28,7 +28,7 @@ MOST_RULES: Final = 256
 _ADDRESS_RULES: Final = frozenset({"address", "private_address"})
 _NAMESPACE_DIGITS: Final = {
     "ibeacon": 32, "altbeacon": 32, "eddystone_uid": 20, "eddystone_eid": 0, "estimote": 0, "minew": 0,
-    "private_address": 0,
+    "kontakt": 0, "private_address": 0,
 }  # fmt: skip
 _OUI_DIGITS: Final = 6
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]*")
@@ -51,6 +51,8 @@ class Advertisement(NamedTuple):
     name: str | None = None
     service_uuids: tuple[str, ...] = ()
     power_dbm: int | None = None
+    read: tuple[Frame, ...] = ()
+    """Frames that a gateway has taken apart by itself, where it does not tell their bytes."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,8 +160,8 @@ class Identities:
     def of(self, heard: Advertisement) -> bytes | None:
         """Return the identity of whoever sent an advertisement, None if no rule takes it or it names nobody."""
         best: tuple[int, Rule, Frame | None] | None = None
-        if heard.manufacturer_data or heard.service_data:
-            for frame in frames(heard.manufacturer_data, heard.service_data):
+        if heard.manufacturer_data or heard.service_data or heard.read:
+            for frame in (*heard.read, *frames(heard.manufacturer_data, heard.service_data)):
                 taken = self._rule(frame.kind, frame.namespace)
                 if taken is not None and (best is None or taken[0] < best[0]):
                     best = (*taken, frame)

@@ -1,7 +1,8 @@
 """Beacon formats: the bytes of one frame in, who it names out. A frame that breaks its format names nobody.
 
 Sources: Apple's Proximity Beacon Specification R1; github.com/google/eddystone; AltBeacon 1.0; Estimote's
-public parsers (Nearable, Telemetry); Minew's frames as reelyactive's advlib has them.
+public parsers (Nearable, Telemetry); Minew's frames as reelyactive's advlib has them. Kontakt.io's own are told
+by its gateways alone (`edge.gateways.kontakt`).
 
 Readers of our own: each is a length, a prefix and two slices. beacontools, the library that has most of them, was
 last released in 2022, takes AltBeacon and iBeacon from raw payloads alone (BlueZ gives none) and raises on damage.
@@ -11,7 +12,7 @@ import struct
 from typing import Final, Literal, NamedTuple
 
 FrameKind = Literal[
-    "ibeacon", "altbeacon", "eddystone_uid", "eddystone_eid", "eddystone_url", "estimote", "minew"
+    "ibeacon", "altbeacon", "eddystone_uid", "eddystone_eid", "eddystone_url", "estimote", "minew", "kontakt"
 ]  # fmt: skip
 
 _APPLE: Final = 0x004C

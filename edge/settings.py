@@ -2,8 +2,9 @@
 
 import ssl
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +20,7 @@ MOST_ADAPTERS: Final = 8
 _CONFIGURATION_BYTES: Final = 262_144
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_T = TypeVar("_T")
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 AdapterName = Annotated[str, msgspec.Meta(pattern=r"^hci[0-9]{1,3}$")]
 Silence = Annotated[float, msgspec.Meta(ge=5, le=3600)]
@@ -85,62 +87,77 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return tuple(adapter.anchor for adapter in self.adapter)
 
     def resolver(self) -> Resolver:
-        """Read the identity resolving keys.
-
-        Raises
-        ------
-        ConfigurationError, UnavailableError
-            If the file cannot be read, others may read it, or a line is no key.
-        """
-        if self.files.irks is None:
-            return Resolver()
-        lines = read_private(self.files.irks, "identity resolving keys").decode("ascii", "replace").split()
-        try:
-            return Resolver(bytes.fromhex(line) for line in lines)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{self.files.irks} holds something else than identity resolving keys.",
-                hint="Write 32 hexadecimal digits a line.",
-            ) from error
+        """Read the identity resolving keys; as `read_irks`."""
+        return read_irks(self.files.irks)
 
     def connection(self) -> Broker:
-        """Return the broker with this edge's credentials.
+        """Return the broker with this edge's credentials; as `connection`."""
+        return connection(self.broker, "broker")
 
-        Raises
-        ------
-        ConfigurationError, UnavailableError
-            If the address, a certificate or a key cannot be used, or a secret may be read by others.
-        """
-        given = self.broker
-        broker = Broker.from_url(given.url)
-        if urlsplit(given.url).password is not None:
-            raise ConfigurationError(
-                "A password stands in the broker's address.", hint="Put it into a file of its own: password_file."
-            )
-        if not broker.tls and broker.host not in _LOOPBACK and not given.unencrypted:
-            raise ConfigurationError(
-                f"Signals would travel to {broker.host} unencrypted.",
-                hint="Use mqtts://, or set unencrypted = true in [broker] where the network is yours alone.",
-            )
-        if (given.certificate is None) != (given.key is None):
-            raise ConfigurationError("A certificate and its key go together.", hint="Set both in [broker] or none.")
-        if not broker.tls and (given.ca is not None or given.certificate is not None):
-            raise ConfigurationError("Certificates are for mqtts://.", hint="Change the url in [broker].")
-        password = None
-        if given.password_file is not None:
-            password = read_private(given.password_file, "password").decode("utf-8", "replace").strip()
-        broker = Broker(
-            broker.host,
-            broker.port,
-            broker.tls,
-            given.username if given.username is not None else broker.username,
-            password,
-            ca=given.ca,
-            certificate=given.certificate,
-            key=given.key,
+
+def read_irks(path: Path | None) -> Resolver:
+    """Read identity resolving keys.
+
+    Raises
+    ------
+    ConfigurationError, UnavailableError
+        If the file cannot be read, others may read it, or a line is no key.
+    """
+    if path is None:
+        return Resolver()
+    lines = read_private(path, "identity resolving keys").decode("ascii", "replace").split()
+    try:
+        return Resolver(bytes.fromhex(line) for line in lines)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} holds something else than identity resolving keys.",
+            hint="Write 32 hexadecimal digits a line.",
+        ) from error
+
+
+def connection(given: BrokerSettings, section: str) -> Broker:
+    """Return a broker with our credentials there.
+
+    Parameters
+    ----------
+    given : BrokerSettings
+    section : str
+        Where they stand in the file.
+
+    Raises
+    ------
+    ConfigurationError, UnavailableError
+        If the address, a certificate or a key cannot be used, or a secret may be read by others.
+    """
+    broker = Broker.from_url(given.url)
+    if urlsplit(given.url).password is not None:
+        raise ConfigurationError(
+            "A password stands in the broker's address.", hint="Put it into a file of its own: password_file."
         )
-        _check_certificates(broker)
-        return broker
+    if not broker.tls and broker.host not in _LOOPBACK and not given.unencrypted:
+        raise ConfigurationError(
+            f"Signals would travel to {broker.host} unencrypted.",
+            hint=f"Use mqtts://, or set unencrypted = true in [{section}] where the network is yours alone.",
+        )
+    if (given.certificate is None) != (given.key is None):
+        raise ConfigurationError("A certificate and its key go together.", hint=f"Set both in [{section}] or none.")
+    if not broker.tls and (given.ca is not None or given.certificate is not None):
+        raise ConfigurationError("Certificates are for mqtts://.", hint=f"Change the url in [{section}].")
+    password = None
+    if given.password_file is not None:
+        password = read_private(given.password_file, "password").decode("utf-8", "replace").strip()
+    broker = Broker(
+        broker.host,
+        broker.port,
+        broker.tls,
+        given.username if given.username is not None else broker.username,
+        password,
+        ca=given.ca,
+        certificate=given.certificate,
+        key=given.key,
+    )
+    _check_certificates(broker, section)
+    return broker
 
 
 def read_settings(path: Path) -> EdgeSettings:
@@ -151,19 +168,40 @@ def read_settings(path: Path) -> EdgeSettings:
     ConfigurationError
         With the place in the file and what would be right there.
     """
+    return read_toml(path, EdgeSettings, _check, "docs/edge.md has an example.")
+
+
+def read_toml(path: Path, kind: type[_T], check: Callable[[_T], None], example: str) -> _T:
+    """Read a configuration file as a type and check it.
+
+    Parameters
+    ----------
+    path : Path
+    kind : type
+        A msgspec Struct.
+    check : callable
+        Raises ConfigurationError for what types cannot say.
+    example : str
+        One sentence: where a right one is.
+
+    Raises
+    ------
+    ConfigurationError
+        With the place in the file and what would be right there.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"The configuration {path} cannot be read: {error.strerror}.", hint="docs/edge.md has an example."
+            f"The configuration {path} cannot be read: {error.strerror}.", hint=example
         ) from error
     if len(content) > _CONFIGURATION_BYTES:
         raise ConfigurationError(f"The configuration {path} is larger than {_CONFIGURATION_BYTES} bytes.")
     try:
-        settings = msgspec.convert(tomllib.loads(content.decode("utf-8")), EdgeSettings, dec_hook=_path)
-        _check(settings)
+        settings = msgspec.convert(tomllib.loads(content.decode("utf-8")), kind, dec_hook=_path)
+        check(settings)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: {error}.", hint="docs/edge.md has an example.") from error
+        raise ConfigurationError(f"{path}: {error}.", hint=example) from error
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error.what}", hint=error.hint) from error
     return settings
@@ -206,7 +244,7 @@ def _check(settings: EdgeSettings) -> None:
     settings.resolver()
 
 
-def _check_certificates(broker: Broker) -> None:
+def _check_certificates(broker: Broker, section: str) -> None:
     """Hold that the TLS files can be used, before a connection finds out."""
     if not broker.tls:
         return
@@ -218,5 +256,5 @@ def _check_certificates(broker: Broker) -> None:
             context.load_cert_chain(broker.certificate, broker.key, password="")  # or it would ask on the terminal
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"The TLS files of [broker] cannot be used: {error}.", hint="ca, certificate and key are PEM files."
+            f"The TLS files of [{section}] cannot be used: {error}.", hint="ca, certificate and key are PEM files."
         ) from error

@@ -55,10 +55,14 @@ class Settings:
     """How often the chunks of the next hours are looked after (`storage.chunks.AHEAD` is six hours)."""
 
     rollup_s: float = 30.0
-    """How often days are counted again whose visits changed; until then a question counts such a day by itself."""
+    """How often what changed of the visits is added to their counts; until then a question adds it by itself."""
 
-    rollup_days: int = 2
-    """At most so many at a time: a day of 100,000 visits takes about a second, and signals wait meanwhile."""
+    alert_s: float = 10.0
+    """How often the limits of alerts are looked at: sooner than anybody would walk to a till that is too full."""
+
+    rollup_days: int = 20
+    """At most so many days at a time, in a thread of its own: a few per store change at once; after a change of the
+    floor plan all are counted anew, a second for 100,000 visits each."""
 
     calibrate_every_s: int | None = 24 * 3600
     """How often each store's model is learnt anew from its log, by the store's own clock and data; None: never. Every

@@ -20,6 +20,7 @@ from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.dwell.engine import compile_kernels
 from core.errors import ConfigurationError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
+from ingest.counting import Counting
 from ingest.cursors import Parked, bounded, parked_count
 from ingest.feed import StoreFeed, restore
 from ingest.late_revision import LateRevision
@@ -29,6 +30,7 @@ from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
 from servers.kernel_cache import seal_compiled
+from storage.alerts.looking import has_rules
 from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
 from storage.dead_letters import prune
@@ -37,7 +39,7 @@ from storage.ingest_status import IngestStatus, save_status
 from storage.late import late_open
 from storage.migrate import pending
 from storage.models import save_model, want_model
-from storage.rollups import refresh
+from storage.rollups.keeping import waiting
 from storage.signal_log import CursorKey, claim
 from storage.stores import plan_versions
 
@@ -90,6 +92,7 @@ class _Worker:
         self._revision = LateRevision(
             database_url, settings.revise_settle_s, settings.revise_wait_s, settings.revise_again_s
         )
+        self._counting = Counting(database_url, settings.rollup_days)
         self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
 
     def run(self) -> None:
@@ -111,6 +114,7 @@ class _Worker:
             self._subscriber.drop()
             self._refresh.stop()
             self._revision.stop()
+            self._counting.stop()
 
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
@@ -223,8 +227,10 @@ class _Worker:
             prune(connection)
         if self._timers.due("chunks", self._settings.chunks_s, first=False):
             self._make_chunks(connection)
-        if self._timers.due("rollup", self._settings.rollup_s):
-            refresh(connection, most_days=self._settings.rollup_days)
+        if self._timers.due("rollup", self._settings.rollup_s) and waiting(connection):
+            self._counting.begin()
+        if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
+            self._counting.begin()
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
             if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):

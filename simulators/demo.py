@@ -136,9 +136,10 @@ class _Demo:
         with self._console.status("Starting ingest, API and store"):
             processes.start("api", "--port", str(self._port))
             processes.start("ingest")
+            processes.start("webhooks")
             self._await(processes, self._ready, "The API or ingest is not ready")
             processes.start(
-                "simulate",
+                "simulate-live",
                 *("--floorplan", str(PLAN), "--folder", str(self._simulated), "--keys", str(self._keys)),
                 *("--seed", str(seed), "--shoppers", str(shoppers), "--members", str(members)),
                 *("--history", str(history_s)),
@@ -178,7 +179,7 @@ class _Demo:
         self, connection: Connection, processes: Processes, delays: Delays, profiles: list[UUID], *, as_json: bool
     ) -> int:
         self._console.print("Stopping the store and waiting until everything has arrived …")
-        processes.stop("simulate", DRAIN_S + 15)
+        processes.stop("simulate-live", DRAIN_S + 15)
         arrived = self._await_arrival(connection, processes)
         signals, visits = account(connection, self._store, self._simulated, arrived)
         report = {

@@ -34,7 +34,13 @@ _UNIT_NS: Final = 366 * 24 * 3600 * NS_PER_S
 _UNKNOWN_SHARE: Final = 0.01
 """So many signals of anchors that the plan lacks are not a slip but a gateway."""
 _NEVER: Final = "zone {zone} is never reported: no anchor covers it and it has no outline; survey it or add one"
-_STEPS: Final = {"calibrate": "Calibrating", "replay": "Replaying", "revise": "Decoding again"}
+_STEPS: Final = {
+    "calibrate": "Calibrating",
+    "replay": "Replaying",
+    "revise": "Decoding again",
+    "simulate": "Simulating",
+    "write": "Writing",
+}
 
 
 @contextmanager

@@ -65,6 +65,11 @@ class Floor:
         point: Point = ends[0] + rng.uniform(0.2, 0.8) * (ends[1] - ends[0])
         return point
 
+    @property
+    def edges(self) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """By pair of neighbours, the lower place first: the two ends of the edge they share, shape (2, 2)."""
+        return self._doorways
+
     def way(self, zone: int, target: int) -> list[int]:
         """Return the zones to walk through after `zone`, the target last."""
         through = []

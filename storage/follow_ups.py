@@ -27,19 +27,21 @@ WhenWord: TypeAlias = Literal["due", "open", "done"]
 """What a list shows: due by the end of today (in each one's time zone), all that are open, or those that are done."""
 
 _COLUMNS: Final = (
-    "follow_up.follow_up_id, follow_up.note_id, note.subject, note.profile_id, note.profile_name, follow_up.after,"
-    " follow_up.operator, follow_up.due_at, follow_up.timezone, follow_up.instructions, follow_up.made_at,"
+    "follow_up.follow_up_id, follow_up.note_id, follow_up.alert_id, follow_up.subject, follow_up.profile_id,"
+    " follow_up.profile_name, follow_up.after, follow_up.operator,"
+    " follow_up.due_at, follow_up.timezone, follow_up.instructions, follow_up.made_at,"
     " follow_up.done_at, follow_up.done_by, follow_up.result, (select count(*) from follow_up_change change"
     " where change.follow_up_id = follow_up.follow_up_id and change.change = 'snoozed')"
 )
-_SOURCE: Final = "follow_up join note_seen note using (note_id)"
+_SOURCE: Final = "follow_up_seen follow_up"
 
 
 class NewFollowUp(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up to be made; `timezone` is an IANA name, whose calendar says on which day it is due."""
+    """A follow-up to be made, of a note or of an alert; `timezone` is an IANA name, whose calendar says the day."""
 
     follow_up_id: UUID
-    note_id: UUID
+    note_id: UUID | None
+    alert_id: UUID | None = None
     after: UUID | None
     operator: str
     due_at: datetime
@@ -49,10 +51,11 @@ class NewFollowUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FollowUpRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up of a note that may be seen."""
+    """A follow-up of a note, or of an alert (`subject` is why there is one), that may be seen."""
 
     follow_up_id: UUID
-    note_id: UUID
+    note_id: UUID | None
+    alert_id: UUID | None
     subject: str
     profile_id: UUID | None
     profile_name: str | None
@@ -68,6 +71,16 @@ class FollowUpRow(msgspec.Struct, frozen=True, kw_only=True):
     snoozed_count: int
 
 
+class FollowUpChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A time that a follow-up was put off (times as ISO 8601) or given away (names)."""
+
+    change: Literal["snoozed", "reassigned"]
+    changed_at: datetime
+    operator: str
+    before: str
+    after: str
+
+
 class FollowUpPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some follow-ups and where to go on."""
 
@@ -76,21 +89,24 @@ class FollowUpPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def insert_follow_up(connection: Connection, made: NewFollowUp) -> None:
-    """Add a follow-up to a note.
+    """Add a follow-up to a note or an alert.
 
     Raises
     ------
     InputError
-        If the note has FOLLOW_UPS_PER_NOTE already.
+        If it has FOLLOW_UPS_PER_NOTE already.
     """
-    # the note's row is the lock under which its follow-ups are counted
-    connection.execute("select from note where note_id = %s for update", [made.note_id])
-    row = connection.execute("select count(*) from follow_up where note_id = %s", [made.note_id]).fetchone()
+    about = (made.note_id, made.alert_id)
+    # the row that it is about is the lock under which its follow-ups are counted
+    connection.execute("select from note where note_id = %s for update", about[:1])
+    connection.execute("select from alert where alert_id = %s for update", about[1:])
+    row = connection.execute("select count(*) from follow_up where note_id = %s or alert_id = %s", about).fetchone()
     if row is not None and row[0] >= FOLLOW_UPS_PER_NOTE:
         raise InputError(f"A note has at most {FOLLOW_UPS_PER_NOTE} follow-ups.", hint="Write a new note.")
     connection.execute(
-        "insert into follow_up (follow_up_id, note_id, after, operator, due_at, timezone, instructions, made_at)"
-        " values (%(follow_up_id)s, %(note_id)s, %(after)s, %(operator)s, %(due_at)s, %(timezone)s,"
+        "insert into follow_up (follow_up_id, note_id, alert_id, after, operator, due_at, timezone, instructions,"
+        " made_at)"
+        " values (%(follow_up_id)s, %(note_id)s, %(alert_id)s, %(after)s, %(operator)s, %(due_at)s, %(timezone)s,"
         " %(instructions)s, %(made_at)s)",
         msgspec.structs.asdict(made)
         | {"operator": storable(made.operator), "instructions": storable(made.instructions)},
@@ -98,20 +114,32 @@ def insert_follow_up(connection: Connection, made: NewFollowUp) -> None:
 
 
 def find_follow_up(connection: Connection, follow_up: UUID, *, lock: bool = False) -> FollowUpRow | None:
-    """Return a follow-up, None if it is unknown or its note may not be seen; `lock`: nobody else changes it."""
+    """Return a follow-up, None if it may not be seen; `lock`: nobody else changes it."""
+    if lock:
+        connection.execute("select from follow_up where follow_up_id = %s for update", [follow_up])
     row = connection.execute(
-        f"select {_COLUMNS} from {_SOURCE} where follow_up_id = %s"  # noqa: S608 - constants
-        + (" for update of follow_up" if lock else ""),
+        f"select {_COLUMNS} from {_SOURCE} where follow_up_id = %s",  # noqa: S608 - constants
         [follow_up],
     ).fetchone()
     return _row(row) if row is not None else None
 
 
-def follow_ups_of(connection: Connection, note: UUID) -> list[FollowUpRow]:
-    """Return the follow-ups of a note in the order in which they were made."""
+def follow_up_changes(connection: Connection, follow_up: UUID) -> list[FollowUpChange]:
+    """Return how a follow-up was put off and given away, the oldest first."""
     rows = connection.execute(
-        f"select {_COLUMNS} from {_SOURCE} where note_id = %s order by made_at, due_at",  # noqa: S608 - constants
-        [note],
+        "select change.change, change.changed_at, change.operator, change.before, change.after"
+        "  from follow_up_change change join follow_up_seen using (follow_up_id)"
+        " where follow_up_id = %s order by change.change_no",
+        [follow_up],
+    ).fetchall()
+    return [FollowUpChange(**dict(zip(FollowUpChange.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def follow_ups_of(connection: Connection, about: UUID) -> list[FollowUpRow]:
+    """Return the follow-ups of a note or an alert in the order in which they were made."""
+    rows = connection.execute(
+        f"select {_COLUMNS} from {_SOURCE} where note_id = %s or alert_id = %s order by made_at, due_at",  # noqa: S608 - constants
+        [about, about],
     ).fetchall()
     return [_row(row) for row in rows]
 
@@ -192,14 +220,17 @@ def snooze(connection: Connection, found: FollowUpRow, due_at: datetime, *, oper
     """Let an open follow-up, locked, be due later; errors as in `_keep_change`."""
     before, after = found.due_at.isoformat(), due_at.isoformat()
     _keep_change(connection, found, "snoozed", before=before, after=after, operator=operator, at=at)
-    connection.execute("update follow_up set due_at = %s where follow_up_id = %s", [due_at, found.follow_up_id])
+    connection.execute(
+        "update follow_up set due_at = %s, reminded_at = null where follow_up_id = %s", [due_at, found.follow_up_id]
+    )
 
 
 def reassign(connection: Connection, found: FollowUpRow, to: str, *, operator: str, at: datetime) -> None:
     """Give an open follow-up, locked, to somebody else; errors as in `_keep_change`."""
     _keep_change(connection, found, "reassigned", before=found.operator, after=to, operator=operator, at=at)
     connection.execute(
-        "update follow_up set operator = %s where follow_up_id = %s", [storable(to), found.follow_up_id]
+        "update follow_up set operator = %s, reminded_at = null where follow_up_id = %s",
+        [storable(to), found.follow_up_id],
     )
 
 

@@ -6,16 +6,19 @@ Days whose visits changed since they were counted are counted here from the visi
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from psycopg.types.json import Jsonb
+
 from core.metrics.cells import Counted
+from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
-from storage.rollups import COUNT_MOVES, COUNT_VISITS, count_values, day_begins
+from storage.rollups.changes import added_up, crowd_hours_due, crowd_of, due
+from storage.rollups.counting import CrowdHour, count_cells, count_moves, count_paths
+from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
 
-PATH_ZONES: Final = 6
-"""Zones of a path: longer ones are each taken by one or two people, and hidden."""
 RETURN_DAYS: Final = 90
 """Who was last there a quarter of a year ago is counted as new: one season of most shops."""
 
@@ -59,19 +62,6 @@ def snapshot(connection: Connection) -> Iterator[None]:
         yield
 
 
-def due_days(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[date]:
-    """Return the days from `first` to `last` that have to be counted from visits."""
-    rows = connection.execute(
-        "select distinct (entered_at at time zone %s)::date from rollup_due"
-        " where store_no = %s and entered_at >= %s and entered_at < %s",
-        [stored.plan.timezone, stored.store_no, *_span(stored, first, last)],
-    ).fetchall()
-    frozen = connection.execute(
-        "select day from rollup_frozen where store_no = %s and day between %s and %s", [stored.store_no, first, last]
-    ).fetchall()
-    return sorted({row[0] for row in rows} - {row[0] for row in frozen})
-
-
 def counted_rows(
     connection: Connection,
     stored: StoredPlan,
@@ -86,68 +76,83 @@ def counted_rows(
 
     To be called in a `snapshot`.
     """
-    due = due_days(connection, stored, first, last)
+    found = due(connection, stored, first, last)
     rows = connection.execute(
-        "select day, begins_at, scope, role, visits, people, dwell_ms, bins, counts from visit_rollup"
+        "select day, begins_at, hourly, scope, role, visits, people, dwell_ms, bins, counts from visit_rollup"
         " where store_no = %s and day between %s and %s and hourly = %s and scope = any(%s) and role = any(%s)"
         " and not day = any(%s::date[])",
-        [stored.store_no, first, last, hourly, list(scopes), list(roles), due],
+        [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)],
     ).fetchall()
-    for day in due:
-        rows += [
-            (day, begins_at, scope, role, *counts)
-            for begins_at, by_hour, scope, role, *counts in connection.execute(
-                COUNT_VISITS, count_values(stored, day)
-            ).fetchall()
-            if by_hour == hourly and scope in scopes and role in roles
+    counted = [
+        CountedRow(row[0], row[1], row[3], row[4], Counted(*row[5:])) for row in rows if row[0] not in found.days
+    ]
+    for day in sorted(found.days):
+        fresh = [
+            row
+            for row in count_cells(connection, stored, day, changed=day in found.changed)
+            if row[1] == hourly and row[2] in scopes and row[3] in roles
         ]
-    found = [CountedRow(row[0], row[1], row[2], row[3], Counted(*row[4:])) for row in rows]
-    return sorted(found, key=lambda row: (row.begins_at, row.scope, row.role))
+        cells = added_up([row[1:] for row in rows if row[0] == day], fresh)
+        counted += [CountedRow(day, key.begins_at, key.scope, key.role, one) for key, one in cells.items()]
+    return sorted(counted, key=lambda row: (row.begins_at, row.scope, row.role))
 
 
 def moves_rows(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[MovesRow]:
     """Return the moves of each day from `first` to `last`; to be called in a `snapshot`."""
-    due = due_days(connection, stored, first, last)
+    found = due(connection, stored, first, last)
     rows = connection.execute(
         "select day, from_zone, to_zone, moves, people from flow_rollup"
         " where store_no = %s and day between %s and %s and not day = any(%s::date[])",
-        [stored.store_no, first, last, due],
+        [stored.store_no, first, last, sorted(found.stale)],
     ).fetchall()
-    for day in due:
-        counted = connection.execute(COUNT_MOVES, count_values(stored, day)).fetchall()
-        rows += [(day, *row) for row in counted]
-    return [MovesRow(*row) for row in sorted(rows)]
+    sums: dict[tuple[date, int, int], tuple[int, int]] = {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
+    for day in sorted(found.days):
+        for one, other, moves, people in count_moves(connection, stored, day, changed=day in found.changed):
+            held = sums.get((day, one, other), (0, 0))
+            sums[day, one, other] = (held[0] + moves, held[1] + people)
+    return [MovesRow(*key, *counts) for key, counts in sorted(sums.items()) if counts[0]]
 
 
-def store_spans(connection: Connection, stored: StoredPlan, first: date, last: date) -> tuple[list[int], list[int]]:
-    """Return when visitors' store visits that overlap the days began and ended, µs since 1970."""
-    begins, ends = _span(stored, first, last)
+def path_rows(
+    connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
+) -> list[PathRow]:
+    """Return the paths that `least` people took on a day, and on every day how many took each of those."""
+    found = due(connection, stored, first, last)
+    fresh = {
+        (day, tuple(zones)): people
+        for day in sorted(found.days)
+        for zones, people in count_paths(connection, stored, day, changed=day in found.changed)
+    }
+    span = [stored.store_no, first, last]
+    wanted = connection.execute(
+        "select distinct zones from path_rollup where store_no = %s and day between %s and %s and people >= %s",
+        [*span, least],
+    ).fetchall()
+    paths = {tuple(row[0]) for row in wanted} | {path for _, path in fresh}
     rows = connection.execute(
-        "select (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from left_at) * 1000000)::bigint"
-        "  from store_visit where store_no = %s and entered_at >= %s and entered_at < %s and left_at > %s"
-        " and role = 0 and not withdrawn",
-        # a visit of more than a day is no visitor's; the bound spares older chunks
-        [stored.store_no, begins - timedelta(days=1), ends, begins],
+        "select path.day, path.zones, people from path_rollup path join jsonb_array_elements(%s) as one (zones)"
+        " on path.zones = array(select jsonb_array_elements_text(one.zones)::smallint)"
+        " where store_no = %s and day between %s and %s",
+        [Jsonb([list(path) for path in paths]), *span],
     ).fetchall()
-    return [row[0] for row in rows], [row[1] for row in rows]
+    sums = {(day, tuple(zones)): people for day, zones, people in rows if day not in found.stale}
+    for key, people in fresh.items():
+        sums[key] = sums.get(key, 0) + people
+    told = {path for (_, path), people in sums.items() if people >= least}
+    return [PathRow(day, path, people) for (day, path), people in sorted(sums.items()) if path in told and people]
 
 
-def path_rows(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[PathRow]:
-    """Return which paths people took on each day; a zone that follows itself stands once."""
-    values = count_values(stored, first)
-    begins, ends = _span(stored, first, last)
+def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
+    """Return how many visitors were there at once in each hour from `first` to `last`; hours without anybody miss."""
+    found = due(connection, stored, first - timedelta(days=1), last)
+    hours = crowd_hours_due(connection, stored, found, first, last)
+    fresh = {at for edges in hours.values() for at in edges[:-1]}
     rows = connection.execute(
-        "with stay as (select device, zone_no, entered_at, visit_id, (entered_at at time zone %(timezone)s)::date as"
-        " day from zone_visit where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s"
-        " and role = 0 and not withdrawn and not zone_no = any(%(outer)s)),"
-        " step as (select *, lag(zone_no) over (partition by device, day order by entered_at, visit_id) as before"
-        " from stay),"
-        " path as (select day, device, (array_agg(zone_no order by entered_at, visit_id))[:%(most)s] as zones"
-        " from step where before is distinct from zone_no group by day, device)"
-        " select day, zones, count(*)::integer from path group by day, zones",
-        values | {"begins": begins, "ends": ends, "most": PATH_ZONES},
+        "select begins_at, mean, most from crowd_rollup where store_no = %s and begins_at >= %s and begins_at < %s",
+        [stored.store_no, *_span(stored, first, last)],
     ).fetchall()
-    return [PathRow(day, tuple(zones), people) for day, zones, people in rows]
+    held = [CrowdHour(at.astimezone(UTC), mean, most) for at, mean, most in rows if at.astimezone(UTC) not in fresh]
+    return sorted([*held, *crowd_of(connection, stored, hours)], key=lambda one: one.begins_at)
 
 
 def returning_rows(
@@ -173,6 +178,38 @@ def returning_rows(
             "ends": ends,
             "days": RETURN_DAYS,
             "first": first,
+        },
+    ).fetchall()
+
+
+def elsewhere_rows(
+    connection: Connection, stored: StoredPlan, first: date, last: date
+) -> list[tuple[date, int, int]]:
+    """Return of each day how many profiles visited, and how many had been in another store.
+
+    On that day or RETURN_DAYS before; only profiles whose consent holds.
+    """
+    begins, ends = _span(stored, first, last)
+    return connection.execute(
+        "with visit as (select distinct link.profile_id, (entered_at at time zone %(timezone)s)::date as day"
+        "  from store_visit join profile_device link using (device)"
+        " where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s"
+        "   and entered_at >= link.valid_from and entered_at < link.valid_to and role = 0 and not withdrawn)"
+        " select day, count(*)::integer, (count(*) filter (where exists ("
+        "   select from store_visit other join profile_device link using (device)"
+        "    where link.profile_id = visit.profile_id and other.store_no <> %(store_no)s and role = 0"
+        "      and not withdrawn"
+        "      and entered_at >= link.valid_from and entered_at < link.valid_to"
+        "      and (entered_at at time zone %(timezone)s)::date between day - %(days)s and day"
+        "      and entered_at >= %(looks_back)s and entered_at < %(ends)s)))::integer"
+        " from visit group by day order by day",
+        {
+            "timezone": stored.plan.timezone,
+            "store_no": stored.store_no,
+            "looks_back": begins - timedelta(days=RETURN_DAYS + 1),
+            "begins": begins,
+            "ends": ends,
+            "days": RETURN_DAYS,
         },
     ).fetchall()
 

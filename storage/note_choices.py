@@ -1,6 +1,9 @@
 """The lists that notes choose from: purposes, outcomes, moods and tags. The user defines them."""
 
+import re
+from collections.abc import Container
 from typing import Final, Literal, TypeAlias, get_args
+from unicodedata import normalize
 
 import msgspec
 
@@ -43,6 +46,13 @@ def read_choices(connection: Connection) -> Choices:
         choice = Choice(list=row[0], word=row[1], label=row[2], place=row[3], feeling=row[4], retired=row[5])
         found[choice.list][choice.word] = choice
     return found
+
+
+def word_of(label: str, held: Container[str]) -> str:
+    """Return a word for a label that no other entry has: its letters and digits, else a number behind them."""
+    plain = normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    word = "_".join(re.findall("[a-z0-9]+", plain))[:36].strip("_") or "choice"
+    return next(tried for tried in (word, *(f"{word}_{number}" for number in range(2, 1_000))) if tried not in held)
 
 
 def save_choice(connection: Connection, choice: Choice) -> None:

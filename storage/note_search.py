@@ -24,7 +24,7 @@ GROUPS: Final = 500
 GroupWord: TypeAlias = Literal[
     "purpose", "operator", "profile", "outcome", "mood", "feeling", "tag", "zone", "day", "source"
 ]
-_GROUPED: Final[dict[str, str]] = {
+GROUPED: Final[dict[str, str]] = {
     "purpose": "note.purpose",
     "operator": "note.operator",
     "profile": "note.profile_name",
@@ -37,6 +37,7 @@ _GROUPED: Final[dict[str, str]] = {
     "day": "to_char(note.noted_at at time zone coalesce(store.timezone, 'UTC'), 'YYYY-MM-DD')",
     "tag": "one_tag.tag",
 }
+"""What each word is in SQL, of NOTE_SOURCE with `tags_of`."""
 
 
 class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,7 @@ def notes_page(connection: Connection, wanted: NoteFilter, *, limit: int, cursor
     if not 1 <= limit <= NOTES_PER_PAGE:
         raise InputError(f"A page has 1 to {NOTES_PER_PAGE} notes, asked for {limit}.", where="limit")
     question = ("notes", msgspec.to_builtins(wanted))
-    clauses, values = _clauses(wanted)
+    clauses, values = clauses_of(wanted)
     values["limit"] = limit + 1
     if cursor is not None:
         values["at"], values["id"] = read_cursor(cursor, question, tuple[datetime, UUID])
@@ -113,15 +114,14 @@ def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> li
     """
     if by not in get_args(GroupWord):
         raise InputError(f"Notes are not counted by {by!r}.", where="by")
-    clauses, values = _clauses(wanted)
-    tags = " left join lateral unnest(note.tags) one_tag (tag) on true" if by == "tag" else ""
+    clauses, values = clauses_of(wanted)
     query = sql.SQL(
         "select {by} as word, count(*), count(*) filter (where note.feeling = 'positive'),"
         " count(*) filter (where note.feeling = 'negative'), count(*) filter (where note.feeling = 'mixed')"
         " from {source} where {clauses} group by 1 order by {order} limit %(limit)s"
     ).format(
-        by=sql.SQL(_GROUPED[by]),
-        source=sql.SQL(NOTE_SOURCE + tags),
+        by=sql.SQL(GROUPED[by]),
+        source=sql.SQL(NOTE_SOURCE + tags_of(by)),
         clauses=sql.SQL(" and ").join(clauses),
         order=sql.SQL("1" if by == "day" else "2 desc, 1"),
     )
@@ -140,7 +140,19 @@ def overrides(connection: Connection) -> Iterator[tuple[str, str, FeelingWord, F
     )
 
 
-def _clauses(wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
+def tags_of(by: GroupWord) -> str:
+    """Return what has to be joined so that notes can be grouped by this word: a row for each tag."""
+    return " left join lateral unnest(note.tags) one_tag (tag) on true" if by == "tag" else ""
+
+
+def clauses_of(wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
+    """Return the conditions of a filter and their values, for NOTE_SOURCE.
+
+    Raises
+    ------
+    InputError
+        If the words are too long.
+    """
     if len(wanted.words) > WORDS_CHARACTERS:
         raise InputError(f"A search has at most {WORDS_CHARACTERS} characters.", where="q")
     values = msgspec.structs.asdict(wanted)

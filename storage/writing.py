@@ -26,10 +26,12 @@ class Writer:
     ----------
     database_url : str
         A libpq URL or connection string.
+    application_name : str
+        What pg_stat_activity shows.
     """
 
-    def __init__(self, database_url: str) -> None:
-        self._pool = open_pool(database_url, application_name="sojourn api writing", most=WRITERS, wait_s=_WAIT_S)
+    def __init__(self, database_url: str, *, application_name: str = "sojourn api writing") -> None:
+        self._pool = open_pool(database_url, application_name=application_name, most=WRITERS, wait_s=_WAIT_S)
 
     def close(self) -> None:
         """Close every connection; harmless when repeated."""

@@ -8,6 +8,7 @@ import msgspec
 
 from core.journey.feeling import FeelingLexicon, FeelingReader
 from core.journey.reminder import ReminderLexicon
+from core.memory.topics import MemoryLexicon, TopicFinder
 
 LANGUAGE: Final = "en"
 """What notes are read in; the only one there is so far."""
@@ -25,6 +26,12 @@ def feeling_reader() -> FeelingReader:
 def reminder_lexicon() -> ReminderLexicon:
     """Return the words of the privacy reminder."""
     return _load(f"reminder_{LANGUAGE}.json", ReminderLexicon)
+
+
+@cache
+def topic_finder() -> TopicFinder:
+    """Return what finds topics, preferences and promises, made once."""
+    return TopicFinder(_load(f"memory_{LANGUAGE}.json", MemoryLexicon))
 
 
 def _load(name: str, kind: type[T]) -> T:

@@ -17,7 +17,9 @@ for (const form of document.querySelectorAll("form[data-send]")) {
     button.disabled = true;
     said.textContent = "";
     try {
-      const answer = await send(form.dataset.send, fieldsOf(form), { method: form.dataset.method ?? "POST" });
+      // one key for each sending of a form that asks for it: what was sent and not answered is done once
+      const headers = "once" in form.dataset ? { "Idempotency-Key": (form.dataset.key ||= crypto.randomUUID()) } : {};
+      const answer = await send(form.dataset.send, fieldsOf(form), { method: form.dataset.method ?? "POST", headers });
       if (answer.ok) {
         location.reload();
         return;

@@ -12,6 +12,7 @@ from core import floorplan, wire
 from core.dwell.engine import StoreEngine
 from core.dwell.model import dump, prior_model
 from core.records import SIGNAL
+from tests.edge.gateway_messages import KONTAKT, MESSAGES
 
 START_NS: Final = 1_760_000_000 * 10**9
 PLAN: Final = json.dumps(
@@ -81,6 +82,7 @@ def seeds() -> dict[str, list[bytes]]:
             json.dumps({"version": 3, "scanning": "passive", "silence_s": 20.5, "hear": _HEARD}).encode(),
             b'{"version": 1}',
         ],
+        "gateway": [message.payload for message in (*MESSAGES, KONTAKT)],
         "batch": _batches(),
         "status": [
             json.dumps({"state": "online", "boot": "00" * 16, "at_us": 1, "anchors": ["a0"], "backlog": 2}).encode(),

@@ -23,6 +23,8 @@ from core.dwell.engine import StoreEngine
 from core.dwell.sample import Sample
 from core.errors import SojournError, WireError
 from core.records import SignalArray
+from edge.gateways.formats import TRANSLATORS
+from edge.gateways.heard import MOST_HEARD
 from edge.publisher import _Link
 from edge.remote import RemoteControl
 from edge.scanner import Listening
@@ -256,12 +258,27 @@ def edge_config(data: bytes) -> None:
     assert RemoteControl(_EDGE, kept, changes.append).listening == control.listening, "kept otherwise"
 
 
+_TOPICS: Final = ("home/omg/BTtoMQTT/C034F2AB0001", "espresense/devices/iBeacon:x-1-2/shoes")
+
+
+def gateway(data: bytes) -> None:
+    """What gateways bought elsewhere publish, read by every format: a translation or an error of ours."""
+    for translate in TRANSLATORS.values():
+        for topic in _TOPICS:
+            with suppress(SojournError):
+                said = translate(topic, data)
+                assert len(said.heard) <= MOST_HEARD, "readings without bound"
+                for one in said.heard:
+                    who = _IDENTITIES.of(one.advertisement)
+                    assert who is None or who.isascii(), "a strange identity"
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     one.__name__: one
     for one in (
         batch, status, committed, plan, recording_csv, recording_parquet, table, visits_csv, visits_parquet, survey,
         models, salrb, tetam, engine_snapshot, advertisement,
-        edge_config,
+        edge_config, gateway,
     )
 }  # fmt: skip
 

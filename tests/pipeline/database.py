@@ -215,10 +215,10 @@ def named_visits(plan: StorePlan, visits: Any, devices: Any) -> dict[bytes, byte
 
 _ANSWERED: dict[str, Any] = {
     "pending": [], "read_edition": (Edition.APACHE, "0"), "claim": True, "late_open": 0, "wishes": {},
-    "adopted_models": [], "load_model": None,
+    "adopted_models": [], "load_model": None, "waiting": False, "has_rules": False,
 }  # fmt: skip
 _PASSED_OVER = (
-    "prune", "make_chunks", "refresh", "save_status", "save_dead_letters", "save_statuses", "clear_presence",
+    "prune", "make_chunks", "save_status", "save_dead_letters", "save_statuses", "clear_presence",
     "save_presence", "save_late", "save_faults", "save_hours", "notify",
 )  # fmt: skip
 

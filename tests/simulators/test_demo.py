@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_no_process_and_no_folder(running: Running) -> None:
     folders = running.folders()
     assert len(folders) == 1
     names = " ".join(word for process in family for word in process.cmdline())
-    assert all(word in names for word in ("ingest", "api", "simulate", "mosquitto", "postgres"))
+    assert all(word in names for word in ("ingest", "api", "simulate-live", "mosquitto", "postgres"))
     running.process.send_signal(signal.SIGINT)
     assert "nothing is left behind" in running.end()
     assert running.process.returncode == 0

@@ -12,10 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.metrics.bins import EDGES_S
+from core.metrics.exclusions import DEFAULT_RULES, CountedAs, OpeningHours, Rules
 from core.records import Role
 from storage.connect import connect
-from storage.metric_queries import counted_rows, due_days, moves_rows, snapshot
-from storage.rollups import FLOW_GAP_S, freeze, refresh
+from storage.metric_queries import counted_rows, crowd_hours, moves_rows, path_rows, snapshot
+from storage.rollups.changes import due
+from storage.rollups.counting import CONVERTED_SCOPE
+from storage.rollups.keeping import freeze, refresh
+from storage.rollups.rules import set_rules
+from storage.rollups.sources import FLOW_GAP_S
 from storage.stores import load_plans
 from tests.api.seeding import device
 from tests.fix_api import SeededStore
@@ -23,52 +28,104 @@ from tests.metrics.visiting import Stay, insert, shoppers
 
 pytestmark = pytest.mark.servers
 FIRST, LAST = date(2026, 10, 24), date(2026, 10, 26)  # clocks go back in the night to the 25th
-ALL_ROLES = [int(role) for role in Role]
+ALL_ROLES = [int(role) for role in CountedAs]
+BERLIN = ZoneInfo("Europe/Berlin")
+STOCK = 11
+STRICT = Rules(
+    staff=False, staff_zone_s=60, long_stay_s=7200, passer_by_s=40,
+    opening_hours=(*[OpeningHours(opens_min=540, closes_min=1260)] * 6, None),
+)  # fmt: skip
 
 
-def by_hand(store: SeededStore) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """Count visits one by one, as slowly and plainly as can be."""
-    zone = ZoneInfo("Europe/Berlin")
+def counted_as(visits: list[Any], rules: Rules) -> dict[Any, int]:
+    """Who counts as what, one visit at a time; `visits` are of one device on one day: (scope, role, entered, ...)."""
+    in_staff_s = sum(dwell_s for scope, _, _, _, dwell_s, _ in visits if scope == STOCK)
+    store_s = [dwell_s for scope, _, _, _, dwell_s, _ in visits if scope == -1]
+    found = {}
+    for _, role, entered_at, _, _, name in visits:
+        local = entered_at.astimezone(BERLIN)
+        hours = rules.opening_hours[local.weekday()] if rules.opening_hours is not None else None
+        minute = local.hour * 60 + local.minute
+        if role == 1 or (role == 2 and rules.staff):
+            found[name] = role
+        elif rules.staff_zone_s is not None and in_staff_s >= rules.staff_zone_s:
+            found[name] = 2
+        elif rules.long_stay_s is not None and store_s and max(store_s) >= rules.long_stay_s:
+            found[name] = 3
+        elif rules.passer_by_s is not None and store_s and max(store_s) < rules.passer_by_s:
+            found[name] = 4
+        elif rules.opening_hours is not None and (hours is None or not hours.opens_min <= minute < hours.closes_min):
+            found[name] = 5
+        else:
+            found[name] = 0
+    return found
+
+
+def by_hand(store: SeededStore, rules: Rules = DEFAULT_RULES) -> list[dict[Any, Any]]:
+    """Count visits one by one, as slowly and plainly as can be: cells, moves, paths, crowd."""
     inside = {place for place, found in enumerate(store.plan.zones) if found.kind not in {"entrance", "staff_only"}}
+    tills = {place for place, found in enumerate(store.plan.zones) if found.kind == "checkout"}
     found: dict[Any, list[tuple[Any, float]]] = defaultdict(list)
-    stays: dict[Any, list[Any]] = defaultdict(list)
+    of_device: dict[Any, list[Any]] = defaultdict(list)
     rows = store.connection.execute(
-        "select zone_no, role, device, entered_at, left_at, dwell_s, visit_id from zone_visit where not withdrawn"
-        " union all select -1, role, device, entered_at, left_at, dwell_s, visit_id from store_visit"
+        "select device, zone_no, role, entered_at, left_at, dwell_s, visit_id from zone_visit where not withdrawn"
+        " union all select device, -1, role, entered_at, left_at, dwell_s, visit_id from store_visit"
         " where not withdrawn"
     ).fetchall()
-    for scope, role, who, entered_at, left_at, dwell_s, name in rows:
-        local = entered_at.astimezone(zone)
-        day = local.date()
-        begins = datetime.combine(day, datetime.min.time(), zone).astimezone(UTC)
-        hour = entered_at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        for one in (scope, *([-2] if scope in inside else [])):
-            found[day, begins, False, one, role].append((who, dwell_s))
-            found[day, hour, True, one, role].append((who, dwell_s))
-        if scope >= 0 and role == Role.VISITOR:
-            stays[day, who].append((entered_at, name, scope, left_at))
-    counted = {}
-    for key, visits in found.items():
-        bins: dict[int, int] = defaultdict(int)
-        for _, dwell_s in visits:
-            bins[max(place for place, edge in enumerate(EDGES_S) if edge <= dwell_s)] += 1
-        dwell_ms = sum(round(dwell_s * 1000) for _, dwell_s in visits)
-        counted[key] = (len(visits), len({who for who, _ in visits}), dwell_ms, dict(bins))
+    for who, *visit in rows:
+        of_device[visit[2].astimezone(BERLIN).date(), who].append(visit)
     moves: dict[Any, list[Any]] = defaultdict(list)
-    for (day, who), walk in stays.items():
-        walk.sort()
+    paths: dict[Any, int] = defaultdict(int)
+    spans = []
+    for (day, who), visits in of_device.items():
+        begins = datetime.combine(day, datetime.min.time(), BERLIN).astimezone(UTC)
+        kinds = counted_as(visits, rules)
+        last_till = max((visit[2] for visit in visits if visit[0] in tills), default=None)
+        for scope, _, entered_at, left_at, dwell_s, name in visits:
+            role = kinds[name]
+            hour = entered_at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            for one in (scope, *([-2] if scope in inside else [])):
+                found[day, begins, False, one, role].append((who, dwell_s))
+                found[day, hour, True, one, role].append((who, dwell_s))
+            if scope >= 0 and role == 0 and last_till is not None and last_till > entered_at:
+                found[day, begins, False, -100 - scope, role].append((who, dwell_s))
+            if scope == -1 and role == 0:
+                spans.append((entered_at, left_at))
+        walk = sorted(
+            (visit[2], visit[5], visit[0], visit[3]) for visit in visits if visit[0] >= 0 and not kinds[visit[5]]
+        )
         for (_, _, here, left_at), (next_at, _, there, _) in pairwise(walk):
             if here != there and next_at - left_at <= timedelta(seconds=FLOW_GAP_S):
                 moves[day, here, there].append(who)
-    return counted, {key: (len(who), len(set(who))) for key, who in moves.items()}
+        steps = [here for number, (_, _, here, _) in enumerate(walk) if not number or walk[number - 1][2] != here]
+        if steps:
+            paths[day, tuple(steps[:6])] += 1
+    counted = {}
+    for key, stays in found.items():
+        bins: dict[int, int] = defaultdict(int)
+        for _, dwell_s in stays:
+            bins[max(place for place, edge in enumerate(EDGES_S) if edge <= dwell_s)] += 1
+        dwell_ms = sum(round(dwell_s * 1000) for _, dwell_s in stays)
+        counted[key] = (len(stays), len({who for who, _ in stays}), dwell_ms, dict(bins))
+    crowd = {}
+    for number in range(73):
+        begin = datetime(2026, 10, 23, 22, tzinfo=UTC) + timedelta(hours=number)
+        end = begin + timedelta(hours=1)
+        overlaps = [(max(one, begin), min(other, end)) for one, other in spans if one < end and other > begin]
+        most = max((sum(one <= at < other for one, other in spans) for at, _ in overlaps), default=0)
+        if most:
+            held = sum(((other - one).total_seconds() for one, other in overlaps), 0.0)
+            crowd[begin] = (round(held / 3600, 6), most)
+    return [counted, {key: (len(who), len(set(who))) for key, who in moves.items()}, dict(paths), crowd]
 
 
-def as_stored(store: SeededStore) -> tuple[dict[Any, Any], dict[Any, Any]]:
+def as_stored(store: SeededStore) -> list[dict[Any, Any]]:
     (stored,) = load_plans(store.connection, ["marktplatz"])
     counted = {}
     with snapshot(store.connection):
         for hourly in (False, True):
-            scopes = [-2, -1, *range(len(stored.plan.zones))]
+            zones = range(len(stored.plan.zones))
+            scopes = [-2, -1, *zones, *(CONVERTED_SCOPE - zone for zone in zones)]
             for row in counted_rows(
                 store.connection, stored, FIRST, LAST, hourly=hourly, scopes=scopes, roles=ALL_ROLES
             ):
@@ -81,7 +138,14 @@ def as_stored(store: SeededStore) -> tuple[dict[Any, Any], dict[Any, Any]]:
             (row.day, row.from_zone, row.to_zone): (row.moves, row.people)
             for row in moves_rows(store.connection, stored, FIRST, LAST)
         }
-    return counted, moves
+        paths = {
+            (row.day, row.zones): row.people for row in path_rows(store.connection, stored, FIRST, LAST, least=1)
+        }
+        crowd = {
+            one.begins_at: (round(one.mean, 6), one.most)
+            for one in crowd_hours(store.connection, stored, FIRST, LAST)
+        }
+    return [counted, moves, paths, crowd]
 
 
 def change(store: SeededStore, chance: random.Random, number: int) -> None:
@@ -89,8 +153,8 @@ def change(store: SeededStore, chance: random.Random, number: int) -> None:
     begin = datetime(2026, 10, 24, 0, tzinfo=UTC)
     stays = [
         Stay(
-            number * 10 + extra, chance.randrange(12), chance.choice([None, 0, 1, 2, 5]),
-            begin + timedelta(seconds=chance.randrange(48 * 3600)), chance.choice([0.4, 29.9996, 30.0, 61.5]),
+            number * 10 + extra, chance.randrange(12), chance.choice([None, None, 0, 1, 2, 9, STOCK]),
+            begin + timedelta(seconds=chance.randrange(48 * 3600)), chance.choice([0.4, 29.9996, 30.0, 61.5, 7200.5]),
             chance.choice(list(Role)),
         )
         for extra in range(chance.randrange(1, 6))
@@ -120,9 +184,16 @@ def test_counts_equal_the_visits_after_any_changes(store: SeededStore, seed: int
     for number, most_days in enumerate(refreshes):
         change(store, chance, number)
         refresh(store.connection, most_days=most_days)
-        assert as_stored(store) == by_hand(store)
+        if number == 2:
+            with store.connection.transaction():
+                assert set_rules(store.connection, store.store_no, STRICT, operator="Ida", reason="a test")
+        assert as_stored(store) == by_hand(store, STRICT if number >= 2 else DEFAULT_RULES)
     refresh(store.connection, most_days=100)
-    assert store.connection.execute("select count(*) from rollup_due").fetchone() == (0,)
+    assert store.connection.execute("select count(*) from rollup_change").fetchone() == (0,)
+    assert as_stored(store) == by_hand(store, STRICT)
+    with store.connection.transaction():
+        set_rules(store.connection, store.store_no, DEFAULT_RULES, operator="Ida", reason="taken back")
+    refresh(store.connection, most_days=100)
     assert as_stored(store) == by_hand(store)
 
 
@@ -134,7 +205,7 @@ def test_an_open_transaction_loses_no_mark(store: SeededStore) -> None:
         insert(store.connection, store.store_no, [Stay(2, 2, 2, at, 40.0)])
         assert refresh(store.connection, most_days=10) == 1
     (stored,) = load_plans(store.connection, ["marktplatz"])
-    assert due_days(store.connection, stored, FIRST, LAST) == [FIRST]
+    assert due(store.connection, stored, FIRST, LAST).days == {FIRST}
     assert as_stored(store) == by_hand(store)
     assert refresh(store.connection, most_days=10) == 1
     assert as_stored(store) == by_hand(store)
@@ -171,6 +242,7 @@ def test_figures_do_not_tell_who_was_erased(store: SeededStore) -> None:
 
 
 def told(store: SeededStore) -> list[Any]:
-    counted, moves = as_stored(store)
+    counted, moves, paths, crowd = as_stored(store)
     cells = [(key, one) for key, one in sorted(counted.items()) if one[1] >= 10]
-    return [*cells, *[(key, one) for key, one in sorted(moves.items()) if one[1] >= 10]]
+    steps = [(key, one) for key, one in sorted(moves.items()) if one[1] >= 10]
+    return [*cells, *steps, *[(key, one) for key, one in sorted(paths.items()) if one >= 10], *crowd.items()]

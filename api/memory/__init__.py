@@ -1,0 +1,1 @@
+"""Emotional memory: the feelings, wishes and promises of a customer, messages to her, and alerts about her."""

@@ -1,0 +1,53 @@
+"""Pages of alerts: what was foreseen and why, whether it was right, and who looks after which rule."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, Response
+
+from api.memory.alert_models import AlertOut, RuleWord
+from api.memory.alert_routes import AlertDep, list_alert_rules, list_alerts
+from api.memory.pages import address
+from api.rendering import render
+from api.service import ConnectionDep, ServiceDep
+from core.memory.foresight import RULES
+from storage.follow_ups import follow_ups_of
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+_ROWS: Final = 50
+
+
+@router.get("/alerts")
+def show_alerts(
+    connection: ConnectionDep,
+    profile: Annotated[UUID | None, Query()] = None,
+    rule: Annotated[RuleWord | None, Query()] = None,
+    cursor: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Show the newest alerts, and the rules with their hit rates."""
+    return render(
+        "alerts.html",
+        here="follow-ups",
+        page=list_alerts(connection, profile=profile, rule=rule, limit=_ROWS, cursor=cursor),
+        rules=list_alert_rules(connection).rules,
+        labels={name: found.label for name, found in RULES.items()},
+        chosen=rule,
+        of_profile=f"&profile={profile}" if profile is not None else "",
+        address=address,
+    )
+
+
+@router.get("/alerts/{alert}")
+def show_alert(found: AlertDep, connection: ConnectionDep, service: ServiceDep) -> Response:
+    """Show one alert with its evidence and its tasks."""
+    return render(
+        "alert.html",
+        here="follow-ups",
+        alert=AlertOut.of(found),
+        rule=RULES[found.rule],
+        tasks=follow_ups_of(connection, found.alert_id),
+        now=service.now(),
+        address=address,
+    )

@@ -1,0 +1,170 @@
+"""Looks at customers by the rules of foresight, and puts what they find into somebody's task list."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+import msgspec
+
+from api.memory.recall import Recalled, recalled
+from api.service import Service
+from api.understanding import understand
+from core.limits import NS_PER_S
+from core.memory.foresight import RECENT_NS, RULES, AlertRule, Foreseen, Outlook, Scene, Stay, foresee
+from core.memory.hits import followed
+from core.memory.remembering import newest
+from storage.connect import Connection
+from storage.customer_events import customer_events
+from storage.follow_ups import NewFollowUp, insert_follow_up
+from storage.instants import to_ns
+from storage.memory.alerts import (
+    NewAlert,
+    RuleSetting,
+    insert_alert,
+    rule_settings,
+    settle_alert,
+    unsettled,
+    who_knows,
+)
+from storage.memory.looking import looked_at_next, mark_looked, order_stores, stays_since
+from storage.profiles import find_profile
+from storage.understanding import StoredModel, current_model, visits_of
+from storage.webhooks import enqueue
+
+PROFILES_PER_LOOK: Final = 200
+"""Each takes some 10 ms; a look each minute goes round 100,000 customers in half a day, those with news at once."""
+_STAYS: Final = timedelta(seconds=RECENT_NS / NS_PER_S + 24 * 3600)
+_ORDERS: Final = timedelta(days=90)
+"""A store whose tills have told nothing for a quarter of a year is not connected."""
+_MODEL_NAME: Final = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}
+
+
+class _Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look holds for all customers."""
+
+    settings: dict[str, RuleSetting]
+    stores: frozenset[str]
+    model: StoredModel | None
+    now: datetime
+
+
+def look(service: Service, *, profile: UUID | None = None) -> int:
+    """Look at one customer, or at the next PROFILES_PER_LOOK; return how many alerts were made.
+
+    Raises
+    ------
+    UnavailableError
+        If the database is away; what was made until then stands.
+    """
+    now = service.now()
+    with service.reader.connection() as connection:
+        held = _Held(
+            settings=rule_settings(connection),
+            stores=order_stores(connection, now - _ORDERS),
+            model=current_model(connection),
+            now=now,
+        )
+        asked = [profile] if profile is not None else looked_at_next(connection, limit=PROFILES_PER_LOOK)
+    return sum(_look_at(service, one, held) for one in asked)
+
+
+def _look_at(service: Service, profile: UUID, held: _Held) -> int:
+    with service.reader.connection() as connection:
+        known = find_profile(connection, profile)
+        scene = _scene(connection, profile, held) if known is not None else None
+    if scene is None:
+        service.writer.write(lambda writing: mark_looked(writing, profile, held.now))
+        return 0
+
+    def write(writing: Connection) -> int:
+        mark_looked(writing, profile, held.now)
+        for alert, rule, made_at in unsettled(writing, profile):
+            came = followed(rule, to_ns(made_at), scene)
+            if came is not None:
+                settle_alert(writing, alert, followed=came)
+        return sum(_keep(writing, profile, RULES[name], found, held) for name, found in foresee(scene).items())
+
+    return service.writer.write(write)
+
+
+def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foreseen, held: _Held) -> bool:
+    """Keep an alert and its task; False if the rule is off, or nothing is new about it."""
+    setting = held.settings.get(rule.rule, RuleSetting(rule=rule.rule))
+    if not setting.enabled:
+        return False
+    alert = NewAlert(
+        alert_id=uuid4(),
+        profile_id=profile,
+        rule=rule.rule,
+        rule_version=rule.version,
+        because=found.because,
+        evidence=[msgspec.to_builtins(one) for one in found.evidence],
+        evidence_key=newest(found.evidence).id,
+        made_at=held.now,
+    )
+    if not insert_alert(connection, alert):
+        return False
+    knows, timezone = who_knows(connection, profile)
+    insert_follow_up(
+        connection,
+        NewFollowUp(
+            follow_up_id=uuid4(),
+            note_id=None,
+            alert_id=alert.alert_id,
+            after=None,
+            operator=setting.operator if setting.operator is not None else knows,
+            due_at=held.now + timedelta(hours=rule.due_h),
+            timezone=timezone,
+            instructions=f"{rule.label}: {rule.act}",
+            made_at=held.now,
+        ),
+    )
+    told = {"alert_id": str(alert.alert_id), "profile_id": str(profile), "rule": rule.rule, "because": alert.because}
+    enqueue(connection, "alert.made", told, profile=profile)
+    return True
+
+
+def _scene(connection: Connection, profile: UUID, held: _Held) -> Scene:
+    known = recalled(connection, profile)
+    return Scene(
+        felt=known.felt,
+        visits=known.visits,
+        events=known.events,
+        dues=known.dues,
+        stays=[
+            Stay(
+                id=str(row.stay_id),
+                visit=str(row.visit_id),
+                zone=row.zone,
+                zone_kind=row.zone_kind,
+                entered_at=to_ns(row.entered_at),
+                left_at=to_ns(row.left_at),
+            )
+            for row in stays_since(connection, profile, held.now - _STAYS)
+        ],
+        order_stores=held.stores,
+        outlook=_outlook(connection, profile, known, held),
+        as_of=to_ns(held.now),
+    )
+
+
+def _outlook(connection: Connection, profile: UUID, known: Recalled, held: _Held) -> Outlook | None:
+    if held.model is None or not known.visits:
+        return None
+    found = understand(
+        visits_of(connection, profile),
+        customer_events(connection, profile),
+        None,
+        held.model,
+        asked=None,
+        now=held.now,
+    )
+    if found.returning is None:
+        return None
+    return Outlook(
+        alive=found.returning.alive,
+        occasions=found.returning.occasions,
+        model=_MODEL_NAME[found.returning.model],
+        customers=found.returning.customers,
+        usual_days=found.rhythm.usual_days if found.rhythm is not None else None,
+    )

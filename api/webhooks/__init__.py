@@ -1,0 +1,1 @@
+"""Who wants to hear what, and what became of it: routes and page."""

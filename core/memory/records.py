@@ -1,0 +1,61 @@
+"""What goes into the memory of a customer. All times are int nanoseconds since the epoch, UTC."""
+
+import msgspec
+
+from core.journey.feeling import Feeling
+
+
+class Clause(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a note's text and what it says by itself."""
+
+    text: str
+    feeling: Feeling
+
+
+class Felt(msgspec.Struct, frozen=True, kw_only=True):
+    """A note on a customer, or an event that says how she felt; `kind` is `note` or the event's own.
+
+    `feeling` is what staff chose, else what was suggested (`chosen` tells which); `by_staff` tells notes of staff
+    from the customer's own words. `zone_kind` is where it was noted, None where nobody knows.
+    """
+
+    kind: str
+    id: str
+    at: int
+    feeling: Feeling
+    chosen: bool
+    by_staff: bool
+    clauses: tuple[Clause, ...] = ()
+    tags: tuple[str, ...] = ()
+    zone_kind: str | None = None
+    operator: str = ""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """A store visit, ended or in progress (then `left_at` is its newest signal)."""
+
+    id: str
+    store: str
+    entered_at: int
+    left_at: int
+
+
+class Happened(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of other systems; `store` is empty online."""
+
+    id: str
+    kind: str
+    at: int
+    store: str = ""
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A follow-up on a customer's note: what somebody said would be done."""
+
+    id: str
+    note: str
+    says: str
+    operator: str
+    made_at: int
+    due_at: int
+    done_at: int | None

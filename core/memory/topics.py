@@ -1,0 +1,66 @@
+"""What a clause is about, by a list of words that is data: topics, preferences, promises."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+_APOSTROPHES: Final = str.maketrans({"\N{RIGHT SINGLE QUOTATION MARK}": "'"})
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that people are delighted or frustrated by: words or phrases, with * for any ending, and tags."""
+
+    topic: str
+    label: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+
+
+class MemoryLexicon(msgspec.Struct, frozen=True, kw_only=True):
+    """One language. `prefers` begin what a customer wants, `promises` what staff said would be done."""
+
+    language: str
+    version: int
+    topics: tuple[Topic, ...]
+    prefers: tuple[str, ...]
+    promises: tuple[str, ...]
+
+
+class TopicFinder:
+    """Finds topics, preferences and promises; safe to use from several threads.
+
+    Parameters
+    ----------
+    lexicon : MemoryLexicon
+    """
+
+    def __init__(self, lexicon: MemoryLexicon) -> None:
+        self.labels = {topic.topic: topic.label for topic in lexicon.topics}
+        self._by_tag = {tag: topic.topic for topic in lexicon.topics for tag in topic.tags}
+        self._topics = [(topic.topic, _any_of(topic.words)) for topic in lexicon.topics]
+        self._prefers = _any_of(lexicon.prefers)
+        self._promises = _any_of(lexicon.promises)
+
+    def of_text(self, text: str) -> list[str]:
+        """Return the topics of a clause in the lexicon's order."""
+        said = text.translate(_APOSTROPHES)
+        return [topic for topic, pattern in self._topics if pattern.search(said)]
+
+    def of_tags(self, tags: Sequence[str]) -> list[str]:
+        """Return the topics that tags stand for, each once."""
+        return list(dict.fromkeys(self._by_tag[tag] for tag in tags if tag in self._by_tag))
+
+    def is_preference(self, text: str) -> bool:
+        """Say whether a clause tells what the customer wants or always does."""
+        return self._prefers.search(text.translate(_APOSTROPHES)) is not None
+
+    def is_promise(self, text: str) -> bool:
+        """Say whether a clause of staff tells what will be done for the customer."""
+        return self._promises.search(text.translate(_APOSTROPHES)) is not None
+
+
+def _any_of(words: Sequence[str]) -> re.Pattern[str]:
+    either = "|".join(re.escape(word).replace(r"\*", r"[^\W_]*").replace(r"\ ", r"\s+") for word in words)
+    return re.compile(rf"(?<![^\W_])(?:{either})(?![^\W_])", re.IGNORECASE)

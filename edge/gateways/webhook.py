@@ -1,0 +1,101 @@
+"""Takes what Meraki's cloud posts, over HTTP, and keeps nothing of it."""
+
+import hmac
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+import structlog
+
+from core.errors import InputError, UnavailableError
+from edge.clock import Clock
+from edge.gateways.bridge import Bridge
+from edge.gateways.meraki import secret_of
+from edge.gateways.settings import Webhook
+
+BODY_BYTES: Final = 524_288
+_AT_ONCE: Final = 8
+"""Requests under way; a network has one a minute."""
+_PATIENCE_S: Final = 10.0
+log = structlog.get_logger()
+
+
+class WebhookServer:
+    """Answers GET with the validator and takes POSTs that carry the secret.
+
+    Raises
+    ------
+    UnavailableError
+        If nothing can listen there.
+    """
+
+    def __init__(self, settings: Webhook, secret: str, bridge: Bridge, clock: Clock) -> None:
+        places = threading.BoundedSemaphore(_AT_ONCE)
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = _PATIENCE_S
+
+            def do_GET(self) -> None:
+                self._answer(200, settings.validator.encode())
+
+            def do_POST(self) -> None:
+                at_s = clock.monotonic_s()
+                if not places.acquire(blocking=False):
+                    self._answer(503)
+                    return
+                try:
+                    self._answer(self._take(at_s))
+                finally:
+                    places.release()
+
+            def _take(self, at_s: float) -> int:
+                told = self.headers.get("Content-Length", "")
+                if not told.isascii() or not told.isdigit():
+                    return 411
+                if int(told) > BODY_BYTES:
+                    bridge.refuse("size")
+                    return 413
+                body = self.rfile.read(int(told))
+                try:
+                    carried = secret_of(body)
+                except InputError:
+                    bridge.refuse("unreadable")
+                    return 400
+                if not hmac.compare_digest(carried.encode(), secret.encode()):
+                    bridge.refuse("secret")
+                    return 403
+                bridge.take("meraki", "", body, at_s)
+                return 200
+
+            def _answer(self, status: int, body: bytes = b"") -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "text/plain")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing: a request may name whom it is about."""
+
+        try:
+            self._server = ThreadingHTTPServer((settings.host, settings.port), Handler)
+        except OSError as error:
+            raise UnavailableError(
+                f"Nothing can listen on {settings.host}:{settings.port}: {error.strerror}.",
+                hint="Choose another port in [meraki].",
+            ) from error
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="webhook", daemon=True)
+
+    def start(self) -> None:
+        """Listen in a thread; returns at once."""
+        self._thread.start()
+        log.info("the webhook is listening", port=self.port)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,1 @@
+"""What the memory of a customer is made of, and what follows from it: alerts, messages."""

@@ -1,0 +1,192 @@
+"""Alerts: what rules foresaw of a customer, what came of it, and who looks after which rule."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from core.errors import InputError
+from storage.connect import Connection
+from storage.cursors import read_cursor, write_cursor
+from storage.storable import storable
+
+ALERTS_PER_PAGE: Final = 200
+"""Two weeks of a large store."""
+NOBODY_YET: Final = "Customer care"
+"""Whose task it is where no rule says so and nobody of the staff has written a note on the customer."""
+_COLUMNS: Final = (
+    "alert.alert_id, alert.profile_id, alert.profile_name, alert.rule, alert.rule_version, alert.because,"
+    " alert.evidence, alert.made_at, alert.was_right, alert.judged_by, alert.judged_at, alert.followed,"
+    " exists (select from follow_up task where task.alert_id = alert.alert_id and task.done_at is null)"
+)
+
+
+class NewAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert to be made; `evidence_key` is what it must not be made of twice."""
+
+    alert_id: UUID
+    profile_id: UUID
+    rule: str
+    rule_version: int
+    because: str
+    evidence: list[dict[str, Any]]
+    evidence_key: str
+    made_at: datetime
+
+
+class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that may be seen; `open` while a task of it is."""
+
+    alert_id: UUID
+    profile_id: UUID
+    profile_name: str
+    rule: str
+    rule_version: int
+    because: str
+    evidence: list[dict[str, Any]]
+    made_at: datetime
+    was_right: bool | None
+    judged_by: str | None
+    judged_at: datetime | None
+    followed: bool | None
+    open: bool
+
+
+class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some alerts, newest first, and where to go on."""
+
+    alerts: tuple[AlertRow, ...]
+    next_cursor: str | None
+
+
+class RuleSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a rule is looked at, and into whose task list its alerts go (None: who knows the customer)."""
+
+    rule: str
+    enabled: bool = True
+    operator: str | None = None
+
+
+class RuleCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts of a rule, and how many were right and wrong: by what a person said, else by what followed."""
+
+    alerts: int
+    right: int
+    wrong: int
+
+
+def insert_alert(connection: Connection, alert: NewAlert) -> bool:
+    """Keep an alert; False, and nothing is kept, if its evidence alerted before or the rule's last task is open."""
+    return bool(
+        connection.execute(
+            "insert into alert (alert_id, profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"
+            " select %(alert_id)s, %(profile_id)s, %(rule)s, %(rule_version)s, %(because)s, %(evidence)s,"
+            " %(evidence_key)s, %(made_at)s where not exists (select from alert join follow_up task using (alert_id)"
+            "  where alert.profile_id = %(profile_id)s and alert.rule = %(rule)s and task.done_at is null)"
+            " on conflict (profile_id, rule, evidence_key) do nothing",
+            msgspec.structs.asdict(alert) | {"because": storable(alert.because), "evidence": Jsonb(alert.evidence)},
+        ).rowcount
+    )
+
+
+def find_alert(connection: Connection, alert: UUID) -> AlertRow | None:
+    """Return an alert; None if it is unknown or on a profile without a consent that holds."""
+    row = connection.execute(
+        f"select {_COLUMNS} from alert_seen alert where alert_id = %s",  # noqa: S608 - constants
+        [alert],
+    ).fetchone()
+    return _row(row) if row is not None else None
+
+
+def alerts_page(
+    connection: Connection, *, profile: UUID | None, rule: str | None, limit: int, cursor: str | None = None
+) -> AlertPage:
+    """Return the next alerts, newest first.
+
+    Raises
+    ------
+    InputError
+        If the cursor does not fit or the limit is out of bounds.
+    """
+    if not 1 <= limit <= ALERTS_PER_PAGE:
+        raise InputError(f"A page has 1 to {ALERTS_PER_PAGE} alerts, asked for {limit}.", where="limit")
+    question = ("alerts", profile, rule)
+    values: dict[str, Any] = {"profile": profile, "rule": rule, "limit": limit + 1, "at": None, "id": None}
+    if cursor is not None:
+        values["at"], values["id"] = read_cursor(cursor, question, tuple[datetime, UUID])
+    rows = connection.execute(
+        f"select {_COLUMNS} from alert_seen alert"  # noqa: S608 - constants
+        " where (%(profile)s::uuid is null or profile_id = %(profile)s)"
+        " and (%(rule)s::text is null or rule = %(rule)s)"
+        " and (%(at)s::timestamptz is null or (made_at, alert_id) < (%(at)s, %(id)s::uuid))"
+        " order by made_at desc, alert_id desc limit %(limit)s",
+        values,
+    ).fetchall()
+    found = [_row(row) for row in rows[:limit]]
+    place = (found[-1].made_at, found[-1].alert_id) if len(rows) > limit else None
+    return AlertPage(alerts=tuple(found), next_cursor=write_cursor(place, question) if place is not None else None)
+
+
+def judge_alert(connection: Connection, alert: UUID, *, was_right: bool, operator: str, at: datetime) -> None:
+    """Keep what a person says of an alert, in place of what was said before."""
+    connection.execute(
+        "update alert set was_right = %s, judged_by = %s, judged_at = %s where alert_id = %s",
+        [was_right, storable(operator), at, alert],
+    )
+
+
+def unsettled(connection: Connection, profile: UUID) -> list[tuple[UUID, str, datetime]]:
+    """Return (alert, rule, made_at) of a profile's alerts of which nobody knows yet what followed."""
+    return connection.execute(
+        "select alert_id, rule, made_at from alert where profile_id = %s and followed is null", [profile]
+    ).fetchall()
+
+
+def settle_alert(connection: Connection, alert: UUID, *, followed: bool) -> None:
+    """Keep what followed."""
+    connection.execute("update alert set followed = %s where alert_id = %s", [followed, alert])
+
+
+def rule_counts(connection: Connection) -> dict[str, RuleCount]:
+    """Return the alerts of each rule and their hits."""
+    rows = connection.execute(
+        "select rule, count(*), count(*) filter (where coalesce(was_right, followed)),"
+        "       count(*) filter (where not coalesce(was_right, followed)) from alert group by rule"
+    ).fetchall()
+    return {row[0]: RuleCount(alerts=row[1], right=row[2], wrong=row[3]) for row in rows}
+
+
+def rule_settings(connection: Connection) -> dict[str, RuleSetting]:
+    """Return what was changed of rules, by their names."""
+    rows = connection.execute("select rule, enabled, operator from alert_rule").fetchall()
+    return {row[0]: RuleSetting(rule=row[0], enabled=row[1], operator=row[2]) for row in rows}
+
+
+def save_rule(connection: Connection, setting: RuleSetting) -> None:
+    """Keep what somebody wants of a rule."""
+    connection.execute(
+        "insert into alert_rule (rule, enabled, operator) values (%(rule)s, %(enabled)s, %(operator)s)"
+        " on conflict (rule) do update set enabled = excluded.enabled, operator = excluded.operator",
+        msgspec.structs.asdict(setting)
+        | {"operator": storable(setting.operator) if setting.operator is not None else None},
+    )
+
+
+def who_knows(connection: Connection, profile: UUID) -> tuple[str, str]:
+    """Return who of the staff wrote the newest note on a customer, and the time zone of where she last was."""
+    row = connection.execute(
+        "select (select operator from note_seen where profile_id = %(profile)s and source = 'staff'"
+        "   order by noted_at desc limit 1),"
+        " (select store.timezone from profile_device link join store_visit visit on visit.device = link.device"
+        "   and not visit.withdrawn and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
+        "   join store using (store_no) where link.profile_id = %(profile)s order by visit.entered_at desc limit 1)",
+        {"profile": profile},
+    ).fetchone()
+    operator, timezone = row if row is not None else (None, None)
+    return operator if operator is not None else NOBODY_YET, timezone if timezone is not None else "UTC"
+
+
+def _row(row: tuple[Any, ...]) -> AlertRow:
+    return AlertRow(**dict(zip(AlertRow.__struct_fields__, row, strict=True)))

@@ -1,0 +1,69 @@
+"""The rows that a customer's memory is made of; without a consent that holds there is none."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from storage.connect import Connection
+from storage.note_choices import FeelingWord
+from storage.notes import SourceWord
+
+NOTES_REMEMBERED: Final = 200
+"""The newest: a note at each of two visits a week for two years, after which feelings have faded."""
+DUES_REMEMBERED: Final = 200
+
+
+class NotedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A note on a customer, with what its feelings are read from; `zone_kind` is of where it was noted."""
+
+    note_id: UUID
+    noted_at: datetime
+    source: SourceWord
+    operator: str
+    subject: str
+    detail: str
+    tags: tuple[str, ...]
+    feeling: FeelingWord
+    chosen: bool
+    feeling_read: dict[str, Any]
+    zone_kind: str | None
+
+
+class DueRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A follow-up of a note on a customer."""
+
+    follow_up_id: UUID
+    note_id: UUID
+    instructions: str
+    operator: str
+    made_at: datetime
+    due_at: datetime
+    done_at: datetime | None
+
+
+def notes_remembered(connection: Connection, profile: UUID) -> list[NotedRow]:
+    """Return the newest notes on a customer and on those that were merged into her, newest first."""
+    rows = connection.execute(
+        "select note.note_id, note.noted_at, note.source, note.operator, note.subject, note.detail, note.tags,"
+        "       note.feeling, note.feeling_chosen is not null, note.feeling_read, zone.kind"
+        "  from person join note_seen note using (profile_id)"
+        "  left join zone on zone.store_no = note.store_no and zone.zone_no = note.zone_no"
+        " where person.kept_id = %s order by note.noted_at desc, note.note_id limit %s",
+        [profile, NOTES_REMEMBERED],
+    ).fetchall()
+    found = [dict(zip(NotedRow.__struct_fields__, row, strict=True)) for row in rows]
+    return [NotedRow(**values | {"tags": tuple(values["tags"])}) for values in found]
+
+
+def dues_remembered(connection: Connection, profile: UUID) -> list[DueRow]:
+    """Return the newest follow-ups of notes on a customer."""
+    rows = connection.execute(
+        "select task.follow_up_id, task.note_id, task.instructions, task.operator, task.made_at, task.due_at,"
+        "       task.done_at"
+        "  from person join note_seen note using (profile_id) join follow_up task using (note_id)"
+        " where person.kept_id = %s order by task.made_at desc, task.follow_up_id limit %s",
+        [profile, DUES_REMEMBERED],
+    ).fetchall()
+    return [DueRow(**dict(zip(DueRow.__struct_fields__, row, strict=True))) for row in rows]

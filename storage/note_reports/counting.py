@@ -1,0 +1,112 @@
+"""How many notes there are of each word in each day, week or month; and of each tag in each zone."""
+
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from psycopg import sql
+
+from core.errors import InputError
+from storage.connect import Connection
+from storage.note_search import GROUPED, GroupWord, NoteFilter, clauses_of, tags_of
+from storage.notes import NOTE_SOURCE
+
+OverWord: TypeAlias = Literal["day", "week", "month"]
+ROWS_MOST: Final = 20_000
+"""A year of days with fifty words each."""
+_PERIOD: Final[dict[str, str]] = {
+    # on the clocks of the store that it is about; a week begins on Monday and is named by that day
+    "day": "to_char(note.noted_at at time zone coalesce(store.timezone, 'UTC'), 'YYYY-MM-DD')",
+    "week": "to_char(date_trunc('week', note.noted_at at time zone coalesce(store.timezone, 'UTC')), 'YYYY-MM-DD')",
+    "month": "to_char(note.noted_at at time zone coalesce(store.timezone, 'UTC'), 'YYYY-MM')",
+}
+_PLACED: Final = "zone.id is not null and one_tag.tag is not null"
+_PEOPLE: Final = "count(distinct coalesce(note.profile_id, note.note_id))"
+"""Customers; of notes without one each may be somebody else."""
+
+
+class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Notes of a word in a day, week or month; `word` None: those without one."""
+
+    period: str
+    word: str | None
+    notes: int
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """Notes of a word in a month of a store, and of how many people they are."""
+
+    store: str
+    month: str
+    word: str
+    notes: int
+    people: int
+
+
+class ZoneTag(msgspec.Struct, frozen=True, kw_only=True):
+    """Notes with a tag in a zone of a store in a month, and of how many people they are."""
+
+    zone: str
+    tag: str
+    month: str
+    notes: int
+    people: int
+
+
+def over_time(connection: Connection, wanted: NoteFilter, by: GroupWord, over: OverWord) -> list[PeriodCount]:
+    """Return the wanted notes counted by a word in each period with any, in the order of time."""
+    rows = _counted(connection, (_PERIOD[over], GROUPED[by]), "count(*)", wanted, by)
+    return [PeriodCount(period=row[0], word=row[1], notes=row[2]) for row in rows]
+
+
+def month_cells(connection: Connection, wanted: NoteFilter, by: GroupWord) -> list[Cell]:
+    """Return the wanted notes by store (empty: about none), month and word (empty: without one)."""
+    keys = ("coalesce(store.id, '')", _PERIOD["month"], f"coalesce({GROUPED[by]}, '')")
+    rows = _counted(connection, keys, f"count(*), {_PEOPLE}", wanted, by)
+    return [Cell(store=row[0], month=row[1], word=row[2], notes=row[3], people=row[4]) for row in rows]
+
+
+def zone_tags(connection: Connection, store: str, *, begin: datetime, end: datetime) -> list[ZoneTag]:
+    """Return the tags of notes in each zone of a store; zones are told by their ids."""
+    keys = ("zone.id", "one_tag.tag", _PERIOD["month"])
+    rows = _counted(
+        connection, keys, f"count(*), {_PEOPLE}", NoteFilter(store=store, begin=begin, end=end), "tag", _PLACED
+    )
+    return [ZoneTag(zone=row[0], tag=row[1], month=row[2], notes=row[3], people=row[4]) for row in rows]
+
+
+def _counted(
+    connection: Connection,
+    keys: tuple[str, ...],
+    counts: str,
+    wanted: NoteFilter,
+    by: GroupWord,
+    *more: str,
+) -> list[tuple[Any, ...]]:
+    """Return (*keys, *counts) of the notes that fit, and more conditions, in the order of the keys.
+
+    Raises
+    ------
+    InputError
+        If there are more than ROWS_MOST.
+    """
+    clauses, values = clauses_of(wanted)
+    places = ", ".join(str(place) for place in range(1, len(keys) + 1))
+    query = sql.SQL(
+        "select {keys}, {counts} from {source} where {clauses} group by {places} order by {places} limit %(limit)s"
+    ).format(
+        keys=_constant(", ".join(keys)),
+        counts=_constant(counts),
+        source=_constant(NOTE_SOURCE + tags_of(by)),
+        clauses=sql.SQL(" and ").join([*clauses, *map(_constant, more)]),
+        places=_constant(places),
+    )
+    rows = connection.execute(query, values | {"limit": ROWS_MOST + 1}).fetchall()
+    if len(rows) > ROWS_MOST:
+        raise InputError(f"A report has at most {ROWS_MOST} lines.", hint="Choose fewer days, or one store.")
+    return rows
+
+
+def _constant(text: str) -> sql.Composable:
+    """Return SQL that is put together from constants of ours, never from what somebody sent."""
+    return sql.SQL(text)

@@ -1,0 +1,170 @@
+"""The counts of a day in SQL: cells of visits, moves, paths, and how many were there at once.
+
+Each is written once, over `counted` (see `storage.rollups.sources`): of a whole day it gives the counts themselves,
+of what changed it gives what is to be added to them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, LiteralString
+
+import numpy as np
+
+from core.metrics.crowd import occupancy
+from storage.connect import Connection
+from storage.rollups.sources import SOURCES, count_values
+from storage.stores import StoredPlan
+
+STORE_SCOPE: Final = -1
+"""In `scope`: the store visits."""
+INSIDE_SCOPE: Final = -2
+"""In `scope`: stays in zones that are neither entrance nor staff only."""
+CONVERTED_SCOPE: Final = -100
+"""In `scope`, less the number of a zone: stays there by people who had one at a checkout later that day."""
+
+_CELLS: Final[LiteralString] = """
+, onward as (
+    select *, max(entered_at) filter (where scope = any(%(tills)s)) over (partition by side, device) as till_at
+      from counted
+), scoped as (
+    select side, scope, role, device, entered_at, dwell_s from onward
+    union all
+    select side, -2, role, device, entered_at, dwell_s from onward where scope = any(%(inside)s)
+    union all
+    select side, -100 - scope, role, device, entered_at, dwell_s from onward
+     where scope >= 0 and role = 0 and till_at > entered_at
+), placed as (
+    select false as hourly, %(begins)s::timestamptz as begins_at, side, scope, role, device, dwell_s from scoped
+    union all
+    -- not date_trunc with a time zone: it makes one hour of the two that are called the same when clocks go back
+    select true, entered_at - (shown.at - date_trunc('hour', shown.at)), side, scope, role, device, dwell_s
+      from scoped, lateral (select entered_at at time zone %(timezone)s as at) shown where scope > -100
+), binned as (
+    select hourly, begins_at, scope, role,
+           (greatest(width_bucket(dwell_s, %(edges)s::float8[]), 1) - 1)::smallint as bin,
+           sum(side)::integer as visits, sum(side * round(dwell_s * 1000)::bigint)::bigint as dwell_ms
+      from placed group by 1, 2, 3, 4, 5
+), peopled as (
+    select hourly, begins_at, scope, role, sum(side)::integer as people
+      from (select distinct hourly, begins_at, scope, role, side, device from placed) person group by 1, 2, 3, 4
+)
+select begins_at, hourly, scope::smallint, role, sum(visits)::integer as visits, min(people) as people,
+       sum(dwell_ms)::bigint as dwell_ms, array_agg(bin order by bin) as bins,
+       array_agg(visits order by bin) as counts
+  from binned join peopled using (hourly, begins_at, scope, role) group by begins_at, hourly, scope, role
+"""
+_MOVES: Final[LiteralString] = """
+, step as (
+    select side, device, scope, left_at,
+           lead(scope) over following as to_zone, lead(entered_at) over following as next_at
+      from counted where scope >= 0 and role = 0 and not scope = any(%(outer)s)
+    window following as (partition by side, device order by entered_at, visit_id)
+)
+select scope::smallint as from_zone, to_zone::smallint, sum(side)::integer as moves,
+       (count(distinct device) filter (where side = 1) - count(distinct device) filter (where side = -1))::integer
+       as people
+  from step
+ where to_zone <> scope and next_at - left_at <= make_interval(secs => %(gap_s)s)
+ group by scope, to_zone
+"""
+_PATHS: Final[LiteralString] = """
+, step as (
+    select side, device, scope, entered_at, visit_id,
+           lag(scope) over (partition by side, device order by entered_at, visit_id) as before
+      from counted where scope >= 0 and role = 0 and not scope = any(%(outer)s)
+), path as (
+    select side, device, (array_agg(scope::smallint order by entered_at, visit_id))[:%(path_zones)s] as zones
+      from step where before is distinct from scope group by side, device
+)
+select zones, sum(side)::integer as people from path group by zones having sum(side) <> 0
+"""
+# visits that overlap the hours, each counted by what its device did on the day on which it began
+_SPANS: Final[LiteralString] = """
+with near as materialized (
+    select device, entered_at, left_at, dwell_s, role, (entered_at at time zone %(timezone)s)::date as day
+      from store_visit where store_no = %(store_no)s and left_at > %(begins)s
+       -- a visit of more than a day is no visitor's; the bound spares older chunks
+       and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
+), person as materialized (select distinct device, day from near
+), stayed as (
+    select person.device, person.day, bool_or(visit.dwell_s >= %(long_stay_s)s) as is_long,
+           max(visit.dwell_s) < %(passer_by_s)s as is_short
+      from person join store_visit visit using (device)
+     where visit.store_no = %(store_no)s and not withdrawn
+       and (entered_at at time zone %(timezone)s)::date = person.day
+       and visit.entered_at >= %(begins)s - interval '2 days' and visit.entered_at < %(ends)s + interval '1 day'
+     group by person.device, person.day
+), staffed as (
+    select person.device, person.day from person join zone_visit visit using (device)
+     where visit.store_no = %(store_no)s and zone_no = any(%(staff_zones)s) and not withdrawn
+       and (entered_at at time zone %(timezone)s)::date = person.day
+       and visit.entered_at >= %(begins)s - interval '2 days' and visit.entered_at < %(ends)s + interval '1 day'
+     group by 1, 2 having sum(dwell_s) >= %(staff_zone_s)s
+)
+select (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from left_at) * 1000000)::bigint
+  from near join stayed using (device, day),
+       lateral (select (extract(hour from local) * 60 + extract(minute from local))::integer as minute,
+                       extract(isodow from local)::integer as weekday
+                  from (select near.entered_at at time zone %(timezone)s as local) clock) shown
+ where not (role = 1 and %(fixtures)s) and not (role = 2 and %(staff)s) and not is_long and not is_short
+   and not exists (select from staffed where staffed.device = near.device and staffed.day = near.day)
+   and (not %(has_hours)s or coalesce(shown.minute >= (%(opens)s::integer[])[shown.weekday]
+                                      and shown.minute < (%(closes)s::integer[])[shown.weekday], false))
+"""
+_TOUCHED_HOURS: Final[LiteralString] = (
+    "select min(entered_at), max(left_at) from counted where scope = -1 or scope = any(%(staff_zones)s)"
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_US: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class CrowdHour:
+    """How many visitors were there at once in an hour of the store's clocks."""
+
+    begins_at: datetime
+    mean: float
+    most: int
+
+
+def count_cells(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
+    """Return the cells of a day, or (`changed`) what is to be added to each.
+
+    Rows are (begins_at, hourly, scope, role, visits, people, dwell_ms, bins, counts).
+    """
+    statement: LiteralString = SOURCES[changed] + _CELLS
+    return connection.execute(statement, count_values(connection, stored, day)).fetchall()
+
+
+def count_moves(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
+    """Return the moves of visitors on a day, or what is to be added: (from_zone, to_zone, moves, people)."""
+    statement: LiteralString = SOURCES[changed] + _MOVES
+    return connection.execute(statement, count_values(connection, stored, day)).fetchall()
+
+
+def count_paths(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
+    """Return the paths of visitors on a day, or what is to be added: (zones, people)."""
+    statement: LiteralString = SOURCES[changed] + _PATHS
+    return connection.execute(statement, count_values(connection, stored, day)).fetchall()
+
+
+def count_crowd(connection: Connection, stored: StoredPlan, day: date, hours: Sequence[datetime]) -> list[CrowdHour]:
+    """Return how many were there at once in each hour but the last of `hours`, which rise and lie in this day."""
+    if len(hours) <= 1:
+        return []
+    values = count_values(connection, stored, day) | {"begins": hours[0], "ends": hours[-1]}
+    rows = connection.execute(_SPANS, values).fetchall()
+    spans = np.array(rows, np.int64).reshape(-1, 2)
+    edges = np.array([(at - _EPOCH) // _US for at in hours], np.int64)
+    mean, most = occupancy(spans[:, 0], spans[:, 1], edges)
+    return [
+        CrowdHour(at, float(one), int(other)) for at, one, other in zip(hours[:-1], mean, most, strict=True) if other
+    ]
+
+
+def touched_hours(connection: Connection, stored: StoredPlan, day: date) -> tuple[datetime, datetime] | None:
+    """Return between which instants the crowd may have changed with the visits of a day, None where it did not."""
+    statement: LiteralString = SOURCES[True] + _TOUCHED_HOURS
+    row = connection.execute(statement, count_values(connection, stored, day)).fetchone()
+    return None if row is None or row[0] is None else (row[0], row[1])

@@ -1,0 +1,123 @@
+"""Which visits a count is about: those of a day, or what changed of it since it was counted.
+
+Every count is a sum over devices of what each did on the day. So what changed is the sum over the devices that a
+change touched of what they did now (`side` 1) less what they had done when the day was counted (`side` -1); the
+latter is had by undoing the changes. This is exact for whatever may happen to a visit.
+"""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final, LiteralString
+from zoneinfo import ZoneInfo
+
+from core.metrics.bins import EDGES_S
+from core.metrics.exclusions import Rules
+from storage.connect import Connection
+from storage.rollups.rules import read_rules
+from storage.stores import StoredPlan
+
+FLOW_GAP_S: Final = 900
+"""Two stays further apart than a quarter of an hour are no move from one to the other: whoever was gone so long left
+the store in between or was not heard."""
+PATH_ZONES: Final = 6
+"""Zones of a path: longer ones are each taken by one or two people, and hidden."""
+_OUTSIDE_KINDS: Final = {"entrance", "staff_only"}
+_NEVER_S: Final = 1e18
+
+_ZONES: Final[LiteralString] = """
+    select zone_no as scope, visit_id, device, role, entered_at, left_at, dwell_s from zone_visit
+     where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s and not withdrawn"""
+_STORES: Final[LiteralString] = """
+    select -1 as scope, visit_id, device, role, entered_at, left_at, dwell_s from store_visit
+     where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s and not withdrawn"""
+_WHOLE: Final[LiteralString] = (
+    "with stay as materialized (select 1 as side, * from (" + _ZONES + " union all " + _STORES + ") whole)"
+)
+_CHANGED: Final[LiteralString] = (
+    """
+with change as materialized (
+    select sign, scope, visit_id, device, role, entered_at, left_at, dwell_s from rollup_change
+     where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s
+), touched as materialized (select distinct device from change
+), now_there as materialized ("""
+    + _ZONES
+    + " and device in (select device from touched) union all "
+    + _STORES
+    + """ and device in (select device from touched)
+), stay as materialized (
+    select 1 as side, * from now_there
+    union all
+    select -1, scope, visit_id, device, role, entered_at, left_at, dwell_s from (
+        select 1 as n, * from now_there
+        union all select -sign, scope, visit_id, device, role, entered_at, left_at, dwell_s from change) earlier
+     group by scope, visit_id, device, role, entered_at, left_at, dwell_s having sum(n) > 0
+)"""
+)
+# who counts as what, by what a device did on that day (core.metrics.exclusions)
+_COUNTED: Final[LiteralString] = """, counted as materialized (
+    select side, scope, visit_id, device, entered_at, left_at, dwell_s,
+           case when role = 1 and %(fixtures)s then 1
+                when role = 2 and %(staff)s then 2
+                when sum(dwell_s) filter (where scope = any(%(staff_zones)s)) over person >= %(staff_zone_s)s then 2
+                when max(dwell_s) filter (where scope = -1) over person >= %(long_stay_s)s then 3
+                when max(dwell_s) filter (where scope = -1) over person < %(passer_by_s)s then 4
+                when %(has_hours)s and not coalesce(
+                     shown.minute >= (%(opens)s::integer[])[shown.weekday]
+                     and shown.minute < (%(closes)s::integer[])[shown.weekday], false) then 5
+                else 0 end::smallint as role
+      from stay, lateral (select (extract(hour from local) * 60 + extract(minute from local))::integer as minute,
+                                 extract(isodow from local)::integer as weekday
+                            from (select entered_at at time zone %(timezone)s as local) clock) shown
+    window person as (partition by side, device)
+)"""
+SOURCES: Final[dict[bool, LiteralString]] = {False: _WHOLE + _COUNTED, True: _CHANGED + _COUNTED}
+"""Common table expressions that end with `counted`: of all visits of a day, or (True) of what changed."""
+
+
+def day_begins(day: date, timezone: str) -> datetime:
+    """Return the first instant of a day on the clocks of a time zone."""
+    return datetime.combine(day, time(), ZoneInfo(timezone))
+
+
+def day_span(stored: StoredPlan, day: date) -> dict[str, Any]:
+    """Return the store and the bounds of a day, as the statements here name them."""
+    timezone = stored.plan.timezone
+    return {
+        "store_no": stored.store_no,
+        "begins": day_begins(day, timezone),
+        "ends": day_begins(day + timedelta(days=1), timezone),
+    }
+
+
+def count_values(connection: Connection, stored: StoredPlan, day: date) -> dict[str, Any]:
+    """Return what the statements of a count ask for, with the rules that hold."""
+    plan = stored.plan
+    kinds = [zone.kind for zone in plan.zones]
+    return (
+        day_span(stored, day)
+        | rule_values(read_rules(connection, stored.store_no))
+        | {
+            "timezone": plan.timezone,
+            "edges": list(EDGES_S),
+            "inside": [place for place, kind in enumerate(kinds) if kind not in _OUTSIDE_KINDS],
+            "outer": sorted({place for around in plan.around for place in around}),
+            "staff_zones": [place for place, kind in enumerate(kinds) if kind == "staff_only"],
+            "tills": [place for place, kind in enumerate(kinds) if kind == "checkout"],
+            "gap_s": FLOW_GAP_S,
+            "path_zones": PATH_ZONES,
+        }
+    )
+
+
+def rule_values(rules: Rules) -> dict[str, Any]:
+    """Return rules as the statements ask for them: one that is off has a length that nobody reaches."""
+    week = rules.opening_hours if rules.opening_hours is not None else ()
+    return {
+        "staff": rules.staff,
+        "fixtures": rules.fixtures,
+        "staff_zone_s": rules.staff_zone_s if rules.staff_zone_s is not None else _NEVER_S,
+        "long_stay_s": rules.long_stay_s if rules.long_stay_s is not None else _NEVER_S,
+        "passer_by_s": rules.passer_by_s if rules.passer_by_s is not None else -1.0,
+        "has_hours": rules.opening_hours is not None,
+        "opens": [None if hours is None else hours.opens_min for hours in week],
+        "closes": [None if hours is None else hours.closes_min for hours in week],
+    }

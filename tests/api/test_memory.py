@@ -1,0 +1,214 @@
+"""The emotional memory over the API: from notes, edits and consents as they stand."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from storage.memory.messages import messages_of
+from storage.profiles import withdraw_consent
+from tests.api.seeding import add_customers, device, walk
+from tests.fix_api import SeededStore
+
+pytestmark = pytest.mark.servers
+
+AMARA = UUID(int=0xA0000000000040008000000000000001)
+INES = {"Sojourn-Operator": "Ines"}
+
+
+@pytest.fixture
+def customers(store: SeededStore) -> dict[str, UUID]:
+    return add_customers(store.connection, store.plan, store.store_no, now=store.now)
+
+
+def write(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    asked = {"purpose": "observation", "profile_id": str(AMARA)} | fields
+    answer = client.post("/v1/notes", json=asked, headers=INES)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_memory_stands_on_notes_as_they_are_now(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    path = f"/v1/profiles/{AMARA}/memory"
+    assert client.get(path).json()["summary"] == []
+    overdue = (store.now - timedelta(days=2)).isoformat()
+    days_ago = (store.now - timedelta(days=4)).isoformat()
+    loved = write(
+        client, subject="Loved the shoes", detail="Prefers size 38.", mood="delighted",
+        follow_up={"due_at": overdue, "instructions": "Call her"},
+    )  # fmt: skip
+    wrote = write(client, subject="The queue was terrible", source="email", noted_at=days_ago)
+    memory = client.get(path).json()
+    felt = {row["stage"]: row["feeling"] for row in memory["stages"]}
+    assert [one["id"] for one in felt["engage"]["evidence"]] == [loved["note_id"]]
+    assert [one["id"] for one in felt["reflect"]["evidence"]] == [wrote["note_id"]]
+    assert (felt["engage"]["feeling_share"], felt["reflect"]["feeling_share"]) == (1, -1)
+    assert (felt["arrive"]["feeling_share"], felt["arrive"]["evidence_count"]) == (None, 0)
+    assert [row["topic"] for row in memory["frustrations"]] == ["waiting"]
+    assert [row["text"] for row in memory["preferences"]] == ["Prefers size 38"]
+    assert [(row["state"], row["text"]) for row in memory["promises"]] == [("overdue", "Call her")]
+    cited = {one["id"] for sentence in memory["summary"] for one in sentence["evidence"]}
+    tasks = client.get("/v1/follow-ups").json()["follow_ups"]
+    assert cited == {loved["note_id"], wrote["note_id"], tasks[0]["follow_up_id"]}
+    around = client.get(f"/v1/profiles/{AMARA}/journey/feelings").json()
+    assert [(row["stage"], row["feeling"]["feeling_share"]) for row in around["stages"]] == [("engage", 1)]
+    visits = client.get(f"/v1/profiles/{AMARA}/visits").json()["visits"]
+    last = visits[0]["visit"]["visit_id"]
+    around = client.get(f"/v1/profiles/{AMARA}/journey/feelings", params={"visit": last}).json()
+    assert [(row["stage"], row["feeling"]["feeling_share"]) for row in around["stages"]] == [("reflect", -1)]
+    page = client.get(f"/profiles/{AMARA}").text
+    assert page.count('class="stage-felt"') == 1
+    wrong = client.get(f"/v1/profiles/{AMARA}/journey/feelings", params={"visit": str(AMARA)})
+    assert wrong.json()["type"] == "urn:sojourn:problem:visit-unknown"
+    edit = {"purpose": "observation", "subject": "Loved the queue", "revision": 0}
+    client.put(f"/v1/notes/{wrote['note_id']}", json=edit, headers=INES)
+    assert client.get(path).json()["frustrations"] == []
+    withdraw_consent(store.connection, AMARA, source="app", wording="1", at=store.now)
+    assert client.get(path).status_code == 404
+
+
+def look(client: httpx.Client) -> int:
+    answer = client.post("/v1/alerts/look", headers=INES)
+    assert answer.status_code == 200, answer.text
+    count: int = answer.json()["alert_count"]
+    return count
+
+
+def test_an_alert_goes_to_a_task_list_and_is_judged_there(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    write(client, subject="Hated the queue")
+    assert look(client) == 0
+    second = write(client, subject="Terrible advice again")
+    assert look(client) == 1
+    assert look(client) == 0, "once for the same evidence"
+    (alert,) = client.get("/v1/alerts", params={"profile": str(AMARA)}).json()["alerts"]
+    assert (alert["rule"], alert["open"], alert["profile_name"]) == ("mood_low", True, "Amara Okafor")
+    assert alert["because"] == "The mood was low 2 times within 30 days, the last time today."
+    assert alert["evidence"][0]["id"] == second["note_id"]
+    (task,) = client.get("/v1/follow-ups?when=open&operator=ines").json()["follow_ups"]
+    assert (task["alert_id"], task["note_id"], task["subject"]) == (alert["alert_id"], None, alert["because"])
+    assert task["timezone"] == "Europe/Berlin"
+    assert task["instructions"].startswith("Frustration is building: ")
+    write(client, subject="Awful again")
+    assert look(client) == 0, "the task of the rule is still open"
+    done = client.post(
+        f"/v1/follow-ups/{task['follow_up_id']}/done", headers=INES,
+        json={"result": "Called", "alert_right": True,
+              "next": {"due_at": (store.now + timedelta(days=3)).isoformat(), "instructions": "Call again"}},
+    ).json()  # fmt: skip
+    assert done["next"]["alert_id"] == alert["alert_id"]
+    assert client.get(f"/v1/alerts/{alert['alert_id']}").json()["judged_by"] == "Ines"
+    rules = {row["rule"]: row for row in client.get("/v1/alert-rules").json()["rules"]}
+    assert (rules["mood_low"]["right_count"], rules["mood_low"]["hit_share"]) == (1, 1)
+    assert rules["delight"]["hit_share"] is None
+    verdict = f"/v1/alerts/{alert['alert_id']}/verdict"
+    assert client.put(verdict, json={"was_right": False}, headers=INES).json()["was_right"] is False
+    client.post(f"/v1/follow-ups/{done['next']['follow_up_id']}/done", headers=INES, json={"result": "Fine"})
+    assert client.put("/v1/alert-rules/mood_low", json={"operator": "Ada"}, headers=INES).status_code == 200
+    assert look(client) == 1, "the third note is new evidence, and no task of the rule is open"
+    assert [row["operator"] for row in client.get("/v1/follow-ups?when=open").json()["follow_ups"]] == ["Ada"]
+    withdraw_consent(store.connection, AMARA, source="app", wording="1", at=store.now)
+    assert client.get("/v1/alerts").json()["alerts"] == []
+    assert client.get(f"/v1/alerts/{alert['alert_id']}").status_code == 404
+    assert client.get("/v1/follow-ups?when=done").json()["follow_ups"] == []
+
+
+def test_a_rule_goes_where_somebody_sends_it_or_is_off(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    client.put("/v1/alert-rules/promise_overdue", json={"operator": "Ada"}, headers=INES)
+    client.put("/v1/alert-rules/mood_low", json={"enabled": False}, headers=INES)
+    assert client.put("/v1/alert-rules/gossip", json={}, headers=INES).status_code == 422
+    overdue = {"due_at": (store.now - timedelta(days=2)).isoformat(), "instructions": "Call"}
+    write(client, subject="Hated the queue", follow_up=overdue)
+    write(client, subject="Terrible advice again")
+    assert look(client) == 1
+    (task,) = client.get("/v1/follow-ups?when=open&operator=Ada").json()["follow_ups"]
+    assert "Ines promised something" in task["subject"]
+    with_due = client.get("/v1/alerts?rule=promise_overdue").json()["alerts"][0]["evidence"][0]
+    assert with_due["kind"] == "follow_up"
+
+
+def order(store: SeededStore, *, kind: str = "ordered", **columns: int | None) -> None:
+    """Let something of Jonas' neighbour come in, twenty days ago."""
+    store.connection.execute(
+        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, store_no,"
+        " detail) values (gen_random_uuid(), 0, %(profile)s, %(kind)s, 'till', gen_random_uuid(), %(at)s,"
+        " %(store_no)s, '{}')",
+        {"profile": AMARA, "kind": kind, "at": store.now - timedelta(days=20), "store_no": store.store_no} | columns,
+    )
+
+
+def test_visits_and_stays_alert_through_the_database(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    """Jonas stood at the checkout two days ago; the till of this store tells its orders."""
+    arrived = store.now - timedelta(days=2, hours=3)
+    walk(
+        store.connection, store.plan, store.store_no, pseudonym=device(2), arrived_at=arrived,
+        stays=[("entrance", 9), ("shoes", 1000), ("checkout", 90)],
+    )  # fmt: skip
+    order(store, store_no=None)
+    order(store, kind="complained")
+    assert look(client) == 0, "no order of this store is known at all"
+    order(store)
+    jonas = UUID(int=AMARA.int + 1)
+    answer = client.post(f"/v1/alerts/look?profile={jonas}", headers=INES)
+    assert answer.json() == {"alert_count": 2}
+    found = client.get("/v1/alerts", params={"profile": str(jonas)}).json()["alerts"]
+    assert {alert["because"] for alert in found} == {
+        "Stayed 16 min at Shoe wall 2 days ago and bought nothing.",
+        "Stood at Checkout for 2 min 2 days ago and left without buying.",
+    }
+    tasks = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
+    assert {task["operator"] for task in tasks} == {"Customer care"}
+
+
+def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    path = f"/v1/profiles/{AMARA}/messages"
+    asked = {"template": "thanks"}
+    write(client, subject="Loved the shoes")
+    preview = client.post(f"{path}/preview", json=asked).json()
+    assert (preview["subject"], preview["may_be_sent"]) == ("Thank you, Amara", False)
+    assert "Marktplatz. We were glad that you liked the products." in preview["body"]
+    assert [one["word"] for one in preview["obstacles"]] == ["consent"]
+    word = {"purpose": "personal_messages", "status": "granted", "source": "till", "wording": "2026-03"}
+    assert client.post(f"/v1/profiles/{AMARA}/consents", json=word, headers=INES).status_code == 200
+    journey = word | {"purpose": "in_store_journey"}
+    assert client.post(f"/v1/profiles/{AMARA}/consents", json=journey, headers=INES).status_code == 422
+    key = INES | {"Idempotency-Key": str(uuid4())}
+    first = client.post(path, json=asked, headers=key)
+    again = client.post(path, json=asked, headers=key)
+    assert (first.status_code, again.status_code, again.json()) == (201, 200, first.json())
+    assert client.post(path, json={"template": "sorry"}, headers=key).status_code == 422
+    assert client.post(path, json=asked, headers=INES).status_code == 201
+    capped = client.post(path, json=asked, headers=INES)
+    assert (capped.status_code, capped.json()["type"]) == (409, "urn:sojourn:problem:message-suppressed")
+    assert [fault["where"] for fault in capped.json()["faults"]] == ["frequency"]
+    hated = write(client, subject="Hated the queue")
+    bad = client.post(f"{path}/preview", json=asked).json()["obstacles"]
+    assert [(one["word"], [cited["id"] for cited in one["evidence"]]) for one in bad] == [
+        ("bad_experience", [hated["note_id"]]), ("frequency", []),
+    ]  # fmt: skip
+    client.post(f"/v1/profiles/{AMARA}/consents", json=word | {"status": "withdrawn"}, headers=INES)
+    assert client.post(f"{path}/preview", json=asked).json()["obstacles"][0]["word"] == "consent"
+    assert len(client.get(path).json()["messages"]) == 2
+    assert client.post(path, json={"template": "gossip"}, headers=INES).status_code == 404
+    template = {"purpose": "personal_messages", "subject": "Hello", "body": "{delight}", "cap_count": 9}
+    made = client.put("/v1/message-templates/hello", json=template, headers=INES)
+    assert (made.status_code, made.json()["quiet_days"]) == (200, 14)
+    wrong = client.put("/v1/message-templates/hello", json=template | {"body": "{birthday}"}, headers=INES)
+    assert "{birthday}" in wrong.json()["detail"]
+    assert len(client.get("/v1/message-templates").json()["templates"]) == 3
+    withdraw_consent(store.connection, AMARA, source="app", wording="1", at=store.now)
+    assert client.get(path).status_code == 404
+    assert client.post(path, json=asked, headers=INES).status_code == 404
+    assert messages_of(store.connection, AMARA) == []

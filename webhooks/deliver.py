@@ -1,0 +1,156 @@
+"""The loop that delivers: takes out what is due, sends it side by side, and writes what came of it.
+
+It may run several times beside itself; each delivery is taken out by one. After a kill what was under way is sent
+again when its lease is over.
+"""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from core.errors import UnavailableError
+from core.webhooks import Network
+from storage.connect import Connection
+from storage.reading import check_url
+from storage.webhooks.queue import Attempt, DueDelivery, listen, record_attempt, sweep, take_due
+from storage.webhooks.subscriptions import pause
+from storage.writing import Writer
+from webhooks.sending import GONE, Sender
+
+AT_ONCE: Final = 32
+"""Attempts side by side; each waits for somebody else's server."""
+AT_ONCE_EACH: Final = 4
+"""Of one subscription: a receiver that is slow holds up its own events only, and is not overrun."""
+LOOK_EVERY_S: Final = 5.0
+"""A retry is due without anybody telling; new events wake the loop at once."""
+AGAIN_S: Final = 1.0
+"""Before the database is asked again after it was away."""
+SWEEP_EVERY_S: Final = 60.0
+STOP_S: Final = 5.0
+"""What is under way gets so long at a stop; the rest is sent again later."""
+
+_log = structlog.get_logger()
+
+
+def run(database_url: str, stop: threading.Event, *, allowed: Sequence[Network] = ()) -> None:
+    """Deliver until told to stop; survives the database's absence.
+
+    Parameters
+    ----------
+    database_url : str
+        As libpq reads it.
+    stop : threading.Event
+    allowed : sequence of Network
+        Private networks, or such without TLS, that events may be sent to.
+
+    Raises
+    ------
+    ConfigurationError
+        If the URL cannot be read.
+    """
+    check_url(database_url)
+    asyncio.run(Deliverer(database_url, allowed).run(stop))
+
+
+class Deliverer:
+    """See `run`."""
+
+    def __init__(self, database_url: str, allowed: Sequence[Network]) -> None:
+        self._database_url = database_url
+        self._writer = Writer(database_url, application_name="sojourn webhooks")
+        self._sender = Sender(allowed)
+        self._wake = asyncio.Event()
+        self._busy: Counter[UUID] = Counter()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: threading.Event) -> None:
+        """Deliver until told to stop."""
+        around = [asyncio.create_task(one) for one in (self._listen(), self._sweep(), self._await(stop))]
+        _log.info("webhooks are delivered")
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                more = await self._take()
+                if not more:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+        finally:
+            stop.set()  # else a thread would wait for it for ever after a fault of ours
+            for task in around:
+                task.cancel()
+            await asyncio.gather(*around, return_exceptions=True)
+            if self._under_way:
+                _, late = await asyncio.wait(self._under_way, timeout=STOP_S)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.to_thread(self._writer.close)
+
+    async def _take(self) -> bool:
+        """Start what is due; return whether there may be more at once."""
+        room = AT_ONCE - len(self._under_way)
+        if room <= 0:
+            return False
+        busy = dict(self._busy)
+
+        def work(connection: Connection) -> list[DueDelivery]:
+            return take_due(connection, most=room, each=AT_ONCE_EACH, busy=busy)
+
+        try:
+            due = await asyncio.to_thread(self._writer.write, work)
+        except UnavailableError as error:
+            _log.warning("webhooks wait", error=str(error))
+            await asyncio.sleep(AGAIN_S)
+            return True
+        for one in due:
+            self._busy[one.subscription_id] += 1
+            task = asyncio.create_task(self._deliver(one))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return bool(due)
+
+    async def _deliver(self, due: DueDelivery) -> None:
+        try:
+            attempt = await self._sender.send(due)
+            await asyncio.to_thread(self._writer.write, lambda connection: _record(connection, due, attempt))
+        except UnavailableError as error:
+            # what was sent is sent again after its lease: at least once
+            _log.warning("what came of a webhook cannot be written", error=str(error))
+        except Exception:  # noqa: BLE001 - one delivery's fault stops no other
+            _log.exception("a webhook fails by our own fault", delivery=due.delivery_id)
+        finally:
+            self._busy[due.subscription_id] -= 1
+            self._wake.set()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for _ in listen(self._database_url):
+                    self._wake.set()
+            except UnavailableError as error:
+                _log.warning("webhooks are only looked for", error=str(error))
+            await asyncio.sleep(AGAIN_S)
+
+    async def _sweep(self) -> None:
+        while True:
+            with suppress(UnavailableError):
+                await asyncio.to_thread(self._writer.write, sweep)
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def _await(self, stop: threading.Event) -> None:
+        await asyncio.to_thread(stop.wait)
+        self._wake.set()
+
+
+def _record(connection: Connection, due: DueDelivery, attempt: Attempt) -> None:
+    outcome = record_attempt(connection, attempt)
+    if attempt.http_status == GONE:
+        pause(connection, due.subscription_id, "pause", because="the receiver answered 410: it wants nothing more")
+    if outcome == "dead":
+        _log.warning("a webhook is given up", delivery=due.delivery_id, said=attempt.outcome)
