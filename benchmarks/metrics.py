@@ -22,8 +22,8 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.metric_query import MetricQuery
-from api.metric_routes import measure
+from api.metrics.query import MetricQuery
+from api.metrics.routes import measure
 from api.service import Service
 from benchmarks.measuring import machine
 from benchmarks.metrics_load import DAYS, add_day, fill, now_in_store

@@ -10,7 +10,7 @@ from core.memory.foresight import AlertRule
 from core.memory.hits import hit_rate
 from storage.instants import to_datetime
 from storage.memory.alerts import AlertRow, RuleCount, RuleSetting
-from storage.notes import OPERATOR_CHARACTERS
+from storage.notes.notes import OPERATOR_CHARACTERS
 
 RuleWord = Literal["mood_low", "promise_overdue", "long_stay", "queue_left", "delight", "slipping"]
 

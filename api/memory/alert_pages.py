@@ -12,7 +12,7 @@ from api.memory.pages import address
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
 from core.memory.foresight import RULES
-from storage.follow_ups import follow_ups_of
+from storage.notes.follow_ups import follow_ups_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
