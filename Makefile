@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz soak bench bench-accuracy bench-metrics format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz soak bench bench-accuracy bench-metrics bench-profiles format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -77,6 +77,10 @@ bench-metrics: setup-dev ## the pages' queries over 10 million zone visits, besi
 
 bench-accuracy: setup ## the accuracy grid on simulated stores and recordings
 	@$(VENV)/python -m benchmarks accuracy --results benchmarks/RESULTS.md $(ARGS)
+
+bench-profiles: setup-dev ## a profile page with 1 million profiles and 10 million visits; half an hour
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks profiles --results benchmarks/RESULTS.md $(ARGS)
 
 format: setup-dev ## put the code into the form that `make check` asks for
 	@$(VENV)/ruff check --fix-only --quiet .

@@ -18,6 +18,7 @@ from api import (
     follow_up_routes,
     identity_routes,
     input_routes,
+    interactions,
     journey_history,
     live_routes,
     metric_pages,
@@ -30,6 +31,7 @@ from api import (
     store_routes,
     understanding_routes,
 )
+from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
 from api.cues import routes as cue_routes
 from api.cues.arriving import Arrivals
@@ -37,7 +39,10 @@ from api.cues.hub import CueHub
 from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.examples import add_examples
+from api.exports import routes as export_routes
 from api.headers import BodyLimit, SecurityHeaders
+from api.journey_map import pages as journey_map_pages
+from api.journey_map import routes as journey_map_routes
 from api.live import LiveHub
 from api.memory import alert_pages, alert_routes, message_pages, message_routes
 from api.memory import pages as memory_pages
@@ -45,11 +50,16 @@ from api.memory import routes as memory_routes
 from api.memory.watch import watch
 from api.note_reports import pages as note_report_pages
 from api.note_reports import routes as note_report_routes
+from api.operations import alerts, exclusions, exports, heatmap, shelf_items
+from api.operations import pages as operations_pages
+from api.plans import page as plan_page
+from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rows import CSV_BYTES
 from api.service import Service
 from api.settings import Settings
 from api.store_models import LiveStateOut
+from api.webhooks import inbound
 from api.webhooks import pages as webhook_pages
 from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
@@ -70,6 +80,7 @@ _ROUTES: Final = (
     metric_routes,
     live_routes,
     profile_routes,
+    interactions,
     note_report_routes,
     note_queries,
     note_routes,
@@ -82,8 +93,18 @@ _ROUTES: Final = (
     input_routes,
     identity_routes,
     cue_routes,
+    card_routes,
+    export_routes,
+    journey_map_routes,
     webhook_routes,
+    inbound,
+    exclusions,
+    exports,
+    heatmap,
+    alerts,
+    shelf_items,
     status_routes,
+    plan_routes,
 )
 
 _log = structlog.get_logger()
@@ -121,11 +142,15 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(note_report_pages.router)
     pages.add_to(app)
     app.include_router(metric_pages.router)
+    app.include_router(operations_pages.router)
     app.include_router(webhook_pages.router)
+    app.include_router(card_routes.frame)
+    app.include_router(journey_map_pages.router)
     app.include_router(memory_pages.router)
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
+    app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)

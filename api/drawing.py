@@ -132,7 +132,7 @@ def draw(plan: StorePlan) -> Drawing:
     corners: dict[str, tuple[Point, ...]] = {}
     height = 0.0
     if outlined:
-        units_per_m, left, top, height = _fit(outlined)
+        units_per_m, left, top, height = fit(outlined)
         for zone in outlined:
             corners[zone.id] = tuple(
                 ((x - left) * units_per_m, (y - top) * units_per_m)
@@ -167,7 +167,8 @@ def moves(drawing: Drawing, zones: Sequence[str], *, narrow: bool) -> list[Move]
     return walks
 
 
-def _fit(zones: Sequence[Zone]) -> tuple[float, float, float, float]:
+def fit(zones: Sequence[Zone]) -> tuple[float, float, float, float]:
+    """Return units per metre, the metres at the left and upper edge, and the height in units."""
     points = [point for zone in zones for point in zone.outline or ()]
     left, right = min(x for x, _ in points), max(x for x, _ in points)
     top, bottom = min(y for _, y in points), max(y for _, y in points)

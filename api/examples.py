@@ -7,7 +7,7 @@ _BY_FORMAT: Final = {
     "date-time": "2026-11-21T17:56:31.731000Z",
     "uuid": "5b0c2c3e-8a55-5a0e-9f4e-0d6f6a6b7c8d",
 }
-_BY_TYPE: Final = {"integer": 0, "number": 0.0, "boolean": True, "string": "", "null": None}
+_BY_TYPE: Final = {"object": {}, "integer": 0, "number": 0.0, "boolean": True, "string": "", "null": None}
 _DEEPEST: Final = 16
 """The deepest answer, a page of notes with suggestions, nests five objects; a schema that holds itself ends here."""
 
@@ -43,6 +43,8 @@ def example_of(  # noqa: PLR0911 - one line a kind of schema
         return schema["enum"][0]
     if "properties" in schema:
         return {name: example_of(part, schemas, depth + 1) for name, part in schema["properties"].items()}
+    if schema.get("type") == "object":  # a dictionary: of what, its description says
+        return {}
     if "prefixItems" in schema:
         return [example_of(part, schemas, depth + 1) for part in schema["prefixItems"]]
     if schema.get("type") == "array":

@@ -4,9 +4,21 @@ from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Query
 
-from api.note_models import DoneIn, DoneOut, FollowUpIn, FollowUpOut, FollowUpsOut, ReassignIn, SnoozeIn
+from api.note_models import (
+    DoneIn,
+    DoneOut,
+    DueCountOut,
+    FollowUpChangeOut,
+    FollowUpDetailOut,
+    FollowUpIn,
+    FollowUpOut,
+    FollowUpsOut,
+    ReassignIn,
+    SnoozeIn,
+)
 from api.note_routes import NoteDep
 from api.note_writing import due_instant, new_follow_up, state_of
 from api.operators import OperatorDep
@@ -21,6 +33,7 @@ from storage.follow_ups import (
     WhenWord,
     find_follow_up,
     finish,
+    follow_up_changes,
     follow_ups_of,
     follow_ups_page,
     insert_follow_up,
@@ -29,6 +42,7 @@ from storage.follow_ups import (
 )
 from storage.memory.alerts import judge_alert
 from storage.notes import OPERATOR_CHARACTERS
+from storage.reminders import due_count
 
 router = APIRouter(prefix="/v1", tags=["follow-ups"])
 
@@ -54,6 +68,24 @@ def list_follow_ups(
         follow_ups=[FollowUpOut.of(row, state_of(row, now)) for row in page.follow_ups],
         next_cursor=page.next_cursor,
     )
+
+
+@router.get("/follow-ups/due-count", responses=described(422, 503), summary="How much is due for an operator")
+def read_due_count(connection: ConnectionDep, service: ServiceDep, operator: OperatorDep) -> DueCountOut:
+    """Count what is due by the end of today for whoever asks: the reminder that pages show."""
+    found = due_count(connection, operator, service.now())
+    return DueCountOut(due_count=found.due, overdue_count=found.overdue)
+
+
+@router.get("/follow-ups/{follow_up}", responses=described(404, 422, 503), summary="One follow-up")
+def read_follow_up(follow_up: UUID, connection: ConnectionDep, service: ServiceDep) -> FollowUpDetailOut:
+    """Return a follow-up with how it was put off and given away."""
+    row = _found(connection, follow_up)
+    changes = [
+        FollowUpChangeOut.model_validate(msgspec.structs.asdict(change))
+        for change in follow_up_changes(connection, follow_up)
+    ]
+    return FollowUpDetailOut(state=state_of(row, service.now()), changes=changes, **msgspec.structs.asdict(row))
 
 
 @router.get("/notes/{note}/follow-ups", responses=described(404, 422, 503), summary="Follow-ups of a note")

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
-from json import loads
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -18,19 +16,15 @@ from api.input_models import (
     ImportsOut,
     InputWord,
     ProfileIn,
-    RowErrorOut,
     TakenOut,
     WithdrawalIn,
 )
-from api.problems import ProblemError, conflict, described, profile_unknown
+from api.problems import ProblemError, conflict, described
 from api.profile_rows import read_profiles
-from api.rows import read_csv, read_rows
+from api.rows import read_csv
 from api.service import ConnectionDep, ServiceDep
-from core.errors import InputError
-from core.resolution import identifier
+from api.taking import answer_or_conflict, taking_events, taking_profile, taking_withdrawal
 from storage.connect import Connection
-from storage.consents import ConsentWord, withdraw_everywhere
-from storage.identities import GivenProfile, find_holder, identify
 from storage.imports import (
     PROFILES,
     DryRun,
@@ -42,9 +36,8 @@ from storage.imports import (
     imports_page,
     revert_import,
 )
-from storage.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, save_events
+from storage.inputs import ERRORS_SHOWN
 from storage.profile_imports import import_profiles, take_back_profiles
-from storage.profiles import PURPOSE
 
 router = APIRouter(prefix="/v1", tags=["inputs"])
 SourceQuery = Annotated[
@@ -73,38 +66,8 @@ def tell_profile(given: ProfileIn, once: OnceDep) -> Response:
 
     Identifiers of two profiles are a conflict (409) and a case for a person: nothing merges by itself.
     """
-    profile = GivenProfile(
-        source=given.source,
-        display_name=given.display_name,
-        loyalty_tier=given.loyalty_tier,
-        identifiers=[identifier(one.kind, one.value) for one in given.identifiers],
-        devices=[_pseudonym(device) for device in given.devices],
-        consent=ConsentWord(
-            purpose=PURPOSE,
-            status="granted",
-            source=given.consent.source,
-            wording=given.consent.wording,
-            occurred_at=given.consent.occurred_at,
-            expires_at=given.consent.expires_at,
-            source_key=given.consent.key,
-        ),
-    )
-
-    def work(connection: Connection) -> tuple[int, Any]:
-        found = identify(connection, profile)
-        if found.profile_id is None:
-            faults = [{"where": one.where, "what": one.what} for one in found.conflicts]
-            return 409, {"faults": faults}
-        return 201 if found.made else 200, IdentifiedOut.of(found, found.profile_id).model_dump(mode="json")
-
-    answer = once.answer(given.model_dump_json().encode(), work)
-    if answer.status_code == 409:  # committed, because the case for a person is part of it
-        raise conflict(
-            "The profile contradicts what stands here.",
-            hint="See faults; nothing of the profile was written.",
-            faults=loads(bytes(answer.body))["faults"],
-        )
-    return answer
+    work = taking_profile(given)
+    return answer_or_conflict(once.answer(given.model_dump_json().encode(), work))
 
 
 @router.post(
@@ -114,24 +77,7 @@ def tell_profile(given: ProfileIn, once: OnceDep) -> Response:
 )
 def tell_withdrawal(given: WithdrawalIn, once: OnceDep) -> Response:
     """Add a withdrawal to the ledger; from then on the profile answers 404 and its events are refused."""
-    who = identifier(given.identifier.kind, given.identifier.value)
-    word = ConsentWord(
-        purpose=PURPOSE,
-        status="withdrawn",
-        source=given.source,
-        wording=given.wording,
-        occurred_at=given.occurred_at,
-        source_key=given.key,
-    )
-
-    def work(connection: Connection) -> tuple[int, Any]:
-        profile = find_holder(connection, who)
-        if profile is None:
-            raise profile_unknown()
-        withdraw_everywhere(connection, profile, word)
-        return 200, {"done": True}
-
-    return once.answer(given.model_dump_json().encode(), work)
+    return once.answer(given.model_dump_json().encode(), taking_withdrawal(given))
 
 
 @router.post(
@@ -145,21 +91,7 @@ def tell_events(given_input: InputWord, given: EventsIn, once: OnceDep, service:
     A row that is refused stops no other. Where every row means a profile that is unknown or has not consented, the
     answer is 404.
     """
-    read = read_rows(given_input, enumerate(given.events, 1), service.now())
-
-    def work(connection: Connection) -> tuple[int, Any]:
-        taken = save_events(connection, given.source, read.events)
-        if read.events and not read.malformed_count and all_unknown(taken.errors, len(read.events)):
-            raise profile_unknown()
-        errors = sorted([*read.malformed, *taken.errors])[:ERRORS_SHOWN]
-        return 200, TakenOut(
-            taken_count=taken.taken,
-            unchanged_count=taken.unchanged,
-            refused_count=taken.refused + read.malformed_count,
-            errors=[RowErrorOut.of(error) for error in errors],
-        ).model_dump(mode="json")
-
-    return once.answer(given.model_dump_json().encode(), work)
+    return once.answer(given.model_dump_json().encode(), taking_events(given_input, given, service.now()))
 
 
 @router.post(
@@ -273,15 +205,3 @@ def import_unknown(import_no: int) -> ProblemError:
         detail=f"There is no import {import_no}.",
         hint="GET /v1/imports lists the imports there are.",
     )
-
-
-def all_unknown(errors: Any, events: int) -> bool:
-    """Say whether each of so many events was refused because nobody who consented is meant."""
-    return len(errors) == min(events, ERRORS_SHOWN) and all(error.what == UNKNOWN_PROFILE for error in errors)
-
-
-def _pseudonym(text: str) -> bytes:
-    try:
-        return UUID(hex=text).bytes
-    except ValueError as error:
-        raise InputError("A device is a pseudonym of 32 hexadecimal digits.", where="devices") from error

@@ -58,6 +58,7 @@ class PresetOut(BaseModel):
     title: str = Field(examples=["Purple"])
     says: str
     leaves_out: str = Field(description="What of its definition cannot be told from visits")
+    source: str = Field(description="Where the thresholds were read, or that they could not be")
     parameters: dict[str, int] = Field(examples=[{"engage_s": 900}])
 
     @classmethod
@@ -68,6 +69,7 @@ class PresetOut(BaseModel):
             title=preset.title,
             says=preset.says,
             leaves_out=preset.leaves_out,
+            source=preset.source,
             parameters=preset.parameters,
         )
 
@@ -136,6 +138,9 @@ class ExcludedOut(BaseModel):
 
     staff_visit_count: int | None = Field(description="Store visits of staff; null while fewer than k people")
     fixture_visit_count: int = Field(description="Store visits of tags that never leave")
+    long_stay_visit_count: int | None = Field(description="Of who stayed too long for a visitor; null as above")
+    passer_by_visit_count: int | None = Field(description="Of who only passed by; null as above")
+    closed_visit_count: int | None = Field(description="That began outside the opening hours; null as above")
 
 
 class PeriodOut(BaseModel):

@@ -48,6 +48,8 @@ class MetricQuery(BaseModel):
     bounce_s: Annotated[int | None, Blank] = Field(None, description=formulas.BOUNCE_S.says)
     engage_s: Annotated[int | None, Blank] = Field(None, description=formulas.ENGAGE_S.says)
     capture_s: Annotated[int | None, Blank] = Field(None, description=formulas.CAPTURE_S.says)
+    queue_s: Annotated[int | None, Blank] = Field(None, description=formulas.QUEUE_S.says)
+    serve_s: Annotated[int | None, Blank] = Field(None, description=formulas.SERVE_S.says)
     compare: Annotated[Literal["previous", "last_year"] | date | None, Blank] = Field(
         None, description="previous: as many days before; last_year: 52 weeks earlier; or the first day of the others"
     )
@@ -71,7 +73,11 @@ class MetricQuery(BaseModel):
         first, last = self.days(stored, now)
         if self.bucket is not None and found.shape not in _HAS_BUCKETS:
             raise InputError(f"{found.id} has no buckets.", hint="Leave `bucket` out.", where="bucket")
-        bucket: Bucket = self.bucket if self.bucket is not None else ("hour" if first == last else "day")
+        daily = found.part == "converted"
+        if daily and self.bucket == "hour":
+            raise InputError(f"{found.id} is of days.", hint="Take a bucket of a day or more.", where="bucket")
+        usual: Bucket = "hour" if first == last and not daily else "day"
+        bucket: Bucket = self.bucket if self.bucket is not None else usual
         _check_length(found, bucket, first, last)
         return Question(
             formula=found,
@@ -124,7 +130,7 @@ class MetricQuery(BaseModel):
         if (self.zone is not None or self.by is not None) and not formula.by_zone:
             raise InputError(f"{formula.id} is of the whole store.", hint="Leave `zone` and `by` out.", where="zone")
         if self.zone is None:
-            if formula.shape == "ratio" and formula.part == "zone" and self.by is None:
+            if _is_of_a_zone(formula) and self.by is None:
                 raise InputError(f"{formula.id} is of a zone.", hint="Say `zone`, or `by=zone`.", where="zone")
             return None
         if self.by is not None:
@@ -135,7 +141,18 @@ class MetricQuery(BaseModel):
                 hint=f"GET /v1/stores/{stored.plan.id}/zones lists them.",
                 where="zone",
             )
-        return stored.plan.zone_index[self.zone]
+        place = stored.plan.zone_index[self.zone]
+        if formula.zone_kinds and stored.plan.zones[place].kind not in formula.zone_kinds:
+            raise InputError(
+                f"{formula.id} is of zones of the kind {' or '.join(formula.zone_kinds)}.",
+                hint=f"{self.zone!r} is of the kind {stored.plan.zones[place].kind}.",
+                where="zone",
+            )
+        return place
+
+
+def _is_of_a_zone(formula: Formula) -> bool:
+    return bool(formula.zone_kinds) or (formula.shape == "ratio" and "zone" in {formula.part, formula.whole})
 
 
 def _check_length(formula: Formula, bucket: Bucket, first: date, last: date) -> None:

@@ -19,19 +19,18 @@ from api.metric_models import (
     asked,
 )
 from api.metric_query import MetricQuery
-from api.metric_rows import Question, read
+from api.metric_rows import Question, read_reasons
 from api.metric_shapes import ROWS
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
 from api.store_models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
+from core.metrics.exclusions import CountedAs
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
-from core.records import Role
 from storage.connect import Connection
 from storage.metric_queries import covered_share, snapshot
 from storage.occupancy import occupancy, progress
-from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1", tags=["metrics"])
@@ -136,10 +135,18 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
 
 
 def _excluded(connection: Connection, stored: StoredPlan, question: Question) -> ExcludedOut:
-    fixtures = read(connection, stored, question, [STORE_SCOPE], hourly=False, role=Role.FIXTURE)
-    staff = read(connection, stored, question, [STORE_SCOPE], hourly=False, role=Role.STAFF)
-    told = [one.row.counted.visits for one in staff if not one.hide]
+    held = read_reasons(connection, stored, question)
+
+    def told(reason: CountedAs) -> int | None:
+        rows = held.get(reason, [])
+        shown = [one.row.counted.visits for one in rows if not one.hide]
+        return sum(shown) if shown or not rows else None
+
     return ExcludedOut(
-        staff_visit_count=sum(told) if told or not staff else None,
-        fixture_visit_count=sum(one.row.counted.visits for one in fixtures),  # things: nobody to be hidden
+        staff_visit_count=told(CountedAs.STAFF),
+        # things: nobody to be hidden
+        fixture_visit_count=sum(one.row.counted.visits for one in held.get(CountedAs.FIXTURE, [])),
+        long_stay_visit_count=told(CountedAs.LONG_STAY),
+        passer_by_visit_count=told(CountedAs.PASSER_BY),
+        closed_visit_count=told(CountedAs.CLOSED),
     )

@@ -10,11 +10,12 @@ import msgspec
 
 from core.metrics.cells import Cell, merged
 from core.metrics.disclosure import hidden, hidden_with_complement
+from core.metrics.exclusions import CountedAs
 from core.metrics.formulas import Formula, Part
 from core.records import Role
 from storage.connect import Connection
 from storage.metric_queries import CountedRow, counted_rows
-from storage.rollups.counting import INSIDE_SCOPE, STORE_SCOPE
+from storage.rollups.counting import CONVERTED_SCOPE, INSIDE_SCOPE, STORE_SCOPE
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
 
@@ -95,6 +96,18 @@ def read(
     return held
 
 
+def read_reasons(connection: Connection, stored: StoredPlan, question: Question) -> dict[CountedAs, list[Held]]:
+    """Return the days of store visits that are not counted, by why not."""
+    reasons = [one for one in CountedAs if one is not CountedAs.VISITOR]
+    rows = counted_rows(
+        connection, stored, question.first, question.last, hourly=False, scopes=[STORE_SCOPE], roles=reasons
+    )
+    found: dict[CountedAs, list[Held]] = defaultdict(list)
+    for row in rows:
+        found[CountedAs(row.role)].append(Held(row, hidden([row.counted.people])[0]))
+    return found
+
+
 def bucket_begin(day: date, bucket: Bucket, first: date) -> date:
     """Return the first day of the bucket that a day lies in, not before the range."""
     match bucket:
@@ -137,6 +150,8 @@ def scope_of(part: Part, zone_no: int | None) -> int:
             return INSIDE_SCOPE
         case "zone" if zone_no is not None:
             return zone_no
+        case "converted" if zone_no is not None:
+            return CONVERTED_SCOPE - zone_no
     return STORE_SCOPE
 
 
@@ -144,10 +159,18 @@ def _role(part: Part) -> Role:
     return Role.STAFF if part == "staff" else Role.VISITOR
 
 
+def zones_asked(stored: StoredPlan, question: Question) -> list[int | None]:
+    """Return the zones of a question, None for the store; each zone: of the kinds that the formula is of."""
+    if not question.each_zone:
+        return [question.zone_no]
+    kinds = question.formula.zone_kinds
+    return [place for place, zone in enumerate(stored.plan.zones) if not kinds or zone.kind in kinds]
+
+
 def value_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return the rows of a formula that is reckoned from cells or as a ratio of two."""
     formula = question.formula
-    zones = range(len(stored.plan.zones)) if question.each_zone else (question.zone_no,)
+    zones = zones_asked(stored, question)
     hourly = question.bucket == "hour"
     parts: list[Part] = ["zone"] if formula.shape == "cell" else [formula.part, formula.whole]
     held: dict[tuple[int, Role], list[Held]] = {}

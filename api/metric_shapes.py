@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.metric_customers import customer_rows, now_rows, order_rows, shelf_rows
 from api.metric_rows import Bucket, MetricRow, Question, State, bucket_begin, bucket_begins, days, read, value_rows
 from core.metrics.bins import BANDS_S, at_least, band_counts
 from core.metrics.cells import Cell, merged
 from core.metrics.disclosure import K_PEOPLE, joined
 from core.metrics.formulas import Shape
 from storage.connect import Connection
-from storage.metric_queries import crowd_hours, moves_rows, path_rows, returning_rows
+from storage.metric_queries import crowd_hours, moves_rows, path_rows
 from storage.rollups.counting import STORE_SCOPE, CrowdHour
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
@@ -211,34 +212,6 @@ def paths_rows(connection: Connection, stored: StoredPlan, question: Question) -
     ]
 
 
-def returning_share_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return which share of the customers of each bucket had been there on another day."""
-    known: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
-    for day, profiles, again in returning_rows(connection, stored, question.first, question.last):
-        begin = bucket_begin(day, question.bucket, question.first)
-        known[day_begins(begin, stored.plan.timezone).astimezone(UTC)].append((profiles, again))
-    rows = []
-    for at in bucket_begins(stored, question):
-        found = known[at.astimezone(UTC)]
-        told = [(profiles, again) for profiles, again in found if profiles >= K_PEOPLE]
-        profiles, again = sum(row[0] for row in told), sum(row[1] for row in told)
-        state: State = "told"
-        if at > question.now:
-            state = "future"
-        elif len(told) < len(found):
-            state = "partly_hidden" if told else "hidden"
-        rows.append(
-            MetricRow(
-                value=again / profiles if profiles else None,
-                state=state,
-                hidden=len(found) - len(told),
-                visits=profiles if told else None,
-                begins_at=at,
-            )
-        )
-    return rows
-
-
 ROWS: Final[dict[Shape, Callable[[Connection, StoredPlan, Question], list[MetricRow]]]] = {
     "cell": value_rows,
     "ratio": value_rows,
@@ -248,7 +221,10 @@ ROWS: Final[dict[Shape, Callable[[Connection, StoredPlan, Question], list[Metric
     "flow": flow_rows,
     "paths": paths_rows,
     "week": week_rows,
-    "returning": returning_share_rows,
+    "returning": customer_rows,
+    "orders": order_rows,
+    "shelf": shelf_rows,
+    "now": now_rows,
 }
 """What makes the rows of each shape; each is called within a snapshot of the database."""
 

@@ -289,6 +289,16 @@ class NoteCountsOut(BaseModel):
     counts: list[NoteCountOut]
 
 
+class FollowUpChangeOut(BaseModel):
+    """A time that a follow-up was put off or given away."""
+
+    change: Literal["snoozed", "reassigned"]
+    changed_at: datetime
+    operator: str = Field(description="Who did it")
+    before: str
+    after: str
+
+
 class NoteTextOut(BaseModel):
     """A note's text as it once stood."""
 
@@ -356,11 +366,24 @@ class FollowUpOut(BaseModel):
         return cls(state=state, **msgspec.structs.asdict(row))
 
 
+class FollowUpDetailOut(FollowUpOut):
+    """A follow-up and how it changed, the oldest first."""
+
+    changes: list[FollowUpChangeOut]
+
+
 class FollowUpsOut(BaseModel):
     """A page of follow-ups."""
 
     follow_ups: list[FollowUpOut]
     next_cursor: str | None
+
+
+class DueCountOut(BaseModel):
+    """What is due by the end of today."""
+
+    due_count: int
+    overdue_count: int = Field(description="Of which the time is over")
 
 
 class DoneOut(BaseModel):

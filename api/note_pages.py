@@ -1,7 +1,5 @@
 """Pages of notes and follow-ups: capture on a phone, the task list, search and reports (page, CSV and print)."""
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from api.operators import operator_of
 from api.problems import follow_up_unknown
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, find_store
+from api.spreadsheets import csv_text
 from storage.connect import Connection
 from storage.follow_ups import WhenWord, find_follow_up, follow_ups_of
 from storage.note_choices import CHOICES_PER_LIST, ListWord, read_choices
@@ -78,6 +77,7 @@ def show_capture(
 def show_notes(
     wanted: NoteFilterDep,
     connection: ConnectionDep,
+    service: ServiceDep,
     *,
     by: GroupWord = "tag",
     cursor: Annotated[str | None, Query()] = None,
@@ -96,6 +96,8 @@ def show_notes(
         by=by,
         by_label=dict(_GROUPS).get(by, by),
         counts=count_notes(connection, wanted, by),
+        stores=stores_page(connection, limit=_STORES).stores,
+        zones=find_store(service, connection, wanted.store).plan.zones if wanted.store is not None else (),
     )
 
 
@@ -233,18 +235,8 @@ def _line(row: NoteRow) -> list[Any]:
 
 def as_csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:
     """Return rows as a file that spreadsheets open and run nothing of."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_harmless(value) for value in row])
     return Response(
-        text.getvalue(),
+        csv_text([columns, *rows]),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _harmless(value: Any) -> Any:
-    """Return text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

@@ -35,7 +35,7 @@ def _filter(
     zone: _Word = None,
     begin: Annotated[datetime | None, Query(description="Counts; without an offset it is UTC"), _UNSET] = None,
     end: Annotated[datetime | None, Query(description="Does not count; without an offset it is UTC"), _UNSET] = None,
-    complete: Annotated[bool | None, Query(description="Whether no follow-up is open")] = None,
+    complete: Annotated[bool | None, Query(description="Whether no follow-up is open"), _UNSET] = None,
 ) -> NoteFilter:
     return NoteFilter(
         words=q.strip(),

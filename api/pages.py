@@ -10,6 +10,8 @@ from fastapi.staticfiles import StaticFiles
 from api import desk_pages, note_pages
 from api.journey_page import journey_context
 from api.live_routes import NEWEST_VISITS, read_state_now
+from api.memory.recall import feelings_around
+from api.memory.routes import visit_of
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
 from api.profile_routes import read_profile
 from api.rendering import HERE, render
@@ -32,7 +34,7 @@ _LIST_ROWS: Final = 50
 _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
-_SECTIONS: Final = ("profiles", "identity", "notes", "follow-ups", "webhooks")
+_SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "webhooks")
 
 
 def add_to(app: FastAPI) -> None:
@@ -133,6 +135,10 @@ def show_profile(
         expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
         timeline=timeline(known.heard, known.visits),
         store_names={row.store: plans[row.store].label for row in page.visits},
+        feelings={
+            stage.value: felt
+            for stage, felt in feelings_around(connection, found.profile_id, visit_of(detail), service.now()).items()
+        },
         **journey_context(found, known.heard, detail, stored, service.drawings, now=service.now()),
     )
 

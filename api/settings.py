@@ -1,8 +1,13 @@
 """What an operator may set of the API."""
 
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
 
+from core.errors import ConfigurationError
 from core.webhooks import Network
+
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1"})
 
 
 @dataclass(frozen=True)
@@ -13,6 +18,32 @@ class Settings:
     ----------
     webhook_allow : tuple of Network
         Private networks, or such without TLS, that events may be sent to; `sojourn webhooks` needs the same.
+    card_origins : tuple of str
+        Origins whose pages may show the card of a profile in a frame; see `read_origins`.
     """
 
     webhook_allow: tuple[Network, ...] = ()
+    card_origins: tuple[str, ...] = ()
+
+
+def read_origins(text: str) -> tuple[str, ...]:
+    """Return origins from a text such as `https://crm.example, https://acme.lightning.force.com`.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is no origin: https (http on this machine only), a host, nothing behind it, no wildcard.
+    """
+    origins = tuple(text.replace(",", " ").split())
+    for origin in origins:
+        try:
+            split = urlsplit(origin)
+            port = split.port
+        except ValueError:
+            split, port = urlsplit(""), None
+        secure = split.scheme == "https" or (split.scheme == "http" and split.hostname in _LOCAL)
+        plain = origin.isascii() and not {"*", ";"} & set(origin)
+        whole = f"{split.scheme}://{split.hostname}{f':{port}' if port is not None else ''}"
+        if not (secure and plain and split.hostname and origin == whole):
+            raise ConfigurationError(f"{origin!r} is no origin.", hint="Origins look like https://crm.example.")
+    return origins

@@ -1,5 +1,6 @@
 """What is understood of a customer, put together from visits and events; each part says when it cannot be said."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -11,6 +12,7 @@ import msgspec
 from api.dwell_cache import StoreDwells
 from core.journey.cues import Cue, Situation
 from core.journey.habits import DAY_NS, Rhythm, Standing, occasions, rhythm, standing
+from core.journey.matters import Came, Did, Mattering, what_matters
 from core.journey.returning import Attendance, expected_visits, return_probability, still_a_customer
 from core.journey.rules import ORDERED
 from core.journey.shoppers import FEWEST_OF_A_CUSTOMER, browses
@@ -21,6 +23,8 @@ from storage.understanding import StoredModel, Visited
 AHEAD_DAYS: Final = 30
 """The month that campaigns are planned in."""
 _PREFERENCE: Final = "service_preferred"
+_WORDS: Final = ("query", "product", "service")
+"""What an event is about, whichever it has."""
 _ONLINE: Final = frozenset({"promotion_viewed", "searched", "product_viewed", "cart_added", "wished"})
 
 
@@ -43,6 +47,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     middle_s: float | None
 
 
+class Bought(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders on one side, in store or online: how many, and the middle total in the currency used most."""
+
+    orders: int
+    middle_total: float | None
+    currency: str | None
+    newest_at: datetime | None
+
+
 class Understanding(msgspec.Struct, frozen=True, kw_only=True):
     """What is understood; None where it cannot be said, `gaps` tell why.
 
@@ -62,6 +75,9 @@ class Understanding(msgspec.Struct, frozen=True, kw_only=True):
     orders_in_store: int
     orders_online: int
     looked_online: int
+    in_store: Bought
+    online: Bought
+    matters: tuple[Mattering, ...]
     gaps: tuple[str, ...]
 
 
@@ -118,6 +134,9 @@ def understand(
         orders_in_store=sum(event.store != "" for event in orders),
         orders_online=sum(event.store == "" for event in orders),
         looked_online=sum(event.kind in _ONLINE for event in events),
+        in_store=_bought([event for event in orders if event.store != ""]),
+        online=_bought([event for event in orders if event.store == ""]),
+        matters=_matters(visits, events, share, dwells, now),
         gaps=_gaps(found, returning, model, dwells, share),
     )
 
@@ -162,6 +181,39 @@ def _returning(entered: list[int], model: StoredModel | None, now: int) -> Retur
 
 def _part(visits: list[Visited]) -> Part:
     return Part(count=len(visits), middle_s=median(one.dwell_s for one in visits) if visits else None)
+
+
+def _bought(orders: list[CustomerEvent]) -> Bought:
+    currencies = Counter(str(event.detail["currency"]) for event in orders if "currency" in event.detail)
+    most = currencies.most_common(1)[0][0] if currencies else None
+    totals = [float(event.detail["total"]) for event in orders if event.detail.get("currency") == most and most]
+    return Bought(
+        orders=len(orders),
+        middle_total=median(totals) if totals else None,
+        currency=most,
+        newest_at=orders[-1].occurred_at if orders else None,
+    )
+
+
+def _matters(
+    visits: list[Visited],
+    events: list[CustomerEvent],
+    share: float | None,
+    dwells: StoreDwells | None,
+    now: datetime,
+) -> tuple[Mattering, ...]:
+    did = [
+        Did(
+            id=str(event.event_id),
+            kind=event.kind,
+            at=to_ns(event.occurred_at),
+            words=str(next((event.detail[name] for name in _WORDS if name in event.detail), "")),
+        )
+        for event in events
+    ]
+    came = [Came(id=str(one.visit_id), at=to_ns(one.entered_at), dwell_s=one.dwell_s) for one in visits]
+    beside = dwells.dwells_s if dwells is not None else []
+    return tuple(what_matters(did, came, browses=share, store_dwells_s=beside, as_of=to_ns(now)))
 
 
 def _gaps(

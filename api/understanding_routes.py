@@ -13,9 +13,10 @@ from api.idempotent import OnceDep
 from api.journeys import Heard, heard_of
 from api.problems import described, visit_unknown
 from api.service import ConnectionDep, ProfileDep, Service, ServiceDep, StoreDep, find_store
-from api.understanding import AHEAD_DAYS, Part, Understanding, situation, understand
+from api.understanding import AHEAD_DAYS, Bought, Part, Understanding, situation, understand
 from core.journey.cues import CueReport, cue, read_policy
 from core.journey.habits import Standing
+from core.journey.matters import Mattering
 from storage.connect import Connection
 from storage.cues.trials import policy_for
 from storage.instants import to_datetime
@@ -77,6 +78,55 @@ class ReturningOut(BaseModel):
     through: datetime = Field(description="Visits until then went into the model")
 
 
+class BoughtOut(BaseModel):
+    """Orders on one side, in store or online."""
+
+    orders_count: int
+    middle_amount: str | None = Field(description="Median total, in the currency used most", examples=["49.00 EUR"])
+    newest_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Bought) -> Self:
+        """Return the answer for one side."""
+        amount = f"{row.middle_total:.2f} {row.currency}" if row.middle_total is not None else None
+        return cls(orders_count=row.orders, middle_amount=amount, newest_at=row.newest_at)
+
+
+class SignOut(BaseModel):
+    """A rule that holds, and what it rests on."""
+
+    rule: str = Field(examples=["price.promotions"])
+    rule_version: int
+    says: str = Field(examples=["A third or more of what was looked at online were promotions."])
+    things_count: int = Field(description="How many things it rests on")
+    evidence: list[dict[str, str]] = Field(
+        description="The newest five: kind and id", examples=[[{"kind": "promotion_viewed", "id": "5b0c2c3e-…"}]]
+    )
+
+
+class MatterOut(BaseModel):
+    """Something that matters to the customer."""
+
+    matter: Literal["speed", "price", "selection", "recognition"]
+    clear: bool = Field(description="Two signs or more, or her own word")
+    signs: list[SignOut]
+
+    @classmethod
+    def of(cls, row: Mattering) -> Self:
+        """Return the answer for something that matters."""
+        signs = [
+            SignOut(
+                rule=sign.rule,
+                rule_version=sign.version,
+                says=sign.says,
+                things_count=sign.count,
+                evidence=[{"kind": kind, "id": name} for kind, name in sign.evidence],
+            )
+            for sign in row.signs
+        ]
+        return cls.model_validate({"matter": row.matter.value, "clear": row.clear, "signs": signs})
+
+
 class UnderstandingOut(BaseModel):
     """What is understood; null where it cannot be said, and `gaps` tell why."""
 
@@ -93,6 +143,9 @@ class UnderstandingOut(BaseModel):
     orders_in_store_count: int
     orders_online_count: int
     looked_online_count: int = Field(description="Products, searches and promotions looked at online or in the app")
+    in_store: BoughtOut
+    online: BoughtOut
+    matters: list[MatterOut] = Field(description="What matters, each with its evidence; empty without a sign")
     gaps: list[str] = Field(examples=[["A rhythm needs five visits."]])
 
     @classmethod
@@ -134,6 +187,9 @@ class UnderstandingOut(BaseModel):
             orders_in_store_count=found.orders_in_store,
             orders_online_count=found.orders_online,
             looked_online_count=found.looked_online,
+            in_store=BoughtOut.of(found.in_store),
+            online=BoughtOut.of(found.online),
+            matters=[MatterOut.of(one) for one in found.matters],
             gaps=list(found.gaps),
         )
 

@@ -112,6 +112,7 @@ CUE: Final = {
     "recognise": "Recognise loyalty",
     "leave_alone": "Leave alone",
 }
+MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}
 CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}
 IDENTIFIER: Final = {
     "customer_id": "Customer number",

@@ -7,6 +7,7 @@ from typing import Final
 COMMANDS: Final = {
     "dwell": "speed beside C, the memory's limit and what a user would pick instead",
     "metrics": "the queries of the pages over 10 million visits, beside plain SQL",
+    "profiles": "a profile page with 1 million profiles and 10 million visits",
     "soak": "half an hour of a whole store at half the top rate: what grows?",
     "accuracy": "how right the visits are, on simulated stores and recordings",
 }

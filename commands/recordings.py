@@ -1,14 +1,42 @@
-"""Recordings into visits, without broker or database."""
+"""Recordings: made from live stores, turned into visits, played live, scored."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from commands.options import PlanFile, Quiet, RecordingArgument
+from commands.options import MqttUrl, PlanFile, Quiet, RecordingArgument
+from commands.running import stop_on_signals
+from core.errors import ConfigurationError
 
 app = typer.Typer()
+
+
+@app.command()
+def record(
+    *,
+    out: Annotated[Path, typer.Argument(metavar="FIXTURE", help="The Parquet file to write.")],
+    mqtt_url: MqttUrl,
+    store: Annotated[list[str] | None, typer.Option(help="Only this store; may be given again.")] = None,
+    for_: Annotated[str | None, typer.Option("--for", help="How long: 90s, 10m, 8h (default: until Ctrl-C).")] = None,
+    most_rows: Annotated[int, typer.Option(min=1, help="Stop after so many signals.")] = 200_000_000,
+    quiet: Quiet = False,
+) -> None:
+    """Record what live stores send into a fixture: under new pseudonyms, with its provenance and a checksum."""
+    from core.duration import duration_s
+    from edge.broker import Broker
+    from simulators.fixtures.recorder import record as run
+    from simulators.fixtures.screen import recording
+
+    for_s = None if for_ is None else duration_s(for_, name="--for")
+    stores = store if store is not None else []
+    broker = Broker.from_url(mqtt_url)
+    with recording(for_s, quiet=quiet) as told:
+        made = run(broker, out, stop_on_signals(), stores=stores, for_s=for_s, most_rows=most_rows, told=told)
+    typer.echo(f"{made.rows:,} signals of {len(made.stores):,} stores in {made.messages:,} messages: {out}")
+    if made.unreadable or made.dropped:
+        typer.echo(f"{made.unreadable:,} messages were no batches; edges dropped {made.dropped:,} signals", err=True)
 
 
 @app.command()
@@ -16,21 +44,70 @@ def replay(
     *,
     recording: RecordingArgument,
     plan: PlanFile,
-    out: Annotated[Path, typer.Option(help="Visits, CSV or Parquet by its ending.")],
+    out: Annotated[Path | None, typer.Option(help="Visits, CSV or Parquet by its ending.")] = None,
     model: Annotated[
         Path | None, typer.Option(help="A calibration; without it the replay calibrates itself.")
     ] = None,
     calibration: Annotated[bool, typer.Option(help="Calibrate on the recording, or trust priors only.")] = True,
     rejects: Annotated[Path | None, typer.Option(help="CSV for rows that are no signals, with the reason.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Play it through MQTT, into a running ingest.")] = False,
+    speed: Annotated[float, typer.Option(min=1, max=1000, help="With --live: recorded seconds to a second.")] = 1.0,
+    times: Annotated[
+        Literal["now", "recorded"], typer.Option(help="With --live: move times to now, or leave them.")
+    ] = "now",
+    mqtt_url: Annotated[
+        str | None, typer.Option(envvar="SOJOURN_MQTT_URL", help="With --live: mqtt://host:port of the broker.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Turn a recording into visits, without broker or database."""
+    """Turn a recording into visits, without broker or database; or play it live, through MQTT."""
+    from simulators.fixtures.sealing import check_seal
     from simulators.replay import replay as run
     from simulators.replay_report import print_report, shown
 
+    check_seal(recording)
+    if live:
+        _play(recording, plan, mqtt_url, speed=speed, times=times, rejects=rejects, quiet=quiet)
+        return
+    if out is None:
+        raise ConfigurationError("It is not said where the visits go.", hint="Add --out visits.csv, or --live.")
     with shown(quiet=quiet) as progress:
         report = run(recording, plan, out, model=model, calibrate=calibration, rejects=rejects, progress=progress)
     print_report(report, rejects)
+
+
+def _play(
+    recording: Path,
+    plan: Path,
+    mqtt_url: str | None,
+    *,
+    speed: float,
+    times: Literal["now", "recorded"],
+    rejects: Path | None,
+    quiet: bool,
+) -> None:
+    import time
+
+    from edge.broker import Broker
+    from simulators.fixtures.pacing import Pacer
+    from simulators.fixtures.pieces import measure
+    from simulators.fixtures.player import play
+    from simulators.fixtures.screen import keys, playing
+    from simulators.replay_files import read_plan
+
+    if mqtt_url is None:
+        raise ConfigurationError("It is not said where the broker is.", hint="Add --mqtt-url mqtt://host:port.")
+    broker = Broker.from_url(mqtt_url)
+    measured = measure(recording, read_plan(plan), rejects)
+    stop = stop_on_signals()
+    pacer = Pacer(speed, time.monotonic)
+    with keys(pacer.toggle, stop) as pressable, playing(measured, speed, quiet=quiet, pressable=pressable) as shown:
+        done = play(recording, plan, broker, stop, pacer, measured=measured, speed=speed, times=times, shown=shown)
+    refused = f", {sum(done.rejected.values()):,} rows were no signals" if done.rejected else ""
+    typer.echo(f"{done.signals:,} signals of {done.stores:,} stores in {done.batches:,} batches{refused}")
+    typer.echo(f"Times were moved by {done.moved_ns} ns; ingest has committed all of them.")
+    if not done.complete:
+        typer.echo("Stopped before the end.", err=True)
 
 
 @app.command()

@@ -48,13 +48,21 @@ def api(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
     webhook_allow: WebhookAllow = "",
+    card_origins: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_CARD_ORIGINS",
+            help="Origins whose pages may show a profile's card in a frame: https://crm.example.",
+        ),
+    ] = "",
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
-    from api.settings import Settings
+    from api.settings import Settings, read_origins
     from core.webhooks import read_networks
 
-    run(database_url, host, port, settings=Settings(webhook_allow=read_networks(webhook_allow)))
+    settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
+    run(database_url, host, port, settings=settings)
 
 
 @app.command()

@@ -4,9 +4,9 @@ The JSON form is the contract of `sojourn replay --floorplan`; names, outlines a
 drawn. Indices of zones and anchors are their places in the plan.
 """
 
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 from zoneinfo import available_timezones
 
 import msgspec
@@ -131,6 +131,14 @@ class FloorPlan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {store.id: place for place, store in enumerate(self.stores)}
 
 
+class Flaw(NamedTuple):
+    """Something wrong with a plan: where (keys and places from its top), what, and what to do."""
+
+    path: tuple[str | int, ...]
+    what: str
+    hint: str = ""
+
+
 def load(data: bytes | str) -> FloorPlan:
     """Read and check a floor plan.
 
@@ -157,7 +165,8 @@ def load(data: bytes | str) -> FloorPlan:
         raise FloorPlanError("The floor plan has no store.", hint='List at least one under "stores".')
     if len(plan.stores) > STORES_PER_PLAN:
         raise FloorPlanError(f"A floor plan holds at most {STORES_PER_PLAN} stores, this one {len(plan.stores)}.")
-    _unique([store.id for store in plan.stores], "store", "floor plan")
+    for flaw in twice(("stores",), [store.id for store in plan.stores], "store"):
+        raise FloorPlanError(flaw.what, hint=flaw.hint, where="floor plan")
     for store in plan.stores:
         _check_store(store)
     return plan
@@ -184,74 +193,81 @@ def _timezones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _check_store(store: StorePlan) -> None:
-    where = f"store {store.id!r}"
-    _check_id(store.id, "store", "floor plan")
+def flaws(store: StorePlan) -> Iterator[Flaw]:
+    """Yield everything that is wrong with a store of the right form."""
+    yield from _id_flaws(store.id, "store", ("id",))
     if store.timezone not in _timezones():
-        raise FloorPlanError(
-            f"{store.timezone!r} is not a time zone.",
-            hint="Use an IANA name such as Europe/Berlin.",
-            where=where,
+        yield Flaw(
+            ("timezone",), f"{store.timezone!r} is not a time zone.", "Use an IANA name such as Europe/Berlin."
         )
-    _bounded(len(store.zones), ZONES_PER_STORE, "zones", where)
-    _bounded(len(store.anchors), ANCHORS_PER_STORE, "anchors", where)
-    _unique([zone.id for zone in store.zones], "zone", where)
-    _unique([anchor.id for anchor in store.anchors], "anchor", where)
-    for zone in store.zones:
-        _check_zone(zone, store, where)
-    for anchor in store.anchors:
-        _check_id(anchor.id, "anchor", where)
-        for named in (anchor.zone, *anchor.covers):
-            _known(named, f"Anchor {anchor.id!r}", store, where)
-    for pair in store.adjacent:
-        for named in pair:
-            _known(named, f"The adjacent pair {list(pair)}", store, where)
+    for name, count, most in (
+        ("zones", len(store.zones), ZONES_PER_STORE),
+        ("anchors", len(store.anchors), ANCHORS_PER_STORE),
+    ):
+        if not 1 <= count <= most:
+            yield Flaw((name,), f"A store has 1 to {most} {name}, this one {count}.")
+    yield from twice(("zones",), [zone.id for zone in store.zones], "zone")
+    yield from twice(("anchors",), [anchor.id for anchor in store.anchors], "anchor")
+    for place, zone in enumerate(store.zones):
+        yield from _zone_flaws(zone, ("zones", place), store)
+    for place, anchor in enumerate(store.anchors):
+        yield from _id_flaws(anchor.id, "anchor", ("anchors", place, "id"))
+        yield from _unknown_zone(anchor.zone, f"Anchor {anchor.id!r}", ("anchors", place, "zone"), store)
+        for number, named in enumerate(anchor.covers):
+            yield from _unknown_zone(named, f"Anchor {anchor.id!r}", ("anchors", place, "covers", number), store)
+    for place, pair in enumerate(store.adjacent):
+        for number, named in enumerate(pair):
+            who = f"The adjacent pair {list(pair)}"
+            yield from _unknown_zone(named, who, ("adjacent", place, number), store)
 
 
-def _check_zone(zone: Zone, store: StorePlan, where: str) -> None:
-    _check_id(zone.id, "zone", where)
+def twice(where: tuple[str | int, ...], names: Sequence[str], what: str) -> Iterator[Flaw]:
+    """Yield a flaw for every id of a list that stood there before."""
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        if name in seen:
+            yield Flaw((*where, place, "id"), f"The {what} id {name!r} stands there twice.", "Ids are unique.")
+        seen.add(name)
+
+
+def _check_store(store: StorePlan) -> None:
+    for flaw in flaws(store):
+        where = "floor plan" if flaw.path == ("id",) else f"store {store.id!r}"
+        raise FloorPlanError(flaw.what, hint=flaw.hint, where=where)
+
+
+def _zone_flaws(zone: Zone, where: tuple[str | int, ...], store: StorePlan) -> Iterator[Flaw]:
+    yield from _id_flaws(zone.id, "zone", (*where, "id"))
     if zone.kind not in ZONE_KINDS:
-        raise FloorPlanError(
+        yield Flaw(
+            (*where, "kind"),
             f"Zone {zone.id!r} is of the unknown kind {zone.kind!r}.",
-            hint=f"Use one of {', '.join(sorted(ZONE_KINDS))}.",
-            where=where,
+            f"Use one of {', '.join(sorted(ZONE_KINDS))}.",
         )
-    if zone.parent is not None:
-        _known(zone.parent, f"Zone {zone.id!r}", store, where)
-        parents = {inner.id: inner.parent for inner in store.zones}
-        above: str | None = zone.parent
-        for _ in store.zones:
-            if above is None or above == zone.id:
-                break
-            above = parents.get(above)
-        if above is not None:
-            raise FloorPlanError(f"Zone {zone.id!r} lies within itself.", hint="Mend its parent.", where=where)
+    if zone.parent is None:
+        return
+    yield from _unknown_zone(zone.parent, f"Zone {zone.id!r}", (*where, "parent"), store)
+    parents = {inner.id: inner.parent for inner in store.zones}
+    above: str | None = zone.parent
+    for _ in store.zones:
+        if above is None or above == zone.id:
+            break
+        above = parents.get(above)
+    if above is not None:
+        yield Flaw((*where, "parent"), f"Zone {zone.id!r} lies within itself.", "Mend its parent.")
 
 
-def _known(zone: str, who: str, store: StorePlan, where: str) -> None:
+def _unknown_zone(zone: str, who: str, where: tuple[str | int, ...], store: StorePlan) -> Iterator[Flaw]:
     if zone not in store.zone_index:
-        raise FloorPlanError(
-            f"{who} names the unknown zone {zone!r}.", hint="Add that zone or mend the name.", where=where
-        )
+        yield Flaw(where, f"{who} names the unknown zone {zone!r}.", "Add that zone or mend the name.")
 
 
-def _check_id(name: str, what: str, where: str) -> None:
+def _id_flaws(name: str, what: str, where: tuple[str | int, ...]) -> Iterator[Flaw]:
     try:
         msgspec.convert(name, _Id)
     except msgspec.ValidationError:
-        raise FloorPlanError(
-            f"{name!r} cannot be the id of a {what}.",
-            hint=f"Ids have 1 to {ID_CHARACTERS} letters, digits, dots, colons, dashes or underscores.",
-            where=where,
-        ) from None
-
-
-def _bounded(count: int, most: int, what: str, where: str) -> None:
-    if not 1 <= count <= most:
-        raise FloorPlanError(f"A store has 1 to {most} {what}, this one {count}.", where=where)
-
-
-def _unique(names: list[str], what: str, where: str) -> None:
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise FloorPlanError(f"The {what} id {twice[0]!r} stands there twice.", hint="Ids are unique.", where=where)
+        yield Flaw(
+            where,
+            f"{name!r} cannot be the id of {'an' if what == 'anchor' else 'a'} {what}.",
+            f"Ids have 1 to {ID_CHARACTERS} letters, digits, dots, colons, dashes or underscores.",
+        )

@@ -14,8 +14,13 @@ from core.errors import ConfigurationError, InputError
 Network: TypeAlias = IPv4Network | IPv6Network
 
 EVENT_TYPES: Final = {
+    "alert.opened": "A limit of a store was passed: how many people, how long they wait, an anchor that is down",
+    "alert.closed": "The same is over",
     "service_cue.shown": "A customer who consented has arrived, and what to do for her",
     "webhook.test": "Sent on request, to see that it arrives",
+    "follow_up.due": "A follow-up has fallen due and is not done: whose it is and what to do",
+    "alert.made": "A rule foresees something of a customer: which one and why",
+    "message.made": "A personal message is to be sent; its text is at GET /v1/profiles/{profile}/messages",
 }
 """Every event that anything here tells of, with what it means; a room that tells of more adds its line."""
 TYPE_CHARACTERS: Final = 100

@@ -1,14 +1,16 @@
-"""Counts of visits are brought up to date while ingest runs: in a thread with a connection of its own.
+"""Counts are brought up to date and alerts looked after while ingest runs: in a thread with its own connection.
 
 So no signal ever waits for a count. The work itself is done by the database; what takes long (a day that is counted
 as a whole, after a floor plan changed) takes long there.
 """
 
 import threading
+from datetime import UTC, datetime
 
 import structlog
 
 from core.errors import UnavailableError
+from storage.alerts.looking import look
 from storage.connect import connect, reachable
 from storage.rollups.keeping import refresh
 
@@ -44,5 +46,6 @@ class Counting:
         try:
             with connect(self._database_url, application_name="sojourn count") as connection, reachable():
                 refresh(connection, most_days=self._most_days)
+                look(connection, datetime.now(UTC))
         except UnavailableError as error:
             _log.warning("visits could not be counted; it is tried again", why=str(error))

@@ -57,6 +57,9 @@ class Settings:
     rollup_s: float = 30.0
     """How often what changed of the visits is added to their counts; until then a question adds it by itself."""
 
+    alert_s: float = 10.0
+    """How often the limits of alerts are looked at: sooner than anybody would walk to a till that is too full."""
+
     rollup_days: int = 20
     """At most so many days at a time, in a thread of its own: a few per store change at once; after a change of the
     floor plan all are counted anew, a second for 100,000 visits each."""

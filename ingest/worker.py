@@ -29,6 +29,7 @@ from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
+from storage.alerts.looking import has_rules
 from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
 from storage.dead_letters import prune
@@ -226,6 +227,8 @@ class _Worker:
         if self._timers.due("chunks", self._settings.chunks_s, first=False):
             self._make_chunks(connection)
         if self._timers.due("rollup", self._settings.rollup_s) and waiting(connection):
+            self._counting.begin()
+        if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
             self._counting.begin()
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no

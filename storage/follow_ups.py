@@ -71,6 +71,16 @@ class FollowUpRow(msgspec.Struct, frozen=True, kw_only=True):
     snoozed_count: int
 
 
+class FollowUpChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A time that a follow-up was put off (times as ISO 8601) or given away (names)."""
+
+    change: Literal["snoozed", "reassigned"]
+    changed_at: datetime
+    operator: str
+    before: str
+    after: str
+
+
 class FollowUpPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some follow-ups and where to go on."""
 
@@ -112,6 +122,17 @@ def find_follow_up(connection: Connection, follow_up: UUID, *, lock: bool = Fals
         [follow_up],
     ).fetchone()
     return _row(row) if row is not None else None
+
+
+def follow_up_changes(connection: Connection, follow_up: UUID) -> list[FollowUpChange]:
+    """Return how a follow-up was put off and given away, the oldest first."""
+    rows = connection.execute(
+        "select change.change, change.changed_at, change.operator, change.before, change.after"
+        "  from follow_up_change change join follow_up_seen using (follow_up_id)"
+        " where follow_up_id = %s order by change.change_no",
+        [follow_up],
+    ).fetchall()
+    return [FollowUpChange(**dict(zip(FollowUpChange.__struct_fields__, row, strict=True))) for row in rows]
 
 
 def follow_ups_of(connection: Connection, about: UUID) -> list[FollowUpRow]:
@@ -199,14 +220,17 @@ def snooze(connection: Connection, found: FollowUpRow, due_at: datetime, *, oper
     """Let an open follow-up, locked, be due later; errors as in `_keep_change`."""
     before, after = found.due_at.isoformat(), due_at.isoformat()
     _keep_change(connection, found, "snoozed", before=before, after=after, operator=operator, at=at)
-    connection.execute("update follow_up set due_at = %s where follow_up_id = %s", [due_at, found.follow_up_id])
+    connection.execute(
+        "update follow_up set due_at = %s, reminded_at = null where follow_up_id = %s", [due_at, found.follow_up_id]
+    )
 
 
 def reassign(connection: Connection, found: FollowUpRow, to: str, *, operator: str, at: datetime) -> None:
     """Give an open follow-up, locked, to somebody else; errors as in `_keep_change`."""
     _keep_change(connection, found, "reassigned", before=found.operator, after=to, operator=operator, at=at)
     connection.execute(
-        "update follow_up set operator = %s where follow_up_id = %s", [storable(to), found.follow_up_id]
+        "update follow_up set operator = %s, reminded_at = null where follow_up_id = %s",
+        [storable(to), found.follow_up_id],
     )
 
 

@@ -77,11 +77,12 @@ def save_plan(connection: Connection, plan: FloorPlan) -> list[str]:
     UnavailableError
         If the database is away.
     """
+    return in_transaction(connection, lambda connection: write_plan(connection, plan))
 
-    def work(connection: Connection) -> list[str]:
-        return [store.id for store in plan.stores if _save_store(connection, store)]
 
-    return in_transaction(connection, work)
+def write_plan(connection: Connection, plan: FloorPlan) -> list[str]:
+    """Do the work of `save_plan`; to be called inside a transaction."""
+    return [store.id for store in plan.stores if _save_store(connection, store)]
 
 
 def load_plans(connection: Connection, ids: Sequence[str] | None = None) -> list[StoredPlan]:

@@ -1,6 +1,7 @@
 """Pages of alerts: what was foreseen and why, whether it was right, and who looks after which rule."""
 
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
@@ -21,6 +22,7 @@ _ROWS: Final = 50
 @router.get("/alerts")
 def show_alerts(
     connection: ConnectionDep,
+    profile: Annotated[UUID | None, Query()] = None,
     rule: Annotated[RuleWord | None, Query()] = None,
     cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
@@ -28,10 +30,11 @@ def show_alerts(
     return render(
         "alerts.html",
         here="follow-ups",
-        page=list_alerts(connection, rule=rule, limit=_ROWS, cursor=cursor),
+        page=list_alerts(connection, profile=profile, rule=rule, limit=_ROWS, cursor=cursor),
         rules=list_alert_rules(connection).rules,
         labels={name: found.label for name, found in RULES.items()},
         chosen=rule,
+        of_profile=f"&profile={profile}" if profile is not None else "",
         address=address,
     )
 

@@ -29,6 +29,7 @@ from storage.memory.alerts import (
 from storage.memory.looking import looked_at_next, mark_looked, order_stores, stays_since
 from storage.profiles import find_profile
 from storage.understanding import StoredModel, current_model, visits_of
+from storage.webhooks import enqueue
 
 PROFILES_PER_LOOK: Final = 200
 """Each takes some 10 ms; a look each minute goes round 100,000 customers in half a day, those with news at once."""
@@ -118,6 +119,8 @@ def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foresee
             made_at=held.now,
         ),
     )
+    told = {"alert_id": str(alert.alert_id), "profile_id": str(profile), "rule": rule.rule, "because": alert.because}
+    enqueue(connection, "alert.made", told, profile=profile)
     return True
 
 

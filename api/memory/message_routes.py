@@ -36,6 +36,7 @@ from storage.memory.messages import (
 )
 from storage.note_choices import WORD_PATTERN
 from storage.profiles import PURPOSE, find_profile
+from storage.webhooks import enqueue
 
 router = APIRouter(prefix="/v1", tags=["messages"])
 
@@ -112,6 +113,8 @@ def write_message(
             made_at=now,
         )
         insert_message(connection, made)
+        told = {"message_id": str(message), "profile_id": str(profile), "template": asked.template}
+        enqueue(connection, "message.made", told, profile=profile)
         return 201, made
 
     response.status_code, made = service.writer.write(work)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.profile_models import StageWord
 from core.journey.records import Evidence
+from core.journey.rules import Stage
 from core.memory.fading import FEELING_HALF_LIFE_DAYS, PREFERENCE_HALF_LIFE_DAYS
 from core.memory.remembering import Mean, Memory, Promise, Quote, TopicFeeling
 from core.memory.telling import Sentence, tell
@@ -81,7 +82,7 @@ class TopicFeelingOut(BaseModel):
     """Something that delighted or frustrated."""
 
     topic: str = Field(examples=["waiting"])
-    label: str = Field(examples=["waiting"])
+    label: str = Field(examples=["the wait"])
     evidence_count: int
     weight_share: float = Field(description="What is left of evidence_count after fading")
     evidence: list[MemoryEvidenceOut]
@@ -139,13 +140,29 @@ class PromiseOut(BaseModel):
 class SentenceOut(BaseModel):
     """One sentence of the summary and what it rests on."""
 
-    text: str = Field(examples=["Frustrated by waiting (2 statements, the newest 5 days ago)."])
+    text: str = Field(examples=["Frustrated by the wait (2 statements, the newest 5 days ago)."])
     evidence: list[MemoryEvidenceOut]
 
     @classmethod
     def of(cls, found: Sentence) -> Self:
         """Return the answer for a sentence."""
         return cls(text=found.text, evidence=_cited(found.evidence))
+
+
+class JourneyFeelingsOut(BaseModel):
+    """What was felt at the stages of one journey, unweighted; stages of which nothing is known are left out."""
+
+    profile_id: UUID
+    visit_id: UUID | None
+    stages: list[StageFeelingOut]
+
+    @classmethod
+    def of(cls, profile: UUID, visit: UUID | None, found: dict[Stage, Mean]) -> Self:
+        """Return the answer for a journey."""
+        stages = [
+            {"stage": stage.value, "feeling": MeanFeelingOut.of(found[stage])} for stage in Stage if stage in found
+        ]
+        return cls.model_validate({"profile_id": profile, "visit_id": visit, "stages": stages})
 
 
 class MemoryOut(BaseModel):

@@ -8,8 +8,9 @@ import msgspec
 
 from api.lexicons import topic_finder
 from core.journey.feeling import Feeling
+from core.journey.rules import Stage
 from core.memory.records import Clause, Due, Felt, Happened, Visit
-from core.memory.remembering import Memory, remember
+from core.memory.remembering import Mean, Memory, journey_feelings, remember
 from storage.connect import Connection
 from storage.customer_events import CustomerEvent, customer_events
 from storage.instants import to_ns
@@ -58,6 +59,13 @@ def recalled(connection: Connection, profile: UUID) -> Recalled:
         ],
         dues=[_due(row) for row in dues_remembered(connection, profile)],
     )
+
+
+def feelings_around(connection: Connection, profile: UUID, visit: UUID | None, now: datetime) -> dict[Stage, Mean]:
+    """Return what was felt at each stage of the journey around a visit, or without one."""
+    known = recalled(connection, profile)
+    name = str(visit) if visit is not None else None
+    return journey_feelings(known.felt, known.visits, known.events, name, as_of=to_ns(now))
 
 
 def memory_of(known: Recalled, now: datetime) -> Memory:

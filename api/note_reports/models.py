@@ -1,5 +1,6 @@
 """What the endpoints of reports on notes answer."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Self
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.leaving import Told
+from storage.note_choices import FeelingWord
 from storage.note_reports.counting import OverWord, PeriodCount
 from storage.note_search import GroupWord
 
@@ -78,3 +80,35 @@ class StoreTagsOut(BaseModel):
     first_day: date
     last_day: date
     zones: list[ZoneTagsOut] = Field(description="The most tags first; those without one last")
+
+
+class AgreementOut(BaseModel):
+    """How often a suggestion met what staff chose themselves, of one model."""
+
+    model: str
+    version: str
+    chosen_count: int = Field(description="Notes with a choice of staff")
+    right_count: int = Field(description="Of which the suggestion was the same")
+    counts: dict[FeelingWord, dict[FeelingWord, int]] = Field(
+        description="By what was suggested, then what was chosen"
+    )
+
+
+class AgreementsOut(BaseModel):
+    """Every model that notes were read with."""
+
+    models: list[AgreementOut]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, str, FeelingWord, FeelingWord, int]]) -> Self:
+        """Return the answer for counts by model, version, suggestion and choice."""
+        found: dict[tuple[str, str], AgreementOut] = {}
+        for model, version, suggested, chosen, count in rows:
+            one = found.setdefault(
+                (model, version),
+                AgreementOut(model=model, version=version, chosen_count=0, right_count=0, counts={}),
+            )
+            one.chosen_count += count
+            one.right_count += count if suggested == chosen else 0
+            one.counts.setdefault(suggested, {})[chosen] = count
+        return cls(models=list(found.values()))

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.metric_query import Blank, MetricQuery
 from api.note_queries import NoteFilterDep
 from api.note_reports.leaving import counts_leaving
-from api.note_reports.models import LeavingOut, OverTimeOut, PeriodCountOut, StoreTagsOut, ToldOut
+from api.note_reports.models import AgreementsOut, LeavingOut, OverTimeOut, PeriodCountOut, StoreTagsOut, ToldOut
 from api.note_reports.zones import tags_beside_dwell
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from core.metrics.disclosure import K_PEOPLE
 from storage.note_reports.counting import OverWord, over_time
-from storage.note_search import GroupWord
+from storage.note_search import GroupWord, overrides
 
 router = APIRouter(prefix="/v1", tags=["notes"])
 
@@ -48,6 +48,12 @@ def list_counts_leaving(
     """
     counts = [ToldOut.of(row) for row in counts_leaving(connection, wanted, by, service.now())]
     return LeavingOut(by=by, k_people_count=K_PEOPLE, counts=counts)
+
+
+@router.get("/notes/feelings", responses=described(503), summary="How right the suggested feelings were")
+def list_overrides(connection: ConnectionDep) -> AgreementsOut:
+    """Count, for each model, how often staff chose what it had suggested, and what they chose instead."""
+    return AgreementsOut.of(overrides(connection))
 
 
 @router.get(

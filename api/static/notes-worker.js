@@ -3,7 +3,7 @@
 
 const CACHE = "notes-1";
 const LOADED = ["/static/sojourn.css", "/static/mark.svg", "/static/capture.js", "/static/sending.js", "/static/queue.js",
-  "/static/reminder.js", "/static/dictation.js"];
+  "/static/reminder.js", "/static/reminders.js", "/static/dictation.js"];
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll([...LOADED, "/notes/new"])).then(() => self.skipWaiting()));

@@ -1,16 +1,17 @@
 // Keeps the floor plan, the busiest zones and the newest visits of one store current.
 
 import { Live, dwell, dwellRange } from "/static/live.js";
+import { Plan, noun, words } from "/static/plan.js";
 
 const page = document.getElementById("store");
 const { store, timezone, zone: chosen } = page.dataset;
 const newest = Number(page.dataset.newest);
-const steps = page.dataset.steps.split(",").map(Number);
+const plan = new Plan(page.dataset.steps);
+const zones = plan.zones;
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, timeStyle: "medium" });
 const closedWords = words("closed-words");
 const faultWords = words("fault-words");
 const residentWords = words("resident-words");
-const zones = new Map([...document.querySelectorAll(".zone")].map((zone) => [zone.dataset.zone, zone]));
 const ranks = new Map([...document.querySelectorAll("#ranking li")].map((rank) => [rank.dataset.zone, rank]));
 const ranking = document.getElementById("ranking");
 const rows = document.getElementById("visit-rows");
@@ -31,12 +32,7 @@ function showPeople(state) {
   document.getElementById("residents").hidden = !state.resident_count;
   document.getElementById("residents-count").textContent = state.resident_count;
   document.getElementById("total-noun").textContent = `${noun(state.total)} in the store`;
-  for (const [id, zone] of zones) {
-    const count = people.get(id) ?? 0;
-    zone.querySelector("polygon").setAttribute("class", `heat-${step(count)}`);
-    for (const figure of zone.querySelectorAll(".zone-people")) figure.textContent = count;
-    zone.setAttribute("aria-label", `${zone.dataset.name}: ${count} ${noun(count)}. Show its newest visits.`);
-  }
+  plan.show(people);
   showRanking(people);
 }
 
@@ -121,15 +117,4 @@ function showTime(element, iso) {
 
 function visitKeys(visits) { return visits.map((visit) => `${visit.visit_id}:${visit.revision}`).join(" "); }
 
-function step(count) { return steps.filter((least) => count >= least).length; }
-
-function noun(count) { return count === 1 ? "person" : "people"; }
-
 function perCent(share) { return `${share < 1 ? Math.min(99, Math.floor(share * 100 + 0.5)) : 100}%`; }
-
-function words(id) {
-  const list = document.getElementById(id).children;
-  const pairs = [];
-  for (let place = 0; place < list.length; place += 2) pairs.push([list[place].textContent, list[place + 1].textContent]);
-  return new Map(pairs);
-}

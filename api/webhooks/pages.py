@@ -1,5 +1,6 @@
 """The page of webhooks: who is told what, what is waiting, what was given up, and what came of each attempt."""
 
+from re import fullmatch
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -9,11 +10,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api.forms import OWN_FORM, FormDep
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
+from api.webhooks.inbound import SOURCE_PATTERN, MadeSenderOut, SenderIn, make_sender, sender_unknown
 from api.webhooks.models import MadeSubscriptionOut, StatusWord, SubscriptionIn
 from api.webhooks.routes import delivery_unknown, make_subscription, new_secret, queue_test, subscription_unknown
+from core.errors import InputError
 from core.webhooks import ATTEMPTS, EVENT_TYPES, URL_CHARACTERS
 from storage.connect import Connection
 from storage.webhooks.log import deliveries_page, find_delivery, send_again
+from storage.webhooks.senders import remove_sender, renew_sender, senders
 from storage.webhooks.subscriptions import (
     DESCRIPTION_CHARACTERS,
     Pause,
@@ -104,11 +108,38 @@ def again(delivery_no: int, service: ServiceDep) -> Response:
     return RedirectResponse(f"/webhooks/deliveries/{delivery_no}", _SEE_OTHER)
 
 
+@router.post("/webhooks/senders")
+def admit(form: FormDep, service: ServiceDep, connection: ConnectionDep) -> Response:
+    """Let a system send, and show its secret, once."""
+    given = SenderIn(source=_source(form.text("source", most=64)))
+    made = service.writer.write(lambda connection: make_sender(connection, given.source))
+    return _page(connection, service, made=made)
+
+
+@router.post("/webhooks/senders/{source}")
+def change_sender(source: str, form: FormDep, service: ServiceDep, connection: ConnectionDep) -> Response:
+    """Give a sender a new secret, or remove it, as the button says."""
+    if form.get("change") == "secret":
+        secret = new_secret()
+        if not service.writer.write(lambda connection: renew_sender(connection, source, secret)):
+            raise sender_unknown()
+        return _page(connection, service, made=MadeSenderOut(source=source, secret=secret))
+    if not service.writer.write(lambda connection: remove_sender(connection, source)):
+        raise sender_unknown()
+    return RedirectResponse(_HERE, _SEE_OTHER)
+
+
+def _source(text: str) -> str:
+    if not fullmatch(SOURCE_PATTERN, text):
+        raise InputError("A sender's name has small letters, digits, dots, dashes.", where="source")
+    return text
+
+
 def _page(
     connection: Connection,
     service: ServiceDep,
     *,
-    made: MadeSubscriptionOut | None = None,
+    made: MadeSubscriptionOut | MadeSenderOut | None = None,
     status: StatusWord | None = None,
     cursor: str | None = None,
 ) -> Response:
@@ -120,6 +151,7 @@ def _page(
         log=deliveries_page(connection, status=status, limit=_DELIVERIES, cursor=cursor),
         status=status,
         event_types=EVENT_TYPES,
+        senders=senders(connection),
         type_field=_TYPE,
         now=service.now(),
     )

@@ -72,8 +72,8 @@ def effects(outcomes: Sequence[Outcome]) -> Effects:
     return Effects(
         customers=len(outcomes),
         dwell=_dwell(*halves),
-        bought=_share(*([one.bought for one in half] for half in halves)),
-        returned=_share(*([one.returned for one in half if one.returned is not None] for half in halves)),
+        bought=share_effect(*([one.bought for one in half] for half in halves)),
+        returned=share_effect(*([one.returned for one in half if one.returned is not None] for half in halves)),
     )
 
 
@@ -100,7 +100,8 @@ def _dwell(tried: list[Outcome], kept: list[Outcome]) -> Effect | None:
     )
 
 
-def _share(tried: list[bool], kept: list[bool]) -> Effect | None:
+def share_effect(tried: list[bool], kept: list[bool]) -> Effect | None:
+    """Return the difference of two shares (tried less kept); None with fewer than FEWEST_A_HALF on a side."""
     if min(len(tried), len(kept)) < FEWEST_A_HALF:
         return None
     one, two = sum(tried) / len(tried), sum(kept) / len(kept)

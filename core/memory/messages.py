@@ -29,7 +29,7 @@ FIELDS: Final = {
     "delight": "What delighted most",
     "frustration": "What frustrated most",
     "preference": "The newest preference, in the note's words",
-    "promise": "The newest open promise, in its words",
+    "promise": "The newest open promise, in the words of whoever made it",
 }
 """What a template may name."""
 _FIELD: Final = re.compile(r"\{([a-z_]*)(?:\|([^{}]*))?\}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.journey.feeling import Feeling
 from core.journey.records import Evidence
-from core.journey.rules import Stage
+from core.journey.rules import COMPLETE_SLACK_NS, DISCOVER_LOOK_BACK_NS, REFLECT_LOOK_AHEAD_NS, Stage
 from core.memory.fading import FADED, FEELING_HALF_LIFE_DAYS, PREFERENCE_HALF_LIFE_DAYS, weight
 from core.memory.places import stage_of
 from core.memory.records import Due, Felt, Happened, Visit
@@ -185,12 +185,14 @@ def _about(felt: Felt, finder: TopicFinder) -> set[tuple[Feeling, str]]:
     """Return which topics a note feels how about.
 
     Clauses say it, and tags, which have no clause of their own, go with the whole note. What staff chose wins: a
-    clause without a feeling takes theirs, one that contradicts a plain choice is left out.
+    clause without a feeling takes theirs, unless it only tells a preference; one that contradicts a plain choice is
+    left out.
     """
     found = {(felt.feeling, topic) for topic in finder.of_tags(felt.tags)}
     plain = felt.chosen and felt.feeling in _VALUE
     for clause in felt.clauses:
-        feeling = felt.feeling if plain and clause.feeling is Feeling.NEUTRAL else clause.feeling
+        takes = plain and clause.feeling is Feeling.NEUTRAL and not finder.is_preference(clause.text)
+        feeling = felt.feeling if takes else clause.feeling
         if not plain or feeling is felt.feeling:
             found |= {(feeling, topic) for topic in finder.of_text(clause.text)}
     return found
@@ -270,3 +272,30 @@ def _month(at: int) -> str:
 def newest(found: Iterable[Evidence]) -> Evidence:
     """Return the newest of some evidence, which there must be."""
     return max(found, key=lambda one: (one.at, one.id))
+
+
+def journey_feelings(
+    felt: Sequence[Felt], visits: Sequence[Visit], events: Sequence[Happened], visit: str | None, *, as_of: int
+) -> dict[Stage, Mean]:
+    """Return what was felt at each stage of the journey around one visit, unweighted; stages without are not there.
+
+    The journey begins with the end of the visit before, or 30 days ahead, and ends 14 days after the visit, or with
+    the next one (`core.journey.rules`). Without a visit it is what was felt in the last 30 days.
+    """
+    around = next((one for one in visits if one.id == visit), None)
+    begin, end = as_of - DISCOVER_LOOK_BACK_NS, as_of
+    if around is not None:
+        before = [one.left_at for one in visits if one.left_at < around.entered_at]
+        after = [one.entered_at for one in visits if one.entered_at > around.left_at]
+        begin = max([around.entered_at - DISCOVER_LOOK_BACK_NS, *before])
+        end = min([around.left_at + REFLECT_LOOK_AHEAD_NS, as_of, *after])
+        if as_of - around.left_at <= COMPLETE_SLACK_NS:
+            end = as_of  # in progress, or just over: a note says as well as a signal that the customer is there
+    found: dict[Stage, list[Felt]] = defaultdict(list)
+    for one in sorted(felt, key=lambda one: (one.at, one.kind, one.id), reverse=True):
+        if begin < one.at <= end:
+            stage = stage_of(one, visits, events)
+            # what was said of the visit before belongs to its journey
+            if stage is not Stage.REFLECT or around is None or one.at > around.entered_at:
+                found[stage].append(one)
+    return {stage: mean(held, None) for stage, held in found.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.bins import BINS, at_least, quantile_s
+from core.metrics.bins import BINS, at_least, quantile_s, threshold_bin
 from core.metrics.disclosure import enough_beyond
 
 
@@ -99,6 +99,28 @@ def dwell_p90(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noq
 def dwell_p95(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula
     """Dwell that 19 of 20 visits do not exceed, s."""
     return _quantile(cell, 0.95)
+
+
+def queue_wait(cell: Cell, parameters: Mapping[str, int]) -> float | None:
+    """Median length of the stays of at least `queue_s`, s."""
+    return _quantile(_waiting(cell, parameters), 0.5)
+
+
+def queue_wait_p90(cell: Cell, parameters: Mapping[str, int]) -> float | None:
+    """Length that nine of ten stays of at least `queue_s` do not exceed, s."""
+    return _quantile(_waiting(cell, parameters), 0.9)
+
+
+def queue_abandoned(cell: Cell, parameters: Mapping[str, int]) -> float | None:
+    """Share of the stays of at least `queue_s` that ended before `serve_s`."""
+    waiting = at_least(cell.counts, parameters["queue_s"])
+    return share(max(0, waiting - at_least(cell.counts, parameters["serve_s"])), waiting)
+
+
+def _waiting(cell: Cell, parameters: Mapping[str, int]) -> Cell:
+    counts = cell.counts.copy()
+    counts[: threshold_bin(parameters["queue_s"])] = 0
+    return Cell(int(counts.sum()), cell.people, cell.dwell_ms, counts)
 
 
 def people_share(part: Cell, whole: Cell) -> float | None:

@@ -15,8 +15,10 @@ from core.metrics.bins import threshold_bin
 from core.metrics.cells import Cell
 
 Unit = Literal["visits", "people", "share", "s", "moves", "ratio"]
-Shape = Literal["cell", "ratio", "crowd", "histogram", "curve", "flow", "paths", "week", "returning"]
-Part = Literal["zone", "inside", "store", "staff", "visitors"]
+Shape = Literal[
+    "cell", "ratio", "crowd", "now", "histogram", "curve", "flow", "paths", "week", "returning", "orders", "shelf"
+]
+Part = Literal["zone", "inside", "store", "staff", "visitors", "converted"]
 _MINUTE: Final = 60
 
 
@@ -55,6 +57,22 @@ CAPTURE_S: Final = Parameter(
 )
 
 
+QUEUE_S: Final = Parameter(
+    id="queue_s",
+    says="Shorter stays only walked past the queue, s",
+    default_s=30,
+    reason="Walking past a checkout of 10 m takes 15 s; twice that stands.",
+)
+SERVE_S: Final = Parameter(
+    id="serve_s",
+    says="Who leaves the zone sooner has not been served, s",
+    default_s=60,
+    reason="Scanning and paying for a single item takes about a minute; service desks take longer.",
+)
+QUEUE_KINDS: Final = ("checkout", "service")
+"""Zones in which people wait to be served."""
+
+
 class Formula(msgspec.Struct, frozen=True, kw_only=True):
     """One named number.
 
@@ -76,6 +94,8 @@ class Formula(msgspec.Struct, frozen=True, kw_only=True):
     whole: Part = "store"
     by_zone: bool = True
     """Whether it can be asked for a zone."""
+    zone_kinds: tuple[str, ...] = ()
+    """Kinds of zones that it is of; empty: of all, and of the store."""
 
 
 _DWELL: Final = "Residents (staff, fixed tags) are left out."
@@ -198,6 +218,64 @@ FORMULAS: Final = {
             code="count(profile seen on an earlier day) / count(profile)",
         ),
         Formula(
+            id="occupancy_now", version=1, title="Occupancy now", unit="people", shape="now",
+            says="People with a visit in progress, as of the newest signal; each zone, or the store. Live figures are"
+            " told down to one person, without a device or a time.",
+            code="count(presence where role is visitor)",
+        ),
+        Formula(
+            id="queue_wait", version=1, title="Queue wait, median", unit="s", shape="cell", parameters=(QUEUE_S,),
+            reckon=cells.queue_wait, zone_kinds=QUEUE_KINDS,
+            says="Time that half of the stays of at least queue_s in a checkout or service zone do not exceed, from"
+            " joining the queue to leaving the zone: waiting and being served together.",
+            code="quantile(dwell where dwell >= queue_s, 0.5)",
+        ),
+        Formula(
+            id="queue_wait_p90", version=1, title="Queue wait, 90th percentile", unit="s", shape="cell",
+            parameters=(QUEUE_S,), reckon=cells.queue_wait_p90, zone_kinds=QUEUE_KINDS,
+            says="The same time that nine of ten do not exceed; needs a hundred stays.",
+            code="quantile(dwell where dwell >= queue_s, 0.9)",
+        ),
+        Formula(
+            id="queue_abandoned", version=1, title="Queue abandonment", unit="share", shape="cell",
+            parameters=(QUEUE_S, SERVE_S), reckon=cells.queue_abandoned, zone_kinds=QUEUE_KINDS,
+            says="Share of the stays of at least queue_s in a checkout or service zone that ended before serve_s:"
+            " before anybody can have been served.",
+            code="count(stay where queue_s <= dwell < serve_s) / count(stay where dwell >= queue_s)",
+        ),
+        Formula(
+            id="section_conversion", version=1, title="Section conversion", unit="share", shape="ratio",
+            part="converted", whole="zone", compare=cells.people_share,
+            says="Share of the people who had a stay in the zone who had one at a checkout later that day.",
+            code="people(zone, then checkout) / people(zone)",
+        ),
+        Formula(
+            id="new_customers", version=1, title="New", unit="share", shape="returning", by_zone=False,
+            says="Of the customers whose consent holds and who visited in the bucket, the share that had not visited"
+            " on another day of the 90 before.",
+            code="1 - count(profile seen on an earlier day) / count(profile)",
+        ),
+        Formula(
+            id="cross_store", version=1, title="Cross-store", unit="share", shape="returning", by_zone=False,
+            says="Of the customers whose consent holds and who visited in the bucket, the share that had visited"
+            " another store on that day or in the 90 before.",
+            code="count(profile seen in another store) / count(profile)",
+        ),
+        Formula(
+            id="online_share", version=1, title="Orders online", unit="share", shape="orders", by_zone=False,
+            says="Of the orders of customers whose consent holds and who had visited the store on that day or in the"
+            " 30 before, the share that was placed online rather than in a store; calendar weeks that lie within the"
+            " range, each with ten customers.",
+            code="count(order online) / count(order)",
+        ),
+        Formula(
+            id="shelf_view", version=1, title="Shelf view before a sale", unit="s", shape="shelf", by_zone=False,
+            says="How long a customer whose consent holds stood at an item's shelf on the day, before buying the item"
+            " in the store; mean of the orders of calendar weeks within the range, each with ten customers. Needs to"
+            " know which item stands where (shelf items) and orders; those without a stay at the shelf are left out.",
+            code="mean over orders of sum(dwell at shelf(item) before order)",
+        ),
+        Formula(
             id="staff_ratio", version=1, title="Customer time per staff time", unit="ratio", shape="ratio",
             by_zone=False, part="visitors", whole="staff", compare=cells.dwell_share,
             says="Time that visitors spent in the store for each unit of time that staff spent there.",
@@ -207,7 +285,9 @@ FORMULAS: Final = {
 }  # fmt: skip
 """Every formula by its id."""
 
-PARAMETERS: Final = {parameter.id: parameter for parameter in (VISIT_S, BOUNCE_S, ENGAGE_S, CAPTURE_S)}
+PARAMETERS: Final = {
+    parameter.id: parameter for parameter in (VISIT_S, BOUNCE_S, ENGAGE_S, CAPTURE_S, QUEUE_S, SERVE_S)
+}
 
 
 def find(formula: str) -> Formula:

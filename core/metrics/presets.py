@@ -28,6 +28,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     says: str
     leaves_out: str
+    source: str
+    """Where these thresholds were read, or that they could not be."""
     parameters: dict[str, int]
     bands: tuple[Band, ...]
 
@@ -40,6 +42,7 @@ PRESETS: Final = {
             title="Sojourn",
             says="Every visit that the dwell engine decided; engaged from 30 s in a zone, a bounce below 3 min.",
             leaves_out="",
+            source="core/metrics/formulas.py, each with its reason",
             parameters={},
             bands=(
                 Band(title="Bounce", from_s=0),
@@ -52,6 +55,10 @@ PRESETS: Final = {
             title="Aruba",
             says="A visitor is heard above -65 dBm and for at least 5 min; others pass by.",
             leaves_out="The level of -65 dBm: the dwell engine has decided who was inside.",
+            source=(
+                "Taken from a summary; no public document that states them was found, so check against "
+                "your own installation."
+            ),
             parameters={"visit_s": 5 * _MINUTE, "bounce_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
             bands=(Band(title="Passer-by", from_s=0), Band(title="Visitor", from_s=5 * _MINUTE)),
         ),
@@ -60,6 +67,9 @@ PRESETS: Final = {
             title="Mist",
             says="Four bands: bounced from 1 min, engaged from 5 min, stationed from 30 min, assets from 8 h.",
             leaves_out="Its bands can be set per site; these are the ones assumed here.",
+            source=(
+                "Taken from a summary; no public document that states them was found, so check against your own site."
+            ),
             parameters={
                 "visit_s": _MINUTE,
                 "bounce_s": 5 * _MINUTE,
@@ -79,6 +89,7 @@ PRESETS: Final = {
             title="Purple",
             says="Not engaged up to 3 min, fully engaged from 15 min, partially in between.",
             leaves_out="",
+            source="support.purple.ai, Behavioral Analytics, engagement settings: defaults of 3 and 15 minutes.",
             parameters={"bounce_s": 3 * _MINUTE, "engage_s": 15 * _MINUTE, "capture_s": 3 * _MINUTE},
             bands=(
                 Band(title="Not engaged", from_s=0),
@@ -91,6 +102,11 @@ PRESETS: Final = {
             title="Cloud4Wi",
             says="A visit lasts at least 5 min; a session ends after 15 min of silence.",
             leaves_out="The session of 15 min: the dwell engine closes visits, sooner where signals say so.",
+            source=(
+                "cloud4wi.zendesk.com, Settings options, calibration and filtering: a session ends "
+                "after 15 minutes by default, a visit needs 2 to 30 minutes as set; 5 minutes is taken "
+                "from a summary."
+            ),
             parameters={"visit_s": 5 * _MINUTE, "bounce_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
             bands=(Band(title="Passer-by", from_s=0), Band(title="Visit", from_s=5 * _MINUTE)),
         ),
@@ -99,6 +115,7 @@ PRESETS: Final = {
             title="Palexy",
             says="A visit to the store lasts at least 60 s; a zone engages from 30 s.",
             leaves_out="It counts people in pictures, everybody; here only who carries app or tag.",
+            source="Taken from a summary; no public document that states them was found.",
             parameters={"visit_s": _MINUTE, "bounce_s": _MINUTE, "engage_s": 30, "capture_s": _MINUTE},
             bands=(Band(title="Not counted", from_s=0), Band(title="Visit", from_s=_MINUTE)),
         ),

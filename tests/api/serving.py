@@ -46,7 +46,11 @@ class Served:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._answers, f"the API; its log:\n{self.log()}", seconds=patience_s)
+        try:
+            wait_for(self._answers, f"the API; its log:\n{self.log()}", seconds=patience_s)
+        except AssertionError:
+            self.stop(signal.SIGKILL)
+            raise
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
         """Stop, and return how many seconds that took."""

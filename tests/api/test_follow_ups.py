@@ -104,6 +104,11 @@ def test_a_task_is_snoozed_given_away_done_and_followed_by_the_next(store: Seede
     assert (snoozed["state"], snoozed["snoozed_count"]) in {("later", 1), ("today", 1)}
     assert act(client, task, "reassign", operator="Ada").json()["operator"] == "Ada"
     assert [found["operator"] for found in tasks(client, when="open")] == ["Ada"]
+    detail = client.get(f"/v1/follow-ups/{task['follow_up_id']}").json()
+    assert [(change["change"], change["operator"]) for change in detail["changes"]] == [
+        ("snoozed", "Jo"), ("reassigned", "Jo"),
+    ]  # fmt: skip
+    assert (detail["changes"][1]["before"], detail["changes"][1]["after"]) == ("Ines", "Ada")
     done = act(
         client, task, "done", result="Reached her", next={"due_at": tomorrow, "instructions": "Ask how it fits"}
     ).json()  # fmt: skip

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from storage.memory.messages import messages_of
 from storage.profiles import withdraw_consent
 from tests.api.seeding import add_customers, device, walk
 from tests.fix_api import SeededStore
@@ -54,6 +55,16 @@ def test_a_memory_stands_on_notes_as_they_are_now(
     cited = {one["id"] for sentence in memory["summary"] for one in sentence["evidence"]}
     tasks = client.get("/v1/follow-ups").json()["follow_ups"]
     assert cited == {loved["note_id"], wrote["note_id"], tasks[0]["follow_up_id"]}
+    around = client.get(f"/v1/profiles/{AMARA}/journey/feelings").json()
+    assert [(row["stage"], row["feeling"]["feeling_share"]) for row in around["stages"]] == [("engage", 1)]
+    visits = client.get(f"/v1/profiles/{AMARA}/visits").json()["visits"]
+    last = visits[0]["visit"]["visit_id"]
+    around = client.get(f"/v1/profiles/{AMARA}/journey/feelings", params={"visit": last}).json()
+    assert [(row["stage"], row["feeling"]["feeling_share"]) for row in around["stages"]] == [("reflect", -1)]
+    page = client.get(f"/profiles/{AMARA}").text
+    assert page.count('class="stage-felt"') == 1
+    wrong = client.get(f"/v1/profiles/{AMARA}/journey/feelings", params={"visit": str(AMARA)})
+    assert wrong.json()["type"] == "urn:sojourn:problem:visit-unknown"
     edit = {"purpose": "observation", "subject": "Loved the queue", "revision": 0}
     client.put(f"/v1/notes/{wrote['note_id']}", json=edit, headers=INES)
     assert client.get(path).json()["frustrations"] == []
@@ -124,6 +135,16 @@ def test_a_rule_goes_where_somebody_sends_it_or_is_off(
     assert with_due["kind"] == "follow_up"
 
 
+def order(store: SeededStore, *, kind: str = "ordered", **columns: int | None) -> None:
+    """Let something of Jonas' neighbour come in, twenty days ago."""
+    store.connection.execute(
+        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, store_no,"
+        " detail) values (gen_random_uuid(), 0, %(profile)s, %(kind)s, 'till', gen_random_uuid(), %(at)s,"
+        " %(store_no)s, '{}')",
+        {"profile": AMARA, "kind": kind, "at": store.now - timedelta(days=20), "store_no": store.store_no} | columns,
+    )
+
+
 def test_visits_and_stays_alert_through_the_database(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
@@ -133,13 +154,10 @@ def test_visits_and_stays_alert_through_the_database(
         store.connection, store.plan, store.store_no, pseudonym=device(2), arrived_at=arrived,
         stays=[("entrance", 9), ("shoes", 1000), ("checkout", 90)],
     )  # fmt: skip
+    order(store, store_no=None)
+    order(store, kind="complained")
     assert look(client) == 0, "no order of this store is known at all"
-    row = {"key": "o1", "kind": "ordered", "at": (store.now - timedelta(days=20)).isoformat()}
-    store.connection.execute(
-        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, store_no,"
-        " detail) values (gen_random_uuid(), 0, %s, 'ordered', 'till', %s, %s, %s, '{}')",
-        [AMARA, row["key"], row["at"], store.store_no],
-    )
+    order(store)
     jonas = UUID(int=AMARA.int + 1)
     answer = client.post(f"/v1/alerts/look?profile={jonas}", headers=INES)
     assert answer.json() == {"alert_count": 2}
@@ -193,3 +211,4 @@ def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
     withdraw_consent(store.connection, AMARA, source="app", wording="1", at=store.now)
     assert client.get(path).status_code == 404
     assert client.post(path, json=asked, headers=INES).status_code == 404
+    assert messages_of(store.connection, AMARA) == []

@@ -50,7 +50,10 @@ def test_footfall_names_its_formula_and_leaves_residents_out(seeded: list[Stay],
         "id": "footfall", "version": 1, "title": "Footfall", "unit": "visits", "says": "",
         "parameters": {"visit_s": 0},
     }  # fmt: skip
-    assert told["excluded"] == {"staff_visit_count": None, "fixture_visit_count": 1}, "one person of staff is hidden"
+    assert told["excluded"] == {
+        "staff_visit_count": None, "fixture_visit_count": 1, "long_stay_visit_count": 0, "passer_by_visit_count": 0,
+        "closed_visit_count": 0,
+    }, "one person of staff is hidden"  # fmt: skip
     assert (told["bucket"], told["k_people"], told["coverage"]) == ("day", K_PEOPLE, None)
     long_visits = sum(stay.zone is None and stay.dwell_s >= 300 and not stay.role for stay in seeded)
     assert ask(client, "footfall", preset="aruba")["total"]["value"] == long_visits
@@ -107,7 +110,9 @@ def test_two_overlapping_ranges_do_not_tell_a_small_day(store: SeededStore, clie
 def test_counts_are_the_same_before_and_after_they_are_rolled_up(
     seeded: list[Stay], store: SeededStore, client: httpx.Client
 ) -> None:
-    needs_zone = {"zone_entry", "zone_exposure"}
+    needs_zone = {
+        "zone_entry", "zone_exposure", "section_conversion", "queue_wait", "queue_wait_p90", "queue_abandoned"
+    }  # fmt: skip
     queries = {name: {"by": "zone"} if name in needs_zone else {} for name in FORMULAS}
     before = {name: ask(client, name, **query)["rows"] for name, query in queries.items()}
     assert all(rows for name, rows in before.items() if name != "paths")

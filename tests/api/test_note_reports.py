@@ -164,3 +164,33 @@ def test_an_entry_is_added_by_its_label_alone(client: httpx.Client) -> None:
     assert add("x" * 60)["word"] == "x" * 36
     places = [choice["place"] for choice in client.get("/v1/note-choices").json()["tag"]]
     assert places == sorted(places)
+
+
+def test_what_a_customer_writes_comes_in_by_the_address_it_came_from(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    amara = customers["Amara Okafor"]
+    store.connection.execute(
+        "insert into profile_identifier (profile_id, kind, value, source) values (%s, 'email', %s, 'till')",
+        [amara, "amara@shop.test"],
+    )
+    asked = {
+        "channel": "email", "key": "<4711@mail.test>", "kind": "email", "value": " Amara@Shop.test ",
+        "text": "The queue was terrible, but your staff were lovely.", "at": store.now.isoformat(),
+    }  # fmt: skip
+    first = client.post("/v1/interactions", json=asked, headers=INES)
+    again = client.post("/v1/interactions", json=asked, headers=INES)
+    assert (first.status_code, again.status_code, again.json()) == (201, 200, first.json()), first.text
+    note = first.json()
+    assert (note["profile_name"], note["source"], note["purpose"]) == ("Amara Okafor", "email", "service")
+    assert note["suggestion"]["feeling"] == "mixed"
+    assert client.post("/v1/interactions", json=asked | {"text": "Other"}, headers=INES).status_code == 422
+    for wrong, status in (
+        ({"value": "somebody@shop.test"}, 404), ({"value": None}, 404), ({"kind": "shoe_size"}, 422),
+        ({"channel": "letter"}, 422), ({"text": "x" * 4001}, 422), ({"at": "2026-11-28T10:00"}, 422),
+    ):  # fmt: skip
+        answer = client.post("/v1/interactions", json=asked | {"key": str(wrong)} | wrong, headers=INES)
+        assert answer.status_code == status, (wrong, answer.text)
+    chat = asked | {"channel": "chat", "profile_id": str(amara)}
+    assert client.post("/v1/interactions", json=chat, headers=INES).status_code == 201
+    assert len(client.get("/v1/notes").json()["notes"]) == 2

@@ -116,6 +116,9 @@ def test_the_choice_of_staff_wins_over_the_suggestion(client: httpx.Client) -> N
     assert write(client, feeling="positive").json()["feeling"] == "positive"
     assert write(client, mood="angry").json()["feeling"] == "negative"
     assert write(client, mood="angry", feeling="neutral").json()["feeling"] == "neutral"
+    (found,) = client.get("/v1/notes/feelings").json()["models"]
+    assert (found["chosen_count"], found["right_count"]) == (3, 0)
+    assert found["counts"] == {"mixed": {"positive": 1, "negative": 1, "neutral": 1}}
 
 
 @pytest.mark.parametrize(

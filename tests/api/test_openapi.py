@@ -21,6 +21,8 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
         "/v1/profiles/{profile}/memory", "/v1/alerts", "/v1/alerts/look", "/v1/alerts/{alert}",
+        "/v1/follow-ups/due-count", "/v1/follow-ups/{follow_up}", "/v1/notes/feelings",
+        "/v1/profiles/{profile}/journey/feelings", "/v1/interactions",
         "/v1/notes/over-time", "/v1/notes/counts/leaving", "/v1/stores/{store}/note-tags",
         "/v1/message-templates", "/v1/message-templates/{template}",
         "/v1/profiles/{profile}/messages", "/v1/profiles/{profile}/messages/preview",
@@ -39,10 +41,19 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/identity/cases", "/v1/identity/cases/{case_no}", "/v1/identity/cases/{case_no}/undo",
         "/v1/stores/{store}/cues", "/v1/stores/{store}/cues/live", "/v1/cues/{cue_no}/outcome",
         "/v1/stores/{store}/cue-trials", "/v1/stores/{store}/cue-trials/{trial_no}/end",
+        "/v1/webhooks/senders", "/v1/webhooks/senders/{source}/secret", "/v1/webhooks/senders/{source}/remove",
+        "/v1/hooks/{source}/{what}", "/v1/profiles/{profile}/card", "/v1/profiles/{profile}/card-tickets",
+        "/v1/exports/{what}",
+        "/v1/segments", "/v1/segments/count", "/v1/segments/{segment_no}/remove", "/v1/journey-map",
         "/v1/webhooks/event-types", "/v1/webhooks/subscriptions", "/v1/webhooks/subscriptions/{subscription}",
         "/v1/webhooks/subscriptions/{subscription}/secret", "/v1/webhooks/subscriptions/{subscription}/test",
         "/v1/webhooks/subscriptions/{subscription}/remove", "/v1/webhooks/deliveries",
         "/v1/webhooks/deliveries/{delivery_no}", "/v1/webhooks/deliveries/{delivery_no}/again",
+        "/v1/stores/{store}/plan", "/v1/stores/{store}/plan.svg", "/v1/plans/check",
+        "/v1/stores/{store}/exclusions", "/v1/stores/{store}/exclusions/{change_no}/restore",
+        "/v1/stores/{store}/cells", "/v1/stores/{store}/heatmap",
+        "/v1/stores/{store}/shelf-items", "/v1/stores/{store}/alerts",
+        "/v1/stores/{store}/alert-rules", "/v1/stores/{store}/alert-rules/{rule_no}",
         "/v1/identity/blocked-devices", "/v1/identity/blocked-devices/{block_no}/lift",
     }  # fmt: skip
     for path, operation in ((path, one) for path, methods in found["paths"].items() for one in methods.values()):
@@ -63,9 +74,9 @@ def test_every_reference_resolves() -> None:
 
 
 _VERSIONS = ("plan", "model", "policy", "rule")
-_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial")
+_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial", "alert", "change", "segment")
 _SAID = re.compile(
-    r"_(s|m|us|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|"
+    r"_(s|m|us|min|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|"
     rf"({'|'.join(_NUMBERED)})_no|(({'|'.join(_VERSIONS)})_)?version)$"
 )
 _PLAIN = {
@@ -79,10 +90,16 @@ _PLAIN = {
     "begin",
     "end",
     "place",
+    "column",
     "score",
     "valence",
+    "opens_at",
+    "clears_at",
+    "value",
+    "worst",
+    "heat",
 }
-"""Shares, what is compared in a trial, and places in a text or a list."""
+"""Shares, what is in the unit that stands beside it, what is compared in a trial, and places in a text or a list."""
 
 
 def test_numbers_name_their_unit() -> None:

@@ -152,3 +152,28 @@ def test_a_policy_that_cannot_be_is_refused(client: httpx.Client) -> None:
         given = {"made_by": "x", "rules": rules}
         answer = client.put("/v1/stores/marktplatz/cue-policy", json=given, headers={"Idempotency-Key": "p"})
         assert answer.status_code == 422
+
+
+def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_other(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    at = store.now - timedelta(days=20)
+    profile = send(client, "/v1/profiles", customer(1, at=at)).json()["profile_id"]
+    seen = [event(f"p{n}", "promotion_viewed", at + timedelta(hours=n)) for n in range(3)]
+    wanted = [event("s", "service_preferred", at, service="greet")]
+    till = {"store": "marktplatz", "currency": "EUR"}
+    orders = [event(f"o{n}", "ordered", at + timedelta(days=n), total=10 * n, **till) for n in (1, 2, 3)]
+    orders.append(event("o9", "ordered", at + timedelta(days=5), total=99, currency="EUR"))
+    for given, rows in (("online", seen), ("app", wanted), ("orders", orders)):
+        sent = send(client, f"/v1/inputs/{given}", {"source": "crm", "events": rows})
+        assert sent.json()["refused_count"] == 0, sent.text
+    found = client.get(f"/v1/profiles/{profile}/understanding").json()
+    assert [[one["matter"], one["clear"]] for one in found["matters"]] == [["price", True], ["recognition", True]]
+    (first, second) = found["matters"][0]["signs"]
+    assert [first["rule"], first["things_count"], len(first["evidence"])] == ["price.promotions", 3, 3]
+    assert second["evidence"][0]["kind"] == "ordered"
+    assert [found["in_store"]["orders_count"], found["in_store"]["middle_amount"]] == [3, "20.00 EUR"]
+    assert [found["online"]["orders_count"], found["online"]["middle_amount"]] == [1, "99.00 EUR"]
+    page = client.get(f"/profiles/{profile}").text
+    assert "What matters" in page
+    assert "price.orders_after_promotions" in page

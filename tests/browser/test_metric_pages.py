@@ -1,21 +1,23 @@
 """The pages of numbers in a real browser."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.dwell.coverage import HOUR_US, CoveredHour
+from storage.alerts.looking import look as look_at_limits
 from storage.coverage import save_faults, save_hours
 from storage.instants import to_ns
 from storage.rollups.keeping import refresh
+from tests.api.seeding import announce, set_people
 from tests.browser.looking import fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import insert, shoppers
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
-PAGES = ("traffic", "dwell", "flow", "compare", "coverage")
+PAGES = ("today", "traffic", "dwell", "flow", "compare", "coverage", "alerts", "exclusions")
 
 
 @pytest.fixture
@@ -57,6 +59,46 @@ def test_every_page_looks_right(weeks: SeededStore, site: str, browser: Browser)
         page.context.close()
 
 
+def test_today_follows_who_is_there_and_what_is_wrong(weeks: SeededStore, site: str, page: Page) -> None:
+    page.goto(f"{site}/stores/marktplatz/alerts")
+    page.locator("select[name=kind]").select_option("occupancy")
+    page.locator("input[name=opens_at]").fill("10")
+    page.locator(".alert-new input[name=operator]").fill("Ida")
+    page.get_by_role("button", name="Watch").click()
+    expect(page.locator(".alert-rules")).to_contain_text("opens at 10 people, clears at 9 people")
+    page.goto(f"{site}/stores/marktplatz/today")
+    expect(page.locator("#alarms")).to_contain_text("Anchor a4")
+    now = datetime.now(UTC)
+    set_people(weeks.connection, weeks.plan, weeks.store_no, {"women": 9, "new": 4}, at=now)
+    announce(weeks.connection, "marktplatz", at=now)
+    expect(page.locator("#total")).to_have_text("13")
+    expect(page.locator("[data-zone=women] polygon")).to_have_class("heat-3")
+    look_at_limits(weeks.connection, now)
+    look_at_limits(weeks.connection, now + timedelta(seconds=30))
+    page.wait_for_timeout(5_100)  # alarms are asked for every five seconds at most
+    announce(weeks.connection, "marktplatz", at=datetime.now(UTC))
+    expect(page.locator("#alarms")).to_contain_text("Occupancy limit 13 people, limit 10 people", timeout=10_000)
+    screenshot(page, "today-alarm")
+    page.locator("dl a", has_text="Median dwell").click()
+    expect(page.locator("#dwell_median")).to_be_in_viewport()
+
+
+def test_exclusions_are_changed_and_restored_on_their_page(weeks: SeededStore, site: str, page: Page) -> None:
+    page.goto(f"{site}/stores/marktplatz/exclusions")
+    page.get_by_label("Leave out visits that begin outside of").check()
+    page.locator("input[name=passer_by_s]").fill("20")
+    page.locator(".exclusion-rules input[name=reason]").fill("Winter hours")
+    page.locator(".exclusion-rules input[name=operator]").fill("Ida")
+    page.get_by_role("button", name="Let these rules hold").click()
+    expect(page.locator(".exclusion-changes li").first).to_contain_text("Winter hours")
+    expect(page.locator(".exclusion-changes li").first).to_contain_text("Holds now")
+    expect(page.locator("input[name=opens_0]")).to_have_value("09:00")
+    expect(page.locator("input[name=opens_6]")).to_have_value("")
+    page.get_by_role("button", name="Restore the defaults").click()
+    expect(page.locator(".exclusion-changes li").first).to_contain_text("The defaults restored")
+    expect(page.locator("input[name=passer_by_s]")).to_have_value("")
+
+
 def test_the_url_holds_what_is_shown(weeks: SeededStore, site: str, page: Page) -> None:
     page.goto(f"{site}/stores/marktplatz")
     page.get_by_role("link", name="Traffic").click()
@@ -93,7 +135,7 @@ def test_empty_days_and_wrong_values_say_what_to_do(store: SeededStore, site: st
     page = open_page(browser, "light")
     for name in PAGES:
         page.goto(f"{site}/stores/quay/{name}")
-        expect(page.locator(".empty, .chart").first).to_be_visible()
+        expect(page.locator(".empty, .chart, .figures").first).to_be_visible()
         fits(page)
     page.goto(f"{site}/stores/quay/traffic")
     expect(page.get_by_text("Nobody was counted on these days")).to_be_visible()

@@ -50,8 +50,13 @@ def test_a_system_is_subscribed_by_keyboard_tested_paused_and_removed(
         screenshot(other, name)
         other.context.close()
     screenshot(page, "webhooks-light")
+    page.get_by_label("Name of the system").fill("shop")
+    page.get_by_role("button", name="Let it send").click()
+    expect(page.locator(".webhook-secret")).to_contain_text("Sign with it")
+    expect(page.get_by_role("form", name="Sender shop")).to_contain_text("not heard of yet")
+    page.goto(site + "/webhooks")
     page.get_by_role("button", name="Resume").click()
-    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove").first.click()
     expect(page.get_by_text("Nobody is told of anything yet.")).to_be_visible()
     (withheld,) = client.get("/v1/webhooks/deliveries").json()["deliveries"]
     assert withheld["status"] == "withheld"

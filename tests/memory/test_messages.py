@@ -33,7 +33,7 @@ def test_fields_are_what_the_memory_knows_with_its_evidence() -> None:
     found = fields_of(memory, name="Amara Okafor", last_store="Marktplatz")
     assert {name: field.value for name, field in found.items()} == {
         "name": "Amara Okafor", "first_name": "Amara", "last_store": "Marktplatz", "delight": "the products",
-        "frustration": "waiting", "preference": "Prefers wool", "promise": "Call her",
+        "frustration": "the wait", "preference": "Prefers wool", "promise": "Call her",
     }  # fmt: skip
     assert [one.id for one in found["delight"].evidence] == ["a"]
     assert set(fields_of(Known([]).memory(), name="Jo", last_store=None)) == {"name", "first_name"}

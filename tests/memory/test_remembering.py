@@ -10,7 +10,7 @@ from core.journey.habits import DAY_NS
 from core.journey.rules import Stage
 from core.memory.fading import age, weight
 from core.memory.records import Clause, Due, Felt, Happened, Visit
-from core.memory.remembering import Memory, remember
+from core.memory.remembering import Memory, journey_feelings, remember
 from core.memory.telling import tell
 
 NOW = 2_000 * DAY_NS
@@ -66,6 +66,7 @@ def test_a_feeling_counts_half_after_its_half_life() -> None:
     assert now.value == pytest.approx((0.25 - 1) / 1.25)
     assert (now.n, now.positive, now.negative) == (2, 1, 1)
     assert [one.id for one in now.evidence] == ["b", "a"], "newest first"
+    assert Known([said("a", "She loved the coat", days_ago=-0.001)]).memory().now.n == 0, "not known yet"
     assert Known([said("a", "She loved the coat", days_ago=721)]).memory().now.value is None
     assert Known([said("a", "She loved the coat", days_ago=719)]).memory().now.value == 1
 
@@ -95,6 +96,24 @@ def test_a_note_belongs_to_the_stage_that_its_moment_says() -> None:
     assert [one.stage for one in known.memory().stages if one.mean.n] == [Stage.REFLECT]
 
 
+def test_a_journey_has_the_feelings_between_the_visits_around_it() -> None:
+    first = Visit(id="a", store="s", entered_at=NOW - 40 * DAY_NS, left_at=NOW - 40 * DAY_NS + 60 * MINUTE)
+    second = Visit(id="b", store="s", entered_at=NOW - 5 * DAY_NS, left_at=NOW - 5 * DAY_NS + 60 * MINUTE)
+    felt = [
+        said("early", "Fine", at=first.entered_at - DAY_NS), said("in", "Fine", at=first.entered_at + MINUTE),
+        said("after", "Fine", at=first.left_at + DAY_NS), said("before", "Fine", at=second.entered_at - DAY_NS),
+        said("late", "Fine", at=second.left_at + DAY_NS),
+    ]  # fmt: skip
+
+    def told(visit: str | None) -> dict[str, list[str]]:
+        found = journey_feelings(felt, [first, second], [], visit, as_of=NOW)
+        return {stage.value: [one.id for one in mean.evidence] for stage, mean in found.items()}
+
+    assert told("a") == {"discover": ["early"], "engage": ["in"], "reflect": ["after"]}
+    assert told("b") == {"discover": ["before"], "reflect": ["late"]}
+    assert told(None) == {"reflect": ["late"], "discover": ["before"]}
+
+
 def test_topics_take_the_feeling_of_their_clause() -> None:
     memory = Known([said("a", "Loved the shoes but hated the queue"), said("b", "Terrible queue again")]).memory()
     assert [(one.topic, one.n) for one in memory.delights] == [("product", 1)]
@@ -109,6 +128,8 @@ def test_the_choice_of_staff_wins_over_what_clauses_seem_to_say() -> None:
     assert memory.delights == ()
     memory = Known([said("a", "Stood in the queue", chosen=Feeling.NEGATIVE, tags=("size_missing",))]).memory()
     assert {one.topic for one in memory.frustrations} == {"waiting", "availability"}
+    memory = Known([said("a", "Happy. Her size is 38.", chosen=Feeling.POSITIVE)]).memory()
+    assert memory.delights == (), "a preference is no feeling"
 
 
 def test_preferences_are_quoted_once_and_the_newest_first() -> None:
@@ -163,7 +184,7 @@ def test_every_sentence_cites_evidence_that_exists_and_nothing_is_said_without()
     assert texts[0] == "The feeling is bad, by 3 statements (1 positive, 2 negative), the newest today."
     assert "Best at Engage (1 statement), worst at Complete (1)." in texts
     assert "Delighted by the products (1 statement, the newest 1 day ago)." in texts
-    assert "Frustrated by waiting (1 statement, the newest 1 day ago)." in texts
+    assert "Frustrated by the wait (1 statement, the newest 1 day ago)." in texts
     assert "Preference: “Prefers wool” (1 day ago)." in texts
     assert "Promised by Jo: “Call”, overdue: it was due today." in texts
     ids = {"a", "b", "c", "f"}

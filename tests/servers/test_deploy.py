@@ -21,7 +21,7 @@ def test_without_a_profile_it_is_the_two_servers() -> None:
 
 def test_every_port_is_on_loopback() -> None:
     ports = [port for service in compose()["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 

@@ -1,0 +1,82 @@
+"""A card as JSON, tickets for a frame, and the page that stands in the frame."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel, Field
+
+from api.cards.card import CardOut, card_of
+from api.headers import CONTENT_SECURITY_POLICY
+from api.idempotent import OnceDep
+from api.operators import operator_of
+from api.problems import described, profile_unknown
+from api.rendering import render
+from api.service import ConnectionDep, ProfileDep, ServiceDep
+from storage.cards import make_ticket, profile_of_ticket
+from storage.connect import Connection
+from storage.profiles import find_profile
+
+router = APIRouter(prefix="/v1", tags=["cards"])
+frame = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+_NOBODY: Final = "frame-ancestors 'none'"
+
+
+class TicketOut(BaseModel):
+    """Where the card may be seen, and until when; make a new one each time a page is loaded."""
+
+    path: str = Field(description="For the src of an iframe, on this server", examples=["/card/q4Rk…"])
+    expires_at: datetime
+    frame_ancestors: list[str] = Field(
+        description="Origins whose pages may show it, as the operator has set", examples=[["https://crm.example"]]
+    )
+
+
+@router.get("/profiles/{profile}/card", responses=described(404, 422, 503), summary="The card of a profile")
+def read_card(found: ProfileDep, connection: ConnectionDep, service: ServiceDep) -> CardOut:
+    """Return a customer in one look: where she is, the journey, the cue, when she is expected."""
+    return card_of(service, connection, found)
+
+
+@router.post(
+    "/profiles/{profile}/card-tickets",
+    status_code=201,
+    responses={201: {"model": TicketOut}, **described(400, 404, 422, 503)},
+    summary="A ticket to the card in a frame",
+)
+def make_card_ticket(found: ProfileDep, once: OnceDep, service: ServiceDep, request: Request) -> Response:
+    """Make a path that shows the card for five minutes, in frames of the origins that the operator allows."""
+    by = operator_of(request)
+
+    def work(connection: Connection) -> tuple[int, Any]:
+        if find_profile(connection, found.profile_id) is None:
+            raise profile_unknown()
+        ticket, ends = make_ticket(connection, found.profile_id, by=by if by is not None else "another system")
+        made = TicketOut(path=f"/card/{ticket}", expires_at=ends, frame_ancestors=list(service.settings.card_origins))
+        return 201, made.model_dump(mode="json")
+
+    return once.answer(b"", work)
+
+
+@frame.get("/card/{ticket}")
+def show_card(ticket: str, connection: ConnectionDep, service: ServiceDep) -> Response:
+    """Show a card in a frame; a ticket that is unknown or over, and a customer without consent, answer the same."""
+    profile = profile_of_ticket(connection, ticket)
+    found = find_profile(connection, profile) if profile is not None else None
+    if found is None:
+        response = render("card_over.html")
+        response.status_code = profile_unknown().status
+    else:
+        response = render("card.html", card=card_of(service, connection, found), now=service.now())
+    response.headers["Content-Security-Policy"] = framed_policy(service.settings.card_origins)
+    return response
+
+
+def framed_policy(origins: tuple[str, ...]) -> str:
+    """Return the policy of a page that these origins may show in a frame."""
+    return (
+        CONTENT_SECURITY_POLICY.replace(_NOBODY, f"frame-ancestors {' '.join(origins)}")
+        if origins
+        else (CONTENT_SECURITY_POLICY)
+    )

@@ -1,0 +1,149 @@
+"""From what was read of many customers to their journeys, and to the facts that segments ask for."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from api.service import Service, find_store
+from core.floorplan import StorePlan
+from core.journey.map import JourneyMap
+from core.journey.records import Event, Journey, Stay, StoreVisit
+from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN, ORDERED
+from core.journey.segments import Facts, Felt, SegmentRule, fits
+from core.journey.stages import journey
+from storage.connect import Connection
+from storage.instants import to_ns
+from storage.journey_map.people import JourneyPerson, JourneyVisit, SampledPeople, read_people, sample_people
+
+_STATUS: Final = {"granted": CONSENT_GRANTED, "withdrawn": CONSENT_WITHDRAWN}
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was looked at and who of them fits."""
+
+    sample: SampledPeople
+    facts: list[Facts]
+
+    @property
+    def people(self) -> float:
+        """About how many customers fit, among all."""
+        looked = len(self.sample.profiles)
+        return len(self.facts) * self.sample.total / looked if looked else 0.0
+
+
+class Mapped(msgspec.Struct, frozen=True, kw_only=True):
+    """A map and of whom it speaks."""
+
+    found: Found
+    map: JourneyMap
+
+
+def find_people(service: Service, connection: Connection, rule: SegmentRule, *, end: datetime | None = None) -> Found:
+    """Return the facts of the customers who fit a rule in the `rule.days` before `end` (default: now)."""
+    now = service.now()
+    until = end if end is not None else now
+    begin = until - timedelta(days=rule.days)
+    sample = sample_people(connection)
+    people = read_people(connection, sample.profiles, begin=begin, end=until)
+    plans = plans_of(service, connection, people)
+    facts = [facts_of(one, plans, begin=begin, end=until, now=now, store=rule.store) for one in people]
+    return Found(sample=sample, facts=[one for one in facts if fits(rule, one)])
+
+
+def plans_of(service: Service, connection: Connection, people: Iterable[JourneyPerson]) -> dict[str, StorePlan]:
+    """Return the plans of the stores that were visited."""
+    stores = {visit.store for one in people for visit in one.visits}
+    return {store: find_store(service, connection, store).plan for store in sorted(stores)}
+
+
+def facts_of(
+    person: JourneyPerson,
+    plans: dict[str, StorePlan],
+    *,
+    begin: datetime,
+    end: datetime,
+    now: datetime,
+    store: str | None = None,
+) -> Facts:
+    """Return what a customer did in [begin, end), in one store or in all."""
+    visits = [visit for visit in person.visits if begin <= visit.entered_at < end and store in {None, visit.store}]
+    return Facts(
+        dwells_s=tuple(visit.dwell_s for visit in visits),
+        orders=sum(
+            kind == ORDERED and begin <= at < end and store in {None, where}
+            for _, _, kind, at, where in person.events
+        ),
+        felt=tuple(Felt(at=to_ns(at), feeling=feeling) for _, at, feeling, _ in person.notes if begin <= at < end),
+        journeys=tuple(journeys_of(person, plans, begin=begin, end=end, now=now, store=store)),
+    )
+
+
+def journeys_of(
+    person: JourneyPerson,
+    plans: dict[str, StorePlan],
+    *,
+    begin: datetime,
+    end: datetime,
+    now: datetime,
+    store: str | None = None,
+) -> list[Journey]:
+    """Return a customer's journeys around visits in [begin, end); around an order online if she was in no store."""
+    events = _events(person)
+    found = []
+    for place, visit in enumerate(person.visits):
+        if not begin <= visit.entered_at < end or store not in {None, visit.store}:
+            continue
+        before = max((one.left_at for one in person.visits[:place]), default=None)
+        after = person.visits[place + 1].entered_at if place + 1 < len(person.visits) else None
+        found.append(
+            journey(
+                _store_visit(visit),
+                _stays(visit, plans[visit.store]),
+                events,
+                as_of=to_ns(now),
+                previous_left_at=to_ns(before) if before is not None else None,
+                next_entered_at=to_ns(after) if after is not None else None,
+            )
+        )
+    ordered = any(kind == ORDERED and not where and begin <= at < end for _, _, kind, at, where in person.events)
+    if not found and ordered and not person.visits and store is None:
+        found.append(journey(None, [], events, as_of=to_ns(now)))
+    return found
+
+
+def _events(person: JourneyPerson) -> list[Event]:
+    events = [
+        Event(id=str(name), revision=revision, kind=kind, at=to_ns(at), store=store)
+        for name, revision, kind, at, store in person.events
+    ]
+    events += [Event(id=str(number), kind=_STATUS[status], at=to_ns(at)) for number, status, at in person.words]
+    events += [Event(id=str(name), kind="noted", at=to_ns(at)) for name, at, _, by_staff in person.notes if by_staff]
+    if person.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):
+        events.append(Event(id=str(person.profile_id), kind="enrolled", at=to_ns(person.created_at)))
+    return events
+
+
+def _store_visit(visit: JourneyVisit) -> StoreVisit:
+    return StoreVisit(
+        id=str(visit.visit_id),
+        store=visit.store,
+        entered_at=to_ns(visit.entered_at),
+        left_at=to_ns(visit.left_at),
+        closed_by=visit.closed_by,
+    )
+
+
+def _stays(visit: JourneyVisit, plan: StorePlan) -> list[Stay]:
+    return [
+        Stay(
+            id=str(name),
+            revision=revision,
+            zone=plan.zones[zone_no].id,
+            zone_kind=plan.zones[zone_no].kind,
+            entered_at=to_ns(entered_at),
+            left_at=to_ns(left_at),
+        )
+        for name, revision, zone_no, entered_at, left_at in visit.stays
+    ]

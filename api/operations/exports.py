@@ -1,0 +1,168 @@
+"""The counted cells of a store: what every figure is made of, in pages as JSON, or streamed as CSV or Parquet."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from tempfile import TemporaryFile
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+import polars as pl
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from api.metric_query import MetricQuery
+from api.metric_rows import Question, State, read
+from api.problems import described
+from api.service import ConnectionDep, Service, ServiceDep, StoreDep
+from core.metrics.formulas import FORMULAS
+from storage.connect import Connection
+from storage.cursors import read_cursor, write_cursor
+from storage.metric_queries import snapshot
+from storage.rollups.counting import STORE_SCOPE
+from storage.stores import StoredPlan
+
+router = APIRouter(prefix="/v1/stores", tags=["metrics"])
+
+DAYS_A_PAGE: Final = 31
+_DAYS_AT_ONCE: Final = 7
+"""Read for a stream in one go: some thousand rows."""
+_PIECE_BYTES: Final = 64 * 1024
+_COLUMNS: Final = ("store", "begins_at", "zone", "visit_count", "person_count", "dwell_s", "state")
+_SCHEMA: Final[dict[str, Any]] = {
+    "store": pl.String, "begins_at": pl.Datetime("us", "UTC"), "zone": pl.String, "visit_count": pl.Int64,
+    "person_count": pl.Int64, "dwell_s": pl.Float64, "state": pl.String,
+}  # fmt: skip
+
+
+class CellsQuery(BaseModel):
+    """Which days, how cut, as what."""
+
+    model_config = {"extra": "forbid", "populate_by_name": True}
+
+    first: date | None = Field(None, alias="from", description="First day on the store's clocks")
+    last: date | None = Field(None, alias="to", description="Last day, which counts; today if left out")
+    by: Literal["day", "hour"] = Field("day", description="Length of a cell")
+    format: Literal["json", "csv", "parquet"] = "json"
+    limit: int = Field(7, ge=1, le=DAYS_A_PAGE, description="Days on a page of JSON")
+    cursor: str | None = Field(None, description="`next_cursor` of the page before")
+
+
+class CellOut(BaseModel):
+    """Visits that began in an hour or on a day, in the store (`zone` null) or a zone."""
+
+    store: str
+    begins_at: datetime
+    zone: str | None
+    visit_count: int | None = Field(description="null where hidden")
+    person_count: int | None = Field(description="Distinct on that day; null where hidden")
+    dwell_s: float | None = Field(description="Of all those visits together; null where hidden")
+    state: State
+
+
+class CellsOut(BaseModel):
+    """Cells of some days, in the order of time; cells without a visit are left out."""
+
+    cells: list[CellOut]
+    next_cursor: str | None
+
+
+@router.get(
+    "/{store}/cells",
+    response_model=CellsOut,
+    responses=described(404, 422, 503),
+    summary="Counted visits by day or hour and zone",
+)
+def read_cells(
+    stored: StoreDep, connection: ConnectionDep, service: ServiceDep, query: Annotated[CellsQuery, Query()]
+) -> Response:
+    """Return what every figure is made of; cells that may not be told stand there as hidden.
+
+    JSON comes in pages of whole days: ask again with `cursor`. CSV and Parquet come as one stream of the whole range,
+    at most 400 days (92 by hour).
+    """
+    question = _question(stored, service, query)
+    if query.format != "json":
+        return _file(service, stored, question, query)
+    begin = question.first
+    if query.cursor is not None:
+        begin = date.fromisoformat(read_cursor(query.cursor, _asked(question, query), str))
+    end = min(question.last, begin + timedelta(days=query.limit - 1))
+    with snapshot(connection):
+        cells = list(_cells(connection, stored, question, begin, end, query.by))
+    following = write_cursor(str(end + timedelta(days=1)), _asked(question, query)) if end < question.last else None
+    page = CellsOut(cells=[CellOut.model_validate(cell) for cell in cells], next_cursor=following)
+    return JSONResponse(page.model_dump(mode="json"), headers={"Cache-Control": "private, no-cache"})
+
+
+def _question(stored: StoredPlan, service: Service, query: CellsQuery) -> Question:
+    days = {"from": query.first, "to": query.last, "bucket": query.by}
+    return MetricQuery.model_validate(days).question(FORMULAS["footfall"].id, stored, service.now())
+
+
+def _asked(question: Question, query: CellsQuery) -> list[str]:
+    return ["cells", str(question.first), str(question.last), query.by]
+
+
+def _cells(  # noqa: PLR0917 - a range of a question
+    connection: Connection, stored: StoredPlan, question: Question, begin: date, end: date, by: str
+) -> Iterator[dict[str, Any]]:
+    zones = stored.plan.zones
+    part = msgspec.structs.replace(question, first=begin, last=end)
+    held = read(connection, stored, part, [STORE_SCOPE, *range(len(zones))], hourly=by == "hour")
+    for one in sorted(held, key=lambda one: (one.row.begins_at, one.row.scope)):
+        counted = None if one.hide else one.row.counted
+        yield {
+            "store": stored.plan.id,
+            "begins_at": one.row.begins_at.astimezone(UTC),
+            "zone": None if one.row.scope == STORE_SCOPE else zones[one.row.scope].id,
+            "visit_count": None if counted is None else counted.visits,
+            "person_count": None if counted is None else counted.people,
+            "dwell_s": None if counted is None else counted.dwell_ms / 1000,
+            "state": "hidden" if counted is None else "told",
+        }
+
+
+def _file(service: Service, stored: StoredPlan, question: Question, query: CellsQuery) -> Response:
+    name = f"{stored.plan.id}-cells-{question.first}-{question.last}.{query.format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"}
+    if query.format == "csv":
+        return StreamingResponse(
+            _csv(service, stored, question, query.by), media_type="text/csv; charset=utf-8", headers=headers
+        )
+    return StreamingResponse(
+        _parquet(service, stored, question, query.by), media_type="application/vnd.apache.parquet", headers=headers
+    )
+
+
+def _weeks(service: Service, stored: StoredPlan, question: Question, by: str) -> Iterator[list[dict[str, Any]]]:
+    """Return the cells of some days after the others, so that memory does not grow with the range."""
+    begin = question.first
+    while begin <= question.last:
+        end = min(question.last, begin + timedelta(days=_DAYS_AT_ONCE - 1))
+        with service.reader.connection() as connection, snapshot(connection):
+            cells = list(_cells(connection, stored, question, begin, end, by))
+        yield cells
+        begin = end + timedelta(days=1)
+
+
+def _csv(service: Service, stored: StoredPlan, question: Question, by: str) -> Iterator[str]:
+    yield ",".join(_COLUMNS) + "\r\n"
+    for cells in _weeks(service, stored, question, by):
+        text = io.StringIO()
+        writer = csv.writer(text)
+        for cell in cells:
+            writer.writerow([cell[name].isoformat() if name == "begins_at" else cell[name] for name in _COLUMNS])
+        yield text.getvalue()
+
+
+def _parquet(service: Service, stored: StoredPlan, question: Question, by: str) -> Iterator[bytes]:
+    """Yield the file in pieces; its footer needs every row group, so it is written to a temporary file first."""
+    frames = [pl.DataFrame(cells, schema=_SCHEMA) for cells in _weeks(service, stored, question, by)]
+    with TemporaryFile() as file:
+        pl.concat(frames).write_parquet(file)
+        file.seek(0)
+        while piece := file.read(_PIECE_BYTES):
+            yield piece

@@ -1,0 +1,32 @@
+// Says on every page how much is due for whoever is at work: a figure beside Follow-ups, and a word for who cannot see it.
+
+const EVERY_MS = 60_000;
+const link = document.querySelector('nav a[href="/follow-ups"]');
+const named = () => document.cookie.split("; ").some((part) => part.startsWith("sojourn_operator="));
+
+async function look() {
+  if (!named() || document.hidden) return;
+  let found;
+  try {
+    const answer = await fetch("/v1/follow-ups/due-count");
+    if (!answer.ok) return;
+    found = await answer.json();
+  } catch {
+    return; // no connection: what was said last stands
+  }
+  link.querySelector(".due-count")?.remove();
+  if (!found.due_count) return;
+  const count = document.createElement("span");
+  count.className = "due-count";
+  count.dataset.overdue = String(found.overdue_count > 0);
+  count.textContent = found.due_count;
+  const word = document.createElement("span");
+  word.className = "unseen";
+  word.textContent = ` due, ${found.overdue_count} overdue`;
+  count.append(word);
+  link.append(" ", count);
+}
+
+look();
+setInterval(look, EVERY_MS);
+document.addEventListener("visibilitychange", look);

@@ -1,0 +1,191 @@
+"""Everything that is wrong with the text of a floor plan, each with its line and column."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from core.floorplan import Anchor, Flaw, FloorPlan, StorePlan, Zone, flaws, twice
+from core.json_places import Place, Places, place_of
+from core.limits import STORES_PER_PLAN
+
+FINDINGS_MOST: Final = 200
+"""Nobody mends more in one go."""
+_BEYOND_M: Final = 1.0
+"""An anchor may hang on the far side of a wall or stand in a doorway."""
+_STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
+_AT: Final = re.compile(r" - at `\$?([^`]*)`$")
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong (`grave`: the plan cannot be used) or odd."""
+
+    place: Place
+    grave: bool
+    what: str
+    hint: str
+
+    def __str__(self) -> str:
+        kind = "error" if self.grave else "warning"
+        return f"{self.place.line}:{self.place.column}: {kind}: {self.what} {self.hint}".rstrip()
+
+
+def check_text(data: bytes) -> list[Finding]:
+    """Check the text of a floor plan.
+
+    Parameters
+    ----------
+    data : bytes
+        JSON, UTF-8.
+
+    Returns
+    -------
+    list of Finding
+        At most FINDINGS_MOST, in the order of the text; empty where nothing is wrong.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(errors="replace")
+        return [Finding(place_of(before, len(before)), True, "This is not UTF-8.", "Save the file as UTF-8.")]
+    try:
+        raw = json.loads(text, parse_constant=_no_number)
+        places = Places(text)
+    except json.JSONDecodeError as error:
+        place = Place(error.lineno, error.colno)
+        return [Finding(place, True, f"This is not JSON: {error.msg}.", "Look at this place and just before it.")]
+    except (RecursionError, ValueError) as error:
+        return [Finding(Place(1, 1), True, f"The text cannot be read: {error}.", "")]
+    found = [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in _grave(raw)]
+    found += [Finding(places.of(flaw.path), False, flaw.what, flaw.hint) for flaw in _odd(raw)]
+    return sorted(found)[:FINDINGS_MOST]
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
+
+
+def _grave(raw: Any) -> Iterator[Flaw]:
+    stores = raw.get("stores") if isinstance(raw, dict) else None
+    if not isinstance(stores, list):
+        yield Flaw((), "A floor plan is an object with a list of stores.", 'Write {"stores": [...]}.')
+        return
+    if not 1 <= len(stores) <= STORES_PER_PLAN:
+        yield Flaw(("stores",), f"A floor plan has 1 to {STORES_PER_PLAN} stores, this one {len(stores)}.")
+    named = [store.get("id") if isinstance(store, dict) else None for store in stores]
+    yield from twice(
+        ("stores",), [name if isinstance(name, str) else f"\0{n}" for n, name in enumerate(named)], "store"
+    )
+    for number, store in enumerate(stores):
+        for flaw in _store(store):
+            yield flaw._replace(path=("stores", number, *flaw.path))
+
+
+def _store(raw: Any) -> Iterator[Flaw]:
+    """Yield what is wrong with a store: first the form of each zone and anchor, then what they say."""
+    if not isinstance(raw, dict):
+        yield Flaw(
+            (), "A store is an object.", 'Write {"id": ..., "timezone": ..., "zones": [...], "anchors": [...]}.'
+        )
+        return
+    wrong = False
+    for key, kind in (("zones", Zone), ("anchors", Anchor)):
+        parts = raw.get(key)
+        for number, part in enumerate(parts if isinstance(parts, list) else ()):
+            for flaw in _form(part, kind):
+                wrong = True
+                yield flaw._replace(path=(key, number, *flaw.path))
+    if wrong:
+        return
+    form = list(_form(raw, StorePlan))
+    yield from form or flaws(msgspec.convert(raw, StorePlan))
+
+
+def _form(raw: Any, kind: type[_Struct]) -> Iterator[Flaw]:
+    try:
+        msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        said = str(error)
+        at = _AT.search(said)
+        path = tuple(key or int(place) for key, place in _STEP.findall(at[1])) if at else ()
+        what = said[: at.start()] if at else said
+        hint = "Every anchor names the zone it stands in." if kind is Anchor and "`zone`" in what else ""
+        yield Flaw(path, f"{what.replace('`', chr(39))}.", hint)
+
+
+def _odd(raw: Any) -> Iterator[Flaw]:
+    """Yield what a plan may hold but hardly means: fields nobody reads, anchors far outside of their zone."""
+    if not isinstance(raw, dict):
+        return
+    yield from _unknown_fields(raw, FloorPlan, ())
+    stores = raw.get("stores")
+    for number, store in enumerate(stores if isinstance(stores, list) else ()):
+        if not isinstance(store, dict):
+            continue
+        where: tuple[str | int, ...] = ("stores", number)
+        yield from _unknown_fields(store, StorePlan, where)
+        for key, kind in (("zones", Zone), ("anchors", Anchor)):
+            for place, part in enumerate(_dicts(store.get(key))):
+                yield from _unknown_fields(part, kind, (*where, key, place))
+        yield from _misplaced(store, where)
+
+
+def _unknown_fields(
+    raw: Mapping[str, Any], kind: type[msgspec.Struct], where: tuple[str | int, ...]
+) -> Iterator[Flaw]:
+    known = kind.__struct_fields__
+    for name in raw:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"Was {near[0]!r} meant?" if near else f"Known are {', '.join(known)}."
+            yield Flaw((*where, name), f"Nobody reads the field {name!r}.", hint)
+
+
+def _misplaced(store: Mapping[str, Any], where: tuple[str | int, ...]) -> Iterator[Flaw]:
+    outlines = {}
+    for place, zone in enumerate(_dicts(store.get("zones"))):
+        outline = zone.get("outline")
+        if outline is not None and len(outline) < 3:
+            yield Flaw(
+                (*where, "zones", place, "outline"), "An outline of fewer than three corners encloses nothing."
+            )
+        elif outline is not None and isinstance(zone.get("id"), str) and all(map(_is_point, outline)):
+            outlines[zone["id"]] = [(float(x), float(y)) for x, y in outline]
+    for place, anchor in enumerate(_dicts(store.get("anchors"))):
+        x, y, within = anchor.get("x"), anchor.get("y"), anchor.get("zone")
+        around = outlines.get(within) if isinstance(within, str) else None
+        if x is None or y is None or around is None or not _is_point([x, y]) or _near((float(x), float(y)), around):
+            continue
+        what = f"Anchor {anchor.get('id')!r} stands at {x:g}, {y:g}, outside of its zone {within!r}."
+        yield Flaw((*where, "anchors", place), what, "Mend its place or its zone.")
+
+
+def _dicts(parts: Any) -> list[dict[str, Any]]:
+    """Return a list's objects; what is none of that is told by its form."""
+    return [part if isinstance(part, dict) else {} for part in parts] if isinstance(parts, list) else []
+
+
+def _is_point(point: Any) -> bool:
+    return (
+        isinstance(point, list)
+        and len(point) == 2
+        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in point)
+    )
+
+
+def _near(point: tuple[float, float], outline: list[tuple[float, float]]) -> bool:
+    """Whether a point is inside of an outline (even-odd rule) or at most _BEYOND_M from its edge."""
+    x, y = point
+    inside = False
+    for (ax, ay), (bx, by) in zip(outline, [*outline[1:], outline[0]], strict=True):
+        if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
+            inside = not inside
+        length = (bx - ax) ** 2 + (by - ay) ** 2
+        share = 0.0 if length == 0 else min(max(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length, 0.0), 1.0)
+        if (ax + share * (bx - ax) - x) ** 2 + (ay + share * (by - ay) - y) ** 2 <= _BEYOND_M**2:
+            return True
+    return inside

@@ -1,0 +1,189 @@
+"""The journey map of a segment: how many reach each stage, how long it takes, where they stop, how they feel.
+
+Everything is counted by customers as well as by journeys: a figure that speaks of fewer than K_PEOPLE customers,
+alone or as what is missing to a whole that is told, is None.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from core.journey.records import Journey, State
+from core.journey.rules import Stage
+from core.journey.segments import Facts
+from core.journey.trials import Effect, share_effect
+from core.limits import NS_PER_S
+from core.metrics.disclosure import K_PEOPLE
+
+PATHS: Final = 12
+"""More lines cannot be told apart."""
+FEELINGS: Final = ("positive", "neutral", "mixed", "negative")
+_STAGES: Final = tuple(Stage)
+
+
+class StageFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage: shares 0..1 of the journeys for which it is decided; None where it would speak of too few.
+
+    `onward_s` is the middle time from this stage to the next one that was reached, `drop_off` the share of those who
+    reached it and nothing after it. `feelings` are shares of the notes written while it was the newest stage.
+    """
+
+    stage: Stage
+    share: float | None
+    onward_s: float | None
+    drop_off: float | None
+    feelings: dict[str, float] | None
+
+
+class Path(msgspec.Struct, frozen=True, kw_only=True):
+    """Stages in the order in which they were reached, and the share of journeys that went so."""
+
+    stages: tuple[Stage, ...]
+    share: float
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """From one stage to the next that was reached: share of all journeys."""
+
+    begin: Stage
+    end: Stage
+    share: float
+
+
+class JourneyMap(msgspec.Struct, frozen=True, kw_only=True):
+    """The map; `customers` and `journeys` are exact and not to be told as they are."""
+
+    customers: int
+    journeys: int
+    stages: tuple[StageFigures, ...]
+    paths: tuple[Path, ...]
+    other_paths: float
+    links: tuple[Link, ...]
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed in one stage from before to after; None with too few."""
+
+    stage: Stage
+    effect: Effect | None
+
+
+def journey_map(people: Sequence[Facts]) -> JourneyMap:
+    """Return the map of some customers."""
+    told = [(who, one) for who, facts in enumerate(people) for one in facts.journeys]
+    paths: dict[tuple[Stage, ...], list[int]] = defaultdict(list)
+    links: dict[tuple[Stage, Stage], list[int]] = defaultdict(list)
+    for who, one in told:
+        path = reached_in_order(one)
+        paths[path].append(who)
+        for pair in pairwise(path):
+            links[pair].append(who)
+    felt = _felt(people)
+    everybody = [who for who, _ in told]
+    shown = _told_paths(paths, everybody)
+    return JourneyMap(
+        customers=len({who for who, _ in told}),
+        journeys=len(told),
+        stages=tuple(_figures(stage, told, felt[stage]) for stage in _STAGES),
+        paths=tuple(shown),
+        other_paths=max(0.0, 1 - sum(path.share for path in shown)) if told else 0.0,
+        links=tuple(
+            Link(begin=begin, end=end, share=len(whose) / len(told))
+            for (begin, end), whose in sorted(links.items())
+            if _share(whose, everybody) is not None
+        ),
+    )
+
+
+def changes(before: Sequence[Facts], after: Sequence[Facts]) -> tuple[Changed, ...]:
+    """Return how the share of each stage changed; a customer counts once on each side, by the newest journey."""
+    sides = [[facts.journeys[-1] for facts in side if facts.journeys] for side in (after, before)]
+    return tuple(
+        Changed(stage=stage, effect=share_effect(*(_decided(side, stage) for side in sides))) for stage in _STAGES
+    )
+
+
+def reached_in_order(one: Journey) -> tuple[Stage, ...]:
+    """Return the stages that were reached, by when."""
+    reached = [(report.at, report.stage) for report in one.stages if report.at is not None]
+    return tuple(stage for _, stage in sorted(reached, key=lambda item: (item[0], _STAGES.index(item[1]))))
+
+
+def _told_paths(paths: dict[tuple[Stage, ...], list[int]], everybody: list[int]) -> list[Path]:
+    """Return the most common paths, so that what is left over speaks of nobody or of K_PEOPLE as well."""
+    common = sorted(paths.items(), key=lambda item: (-len(item[1]), item[0]))
+    shown = [(path, whose) for path, whose in common if path and _enough(whose)][:PATHS]
+    while shown:
+        rest = {who for path, whose in paths.items() if path not in dict(shown) for who in whose}
+        if not rest or len(rest) >= K_PEOPLE:
+            break
+        shown.pop()
+    return [Path(stages=path, share=len(whose) / len(everybody)) for path, whose in shown]
+
+
+def _figures(stage: Stage, told: list[tuple[int, Journey]], felt: list[tuple[int, str]]) -> StageFigures:
+    decided, reached, stopped = [], [], []
+    onward: list[tuple[int, float]] = []
+    for who, one in told:
+        report = one.stages[_STAGES.index(stage)]
+        if report.state in {State.REACHED, State.SKIPPED}:
+            decided.append(who)
+        if report.at is None:
+            continue
+        reached.append(who)
+        later = [other.at for other in one.stages if other.at is not None and other.at > report.at]
+        if later:
+            onward.append((who, (min(later) - report.at) / NS_PER_S))
+        elif all(other.state is not State.NOT_YET for other in one.stages):
+            stopped.append(who)
+    return StageFigures(
+        stage=stage,
+        share=_share(reached, decided),
+        onward_s=median(length for _, length in onward) if _enough([who for who, _ in onward]) else None,
+        drop_off=_share(stopped, reached),
+        feelings=_feelings(felt),
+    )
+
+
+def _felt(people: Sequence[Facts]) -> dict[Stage, list[tuple[int, str]]]:
+    """Return whose notes tell of which feeling, by the newest stage at that time of the newest journey."""
+    found: dict[Stage, list[tuple[int, str]]] = defaultdict(list)
+    for who, facts in enumerate(people):
+        for one in facts.felt:
+            before = [
+                (report.at, _STAGES.index(report.stage))
+                for journey in facts.journeys
+                for report in journey.stages
+                if report.at is not None and report.at <= one.at
+            ]
+            if before and one.feeling in FEELINGS:
+                found[_STAGES[max(before)[1]]].append((who, one.feeling))
+    return found
+
+
+def _feelings(felt: list[tuple[int, str]]) -> dict[str, float] | None:
+    if not _enough([who for who, _ in felt]):
+        return None
+    counts = Counter(feeling for _, feeling in felt)
+    return {feeling: counts[feeling] / len(felt) for feeling in FEELINGS}
+
+
+def _share(part: list[int], whole: list[int]) -> float | None:
+    """Return a share, None where it, or what is missing to the whole, speaks of too few."""
+    missing = set(whole) - set(part)
+    if not _enough(whole) or (part and not _enough(part)) or 0 < len(missing) < K_PEOPLE:
+        return None
+    return len(part) / len(whole)
+
+
+def _enough(whose: Sequence[int]) -> bool:
+    return len(set(whose)) >= K_PEOPLE
+
+
+def _decided(journeys: Sequence[Journey], stage: Stage) -> list[bool]:
+    reports = [one.stages[_STAGES.index(stage)] for one in journeys]
+    return [one.state is State.REACHED for one in reports if one.state in {State.REACHED, State.SKIPPED}]

@@ -1,0 +1,126 @@
+"""When a limit has been passed: with hysteresis, so that a value at the limit does not flicker.
+
+An alert opens once a value has been at or above `opens_at` for `for_s`, and closes once it has been at or below
+`clears_at` for as long; in between it stays as it is. A value that is not known changes nothing.
+"""
+
+from statistics import median
+from typing import Final, Literal
+
+import msgspec
+
+from core.errors import InputError
+
+KindWord = Literal["occupancy", "queue_wait", "anchor_down", "unusual_dwell"]
+_WEEK_S: Final = 7 * 24 * 3600
+_LEAST_HISTORY: Final = 4
+"""Of eight weeks: with fewer of the same hour nobody can say what is usual."""
+_NORMAL: Final = 1.4826
+"""The median of absolute deviations times this is the standard deviation of a normal distribution."""
+_LEAST_SCALE: Final = 0.1
+"""Hours that were all alike would make anything unusual: a tenth of the median is taken as the least scatter."""
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What an alert watches: unit, usual bounds and the reason for them."""
+
+    kind: KindWord
+    title: str
+    unit: str
+    says: str
+    opens_at: float
+    clears_at: float
+    for_s: int
+    reason: str
+
+
+KINDS: Final[dict[KindWord, Kind]] = {
+    kind.kind: kind
+    for kind in (
+        Kind(
+            kind="occupancy", title="Occupancy limit", unit="people", opens_at=200, clears_at=180, for_s=30,
+            says="People in the store, or in a zone, now.",
+            reason="The limit is the store's own; a tenth below it people can be let in again without it filling at"
+            " once.",
+        ),
+        Kind(
+            kind="queue_wait", title="Queue wait", unit="s", opens_at=300, clears_at=180, for_s=60,
+            says="Half of those who wait in a checkout or service zone now have been there so long; needs three.",
+            reason="Five minutes are what shoppers put up with in most surveys; three are usual again.",
+        ),
+        Kind(
+            kind="anchor_down", title="Anchors down", unit="anchors", opens_at=1, clears_at=0, for_s=120,
+            says="Anchors of the store, or of a zone, that do not work.",
+            reason="An edge that restarts is back within a minute.",
+        ),
+        Kind(
+            kind="unusual_dwell", title="Unusual dwell", unit="deviations", opens_at=3.5, clears_at=2.0, for_s=0,
+            says="How far the median dwell of the last whole hour is from that of the same hour of the week in the"
+            " eight weeks before, in robust standard deviations.",
+            reason="3.5 is the bound that Iglewicz and Hoaglin recommend for outliers by the median of deviations.",
+        ),
+    )
+}  # fmt: skip
+"""Every kind by its word."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one alert, in the unit of its kind."""
+
+    kind: KindWord
+    opens_at: float
+    clears_at: float
+    for_s: int
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """How an alert stands: `since_s` is when the value passed the bound that matters now, None while it has not."""
+
+    is_open: bool = False
+    since_s: float | None = None
+
+
+def checked(rule: Rule) -> Rule:
+    """Return a rule that can be watched.
+
+    Raises
+    ------
+    InputError
+        If the bounds are upside down or out of reach.
+    """
+    if not 0 < rule.opens_at < 1e6:
+        raise InputError(f"{rule.opens_at} is no limit.", hint="Give a positive number.", where="opens_at")
+    if not 0 <= rule.clears_at < rule.opens_at:
+        raise InputError(
+            "An alert must clear below where it opens.",
+            hint="Let clears_at be less than opens_at.",
+            where="clears_at",
+        )
+    if not 0 <= rule.for_s <= _WEEK_S:
+        raise InputError(f"{rule.for_s} s is no time to wait.", hint="Give 0 to a week.", where="for_s")
+    return rule
+
+
+def step(rule: Rule, watch: Watch, value: float | None, now_s: float) -> Watch:
+    """Return how the alert stands after a look at `now_s`; it opened or closed where `is_open` differs."""
+    if value is None:
+        return Watch(is_open=watch.is_open)
+    passed = value <= rule.clears_at if watch.is_open else value >= rule.opens_at
+    if not passed:
+        return Watch(is_open=watch.is_open)
+    since_s = now_s if watch.since_s is None else watch.since_s
+    if now_s - since_s >= rule.for_s:
+        return Watch(is_open=not watch.is_open)
+    return Watch(is_open=watch.is_open, since_s=since_s)
+
+
+def deviation(value: float, history: list[float]) -> float | None:
+    """Return how unusual a value is: its distance from the median of `history` in robust standard deviations.
+
+    None with fewer than four earlier values. After Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993).
+    """
+    if len(history) < _LEAST_HISTORY:
+        return None
+    middle = median(history)
+    scatter = _NORMAL * median(abs(one - middle) for one in history)
+    return abs(value - middle) / max(scatter, _LEAST_SCALE * abs(middle), 1e-9)

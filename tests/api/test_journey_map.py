@@ -1,0 +1,84 @@
+"""The journey map over real rows: segments with live counts, a map, and the journeys as a log."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from storage.profiles import create_profile
+from tests.api.inputting import customer, event, send
+from tests.api.seeding import device, walk
+from tests.fix_api import SeededStore
+
+pytestmark = pytest.mark.servers
+WHO = {"Sojourn-Operator": "N. Weber"}
+
+
+def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
+    at = store.now - timedelta(days=30)
+    for number in range(1, 33):
+        given = customer(number, at=at - timedelta(days=1), devices=[device(number)])
+        assert send(client, "/v1/profiles", given).status_code == 201
+        if number > 30:  # two never come: one orders online
+            continue
+        walk(
+            store.connection, store.plan, store.store_no, pseudonym=device(number), arrived_at=at,
+            stays=[("entrance", 10.0), ("shoes", 90.0 if number % 2 else 300.0)],
+        )  # fmt: skip
+    till = {"store": "marktplatz", "total": 9, "currency": "EUR"}
+    orders = [
+        event(f"o{number}", "ordered", at + timedelta(seconds=60), number=number, **till) for number in range(1, 16)
+    ]
+    online = event("w31", "ordered", at, number=31, total=9, currency="EUR")
+    assert send(client, "/v1/inputs/orders", {"source": "till", "events": [*orders, online]}).status_code == 200
+    create_profile(store.connection, display_name="No consent", devices=[], granted_at=store.now + timedelta(days=1))
+
+    def count(rule: Mapping[str, object]) -> int | None:
+        answer = client.post("/v1/segments/count", json={"rule": dict(rule)})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["people_count"]  # type: ignore[no-any-return]
+
+    assert [count(rule) for rule in ({}, {"visits_at_least": 1}, {"orders_at_least": 1}, {"visits_at_most": 0})] == [
+        30, 30, 15, None,
+    ]  # fmt: skip
+    assert count({"dwell_at_least_s": 200, "store": "marktplatz"}) == 15
+    assert count({"days": 10, "visits_at_least": 1}) == 0
+    assert count({"reached": "engage", "skipped": "discover"}) == 30
+    for wrong in ({"sing": 1}, {"days": 0}, {"reached": "x"}):
+        assert client.post("/v1/segments/count", json={"rule": wrong}).status_code == 422
+    body = {"name": "Bought", "rule": {"orders_at_least": 1}}
+    kept = client.post("/v1/segments", json=body, headers=WHO | {"Idempotency-Key": "1"})
+    assert kept.json() == {"segment_no": 1}
+    (segment,) = client.get("/v1/segments").json()["segments"]
+    assert [segment["name"], segment["count"]["people_count"], segment["made_by"]] == ["Bought", 15, "N. Weber"]
+
+    everybody = client.get("/v1/journey-map?store=marktplatz&compare=true").json()
+    shares = {one["stage"]: one["reached_share"] for one in everybody["stages"]}
+    assert [shares["arrive"], shares["engage"], shares["discover"], shares["reflect"]] == [1, 1, 0, 0]
+    drops = {one["stage"]: one["drop_off_share"] for one in everybody["stages"]}
+    assert drops["complete"] == 1
+    assert everybody["changes"][0] == {"stage": "discover", "effect": None}, "nobody came before"
+    assert everybody["links"]
+    assert client.get("/v1/journey-map?segment=1").json()["count"]["people_count"] == 15
+    for wrong_path in ("segment=9", "store=nowhere"):
+        assert client.get(f"/v1/journey-map?{wrong_path}").status_code == 404
+
+    rows = client.get("/v1/exports/journeys?format=json").json()
+    cases = defaultdict(list)
+    for row in rows:
+        cases[row["case"]].append(row)
+    assert len(cases) == 31, "30 visits, and one customer who only ordered online"
+    for case, log in cases.items():
+        assert [row["time"] for row in log] == sorted(row["time"] for row in log)
+        reached = [row["activity"] for row in log if row["kind"] == "stage"]
+        if case.startswith("online"):
+            assert "complete" in reached
+            assert "arrive" not in reached
+        else:
+            assert reached.index("arrive") < reached.index("engage") < reached.index("complete")
+            assert any(row["activity"] == "zone_visit shoes" and row["evidence_id"] for row in log)
+    assert client.get("/v1/exports/journeys").text.startswith("case,activity,time,kind,")
+    assert send(client, "/v1/segments/1/remove", None).status_code == 200
+    assert send(client, "/v1/segments/1/remove", None).status_code == 404

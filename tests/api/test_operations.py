@@ -1,0 +1,254 @@
+"""What operations work with beside formulas: exclusions, cells as pages and files, heatmap, alerts, orders."""
+
+import io
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import polars as pl
+import pytest
+
+from core.records import Role
+from storage.alerts.looking import look
+from storage.coverage import save_faults
+from storage.instants import to_ns
+from storage.rollups.keeping import refresh
+from tests.api.seeding import add_customers, device, set_people
+from tests.fix_api import SeededStore
+from tests.metrics.visiting import Stay, insert, shoppers
+
+pytestmark = pytest.mark.servers
+SATURDAY = date(2026, 10, 24)
+DAYS = {"from": "2026-10-24", "to": "2026-10-25"}
+WHO = {"Sojourn-Operator": "Ida"}
+HERE = "/v1/stores/marktplatz"
+
+
+@pytest.fixture
+def seeded(store: SeededStore) -> list[Stay]:
+    at = datetime(2026, 10, 24, 8, tzinfo=UTC)
+    stays = [
+        *shoppers(store.plan, SATURDAY, 90, seed=1),
+        *shoppers(store.plan, date(2026, 10, 25), 40, seed=2, first_number=10_000),
+        *(Stay(70_000 + n, 30_000 + n, None, at + timedelta(minutes=n), 20.0) for n in range(12)),  # only pass by
+        *(Stay(71_000 + n, 31_000 + n, None, at, 9 * 3600.0) for n in range(11)),  # stay all day
+    ]
+    insert(store.connection, store.store_no, stays)
+    refresh(store.connection, most_days=10)
+    return stays
+
+
+def metric(client: httpx.Client, formula: str, **query: Any) -> Any:
+    answer = client.get(f"{HERE}/metrics/{formula}", params=DAYS | query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_exclusions_are_shown_changed_taken_back_and_written_down(
+    seeded: list[Stay], client: httpx.Client, store: SeededStore
+) -> None:
+    before = metric(client, "footfall")
+    assert before["total"]["value"] == 90 + 40 + 12, "who stays nine hours is no visitor"
+    assert before["excluded"]["long_stay_visit_count"] == 11
+    rules = client.get(f"{HERE}/exclusions").json()["rules"]
+    week = [{"opens_min": 600, "closes_min": 1200}] * 6 + [None]
+    asked = {"rules": rules | {"passer_by_s": 30, "long_stay_s": None, "opening_hours": week}, "reason": "as agreed"}
+    assert client.put(f"{HERE}/exclusions", json=asked).status_code == 422, "somebody must have done it"
+    changed = client.put(f"{HERE}/exclusions", json=asked, headers=WHO).json()
+    assert [(row["operator"], row["reason"], row["holds"]) for row in changed["changes"]] == [
+        ("Ida", "as agreed", True)
+    ]
+    for _ in range(2):  # before and after the counts are made anew
+        after = metric(client, "footfall")
+        opened = sum(
+            stay.zone is None and stay.device < 30_000 and stay.entered_at.day == 24 and stay.entered_at.hour >= 8
+            and stay.dwell_s >= 30 for stay in seeded
+        )  # fmt: skip
+        assert after["total"]["value"] in range(opened, opened + 13)
+        assert after["excluded"]["passer_by_visit_count"] >= 12
+        assert after["excluded"]["closed_visit_count"] >= 30, "closed on Sundays"
+        refresh(store.connection, most_days=10)
+    restored = client.post(f"{HERE}/exclusions/0/restore", json={"reason": "wrong store"}, headers=WHO).json()
+    assert restored["rules"] == rules
+    assert [row["holds"] for row in restored["changes"]] == [True, False]
+    again = metric(client, "footfall")
+    assert (again["rows"], again["total"], again["excluded"]) == (before["rows"], before["total"], before["excluded"])
+    assert client.post(f"{HERE}/exclusions/99/restore", json={"reason": "x"}, headers=WHO).status_code == 404
+    wrong = {"rules": rules | {"passer_by_s": 9, "long_stay_s": 5}, "reason": "x"}
+    assert "Everybody" in client.put(f"{HERE}/exclusions", json=wrong, headers=WHO).json()["detail"]
+    with pytest.raises(Exception, match="append-only"):
+        store.connection.execute("delete from exclusion_change")
+
+
+def test_cells_come_in_pages_and_as_streams_that_hold_the_same(seeded: list[Stay], client: httpx.Client) -> None:
+    cells, cursor, pages = [], None, 0
+    while True:
+        asked = DAYS | {"limit": 1} | ({"cursor": cursor} if cursor else {})
+        page = client.get(f"{HERE}/cells", params=asked).json()
+        cells += page["cells"]
+        cursor, pages = page["next_cursor"], pages + 1
+        if cursor is None:
+            break
+    assert pages == 2
+    store_cells = [cell for cell in cells if cell["zone"] is None]
+    assert [cell["visit_count"] for cell in store_cells] == [102, 40]
+    assert all((cell["visit_count"] is None) == (cell["state"] == "hidden") for cell in cells)
+    with client.stream("GET", f"{HERE}/cells", params=DAYS | {"format": "csv"}) as answer:
+        assert "content-length" not in answer.headers, "it is a stream"
+        text = answer.read()
+    rows = pl.read_csv(io.BytesIO(text))
+    frame = pl.read_parquet(io.BytesIO(client.get(f"{HERE}/cells", params=DAYS | {"format": "parquet"}).content))
+    assert rows["visit_count"].to_list() == frame["visit_count"].to_list() == [cell["visit_count"] for cell in cells]
+    other = client.get(f"{HERE}/cells", params={"from": "2026-10-24", "to": "2026-10-24", "cursor": "x"})
+    assert other.status_code == 422
+    assert client.get(f"{HERE}/cells", params=DAYS | {"by": "hour", "limit": 31}).json()["cells"]
+
+
+def test_the_heatmap_has_every_zone_with_its_outline(seeded: list[Stay], client: httpx.Client) -> None:
+    found = client.get(f"{HERE}/heatmap", params=DAYS).json()
+    assert len(found["zones"]) == 12
+    assert max(zone["heat"] for zone in found["zones"]) == 6
+    assert found["zones"][2]["outline_m"]
+    assert found["formula"]["id"] == "footfall"
+    assert client.get(f"{HERE}/heatmap", params=DAYS | {"of": "flow"}).status_code == 422
+
+
+def test_queues_sections_and_now(seeded: list[Stay], client: httpx.Client, store: SeededStore) -> None:
+    of_till = [stay.dwell_s for stay in seeded if stay.zone == 9 and stay.dwell_s >= 30]
+    abandoned = metric(client, "queue_abandoned", zone="checkout", bucket="whole")
+    assert abandoned["total"]["value"] == pytest.approx(sum(one < 60 for one in of_till) / len(of_till), abs=1e-6)
+    assert metric(client, "queue_wait", zone="checkout", bucket="whole")["total"]["value"] > 30
+    rows = metric(client, "queue_wait", by="zone", bucket="whole")["rows"]
+    assert {row["zone"] for row in rows} == {"checkout", "service"}
+    assert "checkout or service" in client.get(f"{HERE}/metrics/queue_wait?zone=women").json()["detail"]
+    assert client.get(f"{HERE}/metrics/queue_wait").status_code == 422
+    went_on = {
+        (stay.device, stay.entered_at.date()) for stay in seeded if stay.zone == 2
+        and any(o.zone == 9 and o.device == stay.device and o.entered_at > stay.entered_at for o in seeded)
+    }  # fmt: skip
+    all_there = {(stay.device, stay.entered_at.date()) for stay in seeded if stay.zone == 2}
+    converted = metric(client, "section_conversion", zone="women", bucket="whole")["total"]
+    assert converted["state"] == "told" or converted["hidden_count"]
+    assert converted["value"] is None or abs(converted["value"] - len(went_on) / len(all_there)) < 0.2
+    assert client.get(f"{HERE}/metrics/section_conversion?zone=women&bucket=hour").status_code == 422
+    set_people(store.connection, store.plan, store.store_no, {"women": 3, "new": 2}, at=store.now)
+    assert metric(client, "occupancy_now")["rows"][0]["value"] == 5
+    assert sum(row["value"] for row in metric(client, "occupancy_now", by="zone")["rows"]) == 5
+
+
+def test_orders_are_joined_with_looks_and_other_stores(client: httpx.Client, store: SeededStore) -> None:
+    connection, monday = store.connection, datetime(2026, 10, 19, 9, tzinfo=UTC)
+    add_customers(connection, store.plan, store.store_no, now=store.now)
+    profiles = []
+    for number in range(12):
+        row = connection.execute("insert into profile (display_name) values ('x') returning profile_id").fetchone()
+        assert row is not None
+        profiles.append(row[0])
+        connection.execute(
+            "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+            " values (%s, 'in_store_journey', 'granted', 'app', '1', '2026-01-01')", row,
+        )  # fmt: skip
+        connection.execute(
+            "insert into device_link (device, profile_id, valid_from) values (%s, %s, '2026-01-01')",
+            [UUID(bytes=device(80_000 + number)), row[0]],
+        )
+        for place, begin in ((None, 0), (5, 60), (5, 400)):
+            stay = Stay(
+                90_000 + number * 10 + begin % 7,
+                80_000 + number,
+                place,
+                monday + timedelta(seconds=begin),
+                30.0 + number,
+            )
+            insert(connection, store.store_no, [stay])
+        quay = connection.execute("select store_no from store where id = 'quay'").fetchone()
+        assert quay is not None
+        if number < 3:
+            insert(
+                connection, quay[0], [Stay(95_000 + number, 80_000 + number, None, monday - timedelta(days=2), 60.0)]
+            )
+        for key, online in (("till", False), ("web", True))[: 1 + number % 2]:
+            connection.execute(
+                "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at,"
+                " store_no, detail) values (gen_random_uuid(), 0, %s, 'ordered', 'pos', %s, %s, %s, %s::jsonb)",
+                [row[0], f"{key}-{number}", monday + timedelta(minutes=20), None if online else store.store_no,
+                 '{"product": "boot"}'],
+            )  # fmt: skip
+    week = {"from": "2026-10-18", "to": "2026-10-25"}
+    assert client.put(f"{HERE}/shelf-items", json={"items": {"boot": "attic"}}, headers=WHO).status_code == 422
+    assert client.put(f"{HERE}/shelf-items", json={"items": {"boot": "shoes"}}, headers=WHO).status_code == 200
+    assert client.get(f"{HERE}/shelf-items").json() == {"items": {"boot": "shoes"}}
+    (shelf,) = metric(client, "shelf_view", **week)["rows"]
+    assert (shelf["zone"], shelf["value"], shelf["visit_count"]) == ("shoes", 2 * 35.5, 12)
+    online = metric(client, "online_share", **week)["rows"][0]
+    assert (online["value"], online["visit_count"]) == (pytest.approx(6 / 18), 18)
+    part = metric(client, "shelf_view", **{"from": "2026-10-19", "to": "2026-10-24"})["rows"]
+    assert part == [], "a part of a week would tell a day by subtraction"
+    elsewhere = metric(client, "cross_store", **week, bucket="whole")["rows"][0]
+    assert elsewhere["value"] == pytest.approx(3 / 12)
+    assert metric(client, "new_customers", **week, bucket="whole")["rows"][0]["value"] == 1.0
+
+
+def test_alerts_open_once_close_once_and_are_told(client: httpx.Client, store: SeededStore) -> None:
+    connection, now = store.connection, store.now
+    made = client.post(f"{HERE}/alert-rules", json={"kind": "occupancy", "opens_at": 20, "for_s": 10}, headers=WHO)
+    assert (made.status_code, made.json()["clears_at"]) == (201, 18)
+    client.post(f"{HERE}/alert-rules", json={"kind": "queue_wait", "zone": "checkout", "for_s": 0}, headers=WHO)
+    client.post(f"{HERE}/alert-rules", json={"kind": "anchor_down", "for_s": 0}, headers=WHO)
+    for wrong in ({"kind": "queue_wait"}, {"kind": "occupancy", "opens_at": 5, "clears_at": 6}, {"kind": "flood"}):
+        assert client.post(f"{HERE}/alert-rules", json=wrong, headers=WHO).status_code == 422
+    url = {"url": "https://example.com/hook", "event_types": ["alert.opened", "alert.closed"]}
+    assert client.post(
+        "/v1/webhooks/subscriptions", json=url, headers={"Idempotency-Key": str(UUID(int=7))}
+    ).status_code in {200, 201}
+
+    def told() -> list[tuple[str, bool]]:
+        return [(row["kind"], row["closed_at"] is None) for row in client.get(f"{HERE}/alerts").json()["alerts"]]
+
+    set_people(connection, store.plan, store.store_no, {"women": 25}, at=now)
+    look(connection, now)
+    assert told() == [], "not yet: it must stay so for ten seconds"
+    assert look(connection, now + timedelta(seconds=10)) == 1
+    set_people(connection, store.plan, store.store_no, {"women": 19}, at=now)
+    assert [look(connection, now + timedelta(seconds=at)) for at in (20, 40)] == [0, 0], "between the bounds"
+    assert told() == [("occupancy", True)]
+    set_people(connection, store.plan, store.store_no, {"checkout": 4}, at=now)
+    save_faults(connection, store.store_no, {"a4": "down"}, to_ns(now))
+    look(connection, now + timedelta(minutes=4))
+    look(connection, now + timedelta(minutes=5))
+    assert told() == [("anchor_down", True), ("queue_wait", True), ("occupancy", False)]
+    queued = connection.execute("select event_type from webhook_message order by 1").fetchall()
+    assert [row[0] for row in queued] == ["alert.closed", *["alert.opened"] * 3]
+    page = client.get(f"{HERE}/alerts", params={"limit": 1}).json()
+    first = page["rules"][-1]["rule_no"]
+    assert client.delete(f"{HERE}/alert-rules/{first}", headers=WHO).status_code == 204
+    assert told()[0] == ("anchor_down", False), "what is not watched any more is over"
+
+
+def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    hour = store.now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    for week in range(7):
+        usual = 600.0 if week == 0 else 60.0 + week
+        insert(
+            store.connection, store.store_no,
+            [
+                Stay(week * 100 + n, week * 100 + n, None, hour - timedelta(weeks=week, minutes=-n), usual + n)
+                for n in range(24)
+            ],
+        )  # fmt: skip
+    refresh(store.connection, most_days=20)
+    client.post(f"{HERE}/alert-rules", json={"kind": "unusual_dwell"}, headers=WHO)
+    assert look(store.connection, store.now) == 1
+    assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"][0]["value"] > 3.5
+
+
+def test_role_of_staff_is_a_rule_too(store: SeededStore, client: httpx.Client) -> None:
+    at = datetime(2026, 10, 24, 10, tzinfo=UTC)
+    insert(store.connection, store.store_no, [Stay(n, n, None, at, 900.0, Role.STAFF) for n in range(10)])
+    assert metric(client, "footfall")["total"]["value"] == 0
+    rules = client.get(f"{HERE}/exclusions").json()["rules"]
+    client.put(f"{HERE}/exclusions", json={"rules": rules | {"staff": False}, "reason": "a training"}, headers=WHO)
+    assert metric(client, "footfall")["total"]["value"] == 10

@@ -1,0 +1,151 @@
+"""The floor plan editor in a real browser: by pointer, by keyboard, by touch."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.floorplan import load
+from storage.stores import load_plans
+from tests.browser.looking import PHONE, fits, no_violations, open_page, screenshot
+from tests.fix_api import SeededStore
+
+pytestmark = [pytest.mark.browser, pytest.mark.servers]
+
+PICTURE = """
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [600, 300];
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = "#d8d2c4"; pen.fillRect(0, 0, 600, 300);
+    pen.strokeStyle = "#333"; pen.lineWidth = 6; pen.strokeRect(10, 10, 580, 280);
+    pen.beginPath(); pen.moveTo(300, 10); pen.lineTo(300, 200); pen.stroke();
+    return canvas.toDataURL("image/png").split(",")[1];
+"""
+
+
+def at(page: Page, x_m: float, y_m: float) -> tuple[float, float]:
+    """Where a point of the plan is on the screen."""
+    found = page.evaluate(
+        "([x, y]) => { const svg = document.getElementById('plan-svg');"
+        " const at = new DOMPoint(x, y).matrixTransform(svg.getScreenCTM()); return [at.x, at.y]; }",
+        [x_m, y_m],
+    )
+    return (found[0], found[1])
+
+
+def drag(page: Page, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse.move(*at(page, *begin))
+    page.mouse.down()
+    page.mouse.move(*at(page, *end), steps=4)
+    page.mouse.up()
+
+
+def text(page: Page) -> str:
+    return page.locator("#plan-text").text_content() or ""
+
+
+def test_a_plan_is_drawn_on_a_picture_and_saved(store: SeededStore, site: str, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{site}/floor-plans/new")
+    expect(page.locator("#plan-verdict")).to_have_text("It cannot be used yet:")
+    png = page.evaluate(f"(() => {{{PICTURE}}})()")
+    (tmp_path / "store.png").write_bytes(base64.b64decode(png))
+    page.locator("#plan-picture").set_input_files(tmp_path / "store.png")
+    page.locator("#plan-width").fill("20")
+    page.locator("#store-timezone").fill("Europe/Berlin")
+    page.get_by_role("radio", name="Draw zone").check()
+    drag(page, (1, 1), (9.9, 9))
+    drag(page, (10, 1.1), (19, 9))  # a decimetre from the first one: it meets its edge
+    page.get_by_role("radio", name="Place anchor").check()
+    page.mouse.click(*at(page, 14, 5))
+    page.locator("#anchor-fields [name=id]").fill("gate-1")
+    page.get_by_role("radio", name="Select, move").check()
+    drag(page, (14, 5), (5, 5))  # into the other zone
+    page.mouse.click(*at(page, 14, 7))
+    page.locator("#zone-fields [name=id]").fill("shoes")
+    page.locator("#zone-fields [name=name]").fill("Shoe wall")
+    page.locator("#zone-fields [name=kind]").select_option("shelf")
+    page.locator("#store-id").fill("drawn")
+    page.locator("#store-name").fill("Drawn by hand")
+    expect(page.locator("#plan-verdict")).to_have_text("Nothing is wrong.")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    plan = load(Path(download.value.path()).read_bytes())
+    assert download.value.suggested_filename == "drawn.json"
+    left, right = plan.stores[0].zones
+    assert (right.id, right.kind, right.name) == ("shoes", "shelf", "Shoe wall")
+    assert left.outline is not None
+    assert right.outline is not None
+    assert left.outline[1][0] == right.outline[0][0], "neighbours share their edge"
+    assert left.outline[0][1] == right.outline[0][1]
+    (anchor,) = plan.stores[0].anchors
+    assert (anchor.id, anchor.zone) == ("gate-1", left.id)
+    assert anchor.x == pytest.approx(5, abs=0.2)
+
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#plan-status")).to_contain_text("Saved as version 1")
+    (stored,) = load_plans(store.connection, ["drawn"])
+    assert stored.plan == plan.stores[0]
+    picture = page.request.get(f"{site}/v1/stores/drawn/plan.svg")
+    assert picture.headers["content-type"].startswith("image/svg+xml")
+    assert "Shoe wall" in picture.text()
+    screenshot(page, "plan-editor-drawn")
+
+
+def test_a_stored_plan_is_changed_by_keyboard_alone(store: SeededStore, site: str, page: Page) -> None:
+    page.goto(f"{site}/stores/marktplatz")
+    page.get_by_role("link", name="Plan", exact=True).click()
+    expect(page.locator("#plan-zones button")).to_have_count(len(store.plan.zones))
+    zone = page.locator('[data-key="zone-1"]')
+    zone.focus()
+    expect(page.locator("#plan-chosen-title")).to_contain_text("Zone")
+    page.keyboard.press("Tab")  # neighbours follow each other
+    expect(page.locator('[data-key="zone-2"]')).to_be_focused()
+    page.locator("#zone-add").focus()
+    page.keyboard.press("Enter")
+    added = f"zone-{len(store.plan.zones)}"
+    moved = page.locator(f'[data-key="{added}-2"]')  # its third corner
+    moved.focus()
+    before = json.loads(text(page))["stores"][0]["zones"][-1]["outline"]
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowDown")
+    after = json.loads(text(page))["stores"][0]["zones"][-1]["outline"]
+    assert after[2] == pytest.approx([before[2][0] + 1, before[2][1] + 0.1])
+    assert after[:2] == before[:2]
+    expect(moved).to_be_focused()
+    page.keyboard.press("Control+z")
+    assert json.loads(text(page))["stores"][0]["zones"][-1]["outline"][2] == pytest.approx(
+        [before[2][0] + 1, before[2][1]]
+    )
+    page.get_by_role("button", name="Save").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#plan-status")).to_contain_text(re.compile(r"Saved as version \d"))
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+    assert len(stored.plan.zones) == len(store.plan.zones) + 1
+
+
+def test_it_works_by_touch_and_looks_right(store: SeededStore, site: str, browser: Browser) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, locale="en-GB")
+    phone = context.new_page()
+    phone.goto(f"{site}/stores/marktplatz/plan")
+    expect(phone.locator("#plan-zones button")).to_have_count(len(store.plan.zones))
+    phone.get_by_role("radio", name="Place anchor").tap()
+    phone.touchscreen.tap(*at(phone, 20, 14))
+    expect(phone.locator("#plan-chosen-title")).to_have_text(re.compile(r"Anchor a\d+"))
+    assert json.loads(text(phone))["stores"][0]["anchors"][-1]["zone"] == "new"
+    phone.locator("#plan-zones button").first.tap()
+    phone.get_by_role("button", name="Remove zone").tap()
+    phone.get_by_role("button", name="Save").tap()
+    expect(phone.locator("#plan-status")).to_contain_text("would lose its place")
+    context.close()
+    for look in ("light", "phone-dark"):
+        page = open_page(browser, look)
+        page.goto(f"{site}/stores/marktplatz/plan")
+        page.locator("#plan-zones button").first.click()
+        expect(page.locator("#plan-verdict")).to_have_text("Nothing is wrong.")
+        fits(page)
+        no_violations(page)
+        screenshot(page, f"plan-editor-{look}")
+        page.context.close()

@@ -1,0 +1,121 @@
+"""Every flaw of a plan is told, each at the line and column where it stands."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import sojourn
+from core.floorplan_check import check_text
+from core.json_places import Places
+
+DEMO = Path(__file__).parents[2] / "simulators" / "plans" / "demo.json"
+BAD = """{
+  "stores": [
+    {
+      "id": "marktplatz",
+      "timezone": "Europe/Berln",
+      "zones": [
+        {"id": "entrance", "kind": "entrance", "outline": [[0, 0], [5, 0], [5, 5], [0, 5]]},
+        {"id": "shoes", "kind": "shelv"},
+        {"id": "shoes", "knd": "shelf", "parent": "shoes"}
+      ],
+      "anchors": [
+        {"id": "a 1", "zone": "entrance", "x": 20, "y": 4},
+        {"id": "a2", "zone": "bags"}
+      ],
+      "adjacent": [["entrance", "hats"]]
+    }
+  ]
+}
+"""
+
+
+def told(text: str) -> list[tuple[str, str]]:
+    """What stands at each finding's place, and the finding."""
+    lines = text.splitlines()
+    return [
+        (lines[at.line - 1][at.column - 1 :], f"{grave}: {what}") for at, grave, what, _ in check_text(text.encode())
+    ]
+
+
+def test_everything_wrong_is_told_where_it_stands() -> None:
+    found = told(BAD)
+    for begins, says in (
+        ('"Europe/Berln"', "True: 'Europe/Berln' is not a time zone."),
+        ('"shelv"', "True: Zone 'shoes' is of the unknown kind 'shelv'."),
+        ('"shoes", "knd"', "True: The zone id 'shoes' stands there twice."),
+        ('"shelf"', "False: Nobody reads the field 'knd'."),
+        ('"shoes"}', "True: Zone 'shoes' lies within itself."),
+        ('{"id": "a 1"', "False: Anchor 'a 1' stands at 20, 4, outside of its zone 'entrance'."),
+        ('"a 1"', "True: 'a 1' cannot be the id of an anchor."),
+        ('"bags"', "True: Anchor 'a2' names the unknown zone 'bags'."),
+        ('"hats"', "True: The adjacent pair ['entrance', 'hats'] names the unknown zone 'hats'."),
+    ):
+        assert [what for at, what in found if at.startswith(begins) and what == says], (says, found)
+    assert len(found) == 9
+
+
+@pytest.mark.parametrize(
+    ("broken", "begins", "says"),
+    [
+        (BAD.replace('"x": 20', '"x": "20"'), '"20"', "Expected 'float | null', got 'str'."),
+        (BAD.replace('"zone": "bags"', '"z": 1'), '{"id": "a2"', "Object missing required field 'zone'."),
+        (BAD.replace("[5, 0]", "[5]"), "[5]", "Expected 'array' of length 2, got 1."),
+        (BAD.replace('"zones": [', '"zones": ,['), ",[", "This is not JSON: Expecting value."),
+        (BAD.replace('"x": 20', '"x": NaN'), "{", "The text cannot be read: NaN is no number."),
+        ('{"stores": 3}', "{", "A floor plan is an object with a list of stores."),
+        ('{"stores": []}', "[]", "A floor plan has 1 to 10000 stores, this one 0."),
+        ("[" * 100 + "]" * 100, "[", "The text cannot be read: The text nests too deep.."),
+    ],
+)
+def test_what_has_not_the_right_form_is_told_too(broken: str, begins: str, says: str) -> None:
+    assert [at for at, what in told(broken) if what == f"True: {says}" and at.startswith(begins)], told(broken)
+
+
+def test_good_plans_are_good_and_bytes_that_are_no_text_are_told() -> None:
+    assert check_text(DEMO.read_bytes()) == []
+    (finding,) = check_text(b'{"stores":\n "\xff"')
+    assert (finding.place, finding.what) == ((2, 3), "This is not UTF-8.")
+
+
+@settings(max_examples=40)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=12,
+    ),
+    st.sampled_from([None, 2]),
+)
+def test_places_are_where_values_begin(value: object, indent: int | None) -> None:
+    text = json.dumps(value, indent=indent)
+    places = Places(text)
+
+    def look(inner: object, path: tuple[str | int, ...]) -> None:
+        line, column = places.of(path)
+        rest = "\n".join([text.splitlines()[line - 1][column - 1 :], *text.splitlines()[line:]])
+        assert json.JSONDecoder().raw_decode(rest)[0] == inner
+        for key, part in (
+            inner.items() if isinstance(inner, dict) else enumerate(inner if isinstance(inner, list) else ())
+        ):
+            look(part, (*path, key))
+
+    look(value, ())
+
+
+def test_the_command_line_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(BAD)
+    refused = CliRunner().invoke(sojourn.app, ["floorplan", "check", str(path)])
+    assert refused.exit_code == 2
+    assert f"{path}:8:33: error: Zone 'shoes' is of the unknown kind 'shelv'." in refused.output
+    assert "7 errors, 2 warnings" in refused.output
+    fine = CliRunner().invoke(sojourn.app, ["floorplan", "check", str(DEMO)])
+    assert (fine.exit_code, fine.output.splitlines()[0]) == (0, "marktplatz: 12 zones, 17 anchors, Europe/Berlin")
+    drawn = CliRunner().invoke(sojourn.app, ["floorplan", "draw", str(DEMO), "--out", str(tmp_path / "plan.svg")])
+    assert drawn.exit_code == 0, drawn.output
+    assert (tmp_path / "plan.svg").read_text().startswith("<svg xmlns")

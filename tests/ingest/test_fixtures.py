@@ -1,0 +1,130 @@
+"""Recorded from a real broker, played back through it: a fixture gives the same visits live and offline."""
+
+import threading
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import sojourn
+from core.errors import ConfigurationError, RecordingError, UnavailableError
+from core.wire import decode
+from edge.broker import Broker
+from simulators.fixtures import player
+from simulators.fixtures.recorder import Recorder, record
+from simulators.fixtures.sealing import check_seal, provenance_of
+from storage.connect import connect
+from tests.ingest import world
+from tests.ingest.conftest import Store, ingesting
+from tests.ingest.edge_double import EdgeDouble
+from tests.ingest.world import walks
+
+pytestmark = pytest.mark.servers
+BOOT = b"\7" * 16
+
+
+def sojourn_says(*words: str) -> str:
+    done = CliRunner().invoke(sojourn.app, list(words))
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.output
+
+
+@pytest.fixture
+def fixture(store: Store, mqtt_url: str, edge: EdgeDouble, tmp_path: Path) -> Path:
+    """Ten minutes of twelve shoppers, recorded while an edge sends them; one message is no batch."""
+    sent = list(walks(3, BOOT, batches=60))
+    stop, out = threading.Event(), tmp_path / "fixture.parquet"
+    asked = threading.Event()
+
+    def told(recorder: Recorder) -> None:
+        if not asked.is_set():  # the recorder listens by now
+            asked.set()
+            edge.publish("signals", b"no batch")
+            for payload in sent:
+                edge.publish("signals", payload)
+        if recorder.messages == len(sent) + 1:
+            stop.set()
+
+    made = record(Broker.from_url(mqtt_url), out, stop, stores=[store.id], for_s=30, told=told)
+    assert (made.messages, made.unreadable, made.rows, made.stores) == (61, 1, 3600, (store.id,))
+    heard = pl.read_parquet(out)
+    batches = [decode(payload) for payload in sent]
+    assert heard["ts"].to_list() == np.concatenate([batch.ts for batch in batches]).tolist()
+    before = [batch.devices[place].tobytes().hex() for batch in batches for place in batch.device]
+    pairs = set(zip(before, heard["device"].to_list(), strict=True))
+    assert len(pairs) == 12, "each device has one new name, and no two the same"
+    assert not {old for old, _ in pairs} & {new for _, new in pairs}
+    return out
+
+
+def test_a_fixture_gives_the_same_visits_live_and_offline(
+    fixture: Path, store: Store, mqtt_url: str, tmp_path: Path
+) -> None:
+    plan, out = tmp_path / "plan.json", tmp_path / "visits.parquet"
+    plan.write_bytes(msgspec.json.encode(world.floor_plan(store.id)))
+    asked = ("replay", str(fixture), "--floorplan", str(plan), "--quiet")
+    sojourn_says(*asked, "--out", str(out), "--no-calibration")
+    with ingesting(store.url, mqtt_url):
+        said = sojourn_says(*asked, "--live", "--speed", "1000", "--mqtt-url", mqtt_url)
+    assert "3,600 signals of 1 stores" in said
+    moved_ns = int(said.split("moved by ")[1].split(" ns")[0])
+
+    with connect(store.url) as connection:
+        rows = connection.execute(
+            "select 'zone', device, zone.id, entered_at, left_at, signals"
+            " from zone_visit join zone using (store_no, zone_no)"
+            " union all select 'store', device, '', entered_at, left_at, signals from store_visit"
+        ).fetchall()
+    live = {
+        (kind, UUID(str(device)).hex, zone, _us(entered) - moved_ns // 1000, _us(left) - moved_ns // 1000, signals)
+        for kind, device, zone, entered, left, signals in rows
+    }
+    offline = pl.read_parquet(out)
+    found = {
+        (row["kind"], row["device"], row["zone"], row["entered_at"] // 1000, row["left_at"] // 1000, row["signals"])
+        for row in offline.iter_rows(named=True)
+        if row["closed_by"] != "end_of_recording"  # live, nobody knows that no more will come
+    }
+    assert len(found) > 20
+    assert live == found
+
+
+def test_a_fixture_that_was_changed_is_refused(fixture: Path, tmp_path: Path) -> None:
+    provenance = provenance_of(fixture)
+    assert check_seal(fixture) == provenance
+    assert provenance is not None
+    changed = tmp_path / "changed.parquet"
+    rows = pl.read_parquet(fixture).with_columns(pl.col("rssi_dbm") + (pl.col("ts") == pl.col("ts").max()))
+    rows.write_parquet(changed, metadata={"sojourn.fixture": msgspec.json.encode(provenance).decode()})
+    with pytest.raises(RecordingError, match="checksum does not fit"):
+        check_seal(changed)
+    rows.write_parquet(changed)
+    assert check_seal(changed) is None, "without a seal it is a recording as any other"
+
+
+def test_without_an_ingest_the_player_says_so(
+    fixture: Path, store: Store, mqtt_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "_SILENCE_S", 0.3)
+    plan = tmp_path / "plan.json"
+    plan.write_bytes(msgspec.json.encode(world.floor_plan(store.id)))
+    asked = ["replay", str(fixture), "--floorplan", str(plan), "--quiet", "--live", "--speed", "1000", "--mqtt-url"]
+    nobody = CliRunner().invoke(sojourn.app, [*asked, mqtt_url])
+    assert isinstance(nobody.exception, UnavailableError)
+    assert "no ingest has committed any" in str(nobody.exception)
+    nowhere = CliRunner().invoke(sojourn.app, [*asked, "mqtt://127.0.0.1:1"])
+    assert isinstance(nowhere.exception, UnavailableError)
+    old = pl.read_parquet(fixture).with_columns(pl.col("ts") - 30 * 86_400 * 10**9)
+    old.write_parquet(tmp_path / "old.parquet")
+    asked[1] = str(tmp_path / "old.parquet")
+    too_old = CliRunner().invoke(sojourn.app, [*asked, mqtt_url, "--times", "recorded"])
+    assert isinstance(too_old.exception, ConfigurationError)
+    assert "Use --times now" in str(too_old.exception)
+
+
+def _us(instant: object) -> int:
+    return round(instant.timestamp() * 1e6)  # type: ignore[attr-defined,no-any-return]  # a datetime

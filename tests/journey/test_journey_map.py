@@ -1,0 +1,92 @@
+"""Segments and the journey map: what they count, and that they speak of nobody in particular."""
+
+from core.journey.map import changes, journey_map
+from core.journey.records import Event, Journey, Stay, StoreVisit
+from core.journey.rules import Stage
+from core.journey.segments import Facts, Felt, SegmentRule, fits, read_rule, told_count
+from core.journey.stages import journey
+from core.limits import NS_PER_S
+
+DAY = 86_400 * NS_PER_S
+MINUTE = 60 * NS_PER_S
+
+
+def one(name: str, *, looked: bool, engaged: bool, bought: bool) -> Journey:
+    begin = 100 * DAY
+    events = [Event(id=f"{name}o", kind="ordered", at=begin + 9 * MINUTE, store="s")] if bought else []
+    events += [Event(id=f"{name}l", kind="searched", at=begin - 2 * DAY)] if looked else []
+    stay = Stay(
+        id=f"{name}z", zone="a", zone_kind="department", entered_at=begin + MINUTE,
+        left_at=begin + MINUTE + (60 if engaged else 5) * NS_PER_S,
+    )  # fmt: skip
+    visit = StoreVisit(id=name, store="s", entered_at=begin, left_at=begin + 10 * MINUTE, closed_by="silence")
+    return journey(visit, [stay], events, as_of=begin + 30 * DAY)
+
+
+def who(name: str, *, looked: bool = False, engaged: bool = True, bought: bool = False, feeling: str = "") -> Facts:
+    felt = (Felt(at=100 * DAY + 2 * MINUTE, feeling=feeling),) if feeling else ()
+    found = one(name, looked=looked, engaged=engaged, bought=bought)
+    return Facts(dwells_s=(600.0,), orders=int(bought), felt=felt, journeys=(found,))
+
+
+def test_a_map_says_shares_lengths_paths_and_feelings() -> None:
+    people = [who(f"a{n}", looked=True, bought=True, feeling="positive") for n in range(30)]
+    people += [who(f"b{n}", feeling="negative" if n < 10 else "") for n in range(30)]
+    drawn = journey_map(people)
+    stages = {figures.stage: figures for figures in drawn.stages}
+    assert [drawn.customers, drawn.journeys] == [60, 60]
+    assert stages[Stage.DISCOVER].share == 0.5
+    assert stages[Stage.DISCOVER].onward_s == 2 * 86_400
+    assert stages[Stage.ARRIVE].share == 1.0
+    assert stages[Stage.COMPLETE].drop_off == 1.0, "nobody reflects"
+    assert stages[Stage.ARRIVE].drop_off == 0.0
+    felt = stages[Stage.ENGAGE].feelings
+    assert felt is not None
+    assert [felt["positive"], felt["negative"]] == [0.75, 0.25]
+    assert sorted(path.share for path in drawn.paths) == [0.5, 0.5]
+    assert {(link.begin, link.end): link.share for link in drawn.links}[(Stage.ENGAGE, Stage.COMPLETE)] == 1.0
+
+
+def test_what_would_speak_of_few_is_hidden_also_as_what_is_missing() -> None:
+    people = [who(f"a{n}", looked=n < 9) for n in range(60)]
+    drawn = journey_map(people)
+    stages = {figures.stage: figures for figures in drawn.stages}
+    assert stages[Stage.DISCOVER].share is None
+    assert journey_map([who(f"a{n}", looked=n >= 9) for n in range(60)]).stages[0].share is None
+    assert journey_map([who(f"a{n}", looked=n < 10) for n in range(60)]).stages[0].share == 10 / 60
+    assert drawn.paths == (), "nine went another way: the path of the rest would tell of them"
+    ten = journey_map([who(f"a{n}", looked=n < 10) for n in range(60)])
+    assert sorted(path.share for path in ten.paths) == [10 / 60, 50 / 60]
+    assert stages[Stage.ENGAGE].feelings is None
+    few = journey_map([who(f"a{n}") for n in range(9)])
+    assert {figures.share for figures in few.stages} == {None}
+    assert [few.paths, few.links] == [(), ()]
+    many = tuple(one(f"j{n}", looked=True, engaged=True, bought=True) for n in range(50))
+    often = Facts(dwells_s=(1.0,) * 50, orders=0, felt=(), journeys=many)
+    assert journey_map([often]).links == (), "fifty journeys of one customer are one customer"
+    assert [told_count(n) for n in (0, 1, 9, 10, 12, 13, 1_002)] == [0, None, None, 10, 10, 15, 1_000]
+
+
+def test_a_change_has_an_interval() -> None:
+    before = [who(f"b{n}", looked=n % 4 == 0) for n in range(80)]
+    after = [who(f"a{n}", looked=n % 4 != 0) for n in range(80)]
+    changed = {one.stage: one.effect for one in changes(before, after)}
+    effect = changed[Stage.DISCOVER]
+    assert effect is not None
+    assert effect.low < effect.change == 0.5 < effect.high
+    assert effect.low > 0.3
+    assert changes(before[:5], after)[0].effect is None
+
+
+def test_rules_of_segments() -> None:
+    facts = who("a", looked=True, bought=True, feeling="mixed")
+    nobody = Facts(dwells_s=(), orders=0, felt=(), journeys=())
+    for text, mine, others in (
+        ("{}", True, True), ('{"visits_at_least": 1}', True, False), ('{"visits_at_most": 0}', False, True),
+        ('{"dwell_at_most_s": 600}', True, False), ('{"dwell_at_least_s": 601}', False, False),
+        ('{"orders_at_least": 1, "reached": "discover"}', True, False), ('{"skipped": "discover"}', False, False),
+        ('{"skipped": "reflect"}', True, False), ('{"feeling": "mixed"}', True, False),
+    ):  # fmt: skip
+        rule = read_rule(text.encode())
+        assert [fits(rule, facts), fits(rule, nobody)] == [mine, others], text
+    assert SegmentRule().days == 90
