@@ -31,6 +31,7 @@ from api import (
     store_routes,
     understanding_routes,
 )
+from api.app_presence import routes as app_presence_routes
 from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
 from api.cues import routes as cue_routes
@@ -40,6 +41,8 @@ from api.drawing import DrawingCache
 from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.exports import routes as export_routes
+from api.fleet import pages as fleet_pages
+from api.fleet import routes as fleet_routes
 from api.headers import BodyLimit, SecurityHeaders
 from api.journey_map import pages as journey_map_pages
 from api.journey_map import routes as journey_map_routes
@@ -91,6 +94,7 @@ _ROUTES: Final = (
     alert_routes,
     message_routes,
     input_routes,
+    app_presence_routes,
     identity_routes,
     cue_routes,
     card_routes,
@@ -103,6 +107,7 @@ _ROUTES: Final = (
     heatmap,
     alerts,
     shelf_items,
+    fleet_routes,
     status_routes,
     plan_routes,
 )
@@ -150,6 +155,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
+    app.include_router(fleet_pages.router)
     app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
