@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz soak bench bench-accuracy bench-metrics bench-profiles format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz fuzz-short soak bench bench-accuracy bench-metrics bench-profiles format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -11,7 +11,9 @@ PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
 endif
 VENV := .venv/bin
 # Files of tests next to each other, each with servers of its own; a file stays together because it shares fixtures.
-side_by_side := --numprocesses auto --maxprocesses 4 --dist loadfile
+# One more than there are cores, since tests wait for servers, but never more than four.
+cores := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+side_by_side := --numprocesses $(shell test $(cores) -lt 4 && expr $(cores) + 1 || echo 4) --dist loadfile
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -25,8 +27,10 @@ setup-dev: ## the same with the tools of tests and checks
 setup-bench: setup ## make .cache/bench with what the benchmark compares with (pandas, DuckDB, bytewax, ...)
 	@$(call bootstrap,bench)
 
-setup-fuzz: ## make .cache/fuzz with the fuzzer
-	@$(call bootstrap,fuzz)
+setup-fuzz: setup-dev ## put the fuzzer into .cache/fuzz, beside the environment of the tests
+	@test .cache/fuzz/locked -nt requirements/fuzz.lock || { $(VENV)/python -m pip install --quiet --upgrade \
+	--disable-pip-version-check --require-hashes --only-binary :all: --target .cache/fuzz -r requirements/fuzz.lock && \
+	touch .cache/fuzz/locked; }
 
 demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it without a person
 	@$(VENV)/sojourn demo $(ARGS)
@@ -61,7 +65,10 @@ pipeline: setup-dev ## the whole way from edge to visits in one process, under f
 	@$(VENV)/python -m tests.pipeline $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),500)) $(ARGS)
 
 fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=30 in all, TARGET=wire picks one
-	@.cache/fuzz/bin/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+
+fuzz-short: setup-fuzz ## half a minute of the fuzzer in all targets at once, as CI runs it
+	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes 0.4 --target together
 
 soak: setup-dev ## a whole store at half of what this machine can take, for MINUTES=30: what grows?
 	@$(VENV)/python -m servers

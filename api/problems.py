@@ -100,12 +100,15 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def unknown(what: str, *, detail: str, hint: str) -> ProblemError:
+    """Return the problem of something that is not there: its noun, a sentence, and where to look."""
+    return ProblemError(404, f"{what.replace(' ', '-')}-unknown", f"Unknown {what}", detail=detail, hint=hint)
+
+
 def store_unknown(store: str) -> ProblemError:
     """Return the problem of a store that is not there."""
-    return ProblemError(
-        404,
-        "store-unknown",
-        "Unknown store",
+    return unknown(
+        "store",
         detail=f"There is no store {store[:64]!r}.",
         hint="GET /v1/stores lists the stores there are.",
     )
@@ -113,10 +116,8 @@ def store_unknown(store: str) -> ProblemError:
 
 def profile_unknown() -> ProblemError:
     """Return the problem of a profile that cannot be shown; the same whether it is unknown or has no consent."""
-    return ProblemError(
-        404,
-        "profile-unknown",
-        "Unknown profile",
+    return unknown(
+        "profile",
         detail="There is no such profile, or it has no consent that holds.",
         hint="GET /v1/profiles lists the profiles that may be seen.",
     )
@@ -124,10 +125,8 @@ def profile_unknown() -> ProblemError:
 
 def visit_unknown() -> ProblemError:
     """Return the problem of a visit that does not belong to the profile."""
-    return ProblemError(
-        404,
-        "visit-unknown",
-        "Unknown visit",
+    return unknown(
+        "visit",
         detail="This profile has no such store visit.",
         hint="GET /v1/profiles/{id}/visits lists its visits; leave out `visit` for the newest.",
     )
@@ -135,10 +134,8 @@ def visit_unknown() -> ProblemError:
 
 def note_unknown() -> ProblemError:
     """Return the problem of a note that cannot be shown; the same whether it is unknown or its consent is gone."""
-    return ProblemError(
-        404,
-        "note-unknown",
-        "Unknown note",
+    return unknown(
+        "note",
         detail="There is no such note, or it is on a profile without a consent that holds.",
         hint="GET /v1/notes lists the notes that may be seen.",
     )
@@ -157,10 +154,8 @@ def note_changed(revision: int) -> ProblemError:
 
 def follow_up_unknown() -> ProblemError:
     """Return the problem of a follow-up that cannot be shown."""
-    return ProblemError(
-        404,
-        "follow-up-unknown",
-        "Unknown follow-up",
+    return unknown(
+        "follow-up",
         detail="There is no such follow-up, or its note may not be seen.",
         hint="GET /v1/follow-ups lists them.",
     )
@@ -168,10 +163,8 @@ def follow_up_unknown() -> ProblemError:
 
 def alert_unknown() -> ProblemError:
     """Return the problem of an alert that cannot be shown."""
-    return ProblemError(
-        404,
-        "alert-unknown",
-        "Unknown alert",
+    return unknown(
+        "alert",
         detail="There is no such alert, or it is on a profile without a consent that holds.",
         hint="GET /v1/alerts lists the alerts that may be seen.",
     )
@@ -203,10 +196,8 @@ def reminded(says: str, faults: list[dict[str, str]]) -> ProblemError:
 
 def store_visit_unknown(store: str) -> ProblemError:
     """Return the problem of a visit that the store does not have."""
-    return ProblemError(
-        404,
-        "visit-unknown",
-        "Unknown visit",
+    return unknown(
+        "visit",
         detail=f"The store {store[:64]!r} has no such visit.",
         hint=f"GET /v1/stores/{store}/visits lists its visits.",
     )
@@ -221,10 +212,8 @@ def conflict(detail: str, *, hint: str, faults: list[dict[str, str]] | None = No
 
 def formula_unknown(formula: str) -> ProblemError:
     """Return the problem of a formula that is not in the registry."""
-    return ProblemError(
-        404,
-        "formula-unknown",
-        "Unknown formula",
+    return unknown(
+        "formula",
         detail=f"There is no formula {formula[:64]!r}.",
         hint="GET /v1/metrics/formulas lists the formulas there are.",
     )

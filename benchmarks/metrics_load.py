@@ -43,7 +43,7 @@ def plan_text() -> str:
 
 
 def fill(connection: Connection, zone_visits: int, today: date, say: Callable[[str], None]) -> list[StoredPlan]:
-    """Write about so many zone visits of the DAYS days before `today`, then mark every day to be counted."""
+    """Write about so many zone visits of the days before `today`; the days of the first store are to be counted."""
     save_plan(connection, load(plan_text()))
     stored = load_plans(connection)
     rng = np.random.default_rng(1)
@@ -58,8 +58,8 @@ def fill(connection: Connection, zone_visits: int, today: date, say: Callable[[s
             say(f"{DAYS - back} of {DAYS} days written")
     connection.execute("reset sojourn.erasing")
     connection.execute(
-        "insert into rollup_stale select store_no, %s::date - back from store, generate_series(1, %s) back",
-        [today, DAYS],
+        "insert into rollup_stale select %s, %s::date - back from generate_series(1, %s) back",
+        [stored[0].store_no, today, DAYS],
     )
     connection.execute("analyze")
     return stored

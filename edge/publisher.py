@@ -136,7 +136,6 @@ class Publisher:
             raise
         try:
             self._connect(client, link)
-            self._window.forget(self._clock.monotonic_s())
             self._serve(client, link)
         except _LostError as lost:
             self._say_once(str(lost))
@@ -192,6 +191,7 @@ class Publisher:
             client.subscribe(self._topics.committed, qos=1)
         else:
             client.subscribe([(self._topics.committed, 1), (self._topics.config, 1)])
+        self._window.forget(self._clock.monotonic_s())
         self._hello(client)
 
     def _serve(self, client: mqtt.Client, link: "_Link") -> None:

@@ -163,7 +163,7 @@ class Scanner:
     def _fault(self, state: State, why: UnavailableError) -> None:
         if (state, str(why)) != (self.state, self.reason):
             log.warning("not hearing", adapter=self.adapter, reason=str(why))
-        self.state, self.reason = state, str(why)
+        self.reason, self.state = str(why), state  # whoever looks meanwhile shall not find a state without its reason
 
     def _on_advertisement(self, device: BLEDevice, data: AdvertisementData) -> None:
         at_s = self._monotonic_s()  # first of all: what follows takes time

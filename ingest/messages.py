@@ -10,7 +10,7 @@ from core.errors import WireError
 from core.limits import NS_PER_US
 from core.wire import Batch, decode, identity
 from ingest import topics
-from storage.dead_letters import DeadLetter
+from storage.log.dead_letters import DeadLetter
 
 _STATUS_BYTES: Final = 262_144
 """A status lists at most 1,024 anchors of 64 characters, twice, with a time of 16 digits each: 165 kB."""

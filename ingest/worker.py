@@ -29,17 +29,18 @@ from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
+from servers.kernel_cache import seal_compiled
 from storage.alerts.looking import has_rules
-from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
-from storage.dead_letters import prune
 from storage.edition import read_edition
-from storage.ingest_status import IngestStatus, save_status
-from storage.late import late_open
+from storage.log.chunks import make_chunks
+from storage.log.dead_letters import prune
+from storage.log.ingest_status import IngestStatus, save_status
+from storage.log.late import late_open
+from storage.log.signals import CursorKey, claim
 from storage.migrate import pending
 from storage.models import save_model, want_model
 from storage.rollups.keeping import waiting
-from storage.signal_log import CursorKey, claim
 from storage.stores import plan_versions
 
 _IDLE_S: Final = 0.5
@@ -118,7 +119,6 @@ class _Worker:
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
         self._subscriber.drop()
-        self._parked = {}
         self._say_away("database", error)
 
     def _session(self, connection: Connection) -> None:
@@ -166,6 +166,7 @@ class _Worker:
                 compile_kernels(plan)
                 if self._refresh.on:
                     compile_learning(plan)
+            seal_compiled()
         self._make_chunks(connection)
         replayed = 0
         for adopted in self._directory.plans.values():
@@ -334,7 +335,9 @@ class _Worker:
             self._write_status(connection)
             self._derive(connection)
 
-        self._parked = {}  # the broker sends again what it still has, the edges what it has not
+        # The broker sends again what it still has, the edges what it has not. Kept, it would do no harm (what is in
+        # the log by now counts as repeated), but take room for nothing.
+        self._parked = {}
         self._retrying(meanwhile)(self._subscriber.connect)
         if self._subscriber.connected:
             self._say_back("broker")

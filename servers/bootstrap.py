@@ -32,23 +32,21 @@ _LOCKS: Final = {
     "runtime": ("runtime.lock",),
     "dev": ("runtime.lock", "dev.lock"),
     "bench": ("runtime.lock", "bench.lock"),
-    "fuzz": ("runtime.lock", "fuzz.lock"),
 }
-_FOLDERS: Final = {"runtime": ".venv", "dev": ".venv", "bench": ".cache/bench", "fuzz": ".cache/fuzz"}
-"""The benchmark's peers stay apart: they bring 60 packages, and one of them a top-level `benchmarks` of its own.
-The fuzzer stays apart too: it is made for x86-64 alone, and tests shall run elsewhere."""
+_FOLDERS: Final = {"runtime": ".venv", "dev": ".venv", "bench": ".cache/bench"}
+"""The benchmark's peers stay apart: they bring 60 packages, and one of them a top-level `benchmarks` of its own."""
 _WHEELS: Final = Path("usr/share/python-wheels")
 _ASK_FOR_VENV: Final = "Install it: `sudo apt install python3-venv`, then start again."
 
 
 def set_up(top: Path, kind: str) -> None:
-    """Make `.venv` (bench, fuzz: a folder in `.cache`) hold exactly the locked packages, and the project itself.
+    """Make `.venv` (bench: a folder in `.cache`) hold exactly the locked packages, and the project itself.
 
     Parameters
     ----------
     top : Path
         The project's top folder.
-    kind : {"runtime", "dev", "bench", "fuzz"}
+    kind : {"runtime", "dev", "bench"}
         Which lock file.
 
     Raises
@@ -235,7 +233,7 @@ def main(arguments: list[str]) -> int:
     """Run the set-up; return the exit code."""
     kind = arguments[0] if arguments else "runtime"
     if kind not in _LOCKS:
-        _say("usage: python3 -m servers.bootstrap [runtime|dev|bench|fuzz]")
+        _say("usage: python3 -m servers.bootstrap [runtime|dev|bench]")
         return 2
     try:
         set_up(Path.cwd(), kind)

@@ -2,7 +2,7 @@
 
 Numba looks at a kernel's own file when it decides whether a compiled one still fits, not at the kernels it calls, and
 loads whatever the disk gives back: a flipped bit in machine code is executed. So each version of the sources has a
-folder of its own, and what was once loaded well is known by its CRC.
+folder of its own, and only what a process that compiled or loaded it has sealed by its CRC is ever loaded again.
 """
 
 import os
@@ -21,7 +21,6 @@ from servers.home import sojourn_home
 _KEPT: Final = 4
 """Folders of other versions that stay: an upgrade that is taken back finds its own again."""
 _SEAL: Final = "seal"
-_STOP: Final = b"."  # the last byte of every pickle, which is what numba writes
 _VARIABLE: Final = "NUMBA_CACHE_DIR"
 
 
@@ -41,7 +40,8 @@ def prepare(sources: Sequence[Path], environment: MutableMapping[str, str] = os.
     -------
     Path or None
         The folder, to be given to `seal` when the process ends; None where numba's own choice stands, or none can
-        be made.
+        be made. What was compiled and not sealed, because its process was killed before, is gone from it: nobody can
+        tell whether the disk still has what was written.
     """
     if environment.get(_VARIABLE):
         return None
@@ -53,7 +53,7 @@ def prepare(sources: Sequence[Path], environment: MutableMapping[str, str] = os.
         folder.mkdir(parents=True, exist_ok=True)
         folder.touch()
         _forget_old(kernels)
-        seal(folder)
+        _forget_unsealed(folder)
     except OSError:
         return None
     environment[_VARIABLE] = str(folder)
@@ -61,7 +61,7 @@ def prepare(sources: Sequence[Path], environment: MutableMapping[str, str] = os.
 
 
 def intact(folder: Path) -> bool:
-    """Whether every file is what it was when it was sealed or, where it is newer, was written to its end."""
+    """Whether every file that was not written anew since it was sealed is what it was then."""
     sealed = _read_seal(folder)
     for path in _files(folder):
         try:
@@ -69,12 +69,16 @@ def intact(folder: Path) -> bool:
         except OSError:
             return False
         size, written_at, crc = sealed.get(str(path.relative_to(folder)), (0, 0, 0))
-        if (size, written_at) == (state.st_size, state.st_mtime_ns):
-            if zlib.crc32(content) != crc:
-                return False
-        elif not content.endswith(_STOP):  # torn: a power cut leaves files that are empty or end in zeros
+        if (size, written_at) == (state.st_size, state.st_mtime_ns) and zlib.crc32(content) != crc:
             return False
     return True
+
+
+def seal_compiled(environment: Mapping[str, str] = os.environ) -> None:
+    """Seal what this process compiled, at once: for whoever runs on for months and may be killed."""
+    folder = Path(environment.get(_VARIABLE, ""))
+    if folder.parent == sojourn_home(environment) / "kernels":
+        seal(folder)
 
 
 def seal(folder: Path) -> None:
@@ -115,6 +119,14 @@ def _read_seal(folder: Path) -> Mapping[str, tuple[int, int, int]]:
         return {name: (int(size), int(written_at), int(crc)) for size, written_at, crc, name in fields}
     except (OSError, ValueError):
         return {}
+
+
+def _forget_unsealed(folder: Path) -> None:
+    sealed = _read_seal(folder)
+    for path in _files(folder):
+        state = path.stat()
+        if sealed.get(str(path.relative_to(folder)), ())[:2] != (state.st_size, state.st_mtime_ns):
+            path.unlink()
 
 
 def _forget_old(kernels: Path) -> None:

@@ -2,10 +2,11 @@
 
 from hypothesis import settings
 
+from servers.kernel_cache import seal
 from sojourn import keep_kernels
 
 # before anything imports numba: test processes and the services that they start share what one of them has compiled
-keep_kernels()
+kernels = keep_kernels()
 
 # no deadline: the first example pays for compiling kernels, and two busy cores are no stopwatch
 settings.register_profile("sojourn", deadline=None, print_blob=True)
@@ -20,3 +21,9 @@ pytest_plugins = (
     "tests.fix_api",
     "tests.fix_bluez",
 )
+
+
+def pytest_unconfigure() -> None:
+    """Seal the kernels that were compiled meanwhile, so that the next run has them."""
+    if kernels is not None:  # in the process that began; its workers have been given the folder
+        seal(kernels)

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Final
 
+from servers.kernel_cache import seal
 from sojourn import keep_kernels
 
 PLAIN_PYTHON: Final = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -32,10 +33,12 @@ def run_through(zones: int) -> int:
 
 
 def main() -> int:
-    keep_kernels()
+    folder = keep_kernels()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for zones in pool.map(run_through, (3, 9)):  # 8 and 16 lanes
             sys.stdout.write(f"Kernels are compiled for stores of {zones} zones.\n")
+    if folder is not None:
+        seal(folder)
     return 0
 
 

@@ -28,7 +28,7 @@ from core.errors import InputError, UnavailableError
 from edge.broker import Broker, Topics
 from storage.app.outbox import EDGE, outboxes, remove_committed, take_due
 from storage.connect import Connection
-from storage.idempotency import once
+from storage.inputs.idempotency import once
 from storage.occupancy import PlanCache
 from storage.reading import check_url
 from storage.writing import Writer

@@ -19,8 +19,8 @@ from api.app_presence.models import (
     PresenceOut,
 )
 from api.app_presence.taking import known, take
-from api.idempotent import OnceDep
-from api.identity_models import DoneOut
+from api.identity.models import DoneOut
+from api.inputs.idempotent import OnceDep
 from api.problems import ProblemError, described, profile_unknown
 from api.service import ConnectionDep, ServiceDep
 from storage.app.installations import installations_page, issue, revoke

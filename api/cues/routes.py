@@ -10,12 +10,12 @@ from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.cues.models import OutcomeIn, ToldCueOut, ToldCuesOut, TrialIn, TrialMadeOut, TrialOut, TrialsOut
-from api.idempotent import OnceDep
-from api.identity_models import DoneOut
-from api.live import HEARTBEAT_S
+from api.identity.models import DoneOut
+from api.inputs.idempotent import OnceDep
 from api.operators import OperatorDep
-from api.problems import ProblemError, conflict, described, too_many_watching
+from api.problems import ProblemError, conflict, described, too_many_watching, unknown
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
+from api.stores.live import HEARTBEAT_S
 from core.errors import UnavailableError
 from core.journey.cues import read_policy
 from core.journey.trials import effects
@@ -154,10 +154,8 @@ def trial_out(connection: Connection, service: Service, trial: Trial) -> TrialOu
 
 def cue_unknown() -> ProblemError:
     """Return the problem of a cue that is not there, or whose customer's consent is gone."""
-    return ProblemError(
-        404,
-        "cue-unknown",
-        "Unknown cue",
+    return unknown(
+        "cue",
         detail="There is no such cue, or it is for a customer without a consent that holds.",
         hint="GET /v1/stores/{store}/cues lists them.",
     )
@@ -165,10 +163,8 @@ def cue_unknown() -> ProblemError:
 
 def trial_unknown() -> ProblemError:
     """Return the problem of a trial that is not running."""
-    return ProblemError(
-        404,
-        "trial-unknown",
-        "Unknown trial",
+    return unknown(
+        "trial",
         detail="No such trial is running in this store.",
         hint="GET /v1/stores/{store}/cue-trials lists them.",
     )

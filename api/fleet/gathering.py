@@ -8,7 +8,6 @@ from core.fleet import AnchorFigures, EdgeFigures, alarms
 from core.floorplan import StorePlan
 from storage.connect import Connection
 from storage.coverage import faults
-from storage.cursors import read_cursor, write_cursor
 from storage.fleet.looking import (
     STORES_PER_PAGE,
     EdgeRow,
@@ -19,6 +18,7 @@ from storage.fleet.looking import (
     fleet_lines,
     traffic,
 )
+from storage.log.cursors import read_cursor, write_cursor
 from storage.stores import StoredPlan
 
 _QUESTION = "fleet"
@@ -102,7 +102,7 @@ def _line(line: FleetLine, edges: Sequence[EdgeRow], now: datetime) -> FleetStor
         edge_count=len(edges),
         anchor_count=line.anchors,
         coverage_share=_share(line.anchors, len(line.faults)),
-        backlog=sum(row.backlog for row in edges),
+        backlog_count=sum(row.backlog for row in edges),
         status_at=max((row.status_at for row in edges if row.status_at is not None), default=None),
         alarms=[AlarmOut.of(one) for one in alarms([figures_of(row, now) for row in edges], [*faulty, *sound])],
     )
@@ -117,9 +117,9 @@ def _edge(row: EdgeRow, heard: Heard | None) -> EdgeOut:
         signals_at=None if heard is None else heard.at,
         rate_per_s=0.0 if heard is None else round(heard.rate_per_s, 2),
         clock_skew_s=_skew_s(row),
-        backlog=row.backlog,
+        backlog_count=row.backlog,
         backlog_growing_since=row.growing_since,
-        dropped=row.dropped,
+        dropped_count=row.dropped,
         anchors=sorted(row.anchors),
     )
 

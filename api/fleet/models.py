@@ -33,9 +33,9 @@ class EdgeOut(BaseModel):
     signals_at: datetime | None = Field(description="When its newest batch was received")
     rate_per_s: float = Field(description="Signals a second over the last minute", examples=[14.2])
     clock_skew_s: float | None = Field(description="How far its clock is ahead; the way of a message is in it")
-    backlog: int = Field(description="Batches that wait in its outbox")
+    backlog_count: int = Field(description="Batches that wait in its outbox")
     backlog_growing_since: datetime | None
-    dropped: int = Field(description="Signals given up because it had no room")
+    dropped_count: int = Field(description="Signals given up because it had no room")
     anchors: list[str]
 
 
@@ -74,7 +74,7 @@ class FleetStoreOut(BaseModel):
     edge_count: int
     anchor_count: int
     coverage_share: float | None
-    backlog: int
+    backlog_count: int
     status_at: datetime | None = Field(description="When an edge of it said something last")
     alarms: list[AlarmOut]
 

@@ -7,8 +7,8 @@ import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.idempotent import OnceDep
-from api.identity_models import DoneOut
+from api.identity.models import DoneOut
+from api.inputs.idempotent import OnceDep
 from api.journey_map.building import find_people
 from api.journey_map.models import (
     CountOut,
@@ -20,7 +20,7 @@ from api.journey_map.models import (
     SegmentsOut,
 )
 from api.operators import OperatorDep
-from api.problems import ProblemError, described
+from api.problems import ProblemError, described, unknown
 from api.service import ConnectionDep, Service, ServiceDep, find_store
 from core.journey.map import Changed, changes, journey_map
 from core.journey.segments import LONGEST_DAYS, SegmentRule, read_rule
@@ -117,10 +117,8 @@ def map_of(service: Service, connection: Connection, rule: SegmentRule, *, compa
 
 def segment_unknown() -> ProblemError:
     """Return the problem of a segment that is not there."""
-    return ProblemError(
-        404,
-        "segment-unknown",
-        "Unknown segment",
+    return unknown(
+        "segment",
         detail="There is no such segment.",
         hint="GET /v1/segments lists them.",
     )

@@ -6,13 +6,13 @@ from uuid import UUID
 import msgspec
 
 from api.memory.recall import memory_of, recalled
-from api.problems import ProblemError
+from api.problems import ProblemError, unknown
 from api.service import Service, find_store
 from core.memory.messages import Filled, Obstacle, Template, fields_of, fill, newest_visit, obstacles
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.memory.messages import consents_held, messages_of, templates
-from storage.profiles import ProfileRow
+from storage.profiles.profiles import ProfileRow
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,10 +64,8 @@ def previews(
 
 def template_unknown() -> ProblemError:
     """Return the problem of a template that is not there."""
-    return ProblemError(
-        404,
-        "template-unknown",
-        "Unknown template",
+    return unknown(
+        "template",
         detail="There is no such template.",
         hint="GET /v1/message-templates lists them.",
     )

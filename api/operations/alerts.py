@@ -15,13 +15,13 @@ from core.floorplan import StorePlan
 from core.metrics.alerts import KINDS, KindWord, Rule
 from core.metrics.formulas import QUEUE_KINDS
 from storage.alerts.rules import AlertRow, StoredRule, add_rule, alerts, read_rules, remove_rule
-from storage.cursors import read_cursor, write_cursor
+from storage.log.cursors import read_cursor, write_cursor
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1/stores", tags=["alerts"])
 
 
-class AlertRuleIn(BaseModel):
+class StoreAlertRuleIn(BaseModel):
     """What to watch; bounds that are left out are the usual ones of the kind."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,7 +35,7 @@ class AlertRuleIn(BaseModel):
     for_s: int | None = Field(None, description="How long the value must be there, s", examples=[30])
 
 
-class AlertRuleOut(BaseModel):
+class StoreAlertRuleOut(BaseModel):
     """A rule that is watched."""
 
     rule_no: int = Field(description="Its number", examples=[3])
@@ -59,7 +59,7 @@ class AlertRuleOut(BaseModel):
         return cls.model_validate({**known, "title": kind.title, "unit": kind.unit, "zone": zone})
 
 
-class AlertOut(BaseModel):
+class StoreAlertOut(BaseModel):
     """A limit that was passed."""
 
     alert_no: int = Field(description="Its number; later ones are higher", examples=[17])
@@ -84,49 +84,49 @@ class AlertOut(BaseModel):
         return cls.model_validate({**known, "title": kind.title, "unit": kind.unit, "zone": zone})
 
 
-class AlertsOut(BaseModel):
+class StoreAlertsOut(BaseModel):
     """Alerts of a store, newest first, and its rules."""
 
-    alerts: list[AlertOut]
-    rules: list[AlertRuleOut]
+    alerts: list[StoreAlertOut]
+    rules: list[StoreAlertRuleOut]
     next_cursor: str | None
 
 
 @router.get("/{store}/alerts", responses=described(404, 422, 503), summary="What limits were passed")
-def list_alerts(
+def list_store_alerts(
     stored: StoreDep,
     connection: ConnectionDep,
     *,
     open_only: Annotated[bool, Query(alias="open", description="Only those that are open")] = False,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query()] = None,
-) -> AlertsOut:
+) -> StoreAlertsOut:
     """Return alerts, newest first, and the rules. The live stream says when there are new ones."""
     question = ["alerts", stored.plan.id, open_only]
     before = None if cursor is None else read_cursor(cursor, question, int)
     rows = alerts(connection, stored.store_no, limit=limit + 1, open_only=open_only, before=before)
     shown = rows[:limit]
-    return AlertsOut(
-        alerts=[AlertOut.of(row, stored.plan) for row in shown],
-        rules=[AlertRuleOut.of(rule, stored.plan) for rule in read_rules(connection, stored.store_no)],
+    return StoreAlertsOut(
+        alerts=[StoreAlertOut.of(row, stored.plan) for row in shown],
+        rules=[StoreAlertRuleOut.of(rule, stored.plan) for rule in read_rules(connection, stored.store_no)],
         next_cursor=write_cursor(shown[-1].alert_no, question) if len(rows) > limit else None,
     )
 
 
 @router.post("/{store}/alert-rules", responses=described(404, 422, 503), status_code=201, summary="Watch a limit")
-def write_rule(
-    asked: AlertRuleIn, stored: StoreDep, service: ServiceDep, connection: ConnectionDep, operator: OperatorDep
-) -> AlertRuleOut:
+def write_store_alert_rule(
+    asked: StoreAlertRuleIn, stored: StoreDep, service: ServiceDep, connection: ConnectionDep, operator: OperatorDep
+) -> StoreAlertRuleOut:
     """Watch something from now on; it is told on the pages and by webhook (`alert.opened`, `alert.closed`)."""
     rule_no = make_rule(service, stored, asked, operator)
     rules = read_rules(connection, stored.store_no)
-    return AlertRuleOut.of(next(rule for rule in rules if rule.rule_no == rule_no), stored.plan)
+    return StoreAlertRuleOut.of(next(rule for rule in rules if rule.rule_no == rule_no), stored.plan)
 
 
 @router.delete(
     "/{store}/alert-rules/{rule_no}", responses=described(404, 422, 503), status_code=204, summary="Stop watching"
 )
-def delete_rule(
+def delete_store_alert_rule(
     rule_no: Annotated[int, Path(ge=1, le=2**62)], stored: StoreDep, service: ServiceDep, _: OperatorDep
 ) -> None:
     """Stop watching; an alert that is open is closed."""
@@ -140,7 +140,7 @@ def delete_rule(
         )
 
 
-def make_rule(service: Service, stored: StoredPlan, asked: AlertRuleIn, operator: str) -> int:
+def make_rule(service: Service, stored: StoredPlan, asked: StoreAlertRuleIn, operator: str) -> int:
     """Write a rule and return its number.
 
     Raises
@@ -170,6 +170,6 @@ def make_rule(service: Service, stored: StoredPlan, asked: AlertRuleIn, operator
     )
 
 
-def _usual_clear(asked: AlertRuleIn, opens_at: float, clears_at: float) -> float:
+def _usual_clear(asked: StoreAlertRuleIn, opens_at: float, clears_at: float) -> float:
     """Return where an alert clears whose own limit is given: in the same proportion as usual."""
     return clears_at if asked.opens_at is None else asked.opens_at * clears_at / opens_at

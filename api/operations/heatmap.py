@@ -7,15 +7,17 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.charts import heat
-from api.metric_models import AskedFormulaOut, asked
-from api.metric_query import MetricQuery
-from api.metric_rows import Question, State
-from api.metric_shapes import ROWS
+from api.metrics.models import AskedFormulaOut, asked
+from api.metrics.query import MetricQuery
+from api.metrics.rows import Question, State
+from api.metrics.shapes import ROWS
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
+from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
-from storage.metric_queries import snapshot
+from storage.metric_queries import covered_share, snapshot
+from storage.occupancy import occupancy, progress
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1/stores", tags=["metrics"])
@@ -55,6 +57,8 @@ class HeatmapOut(BaseModel):
     first_day: date
     last_day: date
     formula: AskedFormulaOut
+    coverage: float | None = Field(description="0..1, share of anchors that worked; null where unknown")
+    freshness: FreshnessOut
     k_people: int = Field(description="Figures of fewer people are hidden", examples=[10])
     zones: list[HeatOut]
 
@@ -71,6 +75,10 @@ def read_heatmap(
         first_day=question.first,
         last_day=question.last,
         formula=asked(question),
+        coverage=covered_share(connection, stored, question.first, question.last),
+        freshness=FreshnessOut.of(
+            occupancy(connection, stored.store_no).as_of, progress(connection, stored.store_no)
+        ),
         k_people=K_PEOPLE,
         zones=heat_of(connection, stored, question),
     )

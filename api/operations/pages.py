@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from api import metric_wording
 from api.forms import FormDep
-from api.metric_query import MetricQuery
-from api.metric_routes import measure
-from api.operations.alerts import AlertOut, AlertRuleIn, AlertRuleOut, make_rule
+from api.metrics import wording as metric_wording
+from api.metrics.query import MetricQuery
+from api.metrics.routes import measure
+from api.operations.alerts import StoreAlertOut, StoreAlertRuleIn, StoreAlertRuleOut, make_rule
 from api.operations.exclusions import CHANGES_SHOWN, REASON_CHARACTERS, RulesModel, change_rules
 from api.operations.today import today_context
 from api.operators import operator_of
@@ -20,7 +20,7 @@ from core.errors import InputError
 from core.metrics.alerts import KINDS
 from core.metrics.disclosure import K_PEOPLE
 from storage.alerts.rules import alerts, read_rules, remove_rule
-from storage.notes import OPERATOR_CHARACTERS
+from storage.notes.notes import OPERATOR_CHARACTERS
 from storage.rollups.rules import find_rules, rules_changes
 from storage.rollups.rules import read_rules as read_exclusions
 
@@ -62,9 +62,9 @@ def show_alerts(
         tab="alerts",
         plan=stored.plan,
         zones={zone.id: zone for zone in stored.plan.zones},
-        alerts=[AlertOut.of(row, stored.plan) for row in rows[:_ALERTS_SHOWN]],
+        alerts=[StoreAlertOut.of(row, stored.plan) for row in rows[:_ALERTS_SHOWN]],
         more=rows[_ALERTS_SHOWN - 1].alert_no if len(rows) > _ALERTS_SHOWN else None,
-        rules=[AlertRuleOut.of(rule, stored.plan) for rule in read_rules(connection, stored.store_no)],
+        rules=[StoreAlertRuleOut.of(rule, stored.plan) for rule in read_rules(connection, stored.store_no)],
         kinds=KINDS.values(),
         operator=operator_of(request) or "",
         say=metric_wording,
@@ -79,7 +79,7 @@ def change_alerts(form: FormDep, stored: StoreDep, service: ServiceDep) -> Respo
         rule_no = int(_number(form.get("remove"), "remove") or 0)
         service.writer.write(lambda connection: remove_rule(connection, stored.store_no, rule_no))
     else:
-        asked = AlertRuleIn.model_validate(
+        asked = StoreAlertRuleIn.model_validate(
             {
                 "kind": form.text("kind", most=40),
                 "zone": form.get("zone") or None,

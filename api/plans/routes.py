@@ -78,14 +78,24 @@ async def _body(request: Request) -> bytes:
 BodyDep = Annotated[bytes, Depends(_body)]
 
 
-@router.get("/stores/{store}/plan", responses=described(404, 422, 503), summary="Get a store's floor plan")
+@router.get(
+    "/stores/{store}/plan",
+    response_model=dict[str, Any],
+    responses=described(404, 422, 503),
+    summary="Get a store's floor plan",
+)
 def get_plan(stored: StoreDep) -> Response:
     """Return the plan as `sojourn floorplan load` and `sojourn replay --floorplan` read it."""
     plan = msgspec.json.format(msgspec.json.encode(FloorPlan(stores=(stored.plan,))), indent=2)
     return Response(plan, media_type="application/json")
 
 
-@router.get("/stores/{store}/plan.svg", responses=described(404, 422, 503), summary="Get a store's floor plan as SVG")
+@router.get(
+    "/stores/{store}/plan.svg",
+    response_class=Response,
+    responses=described(404, 422, 503) | {200: {"description": "The drawing", "content": {"image/svg+xml": {}}}},
+    summary="Get a store's floor plan as SVG",
+)
 def get_picture(stored: StoreDep) -> Response:
     """Draw zones, walls, anchors and a scale."""
     return Response(as_svg(stored.plan), media_type="image/svg+xml")

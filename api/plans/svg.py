@@ -3,7 +3,7 @@
 from html import escape
 from typing import Final
 
-from api.drawing import WIDE, WIDTH, Drawing, Shape, draw, fit
+from api.stores.drawing import WIDE, WIDTH, Drawing, Shape, draw, fit
 from core.floorplan import Anchor, StorePlan
 
 _MARGIN: Final = 30
@@ -62,14 +62,26 @@ def as_svg(plan: StorePlan) -> str:
 
 def _zone(shape: Shape) -> str:
     size = WIDE.small_name if shape.wide.small else WIDE.name
+    top = _above(shape) + 1.3 * size  # at the upper edge: anchors stand in the middle
     lines = "".join(
-        f'<text x="{shape.x:.1f}" y="{line.y + size / 2:.1f}" text-anchor="middle" font-size="{size}">'
+        f'<text x="{shape.x:.1f}" y="{top + 1.15 * size * number:.1f}" text-anchor="middle" font-size="{size}">'
         f"{_text(line.text)}</text>"
-        for line in shape.wide.lines
+        for number, line in enumerate(shape.wide.lines)
     )
     name = _text(f"{shape.zone.label} ({shape.zone.id}, {shape.zone.kind.replace('_', ' ')})")
     kind = _text(shape.zone.kind)
     return f'<g><title>{name}</title><polygon class="zone {kind}" points="{shape.points}"/>{lines}</g>'
+
+
+def _above(shape: Shape) -> float:
+    """Return where the border above a zone's label runs."""
+    found = [min(y for _, y in shape.corners)]
+    for (x1, y1), (x2, y2) in zip(shape.corners, (*shape.corners[1:], shape.corners[0]), strict=True):
+        if (x1 > shape.x) != (x2 > shape.x):
+            y = y1 + (shape.x - x1) / (x2 - x1) * (y2 - y1)
+            if y < shape.y:
+                found.append(y)
+    return max(found)
 
 
 def _anchor(anchor: Anchor, x: float, y: float) -> str:

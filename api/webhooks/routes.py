@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.idempotent import OnceDep
-from api.identity_models import DoneOut
-from api.problems import ProblemError, described
+from api.identity.models import DoneOut
+from api.inputs.idempotent import OnceDep
+from api.problems import ProblemError, described, unknown
 from api.service import ConnectionDep, ServiceDep
 from api.webhooks.models import (
     DeliveriesOut,
@@ -203,10 +203,8 @@ def queue_test(connection: Connection, subscription: UUID) -> int:
 
 def subscription_unknown() -> ProblemError:
     """Return the problem of a subscription that is not there."""
-    return ProblemError(
-        404,
-        "subscription-unknown",
-        "Unknown subscription",
+    return unknown(
+        "subscription",
         detail="There is no such subscription.",
         hint="GET /v1/webhooks/subscriptions lists them.",
     )
@@ -214,10 +212,8 @@ def subscription_unknown() -> ProblemError:
 
 def delivery_unknown() -> ProblemError:
     """Return the problem of a delivery that cannot be shown or sent again."""
-    return ProblemError(
-        404,
-        "delivery-unknown",
-        "Unknown delivery",
+    return unknown(
+        "delivery",
         detail="There is no such delivery that could be shown, or sent again: it may wait already.",
         hint="GET /v1/webhooks/deliveries lists them.",
     )

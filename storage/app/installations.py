@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.profiles import PURPOSE
+from storage.profiles.profiles import PURPOSE
 
 INSTALLATIONS_MOST: Final = 10
 """Of one customer, revoked ones aside: as many as devices that come together."""

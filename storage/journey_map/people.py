@@ -11,7 +11,7 @@ import msgspec
 from core.journey.rules import DISCOVER_LOOK_BACK_NS
 from core.limits import NS_PER_S
 from storage.connect import Connection
-from storage.profiles import PURPOSE
+from storage.profiles.profiles import PURPOSE
 
 PROFILES_LOOKED_AT: Final = 2_000
 """A share of 2,000 customers is sure to 2 points of a hundred, and they are read in a second or two."""

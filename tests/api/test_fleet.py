@@ -11,7 +11,7 @@ import pytest
 from core import wire
 from storage.coverage import save_faults
 from storage.instants import to_ns
-from storage.signal_log import LogEntry, append
+from storage.log.signals import LogEntry, append
 from storage.stores import EdgeStatus, edge_numbers, save_statuses
 from tests.fix_api import SeededStore
 
@@ -75,10 +75,20 @@ def test_every_edge_and_anchor_is_told_with_its_figures_and_alarms(store: Seeded
     anchors = seed_fleet(store)
     fleet = client.get("/v1/fleet/marktplatz").json()
     north, south = fleet["edges"]
-    assert (north["edge"], north["state"], north["backlog"], north["clock_skew_s"]) == ("north", "online", 0, 0.0)
+    assert (north["edge"], north["state"], north["backlog_count"], north["clock_skew_s"]) == (
+        "north",
+        "online",
+        0,
+        0.0,
+    )
     assert 0.3 <= north["rate_per_s"] <= 0.5
     assert south["clock_skew_s"] == 12.0
-    assert (south["backlog"], south["dropped"], south["rate_per_s"], south["signals_at"]) == (90, 4, 0.0, None)
+    assert (south["backlog_count"], south["dropped_count"], south["rate_per_s"], south["signals_at"]) == (
+        90,
+        4,
+        0.0,
+        None,
+    )
     assert datetime.fromisoformat(south["backlog_growing_since"]) == store.now - timedelta(minutes=5)
     by_id = {anchor["anchor"]: anchor for anchor in fleet["anchors"]}
     assert list(by_id) == anchors, "every anchor of the plan"
@@ -100,7 +110,7 @@ def test_every_edge_and_anchor_is_told_with_its_figures_and_alarms(store: Seeded
     listed = {one["store"]: one for one in client.get("/v1/fleet").json()["stores"]}
     assert set(listed) == {"marktplatz", "quay"}
     assert listed["marktplatz"]["alarms"] == fleet["alarms"]
-    assert (listed["marktplatz"]["backlog"], listed["quay"]["alarms"]) == (90, [])
+    assert (listed["marktplatz"]["backlog_count"], listed["quay"]["alarms"]) == (90, [])
     assert client.get("/v1/fleet/nowhere").status_code == 404
     assert client.get("/v1/fleet", params={"cursor": "x"}).status_code == 422
 

@@ -53,7 +53,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/webhooks/deliveries/{delivery_no}", "/v1/webhooks/deliveries/{delivery_no}/again",
         "/v1/stores/{store}/plan", "/v1/stores/{store}/plan.svg", "/v1/plans/check",
         "/v1/stores/{store}/exclusions", "/v1/stores/{store}/exclusions/{change_no}/restore",
-        "/v1/stores/{store}/cells", "/v1/stores/{store}/heatmap",
+        "/v1/stores/{store}/cells", "/v1/stores/{store}/heatmap", "/v1/stores/{store}/presets",
         "/v1/stores/{store}/shelf-items", "/v1/stores/{store}/alerts",
         "/v1/stores/{store}/alert-rules", "/v1/stores/{store}/alert-rules/{rule_no}",
         "/v1/identity/blocked-devices", "/v1/identity/blocked-devices/{block_no}/lift",

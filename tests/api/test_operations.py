@@ -252,3 +252,28 @@ def test_role_of_staff_is_a_rule_too(store: SeededStore, client: httpx.Client) -
     rules = client.get(f"{HERE}/exclusions").json()["rules"]
     client.put(f"{HERE}/exclusions", json={"rules": rules | {"staff": False}, "reason": "a training"}, headers=WHO)
     assert metric(client, "footfall")["total"]["value"] == 10
+
+
+def test_the_same_days_under_every_preset_with_its_bands(seeded: list[Stay], client: httpx.Client) -> None:
+    found = {row["id"]: row for row in client.get(f"{HERE}/presets", params=DAYS).json()["presets"]}
+    store_s = [stay.dwell_s for stay in seeded if stay.zone is None and stay.dwell_s < 8 * 3600]
+    for name, least_s in (("aruba", 300), ("mist", 60), ("palexy", 60), ("sojourn", 0)):
+        counted = sum(one >= least_s for one in store_s)
+        assert found[name]["figures"]["footfall"] == counted
+        assert metric(client, "footfall", preset=name, bucket="whole")["total"]["value"] == counted
+    assert [band["title"] for band in found["mist"]["bands"]][1:] == ["Bounced", "Engaged", "Stationed", "Assets"]
+    told = [band["visit_count"] for band in found["purple"]["bands"]]
+    by_hand = [sum(low <= one < high for one in store_s) for low, high in ((0, 180), (180, 900), (900, 1e9))]
+    assert all(
+        count in {None, real} and (count is None or not 0 < count < 10)
+        for count, real in zip(told, by_hand, strict=True)
+    )
+
+
+def test_a_threshold_that_few_reach_hides_the_figure(seeded: list[Stay], client: httpx.Client) -> None:
+    long = sum(stay.zone is None and 1800 <= stay.dwell_s < 8 * 3600 for stay in seeded)
+    assert 0 < long < 20
+    answer = metric(client, "footfall", visit_s=1800)
+    for row in answer["rows"]:
+        assert row["value"] is None or row["value"] == 0 or row["value"] >= 10
+    assert answer["total"]["value"] in {None, 0} or answer["total"]["value"] >= 10

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import InputError
 from core.records import Role
-from storage.profiles import create_profile, withdraw_consent
+from storage.profiles.profiles import create_profile, withdraw_consent
 from tests.api.seeding import add_customers, add_presence, device, walk
 from tests.fix_api import SeededStore
 
@@ -256,3 +256,16 @@ def test_creating_a_profile_again_adds_only_what_is_new(store: SeededStore) -> N
     with pytest.raises(InputError, match="display name"):
         create_profile(store.connection, display_name=" ", devices=[], granted_at=store.now)
     assert store.connection.execute("select count(*) from profile").fetchone() == (1,)
+
+
+def test_what_like_takes_for_a_pattern_is_searched_for_as_it_is(store: SeededStore, client: httpx.Client) -> None:
+    for name in ("100% Wool", "100 Wool", "a_b", "axb", "c\\\\d"):
+        create_profile(store.connection, display_name=name, devices=[], granted_at=store.now - timedelta(days=1))
+    for search, found in (
+        ("0%", ["100% Wool"]),
+        ("A_B", ["a_b"]),
+        ("\\\\", ["c\\\\d"]),
+        ("wool", ["100 Wool", "100% Wool"]),
+    ):
+        listed = client.get("/v1/profiles", params={"q": search}).json()["profiles"]
+        assert [row["display_name"] for row in listed] == found

@@ -10,7 +10,7 @@ import pytest
 from core.errors import InputError
 from core.journey.cues import Cue, CuePolicy, CueRule
 from core.journey.returning import ReturnKind
-from storage.understanding import current_model, fit_returns, save_policy
+from storage.profiles.understanding import current_model, fit_returns, save_policy
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, add_visit, device
 from tests.fix_api import SeededStore
@@ -161,7 +161,7 @@ def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_oth
     profile = send(client, "/v1/profiles", customer(1, at=at)).json()["profile_id"]
     seen = [event(f"p{n}", "promotion_viewed", at + timedelta(hours=n)) for n in range(3)]
     wanted = [event("s", "service_preferred", at, service="greet")]
-    till = {"store": "marktplatz", "currency": "EUR"}
+    till: dict[str, Any] = {"store": "marktplatz", "currency": "EUR"}
     orders = [event(f"o{n}", "ordered", at + timedelta(days=n), total=10 * n, **till) for n in (1, 2, 3)]
     orders.append(event("o9", "ordered", at + timedelta(days=5), total=99, currency="EUR"))
     for given, rows in (("online", seen), ("app", wanted), ("orders", orders)):

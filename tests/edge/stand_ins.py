@@ -15,7 +15,7 @@ from core import wire
 from edge.broker import Broker, Topics
 
 
-def await_that(what: Callable[[], bool], most_s: float = 20.0) -> None:
+def await_that(what: Callable[[], bool], most_s: float = 60.0) -> None:
     """Wait until something holds that nobody announces."""
     until_s = time.monotonic() + most_s
     while not what():

@@ -95,7 +95,7 @@ def test_what_is_heard_is_logged_once_and_the_outbox_empties(
     setup = Setup(own_broker.url, topics, tmp_path)
     setup.hear(5, rng)
     setup.queue.put(readings(17, rng))
-    assert setup.agent.stop(drain_s=20) == 0
+    assert setup.agent.stop(drain_s=60) == 0
     assert setup.signals == 5 * 4096 + 17 == logged_signals(ingest)
     assert ingest.repeated == 0
     assert ingest.sequences(setup.agent.boot) == [one.sequence for one in setup.accepted]
@@ -139,7 +139,7 @@ def test_a_broker_that_forgets_everything_loses_nothing(
     own_broker.start()
     ingest = StandInIngest(own_broker.url, topics)
     ingest.await_logged(8)
-    assert setup.agent.stop(drain_s=20) == 0
+    assert setup.agent.stop(drain_s=60) == 0
     assert logged_signals(ingest) == setup.signals == 8 * 4096
     ingest.close()
 
@@ -153,7 +153,7 @@ def test_what_was_acknowledged_but_not_committed_is_sent_again(
     setup = Setup(own_broker.url, topics, tmp_path)
     setup.hear(5, rng)
     ingest.await_logged(5)
-    assert setup.agent.stop(drain_s=20) == 0
+    assert setup.agent.stop(drain_s=60) == 0
     assert ingest.sequences(setup.agent.boot) == [1, 2, 3, 4, 5]
     assert len([said for said in ingest.statuses if said["state"] == "online"]) >= 2  # it asked before
     ingest.close()
@@ -169,7 +169,7 @@ def test_without_a_subscriber_nothing_counts_as_sent(
     assert setup.agent.backlog == 3
     ingest = StandInIngest(own_broker.url, topics)
     ingest.await_logged(3)
-    assert setup.agent.stop(drain_s=20) == 0
+    assert setup.agent.stop(drain_s=60) == 0
     ingest.close()
 
 
@@ -197,7 +197,7 @@ def test_cut_stalled_and_reset_connections(
         await_that(partial(lambda batches: len(setup.accepted) >= batches, heard))
         proxy.mend()
         ingest.await_logged(heard)
-    assert setup.agent.stop(drain_s=20) == 0
+    assert setup.agent.stop(drain_s=60) == 0
     assert logged_signals(ingest) == setup.signals == 18 * 4096
     assert proxy.connections >= 3
     proxy.close()
@@ -215,7 +215,7 @@ def test_a_restart_delivers_what_an_earlier_boot_left(
     ingest = StandInIngest(own_broker.url, topics)
     second = Setup(own_broker.url, topics, tmp_path)
     second.hear(2, rng)
-    assert second.agent.stop(drain_s=20) == 0
+    assert second.agent.stop(drain_s=60) == 0
     assert ingest.sequences(first.agent.boot) == [1, 2, 3, 4]
     assert ingest.sequences(second.agent.boot) == [1, 2]
     ingest.close()
@@ -234,7 +234,7 @@ def test_a_full_outbox_tells_the_database_what_is_missing(
     first.agent.stop(drain_s=0)
     ingest = StandInIngest(own_broker.url, topics)
     second = Setup(own_broker.url, topics, tmp_path)
-    assert second.agent.stop(drain_s=20) == 0
+    assert second.agent.stop(drain_s=60) == 0
     gaps = [batch.gap for batch in ingest.received if batch.gap is not None]
     assert sum(gap.signals for gap in gaps) == dropped
     assert gaps[0].first == 1

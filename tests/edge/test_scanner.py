@@ -95,11 +95,11 @@ def test_how_to_listen_changes_while_it_runs(bluez: BlueZ) -> None:
 def test_a_stuck_scan_is_begun_anew(bluez: BlueZ) -> None:
     adapter = bluez.adapters["hci0"]
     with Listener("hci0", silence_s=0.2) as listener:
-        await_that(lambda: adapter.starts == 1)
+        await_that(lambda: adapter.starts >= 1)
         adapter.deaf = True
-        await_that(lambda: adapter.starts >= 2)
-        assert listener.scanner.restarts >= 1
-        assert "has heard nothing at all for" in listener.scanner.reason
+        starts, restarts = adapter.starts, listener.scanner.restarts  # on a busy machine it has been silent already
+        await_that(lambda: adapter.starts > starts and listener.scanner.restarts > restarts)
+        await_that(lambda: "has heard nothing at all for" in listener.scanner.reason)
         await_that(lambda: listener.scanner.restarts >= scanner_module.DEAF_AFTER)
         alive = listener.alive
         adapter.deaf = False

@@ -75,14 +75,14 @@ class EdgeDouble:
             if not moved:
                 self.send_again()
 
-    def await_word(self, count: int, timeout_s: float = 30.0) -> dict[str, int]:
+    def await_word(self, count: int, timeout_s: float = 60.0) -> dict[str, int]:
         """Wait until ingest has spoken this often and return its last word."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.committed) >= count, timeout_s):
                 raise TimeoutError(f"ingest spoke {len(self.committed)} times, not {count}")
             return self.committed[-1]
 
-    def await_acknowledged(self, count: int, timeout_s: float = 30.0) -> None:
+    def await_acknowledged(self, count: int, timeout_s: float = 60.0) -> None:
         """Wait for PUBACKs."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.acknowledged >= count, timeout_s):

@@ -1,6 +1,9 @@
 """Recorded from a real broker, played back through it: a fixture gives the same visits live and offline."""
 
+import signal
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -15,9 +18,12 @@ from core.errors import ConfigurationError, RecordingError, UnavailableError
 from core.wire import decode
 from edge.broker import Broker
 from simulators.fixtures import player
+from simulators.fixtures.pacing import Pacer
+from simulators.fixtures.pieces import measure
 from simulators.fixtures.recorder import Recorder, record
 from simulators.fixtures.sealing import check_seal, provenance_of
 from storage.connect import connect
+from storage.log.signals import tally
 from tests.ingest import world
 from tests.ingest.conftest import Store, ingesting
 from tests.ingest.edge_double import EdgeDouble
@@ -33,6 +39,16 @@ def sojourn_says(*words: str) -> str:
     return done.output
 
 
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """Commands that run for long take the process's signals; give them back."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def fixture(store: Store, mqtt_url: str, edge: EdgeDouble, tmp_path: Path) -> Path:
     """Ten minutes of twelve shoppers, recorded while an edge sends them; one message is no batch."""
@@ -44,13 +60,14 @@ def fixture(store: Store, mqtt_url: str, edge: EdgeDouble, tmp_path: Path) -> Pa
         if not asked.is_set():  # the recorder listens by now
             asked.set()
             edge.publish("signals", b"no batch")
-            for payload in sent:
+            for payload in [*sent[:10], *sent[12:20], *sent[10:]]:  # two are late, and eight come again
                 edge.publish("signals", payload)
-        if recorder.messages == len(sent) + 1:
+        if recorder.messages == len(sent) + 9:
             stop.set()
 
     made = record(Broker.from_url(mqtt_url), out, stop, stores=[store.id], for_s=30, told=told)
-    assert (made.messages, made.unreadable, made.rows, made.stores) == (61, 1, 3600, (store.id,))
+    assert (made.messages, made.unreadable, made.rows, made.stores) == (69, 1, 3600, (store.id,))
+    assert made.repeated == 8
     heard = pl.read_parquet(out)
     batches = [decode(payload) for payload in sent]
     assert heard["ts"].to_list() == np.concatenate([batch.ts for batch in batches]).tolist()
@@ -93,6 +110,28 @@ def test_a_fixture_gives_the_same_visits_live_and_offline(
     assert live == found
 
 
+def test_an_ingest_that_starts_late_gets_everything(
+    fixture: Path, store: Store, mqtt_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "_AGAIN_S", 0.5)
+    plan = tmp_path / "plan.json"
+    plan.write_bytes(msgspec.json.encode(world.floor_plan(store.id)))
+    measured = measure(fixture, world.floor_plan(store.id))
+    played: list[player.Played] = []
+
+    def work() -> None:
+        broker, pacer = Broker.from_url(mqtt_url), Pacer(1000, time.monotonic)
+        played.append(player.play(fixture, plan, broker, threading.Event(), pacer, measured=measured, speed=1000))
+
+    playing = threading.Thread(target=work)
+    playing.start()
+    with ingesting(store.url, mqtt_url):
+        playing.join(60)
+    assert [one.signals for one in played] == [3600]
+    with connect(store.url) as connection:
+        assert tally(connection, store.id).signals == 3600
+
+
 def test_a_fixture_that_was_changed_is_refused(fixture: Path, tmp_path: Path) -> None:
     provenance = provenance_of(fixture)
     assert check_seal(fixture) == provenance
@@ -109,6 +148,7 @@ def test_a_fixture_that_was_changed_is_refused(fixture: Path, tmp_path: Path) ->
 def test_without_an_ingest_the_player_says_so(
     fixture: Path, store: Store, mqtt_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(player, "_AGAIN_S", 0.1)
     monkeypatch.setattr(player, "_SILENCE_S", 0.3)
     plan = tmp_path / "plan.json"
     plan.write_bytes(msgspec.json.encode(world.floor_plan(store.id)))

@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from core.errors import UnavailableError
 from ingest.subscriber import Message
 from tests.pipeline.clock import Time, WallClock
+from tests.pipeline.database import BrokenPromiseError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -64,6 +65,7 @@ class IngestLink:
         self.client = self
         self._broker = broker
         self._messages = messages
+        self._received: deque[int] = deque()
         self.up = Wire(broker.time, broker.random)
         self.down = Wire(broker.time, broker.random)
 
@@ -85,12 +87,15 @@ class IngestLink:
     def receive(self, message: Published, mid: int) -> None:
         """Queue a message as paho's callback does."""
         received_at = self._broker.ingest_clock.time_ns()
+        self._received.append(mid)
         self._messages.put_nowait(Message(message.topic, message.payload, received_at, mid, 1, self))  # type: ignore[arg-type]
 
     def ack(self, mid: int, _qos: int) -> None:
         """Tell the broker that it may forget a message."""
         self._broker.moment("acknowledge")
         self._broker.hear_ack(mid)
+        if not self._received or self._received.popleft() != mid:
+            raise BrokenPromiseError("acknowledged in another order than that of receipt (MQTT 5, 4.6)")
         self.up.carry(lambda: self._broker.release(mid))
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:  # noqa: ARG002

@@ -13,12 +13,12 @@ from unittest.mock import patch
 from core.errors import UnavailableError
 from core.floorplan import StorePlan
 from ingest import commit, feed, worker
-from storage.edge_status import EdgeChange, EdgeState
 from storage.edition import Edition
-from storage.signal_log import GapEntry, LogEntry, LogRow
-from storage.snapshots import GENERATIONS, Snapshot
+from storage.log.edge_status import EdgeChange, EdgeState
+from storage.log.signals import GapEntry, LogEntry, LogRow
+from storage.log.snapshots import GENERATIONS, Snapshot
 from storage.stores import AdoptedPlan, EdgeNumber
-from storage.visits import visit_ids
+from storage.visits import Progress, visit_ids
 
 T = TypeVar("T")
 STORE_NO = 1
@@ -40,6 +40,7 @@ class State:
     changes: list[EdgeChange] = field(default_factory=list)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     visits: dict[bytes, bytes] = field(default_factory=dict)
+    progress: dict[int, Progress] = field(default_factory=dict)
 
     def copy(self) -> "State":
         """Return a state that may be changed without this one noticing."""
@@ -61,6 +62,7 @@ class Database:
 
     def __init__(self, plan: StorePlan, moment: Callable[[str], None], refuses: Callable[[], bool]) -> None:
         self.running = True
+        self.plan_is_loaded = True
         self.state = State()
         self.moment = moment
         self.refuses = refuses
@@ -115,13 +117,13 @@ class Connection:
     # stores and edges
 
     def adopt_plans(self, _ids: Sequence[str] | None = None) -> list[AdoptedPlan]:
-        return [self._database.adopted]
+        return [self._database.adopted] if self._database.plan_is_loaded else []
 
     def adopted_plans(self, _store_no: int, *, after: int = -1) -> list[AdoptedPlan]:
         return [self._database.adopted] if after < self._database.adopted.log_no else []
 
     def plan_versions(self) -> dict[str, int]:
-        return {self._database.adopted.plan.id: self._database.adopted.version}
+        return {adopted.plan.id: adopted.version for adopted in self.adopt_plans()}
 
     def edge_numbers(self, edges: Sequence[tuple[int, str]]) -> dict[tuple[int, str], EdgeNumber]:
         for key in edges:
@@ -187,6 +189,9 @@ class Connection:
                 raise BrokenPromiseError("a visit was written before and has changed since")
         return len(visits)
 
+    def save_progress(self, store_no: int, progress: Progress) -> None:
+        self._state.progress[store_no] = progress
+
     def save_snapshot(self, _store_no: int, snapshot: Snapshot) -> None:
         kept = self._state.snapshots
         kept[snapshot.log_no] = snapshot
@@ -214,7 +219,7 @@ _ANSWERED: dict[str, Any] = {
 }  # fmt: skip
 _PASSED_OVER = (
     "prune", "make_chunks", "save_status", "save_dead_letters", "save_statuses", "clear_presence",
-    "save_presence", "save_progress", "save_late", "save_faults", "save_hours", "notify",
+    "save_presence", "save_late", "save_faults", "save_hours", "notify",
 )  # fmt: skip
 
 

@@ -20,7 +20,10 @@ from edge.publisher import Publisher, _Link, _LostError
 from edge.window import MOST_ROWS, Step, Window
 from tests.pipeline.broker import NOBODY, Broker, Wire
 from tests.pipeline.clock import Time, WallClock
+from tests.pipeline.database import BrokenPromiseError
 
+MOST_CONNECTIONS: Final = 300
+"""A run with all its faults takes less than a tenth of that."""
 _NOWHERE: Final = Address("broker", 1883)
 
 
@@ -32,6 +35,7 @@ class Accepted(NamedTuple):
     sequence: int
     sha256: bytes
     signals: int
+    payload: bytes
 
 
 class Client:
@@ -47,6 +51,9 @@ class Client:
         """Reach the broker or not."""
         if not self._broker.running or self._broker.time.now_s < self._edge.offline_until_s:
             raise OSError("refused")
+        self._edge.connections += 1
+        if self._edge.connections > MOST_CONNECTIONS:
+            raise BrokenPromiseError(f"{self._edge.name} connects again and again")
         before = self._broker.edges.get(self._edge.name)
         if before is not None:
             before.lose("another connection of this edge")
@@ -139,6 +146,7 @@ class Edge:
         self.topics = Topics("s1", name)
         self.clock = WallClock(time)
         self.running = False
+        self.connections = 0
         self.offline_until_s = 0.0  # no network before
         self.on_taken: Callable[[Edge, bytes], None] = lambda _edge, _payload: None
         self._folder, self._time, self._random, self._broker = folder, time, random, broker
@@ -184,7 +192,7 @@ class Edge:
         entry = Entry(self.boot, sequence, payload, len(batch), *times)
         self.outbox.append([entry], self.clock.time_ns(), self.publisher.offered_to)
         self.sequence = sequence
-        self._on_accepted(Accepted(self.name, self.boot, sequence, sha256(payload).digest(), len(batch)))
+        self._on_accepted(Accepted(self.name, self.boot, sequence, sha256(payload).digest(), len(batch), payload))
         self.wake()
 
     def wake(self) -> None:
@@ -213,7 +221,6 @@ class Edge:
             client = Client(self._broker, self, publisher._link)
             publisher._connect(client, publisher._link)  # type: ignore[arg-type]
             self._client = client
-            publisher._window.forget(self._time.now_s)
         if publisher._turn(self._client, publisher._link) is Step.SEND_AGAIN:  # type: ignore[arg-type]
             self._client.lose("", told=False)
             self._client = None

@@ -87,12 +87,21 @@ def _killed(world: "World") -> None:
 
 
 def _database_away(world: "World") -> None:
+    world.strike(world.random.randint(1, _MOMENTS), _stop_database(world))
+
+
+def _visits_not_written(world: "World") -> None:
+    """The database goes while there are visits to write, which is in one turn of ten."""
+    world.strike_at("save_visits", _stop_database(world))
+
+
+def _stop_database(world: "World") -> Callable[[str], None]:
     def stop(what: str) -> None:
         world.seen[f"database away at {what}"] += 1
         world.database.stop()
         world.time.after(world.random.uniform(0.5, 30), world.start_database)
 
-    world.strike(world.random.randint(1, _MOMENTS), stop)
+    return stop
 
 
 def _broker_away(world: "World") -> None:
@@ -112,12 +121,13 @@ def _snapshot_torn(world: "World") -> None:
 
 
 def _old_word(world: "World") -> None:
-    """A word about a boot that is over and one that was never sent reach an edge late."""
+    """Words about boots that are over, one that never was, and more than was ever sent reach an edge late."""
     edge = world.some_edge()
     said = {one.boot.hex(): one.sequence for one in world.accepted if one.edge == edge.name}
     said.pop(edge.boot.hex(), None)
     true = said if world.drained_boots(said) else {}
-    payload = msgspec.json.encode({"boots": {**true, bytes(16).hex(): 2**40}})
+    never = {edge.boot.hex(): 2**40, bytes(16).hex(): 2**40}
+    payload = msgspec.json.encode({"boots": {**true, **never}})
     client = edge._client
     if client is not None:
         client.hear(edge.topics.committed, payload, retain=False)
@@ -139,6 +149,7 @@ FAULTS: Final[dict[str, Callable[["World"], None]]] = {
     "ingest stalls": _ingest_stalls,
     "ingest killed": _killed,
     "database away": _database_away,
+    "database away with visits": _visits_not_written,
     "broker away": _broker_away,
     "snapshot flipped": _snapshot_torn,
     "stale word": _old_word,

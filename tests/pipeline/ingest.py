@@ -86,6 +86,7 @@ def on_fake_servers(broker: Broker, clock: WallClock) -> Iterator[None]:
         patch.object(worker, "time", clock),
         patch.object(subscriber, "time", clock),
         patch.object(worker, "compile_kernels", lambda _plan: None),  # it only takes time
+        patch.object(worker, "seal_compiled", lambda: None),
         patch.object(subscriber, "_Connection", lambda _url, _id, _settings, messages: IngestLink(broker, messages)),
     ):
         yield

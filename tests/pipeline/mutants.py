@@ -7,8 +7,11 @@ from unittest.mock import patch
 
 from core.wire import decode
 from edge.outbox import Outbox, _count
+from edge.window import Window
 from ingest import commit, worker
+from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged
+from ingest.feed import StoreFeed
 from ingest.messages import Arrival, read
 from ingest.subscriber import Subscriber
 from tests.pipeline.database import Connection, named_visits
@@ -39,7 +42,8 @@ def acknowledged_before_commit(_world: "World") -> Iterator[None]:
 
     def mutant(self: Any, connection: Any, messages: Any) -> None:
         self._subscriber.acknowledge(messages)
-        take_in(self, connection, messages)
+        with patch.object(self._subscriber, "acknowledge", lambda _: None):
+            take_in(self, connection, messages)
 
     with patch.object(worker._Worker, "_take_in", mutant):
         yield
@@ -125,7 +129,95 @@ def visits_inserted_again(_world: "World") -> Iterator[None]:
         yield
 
 
+@contextmanager
+def visits_written_or_not(_world: "World") -> Iterator[None]:
+    """What an engine has found is let go of, whether the database took it or not."""
+    write = StoreFeed.write
+
+    def mutant(self: Any, connection: Any, *, snapshot: bool = False) -> int:
+        try:
+            return write(self, connection, snapshot=snapshot)
+        finally:
+            self._derived.clear()
+
+    with patch.object(StoreFeed, "write", mutant):
+        yield
+
+
+@contextmanager
+def window_is_kept(_world: "World") -> Iterator[None]:
+    """An edge believes of what it gave an older connection that it is still on its way."""
+    with patch.object(Window, "forget", lambda _self, _now_s: None):
+        yield
+
+
+@contextmanager
+def dropped_on_their_way(_world: "World") -> Iterator[None]:
+    """A full outbox drops what was sent and may arrive, too."""
+    append = Outbox.append
+
+    def mutant(self: Any, entries: Any, at_ns: int, offered_to: int = 0) -> list[bytes]:
+        return append(self, entries, at_ns)
+
+    with patch.object(Outbox, "append", mutant):
+        yield
+
+
+@contextmanager
+def any_word_counts(_world: "World") -> Iterator[None]:
+    """An edge believes that more of a boot is committed than it ever sent."""
+
+    def mutant(self: Any, boot: bytes, committed: int) -> int:
+        with self._lock, self._transaction():
+            of_boot = "delete from outbox where boot = ? and sequence <= ?"
+            gone = self._database.execute(of_boot, (boot, committed)).rowcount
+            self._held = _count(self._database)
+        return int(gone)
+
+    with patch.object(Outbox, "acknowledge", mutant):
+        yield
+
+
+@contextmanager
+def refused_as_a_whole(_world: "World") -> Iterator[None]:
+    """Of a batch with one signal that cannot be placed nothing is logged."""
+
+    def mutant(batch: Any, plan: Any, received_at: int) -> Accepted:
+        judged = accept(batch, plan, received_at)
+        return judged if judged.whole else Accepted(None, False, judged.rejects)
+
+    with patch.object(commit, "accept", mutant):
+        yield
+
+
+@contextmanager
+def acknowledged_backwards(_world: "World") -> Iterator[None]:
+    """Of one commit the last message is acknowledged first."""
+    acknowledge = Subscriber.acknowledge
+
+    def mutant(self: Any, messages: Any) -> None:
+        acknowledge(self, messages[::-1])
+
+    with patch.object(Subscriber, "acknowledge", mutant):
+        yield
+
+
+@contextmanager
+def pushed_again(_world: "World") -> Iterator[None]:
+    """An engine takes in what it has taken in already, when it caught up with the log."""
+    push = StoreFeed.push
+
+    def mutant(self: Any, log_no: int, edge_no: int, received_at: int, batch: Any) -> None:
+        reached, self.log_no = self.log_no, min(self.log_no, log_no - 1)
+        push(self, log_no, edge_no, received_at, batch)
+        self.log_no = max(reached, self.log_no)
+
+    with patch.object(StoreFeed, "push", mutant):
+        yield
+
+
 MUTANTS: Final[tuple[Callable[["World"], AbstractContextManager[None]], ...]] = (
     told_before_commit, acknowledged_before_commit, highest_not_contiguous, deleted_on_puback, stale_acks_count,
-    any_boot_counts, visits_inserted_again,
+    any_boot_counts, visits_inserted_again, visits_written_or_not, window_is_kept, dropped_on_their_way,
+    any_word_counts, refused_as_a_whole, acknowledged_backwards, pushed_again,
 )  # fmt: skip

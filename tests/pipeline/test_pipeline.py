@@ -21,7 +21,7 @@ PARTS = 10  # so that one that fails names a few seeds, and the others still run
 NOTICED_WITHIN = 150
 SOME_OF_EACH = {
     *FAULTS, "broker repeated", "broker reordered", "broker dropped", "redelivered", "nobody subscribed",
-    "batches in gaps", "runs with late signals", "transactions run again", "restarts of ingest",
+    "plan comes late", "batches in gaps", "runs with late signals", "transactions run again", "restarts of ingest",
     "killed at before commit", "killed at after commit",
     "killed at acknowledge", "killed at tell", "database away at before commit", "database away at after commit",
 }  # fmt: skip

@@ -27,6 +27,8 @@ BATCHES: Final = (16, 16, 16, 16, 16, 16, 16, 48)
 """Of each edge: with 16 shoppers change zones, with 48 an edge can be away longer than engines wait."""
 LONGEST_S: Final = 3_600.0
 """A window doubles its patience up to five minutes; whoever has not delivered after an hour never will."""
+_PLAN_COMES_LATE: Final = 1 / 3
+"""Share of runs whose floor plan is loaded only when edges speak of the store already."""
 _MEMORY: Final = Path("/dev/shm")  # where there is one, outboxes cost no disk
 
 
@@ -42,6 +44,7 @@ class World:
         self.seen: Counter[str] = Counter()
         self.accepted: list[Accepted] = []
         self._strikes: list[tuple[int, Callable[[str], None]]] = []
+        self._strikes_at: dict[str, Callable[[str], None]] = {}
         self._moments = 0
         self.broker = Broker(self.time, random, self.clock, self.seen, most_queued=random.choice((3, 20, 1000)))
         self.broker.repeats, self.broker.swaps = random.choice((0.0, 0.1)), random.choice((0.0, 0.1))
@@ -59,7 +62,8 @@ class World:
         random = self.random
         settings = Settings(
             client_id="ingest", gather_s=0, calibrate_every_s=None, revise_settle_s=None, snapshot_s=10, derive_s=6,
-            commit_messages=random.choice((1, 4, 128)), parked_bytes=random.choice((600, 1 << 20)),
+            commit_messages=random.choice((1, 4, 128)), status_s=random.choice((1, 30)),
+            parked_bytes=random.choice((600, 1 << 20)),
         )  # fmt: skip
         self.ingest = Ingest(self.time, random, self.broker, self.database, settings)
         for edge in self.edges:
@@ -67,6 +71,10 @@ class World:
                 heard = hearing.batch(self.seed, edge.name, number)
                 at_s = (number + 1) * hearing.BATCH_S + random.uniform(0, 1)
                 self.time.after(at_s, lambda edge=edge, heard=heard: edge.accept(heard))  # type: ignore[misc]
+        if random.random() < _PLAN_COMES_LATE:
+            self.seen["plan comes late"] += 1
+            self.database.plan_is_loaded = False
+            self.time.after(random.uniform(3, 20), self._load_plan)
         end_s = 0.95 * self.batches * hearing.BATCH_S
         for name in random.choices(DRAWN, k=random.randint(0, 12)):
             self.time.after(random.uniform(4, end_s), lambda name=name: self._fault(name))  # type: ignore[misc]
@@ -79,7 +87,7 @@ class World:
                 left = {edge.name: edge.outbox.rows for edge in self.edges if edge.running}
                 raise BrokenPromiseError(f"not delivered within an hour: {left}")
             self.time.step()
-        self._strikes = []
+        self._strikes, self._strikes_at = [], {}
 
     def _drained(self) -> bool:
         fed = self.ingest.connection is not None and STORE_NO in self.ingest.worker._feeds
@@ -93,6 +101,9 @@ class World:
         """Return one of the edges."""
         return self.random.choice(self.edges)
 
+    def _load_plan(self) -> None:
+        self.database.plan_is_loaded = True
+
     def start_database(self) -> None:
         """Let the database be there again."""
         self.database.running = True
@@ -105,12 +116,18 @@ class World:
         """Do something when ingest has passed so many moments from now."""
         self._strikes.append((self._moments + moments, what))
 
+    def strike_at(self, moment: str, what: Callable[[str], None]) -> None:
+        """Do something the next time that ingest passes this moment."""
+        self._strikes_at[moment] = what
+
     def moment(self, what: str) -> None:
         """Pass a moment of ingest's work: between any two of them it may be killed or lose its database."""
         self._moments += 1
         for strike in [strike for strike in self._strikes if strike[0] <= self._moments]:
             self._strikes.remove(strike)
             strike[1](what)
+        if what in self._strikes_at:
+            self._strikes_at.pop(what)(what)
 
     def drained_boots(self, said: dict[str, int]) -> bool:
         """Whether all that these words say is true; of a boot that was never logged, none is."""
@@ -130,6 +147,8 @@ class World:
             batch = decode(message.payload)
         except WireError:
             return  # a dead letter
+        if not self.database.plan_is_loaded:
+            return  # a dead letter too, until it is sent again
         edge_no = self.database.state.edges.get((STORE_NO, message.topic.split("/")[3]))
         at = 0 if edge_no is None else self.database.state.cursors.get((edge_no.edge_no, batch.boot), 0)
         first = batch.sequence if batch.gap is None else batch.gap.first

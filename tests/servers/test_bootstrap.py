@@ -21,7 +21,7 @@ TOP = Path(__file__).parents[2]
 def top(tmp_path: Path) -> Path:
     """A project folder with a lock file of its own."""
     (tmp_path / "requirements").mkdir()
-    for name in ("runtime.lock", "dev.lock", "bench.lock", "fuzz.lock"):
+    for name in ("runtime.lock", "dev.lock", "bench.lock"):
         (tmp_path / "requirements" / name).write_text("rich==15.0.0 --hash=sha256:" + "0" * 64 + "\n")
     shutil.copy(TOP / "pyproject.toml", tmp_path)
     return tmp_path

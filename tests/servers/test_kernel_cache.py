@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from servers.kernel_cache import intact, prepare, seal
+from servers.kernel_cache import intact, prepare, seal, seal_compiled
 
 TOP = Path(__file__).parents[2]
 PROGRAM = """
@@ -120,14 +120,31 @@ def test_a_file_that_is_written_again_is_no_damage(tmp_path: Path, source: Path)
     assert not intact(folder)
 
 
-def test_a_damaged_seal_is_no_seal(tmp_path: Path, source: Path) -> None:
+@pytest.mark.parametrize("nonsense", [None, b"\xff\x00 nonsense"])
+def test_what_nobody_sealed_is_not_loaded(tmp_path: Path, source: Path, nonsense: bytes | None) -> None:
     folder = a_folder(tmp_path, source)
-    (folder / "a.nbi").write_bytes(b"one.")
-    (folder / "seal").write_bytes(b"\xff\x00 nonsense")
-    assert intact(folder)
+    for name in ("a.nbi", "b.nbi"):
+        (folder / name).write_bytes(b"one.")
     seal(folder)
+    (folder / "b.nbi").write_bytes(b"one and two.")
+    (folder / "c.nbi").write_bytes(b"one.")  # its process was killed: the disk may have flipped it since
+    if nonsense is not None:
+        (folder / "seal").write_bytes(nonsense)
+    assert a_folder(tmp_path, source) == folder
+    assert {path.name for path in folder.glob("*.nbi")} == ({"a.nbi"} if nonsense is None else set())
+
+
+def test_a_kernel_is_sealed_once_it_is_compiled(tmp_path: Path, source: Path) -> None:
+    environment = {"SOJOURN_HOME": str(tmp_path / "home")}
+    folder = prepare([source], environment)
+    assert folder is not None
+    (folder / "a.nbi").write_bytes(b"one.")
+    seal_compiled(environment)
+    assert a_folder(tmp_path, source) == folder
+    assert (folder / "a.nbi").exists(), "it would be compiled at each start"
     flip(folder / "a.nbi")
-    assert not intact(folder)
+    assert a_folder(tmp_path, source) == folder
+    assert not (folder / "a.nbi").exists()
 
 
 def test_who_names_a_cache_keeps_it(tmp_path: Path, source: Path) -> None:

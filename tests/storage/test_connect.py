@@ -49,7 +49,7 @@ def test_a_primary_that_turns_read_only_is_away(counter: str) -> None:
 
 
 def test_a_deadlock_is_tried_again(counter: str) -> None:
-    both_hold_one = threading.Barrier(2, timeout=10)
+    both_hold_one = threading.Barrier(2, timeout=60)
     tries = []
 
     def work(connection: Connection, first: str, second: str, seen: list[int]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import sojourn
+from api.inputs.models import ProfileIn
+from api.inputs.rows import read_csv
 from core.floorplan import load
 from simulators.chain.day import StoreDay, simulate_day, store_of
 from simulators.chain.faults import FAULTS, FaultSettings
@@ -19,8 +21,8 @@ from simulators.chain.settings import ChainSettings
 from simulators.chain.visitors import visitors
 from simulators.chain.ways import Manner, Way
 from simulators.chain.writing import write_chain
-from simulators.replay import replay
-from simulators.score import score_files
+from simulators.replay.running import replay
+from simulators.score.scoring import score_files
 
 SMALL = ChainSettings(seed=5, stores=4, days=2, visits=3, members=12, staff=0)
 SMALL_SHA256 = "9e7a35e76b5da8f97d1486b81c5d9494d98c7c63c1364727c30c9825ca664fa0"
@@ -90,6 +92,11 @@ def test_orders_are_paid_during_true_visits_and_looked_for_before(folder: Path) 
             & (pl.col("kind") == "zone")
         )
         assert {(row["store"], row["zone"]) for row in during.iter_rows(named=True)} & tills
+    for given_input in ("orders", "online", "app"):
+        read = read_csv(given_input, (folder / f"{given_input}.csv").read_bytes(), datetime.now(UTC))
+        assert (read.malformed, read.left_out) == ([], ()), "the imports of the API take them"
+    for line in (folder / "profiles.jsonl").read_text().splitlines():
+        assert ProfileIn.model_validate_json(line).devices
     online = pl.read_csv(folder / "online.csv")
     assert {"searched", "product_viewed"} <= set(online["kind"])
 

@@ -1,0 +1,131 @@
+"""The same days under each product's definitions, in one table: figures and bands of dwell."""
+
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from api.metrics.query import MetricQuery
+from api.metrics.rows import Question, read
+from api.problems import described
+from api.service import ConnectionDep, ServiceDep, StoreDep
+from core.metrics.bins import BINS, threshold_bin
+from core.metrics.cells import Cell, merged
+from core.metrics.disclosure import K_PEOPLE, hidden_with_complement
+from core.metrics.formulas import FORMULAS, settled
+from core.metrics.presets import PRESETS, Preset
+from storage.connect import Connection
+from storage.metric_queries import snapshot
+from storage.rollups.counting import STORE_SCOPE
+from storage.stores import StoredPlan
+
+router = APIRouter(prefix="/v1/stores", tags=["metrics"])
+
+BY_PRESET: Final = ("footfall", "capture_dwell", "bounce", "engaged")
+
+
+class BandOut(BaseModel):
+    """Store visits of a class of dwell."""
+
+    title: str
+    from_s: int
+    to_s: int | None = Field(description="null where open")
+    visit_count: int | None = Field(description="null where hidden: fewer than k, or as those could be told by it")
+    share: float | None
+
+
+class PresetFiguresOut(BaseModel):
+    """A product's figures for the days."""
+
+    id: str
+    title: str
+    leaves_out: str
+    source: str
+    parameters: dict[str, int]
+    figures: dict[str, float | None] = Field(description="By formula; null of nothing")
+    bands: list[BandOut]
+
+
+class ByPresetOut(BaseModel):
+    """The same days under every preset."""
+
+    store: str
+    first_day: date
+    last_day: date
+    hidden_count: int = Field(description="Days of fewer than k people, which are left out of every figure")
+    k_people: int = Field(description="Figures of fewer people are hidden", examples=[10])
+    presets: list[PresetFiguresOut]
+
+
+class DaysQuery(BaseModel):
+    """Which days."""
+
+    model_config = {"extra": "forbid", "populate_by_name": True}
+
+    first: date | None = Field(None, alias="from", description="First day; six days before `to` if left out")
+    last: date | None = Field(None, alias="to", description="Last day, which counts; today if left out")
+
+
+@router.get("/{store}/presets", responses=described(404, 422, 503), summary="The same days as others define them")
+def read_presets(
+    stored: StoreDep, connection: ConnectionDep, service: ServiceDep, query: Annotated[DaysQuery, Query()]
+) -> ByPresetOut:
+    """Return the store's figures and bands of dwell under each product's thresholds; the visits are the same."""
+    days = MetricQuery.model_validate({"from": query.first, "to": query.last, "bucket": "whole"})
+    return by_preset(connection, stored, days.question("footfall", stored, service.now()))
+
+
+def by_preset(connection: Connection, stored: StoredPlan, question: Question) -> ByPresetOut:
+    """Return the days of a question under every preset."""
+    plain = msgspec.structs.replace(question, parameters={"visit_s": 0})
+    with snapshot(connection):
+        held = read(connection, stored, plain, [STORE_SCOPE], hourly=False)
+    cell = merged(one.row.counted for one in held if not one.hide)
+    return ByPresetOut(
+        store=stored.plan.id,
+        first_day=question.first,
+        last_day=question.last,
+        hidden_count=sum(one.hide for one in held),
+        k_people=K_PEOPLE,
+        presets=[_figures(preset, cell) for preset in PRESETS.values()],
+    )
+
+
+def _figures(preset: Preset, cell: Cell) -> PresetFiguresOut:
+    figures = {}
+    for name in BY_PRESET:
+        formula = FORMULAS[name]
+        known = {parameter.id for parameter in formula.parameters}
+        given = {key: value for key, value in preset.parameters.items() if key in known}
+        reckon = formula.reckon
+        value = None if reckon is None or not cell.visits else reckon(cell, settled(formula, given))
+        figures[name] = value if value is None or formula.unit != "visits" or not 0 < value < K_PEOPLE else None
+    return PresetFiguresOut(
+        id=preset.id,
+        title=preset.title,
+        leaves_out=preset.leaves_out,
+        source=preset.source,
+        parameters=preset.parameters,
+        figures=figures,
+        bands=_bands(preset, cell),
+    )
+
+
+def _bands(preset: Preset, cell: Cell) -> list[BandOut]:
+    begins = [threshold_bin(band.from_s) for band in preset.bands]
+    counts = [int(cell.counts[low:high].sum()) for low, high in pairwise([*begins, BINS])]
+    hide = hidden_with_complement(counts)
+    ends: list[int | None] = [*(band.from_s for band in preset.bands[1:]), None]
+    return [
+        BandOut(
+            title=band.title,
+            from_s=band.from_s,
+            to_s=end,
+            visit_count=None if hid else count,
+            share=None if hid or not cell.visits else round(count / cell.visits, 6),
+        )
+        for band, end, count, hid in zip(preset.bands, ends, counts, hide, strict=True)
+    ]
