@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api import pages, status_routes
+from api.app_presence import routes as app_presence_routes
 from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
 from api.cues import routes as cue_routes
@@ -22,6 +23,8 @@ from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
 from api.exports import routes as export_routes
+from api.fleet import pages as fleet_pages
+from api.fleet import routes as fleet_routes
 from api.headers import BodyLimit, SecurityHeaders
 from api.identity import routes as identity_routes
 from api.inputs import routes as input_routes
@@ -86,6 +89,7 @@ _ROUTES: Final = (
     alert_routes,
     message_routes,
     input_routes,
+    app_presence_routes,
     identity_routes,
     cue_routes,
     card_routes,
@@ -99,6 +103,7 @@ _ROUTES: Final = (
     heatmap,
     alerts,
     shelf_items,
+    fleet_routes,
     status_routes,
     plan_routes,
 )
@@ -146,6 +151,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
+    app.include_router(fleet_pages.router)
     app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)

@@ -35,7 +35,7 @@ _LIST_ROWS: Final = 50
 _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
-_SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "webhooks")
+_SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "fleet", "webhooks")
 
 
 def add_to(app: FastAPI) -> None:

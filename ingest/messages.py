@@ -91,6 +91,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     backlog: int | None = None
     dropped: int | None = None
     alive: Alive | None = None
+    battery_percent: dict[str, Annotated[int, msgspec.Meta(ge=0, le=100)]] = {}
+    """By anchor, where its edge knows."""
 
 
 @dataclass(frozen=True)
