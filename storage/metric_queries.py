@@ -111,6 +111,7 @@ def counted_rows(
         " where store_no = %s and day between %s and %s and hourly = %s and scope = any(%s) and role = any(%s)"
         " and not day = any(%s::date[])",
         [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)],
+        binary=True,  # arrays as text take twice as long to read
     ).fetchall()
     counted = [
         CountedRow(row[0], row[1], row[3], row[4], Counted(*row[5:])) for row in rows if row[0] not in found.days
