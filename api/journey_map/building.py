@@ -8,7 +8,6 @@ import msgspec
 
 from api.service import Service, find_store
 from core.floorplan import StorePlan
-from core.journey.map import JourneyMap
 from core.journey.records import Event, Journey, Stay, StoreVisit
 from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN, ORDERED
 from core.journey.segments import Facts, Felt, SegmentRule, fits

@@ -11,11 +11,12 @@ import msgspec
 from core.journey.rules import DISCOVER_LOOK_BACK_NS
 from core.limits import NS_PER_S
 from storage.connect import Connection
+from storage.profile_visits import STAYS_PER_VISIT
 from storage.profiles import PURPOSE
 
 PROFILES_LOOKED_AT: Final = 2_000
 """A share of 2,000 customers is sure to 2 points of a hundred, and they are read in a second or two."""
-VISITS_LOOKED_AT: Final = 5_000
+VISITS_LOOKED_AT: Final = 20_000
 """Their newest; customers who come daily would otherwise be most of what is read."""
 EVENTS_LOOKED_AT: Final = 50_000
 _LOOK_BACK: Final = timedelta(seconds=DISCOVER_LOOK_BACK_NS // NS_PER_S)
@@ -128,11 +129,14 @@ def read_people(
 def _visits(connection: Connection, values: dict[str, Any]) -> list[tuple[UUID, JourneyVisit]]:
     rows = connection.execute(
         "select link.profile_id, visit_id, store.id, store_no, entered_at, left_at, dwell_s, closed_by.word,"
-        "       store_visit.device"
-        "  from profile_device link join store_visit on store_visit.device = link.device and not withdrawn"
-        "   and role = 0 and entered_at >= link.valid_from and entered_at < link.valid_to"
-        "   and entered_at >= %(since)s and entered_at < %(end)s"
-        "  join store using (store_no) join closed_by on closed_by.code = store_visit.closed_by"
+        "       visit.device"
+        # lateral: by the index of each device, not by reading every visit of the time
+        "  from profile_device link cross join lateral (select * from store_visit"
+        "    where store_visit.device = link.device and not withdrawn and role = 0"
+        "     and entered_at >= link.valid_from and entered_at < link.valid_to"
+        "     and entered_at >= %(since)s and entered_at < %(end)s"
+        "    order by entered_at desc limit %(limit)s) visit"
+        "  join store using (store_no) join closed_by on closed_by.code = visit.closed_by"
         " where link.profile_id = any (%(profiles)s) order by entered_at desc, visit_id limit %(limit)s",
         values | {"limit": VISITS_LOOKED_AT},
     ).fetchall()
@@ -141,10 +145,11 @@ def _visits(connection: Connection, values: dict[str, Any]) -> list[tuple[UUID, 
         "select visit.id, stay.visit_id, stay.revision, stay.zone_no, stay.entered_at, stay.left_at"
         "  from unnest(%s::uuid[], %s::uuid[], %s::integer[], %s::timestamptz[], %s::timestamptz[])"
         "    visit (id, device, store_no, begin, ended)"
-        "  join zone_visit stay on stay.device = visit.device and stay.store_no = visit.store_no"
-        "   and stay.entered_at >= visit.begin and stay.entered_at <= visit.ended and not stay.withdrawn"
+        " cross join lateral (select * from zone_visit where zone_visit.device = visit.device"
+        "    and zone_visit.store_no = visit.store_no and not withdrawn"
+        "    and entered_at >= visit.begin and entered_at <= visit.ended limit %s) stay"
         " order by stay.entered_at, stay.visit_id",
-        [[row[place] for row in rows] for place in (1, 8, 3, 4, 5)],
+        [*([row[place] for row in rows] for place in (1, 8, 3, 4, 5)), STAYS_PER_VISIT],
     ).fetchall():
         stays[row[0]].append(row[1:])
     return [
