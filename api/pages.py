@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from api.identity import pages as desk_pages
-from api.memory.recall import feelings_around
+from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
@@ -120,8 +120,10 @@ def show_profile(
     understood, cue = understanding_of(
         service, connection, found, known, visit if running is None else None, here=running
     )
+    felt = felt_by(connection, found.profile_id, events=known.heard.events, ended=known.visits, here=running)
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
-    plans = {row.store: find_store(service, connection, row.store).plan for row in page.visits}
+    stores = {row.store for row in page.visits}
+    plans = {store: find_store(service, connection, store).plan for store in stores}
     return render(
         "profile.html",
         here="profiles",
@@ -137,8 +139,7 @@ def show_profile(
         timeline=timeline(known.heard, known.visits),
         store_names={row.store: plans[row.store].label for row in page.visits},
         feelings={
-            stage.value: felt
-            for stage, felt in feelings_around(connection, found.profile_id, visit_of(detail), service.now()).items()
+            stage.value: mean for stage, mean in feelings_around(felt, visit_of(detail), service.now()).items()
         },
         **journey_context(found, known.heard, detail, stored, service.drawings, now=service.now()),
     )

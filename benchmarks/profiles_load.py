@@ -103,7 +103,7 @@ def _add_visits(connection: Connection, spans: list[tuple[int, int]], k: int, ap
         )
         connection.execute(
             f"insert into store_visit (visit_id, store_no, device, {_COLUMNS})"
-            " select md5('visit ' || n || ' ' || k)::uuid, 1 + (n + k) %% 10, md5('device ' || n)::uuid,"
+            " select md5('visit ' || n || ' ' || k)::uuid, 1 + (n + k / 8) %% 10, md5('device ' || n)::uuid,"
             f" {_VISIT} {came}",
             values,
         )

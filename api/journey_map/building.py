@@ -8,7 +8,6 @@ import msgspec
 
 from api.service import Service, find_store
 from core.floorplan import StorePlan
-from core.journey.map import JourneyMap
 from core.journey.records import Event, Journey, Stay, StoreVisit
 from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN, ORDERED
 from core.journey.segments import Facts, Felt, SegmentRule, fits
@@ -33,23 +32,38 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.facts) * self.sample.total / looked if looked else 0.0
 
 
-class Mapped(msgspec.Struct, frozen=True, kw_only=True):
-    """A map and of whom it speaks."""
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of the customers who are looked at, for the days before `end`."""
 
-    found: Found
-    map: JourneyMap
+    sample: SampledPeople
+    people: list[JourneyPerson]
+    plans: dict[str, StorePlan]
+    begin: datetime
+    end: datetime
+
+
+def look(service: Service, connection: Connection, days: int, *, end: datetime | None = None) -> Looked:
+    """Read what customers did in the days before `end` (default: now)."""
+    until = end if end is not None else service.now()
+    begin = until - timedelta(days=days)
+    sample = sample_people(connection)
+    people = read_people(connection, sample.profiles, begin=begin, end=until)
+    return Looked(sample=sample, people=people, plans=plans_of(service, connection, people), begin=begin, end=until)
+
+
+def who_fits(service: Service, looked: Looked, rule: SegmentRule) -> Found:
+    """Return the facts of the customers who fit a rule; `looked` is of its days."""
+    now = service.now()
+    facts = [
+        facts_of(one, looked.plans, begin=looked.begin, end=looked.end, now=now, store=rule.store)
+        for one in looked.people
+    ]
+    return Found(sample=looked.sample, facts=[one for one in facts if fits(rule, one)])
 
 
 def find_people(service: Service, connection: Connection, rule: SegmentRule, *, end: datetime | None = None) -> Found:
     """Return the facts of the customers who fit a rule in the `rule.days` before `end` (default: now)."""
-    now = service.now()
-    until = end if end is not None else now
-    begin = until - timedelta(days=rule.days)
-    sample = sample_people(connection)
-    people = read_people(connection, sample.profiles, begin=begin, end=until)
-    plans = plans_of(service, connection, people)
-    facts = [facts_of(one, plans, begin=begin, end=until, now=now, store=rule.store) for one in people]
-    return Found(sample=sample, facts=[one for one in facts if fits(rule, one)])
+    return who_fits(service, look(service, connection, rule.days, end=end), rule)
 
 
 def plans_of(service: Service, connection: Connection, people: Iterable[JourneyPerson]) -> dict[str, StorePlan]:

@@ -48,7 +48,7 @@ class CountOut(BaseModel):
         description=f"To the nearest five; null: fewer than {K_PEOPLE}, and not told", examples=[125]
     )
     among_count: int | None = Field(description="Customers whose consent holds, told alike")
-    exact: bool = Field(description="False: from a sample of 2,000 customers")
+    exact: bool = Field(description="False: from a sample of 1,000 customers")
 
     @classmethod
     def of(cls, found: Found) -> Self:

@@ -8,16 +8,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.charts import flow_chart
 from api.forms import OWN_FORM, FormDep
-from api.journey_map.building import find_people
-from api.journey_map.models import SegmentOut
-from api.journey_map.routes import map_of, rule_asked, segment_unknown
+from api.journey_map.routes import counted, map_of, rule_asked, segment_unknown
 from api.operators import OperatorDep, operator_of
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
 from core.journey.rules import Stage
 from core.journey.segments import read_rule
 from core.metrics.disclosure import K_PEOPLE
-from storage.journey_map.segments import NAME_CHARACTERS, add_segment, remove_segment, segments
+from storage.journey_map.segments import NAME_CHARACTERS, add_segment, remove_segment
 from storage.occupancy import STORES_PER_PAGE, stores_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -44,7 +42,6 @@ def show_map(
 ) -> Response:
     """Show how a segment's customers go from stage to stage, beside as many days before, and every segment."""
     number = int(segment) if segment.isdecimal() else None
-    kept = segments(connection)
     rule = rule_asked(service, connection, number, store or None, days)
     told = map_of(service, connection, rule, compare=True)
     moves = [
@@ -58,7 +55,7 @@ def show_map(
         chart=flow_chart([move for move in moves if move[2] > 0]),
         stages=[Stage(stage).label for stage in _STAGES],
         stage_words=_STAGES,
-        segments=[SegmentOut.of(row, find_people(service, connection, row.rule)) for row in kept],
+        segments=counted(service, connection),
         chosen=number,
         store=store,
         stores=stores_page(connection, limit=STORES_PER_PAGE).stores,

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from api.identity.models import DoneOut
 from api.inputs.idempotent import OnceDep
-from api.journey_map.building import find_people
+from api.journey_map.building import Looked, find_people, look, who_fits
 from api.journey_map.models import (
     CountOut,
     JourneyMapOut,
@@ -33,8 +33,7 @@ router = APIRouter(prefix="/v1", tags=["journey map"])
 @router.get("/segments", responses=described(503), summary="Segments with live counts")
 def list_segments(connection: ConnectionDep, service: ServiceDep) -> SegmentsOut:
     """List the segments, each counted anew; counts speak of nobody in particular."""
-    found = [SegmentOut.of(row, find_people(service, connection, row.rule)) for row in segments(connection)]
-    return SegmentsOut(segments=found)
+    return SegmentsOut(segments=counted(service, connection))
 
 
 @router.post("/segments/count", responses=described(422, 503), summary="Count who fits a rule")
@@ -88,6 +87,17 @@ def read_map(
     """Say how many reach each stage, how long it takes, where they stop, by which paths, and how they feel."""
     rule = rule_asked(service, connection, segment, store, days)
     return map_of(service, connection, rule, compare=compare)
+
+
+def counted(service: Service, connection: Connection) -> list[SegmentOut]:
+    """Return every segment with its count; those that look back as far are counted from one look."""
+    looks: dict[int, Looked] = {}
+    found = []
+    for row in segments(connection):
+        if row.rule.days not in looks:
+            looks[row.rule.days] = look(service, connection, row.rule.days)
+        found.append(SegmentOut.of(row, who_fits(service, looks[row.rule.days], row.rule)))
+    return found
 
 
 def rule_asked(

@@ -15,8 +15,8 @@ from storage.connect import Connection
 from storage.instants import to_ns
 from storage.memory.sources import DueRow, NotedRow, dues_remembered, notes_remembered
 from storage.profiles.events import CustomerEvent, customer_events
-from storage.profiles.understanding import visits_of
-from storage.profiles.visits import whereabouts
+from storage.profiles.understanding import Visited, visits_of
+from storage.profiles.visits import Whereabouts, whereabouts
 
 _FELT: Final = {"complained": Feeling.NEGATIVE}
 """Events that say how somebody feels by being there at all; scores of surveys have no scale that is known here."""
@@ -33,12 +33,29 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
 
 def recalled(connection: Connection, profile: UUID) -> Recalled:
     """Return what is known of a customer whose consent holds."""
-    events = customer_events(connection, profile)
+    return _recalled(
+        connection,
+        profile,
+        customer_events(connection, profile),
+        visits_of(connection, profile),
+        whereabouts(connection, profile),
+        dues=[_due(row) for row in dues_remembered(connection, profile)],
+    )
+
+
+def _recalled(
+    connection: Connection,
+    profile: UUID,
+    events: list[CustomerEvent],
+    ended: list[Visited],
+    here: Whereabouts | None,
+    *,
+    dues: list[Due],
+) -> Recalled:
     visits = [
         Visit(id=str(row.visit_id), store=row.store, entered_at=to_ns(row.entered_at), left_at=to_ns(row.left_at))
-        for row in visits_of(connection, profile)
+        for row in ended
     ]
-    here = whereabouts(connection, profile)
     if here is not None:
         visits.append(
             Visit(
@@ -57,13 +74,24 @@ def recalled(connection: Connection, profile: UUID) -> Recalled:
             Happened(id=str(row.event_id), kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
             for row in events
         ],
-        dues=[_due(row) for row in dues_remembered(connection, profile)],
+        dues=dues,
     )
 
 
-def feelings_around(connection: Connection, profile: UUID, visit: UUID | None, now: datetime) -> dict[Stage, Mean]:
+def felt_by(
+    connection: Connection,
+    profile: UUID,
+    *,
+    events: list[CustomerEvent],
+    ended: list[Visited],
+    here: Whereabouts | None,
+) -> Recalled:
+    """Return what was felt, from events, `ended` visits and whereabouts that were read already; without dues."""
+    return _recalled(connection, profile, events, ended, here, dues=[])
+
+
+def feelings_around(known: Recalled, visit: UUID | None, now: datetime) -> dict[Stage, Mean]:
     """Return what was felt at each stage of the journey around a visit, or without one."""
-    known = recalled(connection, profile)
     name = str(visit) if visit is not None else None
     return journey_feelings(known.felt, known.visits, known.events, name, as_of=to_ns(now))
 

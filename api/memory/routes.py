@@ -30,7 +30,7 @@ def read_journey_feelings(
     if detail is None and visit is not None:
         raise visit_unknown()
     asked = visit_of(detail)
-    feelings = feelings_around(connection, found.profile_id, asked, service.now())
+    feelings = feelings_around(recalled(connection, found.profile_id), asked, service.now())
     return JourneyFeelingsOut.of(found.profile_id, asked, feelings)
 
 

@@ -41,9 +41,9 @@ _ROWS: Final[dict[str, str]] = {
     "visits": (
         "select link.profile_id, visit_id, store.id, entered_at, left_at, dwell_s, confidence, closed_by.word,"
         "       revision from profile_device link"
-        "  join store_visit on store_visit.device = link.device and not withdrawn"
-        "   and entered_at >= link.valid_from and entered_at < link.valid_to"
-        "  join store using (store_no) join closed_by on closed_by.code = store_visit.closed_by"
+        " cross join lateral (select * from store_visit where store_visit.device = link.device and not withdrawn"
+        "   and entered_at >= link.valid_from and entered_at < link.valid_to offset 0) visit"
+        "  join store using (store_no) join closed_by on closed_by.code = visit.closed_by"
         " where link.profile_id = any (%(profiles)s) order by link.profile_id, entered_at, visit_id"
     ),
     "events": (
