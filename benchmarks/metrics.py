@@ -143,7 +143,7 @@ def _begin_today(connection: Connection, stored: StoredPlan, today: date) -> Non
     hour = max(9.5, now_in_store().hour + now_in_store().minute / 60)
     add_day(connection, stored, today, 5_000, rng, close_h=hour)
     refresh(connection, most_days=100)
-    add_day(connection, stored, today, PENDING, rng, close_h=hour)
+    add_day(connection, stored, today, PENDING, rng, open_h=hour - 0.5, close_h=hour)  # they came lately
     now = datetime.now(UTC)
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -111,6 +111,7 @@ def counted_rows(
         " where store_no = %s and day between %s and %s and hourly = %s and scope = any(%s) and role = any(%s)"
         " and not day = any(%s::date[])",
         [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)],
+        binary=True,  # arrays as text take twice as long to read
     ).fetchall()
     counted = [
         CountedRow(row[0], row[1], row[3], row[4], Counted(*row[5:])) for row in rows if row[0] not in found.days
@@ -153,16 +154,13 @@ def path_rows(
         for zones, people in count_paths(connection, stored, day, changed=day in found.changed)
     }
     span = [stored.store_no, first, last]
-    wanted = connection.execute(
-        "select distinct zones from path_rollup where store_no = %s and day between %s and %s and people >= %s",
-        [*span, least],
-    ).fetchall()
-    paths = {tuple(row[0]) for row in wanted} | {path for _, path in fresh}
     rows = connection.execute(
-        "select path.day, path.zones, people from path_rollup path join jsonb_array_elements(%s) as one (zones)"
-        " on path.zones = array(select jsonb_array_elements_text(one.zones)::smallint)"
-        " where store_no = %s and day between %s and %s",
-        [Jsonb([list(path) for path in paths]), *span],
+        "with wanted as materialized (select distinct zones from path_rollup"
+        " where store_no = %s and day between %s and %s and people >= %s"
+        " union select array(select jsonb_array_elements_text(one)::smallint) from jsonb_array_elements(%s) as one)"
+        " select path.day, path.zones, path.people from wanted, lateral (select day, zones, people from path_rollup"
+        " where store_no = %s and zones = wanted.zones and day between %s and %s offset 0) path",
+        [*span, least, Jsonb([list(path) for _, path in fresh]), *span],
     ).fetchall()
     sums = {(day, tuple(zones)): people for day, zones, people in rows if day not in found.stale}
     for key, people in fresh.items():

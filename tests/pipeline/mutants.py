@@ -202,22 +202,8 @@ def acknowledged_backwards(_world: "World") -> Iterator[None]:
         yield
 
 
-@contextmanager
-def pushed_again(_world: "World") -> Iterator[None]:
-    """An engine takes in what it has taken in already, when it caught up with the log."""
-    push = StoreFeed.push
-
-    def mutant(self: Any, log_no: int, edge_no: int, received_at: int, batch: Any) -> None:
-        reached, self.log_no = self.log_no, min(self.log_no, log_no - 1)
-        push(self, log_no, edge_no, received_at, batch)
-        self.log_no = max(reached, self.log_no)
-
-    with patch.object(StoreFeed, "push", mutant):
-        yield
-
-
 MUTANTS: Final[tuple[Callable[["World"], AbstractContextManager[None]], ...]] = (
     told_before_commit, acknowledged_before_commit, highest_not_contiguous, deleted_on_puback, stale_acks_count,
     any_boot_counts, visits_inserted_again, visits_written_or_not, window_is_kept, dropped_on_their_way,
-    any_word_counts, refused_as_a_whole, acknowledged_backwards, pushed_again,
+    any_word_counts, refused_as_a_whole, acknowledged_backwards,
 )  # fmt: skip
