@@ -21,6 +21,7 @@ from core import wire
 from core.errors import SojournError, UnavailableError
 from core.limits import NS_PER_S, NS_PER_US, PSEUDONYM_BYTES
 from edge.batching import Batcher, Columns, batch
+from edge.battery import battery_percent
 from edge.broker import Broker, Topics
 from edge.clock import Clock
 from edge.outbox import MOST_BYTES, Dropped, Entry, Outbox
@@ -61,6 +62,8 @@ class AgentSettings:
     outbox: Path
     """SQLite file of this agent alone."""
     outbox_bytes: int = MOST_BYTES
+    of_this_machine: tuple[str, ...] = ()
+    """Anchors that are adapters of this machine: they have its battery, where it has one."""
     heartbeat_s: float | None = None
     """How often the anchors give a sign of life (`Agent.alive`), whether they hear anybody or not. None: they have no
     heartbeat, and their silence is judged by the signals of others alone."""
@@ -183,6 +186,11 @@ class Agent:
         }
         if self._more_status is not None:
             said |= self._more_status()
+        battery = battery_percent()
+        if (
+            battery is not None and self._settings.of_this_machine
+        ):  # adapters of this machine go with it; gateways on its network do not
+            said["battery_percent"] = dict.fromkeys(self._settings.of_this_machine, battery)
         if self._settings.heartbeat_s is not None:
             said["alive"] = {"v": 1, "every_s": self._settings.heartbeat_s, "at_us": dict(self._alive_us)}
         return msgspec.json.encode(said)

@@ -58,6 +58,7 @@ class EdgeService:
                 store=settings.store,
                 edge=settings.edge,
                 anchors=settings.anchors,
+                of_this_machine=settings.anchors,
                 broker=settings.connection(),
                 keys=settings.files.keys,
                 outbox=settings.files.outbox,

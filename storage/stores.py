@@ -165,7 +165,7 @@ def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> Non
             " when coalesce((new.status ->> 'backlog')::bigint, 0) > coalesce((edge.status ->> 'backlog')::bigint, 0)"
             " then coalesce(backlog_growing_since, new.at)"
             " when coalesce((new.status ->> 'backlog')::bigint, 0) < coalesce((edge.status ->> 'backlog')::bigint, 0)"
-            " or coalesce((new.status ->> 'backlog')::bigint, 0) = 0 then null else backlog_growing_since end"
+            " then null else backlog_growing_since end"
             " from (select %s::jsonb as status, %s::timestamptz as at) as new where store_no = %s and id = %s",
             [
                 (Jsonb(cleaned(dict(said.status))), to_datetime(said.at), said.store_no, said.edge)

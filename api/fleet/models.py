@@ -59,7 +59,7 @@ class FleetOut(BaseModel):
     store: str = Field(examples=["marktplatz"])
     timezone: str = Field(examples=["Europe/Berlin"])
     at: datetime
-    coverage_share: float | None = Field(description="Anchors that work now, 0..1; null without anchors")
+    coverage_share: float | None = Field(description="Anchors that work now, 0..1; null where no edge was heard yet")
     edges: list[EdgeOut]
     anchors: list[AnchorOut]
     alarms: list[AlarmOut]

@@ -3,7 +3,7 @@
 import hmac
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -15,9 +15,34 @@ from edge.gateways.settings import Webhook
 
 BODY_BYTES: Final = 524_288
 _AT_ONCE: Final = 8
-"""Requests under way; a network has one a minute."""
+"""Connections; a network has one a minute."""
 _PATIENCE_S: Final = 10.0
 log = structlog.get_logger()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, and no more than _AT_ONCE; others are closed at once, Meraki sends the next."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that broke off: the traceback would name who asked."""
 
 
 class WebhookServer:
@@ -30,8 +55,6 @@ class WebhookServer:
     """
 
     def __init__(self, settings: Webhook, secret: str, bridge: Bridge, clock: Clock) -> None:
-        places = threading.BoundedSemaphore(_AT_ONCE)
-
         class Handler(BaseHTTPRequestHandler):
             timeout = _PATIENCE_S
 
@@ -40,13 +63,7 @@ class WebhookServer:
 
             def do_POST(self) -> None:
                 at_s = clock.monotonic_s()
-                if not places.acquire(blocking=False):
-                    self._answer(503)
-                    return
-                try:
-                    self._answer(self._take(at_s))
-                finally:
-                    places.release()
+                self._answer(self._take(at_s))
 
             def _take(self, at_s: float) -> int:
                 told = self.headers.get("Content-Length", "")
@@ -80,13 +97,12 @@ class WebhookServer:
                 """Say nothing: a request may name whom it is about."""
 
         try:
-            self._server = ThreadingHTTPServer((settings.host, settings.port), Handler)
+            self._server = _Server((settings.host, settings.port), Handler)
         except OSError as error:
             raise UnavailableError(
                 f"Nothing can listen on {settings.host}:{settings.port}: {error.strerror}.",
                 hint="Choose another port in [meraki].",
             ) from error
-        self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="webhook", daemon=True)
 

@@ -71,7 +71,8 @@ def seed_fleet(store: SeededStore) -> list[str]:
 
 
 def test_every_edge_and_anchor_is_told_with_its_figures_and_alarms(store: SeededStore, client: httpx.Client) -> None:
-    assert client.get("/v1/fleet/marktplatz").json()["edges"] == []
+    empty = client.get("/v1/fleet/marktplatz").json()
+    assert (empty["edges"], empty["coverage_share"], empty["alarms"]) == ([], None, [])
     anchors = seed_fleet(store)
     fleet = client.get("/v1/fleet/marktplatz").json()
     north, south = fleet["edges"]
