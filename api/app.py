@@ -14,51 +14,49 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api import (
-    follow_up_routes,
-    identity_routes,
-    input_routes,
-    interactions,
-    journey_history,
-    live_routes,
-    metric_pages,
-    metric_routes,
-    note_queries,
-    note_routes,
-    pages,
-    profile_routes,
-    status_routes,
-    store_routes,
-    understanding_routes,
-)
+from api import pages, status_routes
+from api.app_presence import routes as app_presence_routes
 from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
 from api.cues import routes as cue_routes
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
-from api.drawing import DrawingCache
-from api.dwell_cache import DwellCache
 from api.examples import add_examples
 from api.exports import routes as export_routes
+from api.fleet import pages as fleet_pages
+from api.fleet import routes as fleet_routes
 from api.headers import BodyLimit, SecurityHeaders
+from api.identity import routes as identity_routes
+from api.inputs import routes as input_routes
+from api.inputs.rows import CSV_BYTES
 from api.journey_map import pages as journey_map_pages
 from api.journey_map import routes as journey_map_routes
-from api.live import LiveHub
 from api.memory import alert_pages, alert_routes, message_pages, message_routes
 from api.memory import pages as memory_pages
 from api.memory import routes as memory_routes
 from api.memory.watch import watch
+from api.metrics import pages as metric_pages
+from api.metrics import routes as metric_routes
+from api.metrics.dwell_cache import DwellCache
 from api.note_reports import pages as note_report_pages
 from api.note_reports import routes as note_report_routes
+from api.notes import follow_up_routes, interactions
+from api.notes import queries as note_queries
+from api.notes import routes as note_routes
 from api.operations import alerts, by_preset, exclusions, exports, heatmap, shelf_items
 from api.operations import pages as operations_pages
 from api.plans import page as plan_page
 from api.plans import routes as plan_routes
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
-from api.rows import CSV_BYTES
+from api.profiles import journey_history, understanding_routes
+from api.profiles import routes as profile_routes
 from api.service import Service
 from api.settings import Settings
-from api.store_models import LiveStateOut
+from api.stores import live_routes
+from api.stores import routes as store_routes
+from api.stores.drawing import DrawingCache
+from api.stores.live import LiveHub
+from api.stores.models import LiveStateOut
 from api.webhooks import inbound
 from api.webhooks import pages as webhook_pages
 from api.webhooks import routes as webhook_routes
@@ -91,6 +89,7 @@ _ROUTES: Final = (
     alert_routes,
     message_routes,
     input_routes,
+    app_presence_routes,
     identity_routes,
     cue_routes,
     card_routes,
@@ -104,6 +103,7 @@ _ROUTES: Final = (
     heatmap,
     alerts,
     shelf_items,
+    fleet_routes,
     status_routes,
     plan_routes,
 )
@@ -151,6 +151,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     app.include_router(alert_pages.router)
     app.include_router(message_pages.router)
     app.include_router(cue_pages.router)
+    app.include_router(fleet_pages.router)
     app.include_router(plan_page.router)
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from fastapi import Depends, Request
 
 from api.problems import ProblemError
-from storage.notes import OPERATOR_CHARACTERS
+from storage.notes.notes import OPERATOR_CHARACTERS
 
 HEADER: Final = "Sojourn-Operator"
 COOKIE: Final = "sojourn_operator"

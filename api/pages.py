@@ -7,24 +7,25 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from api import desk_pages, note_pages
-from api.journey_page import journey_context
-from api.live_routes import NEWEST_VISITS, read_state_now
+from api.identity import pages as desk_pages
 from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
+from api.notes import pages as note_pages
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
-from api.profile_routes import read_profile
+from api.profiles.page import journey_context
+from api.profiles.routes import read_profile
+from api.profiles.timeline import timeline
+from api.profiles.understanding_routes import known_of, understanding_of
 from api.rendering import HERE, render
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
-from api.store_models import VisitOut
-from api.timeline import timeline
-from api.understanding_routes import known_of, understanding_of
+from api.stores.live_routes import NEWEST_VISITS, read_state_now
+from api.stores.models import VisitOut
 from core.errors import InputError
 from storage.instants import to_datetime
-from storage.note_search import NoteFilter, notes_page
+from storage.notes.search import NoteFilter, notes_page
 from storage.occupancy import stores_page
-from storage.profile_visits import profile_visits, visit_detail
-from storage.profiles import SEARCH_CHARACTERS, profiles_page
+from storage.profiles.profiles import SEARCH_CHARACTERS, profiles_page
+from storage.profiles.visits import profile_visits, visit_detail
 from storage.visit_queries import VisitFilter, visits_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -34,7 +35,7 @@ _LIST_ROWS: Final = 50
 _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
-_SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "webhooks")
+_SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "fleet", "webhooks")
 
 
 def add_to(app: FastAPI) -> None:

@@ -84,7 +84,8 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer with these problems."""
     words = {
         400: "The Idempotency-Key is missing",
-        401: "Not signed",
+        401: "Not signed, or no token that is valid",
+        403: "No consent that holds",
         404: "Unknown",
         409: "It contradicts what stands there; `faults` say what",
         422: "A value cannot be used",

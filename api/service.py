@@ -10,15 +10,15 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from api.cues.hub import CueHub
-from api.drawing import DrawingCache
-from api.dwell_cache import DwellCache
-from api.live import LiveHub
+from api.metrics.dwell_cache import DwellCache
 from api.problems import profile_unknown, store_unknown
 from api.settings import Settings
+from api.stores.drawing import DrawingCache
+from api.stores.live import LiveHub
 from core.floorplan import ID_PATTERN
 from storage.connect import Connection
 from storage.occupancy import PlanCache
-from storage.profiles import ProfileRow, find_profile
+from storage.profiles.profiles import ProfileRow, find_profile
 from storage.reading import Reader
 from storage.stores import StoredPlan
 from storage.writing import Writer

@@ -1,7 +1,7 @@
 """The methods on real recordings, beside the anchor figures: SAL-RB (a door) and TETAM (twelve receivers).
 
 A visit counts from 3 s on, on both sides, as for the anchor figures; zone accuracy is the share of the true time that
-is reported in the right zone. Sources and licences: simulators.recordings_salrb and simulators.recordings_tetam.
+is reported in the right zone. Sources and licences: simulators.recordings.salrb and simulators.recordings.tetam.
 """
 
 import os
@@ -19,12 +19,12 @@ from benchmarks.accuracy_methods import CALIBRATED, ORACLE, PRIORS
 from core.floorplan import StorePlan
 from core.limits import RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import SIGNAL, SignalArray, VisitArray, VisitKind
-from simulators.recordings_converted import Converted, write_converted
-from simulators.recordings_salrb import convert_salrb
-from simulators.recordings_tetam import convert_tetam
-from simulators.recordings_visits import read_visits
-from simulators.replay import replay
-from simulators.score import KindScore, score
+from simulators.recordings.converted import Converted, write_converted
+from simulators.recordings.salrb import convert_salrb
+from simulators.recordings.tetam import convert_tetam
+from simulators.recordings.visits import read_visits
+from simulators.replay.running import replay
+from simulators.score.scoring import KindScore, score
 
 SHORTEST_S: Final = 3.0
 

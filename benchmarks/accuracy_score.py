@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.limits import NS_PER_S
 from core.records import VisitArray, VisitKind
-from simulators.score_match import Span, covered_ns, match, shared_ns
+from simulators.score.match import Span, covered_ns, match, shared_ns
 
 SHORTEST_NS: Final = 5 * NS_PER_S
 """Shorter stays are no visits."""

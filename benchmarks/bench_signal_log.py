@@ -18,7 +18,7 @@ import numpy as np
 from core.wire import Batch, decode, encode
 from storage.connect import Connection, connect, in_transaction
 from storage.copy import Field, copy_columns
-from storage.signal_log import LogEntry, append
+from storage.log.signals import LogEntry, append
 
 BATCHES_A_COMMIT = 64
 _ROW = {

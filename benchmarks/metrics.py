@@ -22,8 +22,8 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.metric_query import MetricQuery
-from api.metric_routes import measure
+from api.metrics.query import MetricQuery
+from api.metrics.routes import measure
 from api.service import Service
 from benchmarks.measuring import machine
 from benchmarks.metrics_load import DAYS, add_day, fill, now_in_store
@@ -34,7 +34,7 @@ from servers.provide import provide
 from storage.connect import Connection, connect
 from storage.migrate import migrate
 from storage.occupancy import occupancy
-from storage.rollups.keeping import refresh
+from storage.rollups.keeping import refresh, waiting
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan, load_plans
 
@@ -116,6 +116,7 @@ def _run(url: str, visits: int) -> tuple[str, bool]:
         filled_s = counted_s = 0.0
         if not load_plans(connection):
             filled_s = _timed(lambda: fill(connection, visits, today, _say))
+        if waiting(connection):
             counted_s = _timed(lambda: refresh(connection, most_days=100_000))
             connection.execute("vacuum analyze")
         stored = load_plans(connection)[0]
@@ -142,7 +143,7 @@ def _begin_today(connection: Connection, stored: StoredPlan, today: date) -> Non
     hour = max(9.5, now_in_store().hour + now_in_store().minute / 60)
     add_day(connection, stored, today, 5_000, rng, close_h=hour)
     refresh(connection, most_days=100)
-    add_day(connection, stored, today, PENDING, rng, close_h=hour)
+    add_day(connection, stored, today, PENDING, rng, open_h=hour - 0.5, close_h=hour)  # they came lately
     now = datetime.now(UTC)
     with connection.cursor() as cursor:
         cursor.executemany(

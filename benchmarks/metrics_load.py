@@ -43,7 +43,7 @@ def plan_text() -> str:
 
 
 def fill(connection: Connection, zone_visits: int, today: date, say: Callable[[str], None]) -> list[StoredPlan]:
-    """Write about so many zone visits of the DAYS days before `today`; mark the first store's days to be counted."""
+    """Write about so many zone visits of the days before `today`; the days of the first store are to be counted."""
     save_plan(connection, load(plan_text()))
     stored = load_plans(connection)
     rng = np.random.default_rng(1)
@@ -66,11 +66,18 @@ def fill(connection: Connection, zone_visits: int, today: date, say: Callable[[s
 
 
 def add_day(
-    connection: Connection, stored: StoredPlan, day: date, people: int, rng: np.random.Generator, *, close_h: float
+    connection: Connection,
+    stored: StoredPlan,
+    day: date,
+    people: int,
+    rng: np.random.Generator,
+    *,
+    close_h: float,
+    open_h: float = 9.0,
 ) -> None:
-    """Write the visits of so many people on one day from nine o'clock on."""
+    """Write the visits of so many people on one day from `open_h` to `close_h`."""
     begin = day_begins(day, TIMEZONE).timestamp() * 1e9
-    arrived = begin + rng.triangular(9, max(9.1, close_h * 0.8), close_h, people) * 3600e9
+    arrived = begin + rng.triangular(open_h, open_h + 0.6 * (close_h - open_h), close_h, people) * 3600e9
     stays = np.minimum(1 + rng.poisson(_STAYS - 1, people), 20)
     person = np.repeat(np.arange(people), stays)
     order = np.arange(len(person)) - np.repeat(np.cumsum(stays) - stays, stays)

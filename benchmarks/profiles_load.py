@@ -7,8 +7,8 @@ from benchmarks.metrics_load import plan_text
 from core.floorplan import load
 from core.journey.returning import ReturnKind, ReturnModel
 from storage.connect import Connection
+from storage.profiles.understanding import save_model
 from storage.stores import save_plan
-from storage.understanding import save_model
 
 _AT_ONCE: Final = 200_000
 """Profiles in one statement."""

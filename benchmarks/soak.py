@@ -32,11 +32,11 @@ from core.limits import NS_PER_S
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
 from servers.provide import provide
-from simulators.demo_processes import Processes
+from simulators.demo.processes import Processes
 from storage.connect import Connection, connect
-from storage.ingest_status import load_status
+from storage.log.ingest_status import load_status
+from storage.log.signals import tally
 from storage.migrate import migrate
-from storage.signal_log import tally
 from storage.stores import save_plan
 
 STORE: Final = "soak"

@@ -15,8 +15,8 @@ def convert_salrb(
     cars: Annotated[bool, typer.Option("--cars", help="The car runs instead of the walks.")] = False,
 ) -> None:
     """SAL-RB: a tag past ten sniffers around a door, truth inside or outside."""
-    from simulators.recordings_converted import write_converted
-    from simulators.recordings_salrb import convert_salrb as read
+    from simulators.recordings.converted import write_converted
+    from simulators.recordings.salrb import convert_salrb as read
 
     write_converted(read(folder, "car" if cars else "walk"), out)
 
@@ -28,8 +28,8 @@ def convert_tetam(
     receivers: Annotated[bool, typer.Option("--receivers", help="A zone for each of 12 receivers, not 4.")] = False,
 ) -> None:
     """TETAM: a tag along nine tracks past twelve receivers, its place known all the time."""
-    from simulators.recordings_converted import write_converted
-    from simulators.recordings_tetam import convert_tetam as read
+    from simulators.recordings.converted import write_converted
+    from simulators.recordings.tetam import convert_tetam as read
 
     write_converted(read(folder, "receivers" if receivers else "groups"), out)
 
@@ -49,7 +49,7 @@ def convert_csv(
     sort: Annotated[bool, typer.Option("--sort", help="The rows are not in order of arrival: sort by time.")] = False,
 ) -> None:
     """Turn a table of one's own into a recording."""
-    from simulators.recordings_table import columns_from, convert_table
+    from simulators.recordings.table import columns_from, convert_table
 
     columns = columns_from(column if column is not None else [])
     convert_table(source, out, columns, store=store, unit=unit, separator=separator, ordered=not sort)

@@ -17,8 +17,8 @@ def floorplan_check(plan: PlanArgument) -> None:
     """Say everything that is wrong with a floor plan, by line and column, or what it holds."""
     from core.dwell.model import never_reported, prior_model
     from core.floorplan_check import check_text
-    from simulators.replay_files import read_plan
-    from simulators.replay_report import alike_lines
+    from simulators.replay.files import read_plan
+    from simulators.replay.report import alike_lines
 
     data = plan.read_bytes() if plan.is_file() else b""
     findings = check_text(data) if data else []
@@ -44,7 +44,7 @@ def floorplan_draw(
 ) -> None:
     """Draw a store's plan: zones, walls, anchors and a scale."""
     from api.plans.svg import as_svg
-    from simulators.replay_files import keep_apart, read_plan
+    from simulators.replay.files import keep_apart, read_plan
 
     stores = read_plan(plan).stores
     found = next((one for one in stores if store in {None, one.id}), None)
@@ -61,8 +61,8 @@ def floorplan_draw(
 @app.command("load")
 def floorplan_load(plan: PlanArgument, database_url: DatabaseUrl) -> None:
     """Write the stores of a floor plan to the database."""
-    from simulators.replay_files import read_plan
-    from simulators.replay_report import alike_lines
+    from simulators.replay.files import read_plan
+    from simulators.replay.report import alike_lines
     from storage.stores import save_plan
 
     read = read_plan(plan)

@@ -26,7 +26,7 @@ def model_learn(
     """Learn a model from the signal log of a store."""
     from core.duration import duration_s
     from ingest.model_commands import learn_from_log
-    from simulators.replay_report import shown
+    from simulators.replay.report import shown
 
     last_s = duration_s(last, name="--last")
     with database(database_url) as connection, shown(quiet=quiet) as progress:
@@ -43,7 +43,7 @@ def model_load(
 ) -> None:
     """Keep the models of a file for the stores that it names."""
     from ingest.model_commands import keep_loaded
-    from simulators.replay_models import read_stores
+    from simulators.replay.models import read_stores
 
     stores = read_stores(file)
     with database(database_url) as connection:
@@ -59,7 +59,7 @@ def model_save(
 ) -> None:
     """Write a model into a file."""
     from ingest.model_commands import kept
-    from simulators.replay_models import write_models
+    from simulators.replay.models import write_models
 
     with database(database_url) as connection:
         write_models({store: kept(connection, store, version)}, out)

@@ -62,8 +62,8 @@ def replay(
 ) -> None:
     """Turn a recording into visits, without broker or database; or play it live, through MQTT."""
     from simulators.fixtures.sealing import check_seal
-    from simulators.replay import replay as run
-    from simulators.replay_report import print_report, shown
+    from simulators.replay.report import print_report, shown
+    from simulators.replay.running import replay as run
 
     check_seal(recording)
     if live:
@@ -93,7 +93,7 @@ def _play(
     from simulators.fixtures.pieces import measure
     from simulators.fixtures.player import play
     from simulators.fixtures.screen import keys, playing
-    from simulators.replay_files import read_plan
+    from simulators.replay.files import read_plan
 
     if mqtt_url is None:
         raise ConfigurationError("It is not said where the broker is.", hint="Add --mqtt-url mqtt://host:port.")
@@ -121,8 +121,8 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Learn from a recording how each store's anchors are heard and how far their clocks are off."""
-    from simulators.replay_calibrate import calibrate_recording
-    from simulators.replay_report import print_calibration, shown
+    from simulators.replay.calibrate import calibrate_recording
+    from simulators.replay.report import print_calibration, shown
 
     with shown(quiet=quiet) as progress:
         report = calibrate_recording(recording, plan, out, survey=survey, progress=progress)
@@ -137,8 +137,8 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Say how well visits agree with a truth: visits found, dwell, entries and exits, bounds."""
-    from simulators.score import score_files
-    from simulators.score_table import score_table
+    from simulators.score.scoring import score_files
+    from simulators.score.table import score_table
 
     found = score_files(visits, truth, shortest_s=shortest)
     if as_json:

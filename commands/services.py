@@ -91,6 +91,14 @@ def edge(
     run(settings, stop_on_signals())
 
 
+@app.command(name="app-presence")
+def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl) -> None:
+    """Publish what apps told the API, and take in what they tell over MQTT."""
+    from api.app_presence.forward import run
+
+    run(database_url, mqtt_url, stop_on_signals())
+
+
 @app.command()
 def gateway(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/gateways.md has an example.")],

@@ -28,7 +28,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 1,
 ) -> None:
     """One simulated store on a real database and broker, with the pages to watch it."""
-    from simulators.demo import run
+    from simulators.demo.running import run
 
     sys.exit(run(for_s=for_s, as_json=as_json, api_port=port, home=home, seed=seed, shoppers=shoppers))
 
@@ -55,7 +55,7 @@ def simulate(
 ) -> None:
     """Simulate a chain of stores into files: what is heard, what is true, who the members are, what they buy."""
     from simulators.chain.report import ask, simulated
-    from simulators.replay_report import shown
+    from simulators.replay.report import shown
 
     settings = ask(
         stores=stores,
@@ -87,7 +87,7 @@ def simulate_live(
 ) -> None:
     """Let a store live in real time: edge agents publish what they hear of its shoppers."""
     from edge.broker import Broker
-    from simulators.replay_files import read_plan
+    from simulators.replay.files import read_plan
     from simulators.store_live import LiveStore, run
 
     store = LiveStore(

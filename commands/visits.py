@@ -31,7 +31,7 @@ def revise(
 ) -> None:
     """Decode visits that were reported once more from the signal log; what changes becomes a new revision."""
     from ingest.revise_commands import revise_store
-    from simulators.replay_report import shown
+    from simulators.replay.report import shown
     from storage.instants import read_instant
 
     with database(database_url) as connection, shown(quiet=quiet) as progress:
@@ -53,7 +53,7 @@ def fit_returns(database_url: DatabaseUrl) -> None:
     """Fit the models of returning customers to all visits so far; profiles then show a return probability."""
     from datetime import UTC, datetime
 
-    from storage.understanding import fit_returns as fit
+    from storage.profiles.understanding import fit_returns as fit
 
     with database(database_url) as connection:
         models = fit(connection, through=datetime.now(UTC))

@@ -14,10 +14,9 @@ from ingest.cursors import Arranged, Parked, arrange
 from ingest.heartbeats import judge
 from ingest.messages import Arrival, Said
 from storage.connect import Connection, in_transaction
-from storage.dead_letters import DeadLetter, save_dead_letters
-from storage.edge_status import EdgeChange, append_changes, edge_states, save_edge_states
-from storage.models import AdoptedModel, Wish, adopt_model, answered, load_model, wishes
-from storage.signal_log import (
+from storage.log.dead_letters import DeadLetter, save_dead_letters
+from storage.log.edge_status import EdgeChange, append_changes, edge_states, save_edge_states
+from storage.log.signals import (
     CursorKey,
     GapEntry,
     LogEntry,
@@ -27,6 +26,7 @@ from storage.signal_log import (
     newest_cursors,
     save_gaps,
 )
+from storage.models import AdoptedModel, Wish, adopt_model, answered, load_model, wishes
 from storage.stores import AdoptedPlan, EdgeNumber, EdgeStatus, adopt_plans, edge_numbers, save_statuses
 
 BOOTS_TOLD: Final = 8

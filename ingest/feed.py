@@ -26,12 +26,12 @@ from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArra
 from core.wire import Batch, decode
 from storage.connect import Connection, in_transaction
 from storage.coverage import FaultWord, save_faults, save_hours
-from storage.edge_status import EdgeChange, edge_changes
-from storage.late import LateBatch, save_late
 from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
+from storage.log.edge_status import EdgeChange, edge_changes
+from storage.log.late import LateBatch, save_late
+from storage.log.signals import read
+from storage.log.snapshots import Snapshot, good_snapshots, save_snapshot
 from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
-from storage.signal_log import read
-from storage.snapshots import Snapshot, good_snapshots, save_snapshot
 from storage.stores import AdoptedPlan, EdgeNumber, adopted_plans, edges_heard
 from storage.visits import Progress, clear_presence, save_presence, save_progress, save_visits
 

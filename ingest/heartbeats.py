@@ -6,7 +6,7 @@ from typing import Final, get_args
 from core.limits import NS_PER_US
 from core.wire import BOOT_BYTES
 from ingest.messages import Status
-from storage.edge_status import EdgeChange, EdgeState, EdgeStateWord
+from storage.log.edge_status import EdgeChange, EdgeState, EdgeStateWord
 
 MISSED_MOST: Final = 3
 """An anchor is down once three of its heartbeats in a row are missing: one may be lost, two may be a restart."""

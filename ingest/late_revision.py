@@ -16,9 +16,9 @@ from core.limits import NS_PER_S
 from ingest.redecode import days, ground
 from ingest.revising import Outcome, Window, find, write
 from storage.connect import Connection, connect, reachable
-from storage.late import late_stores, open_late
+from storage.log.late import late_stores, open_late
+from storage.log.signals import span_of
 from storage.revisions import revising
-from storage.signal_log import span_of
 
 ROWS_MOST: Final = 2_000
 """Late batches of one pass: half an hour of an edge that sends every second; the rest comes with the next."""

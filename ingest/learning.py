@@ -17,8 +17,8 @@ from core.records import SignalArray
 from core.wire import decode
 from ingest.feed import to_signals
 from storage.connect import Connection
+from storage.log.signals import read
 from storage.models import LogSpan, pieces
-from storage.signal_log import read
 
 SIGNALS_READ: Final = 4_000_000
 """Signals taken from the log at most: an hour of 1,000 a second. A longer span is read in

@@ -10,7 +10,7 @@ from core.errors import WireError
 from core.limits import NS_PER_US
 from core.wire import Batch, decode, identity
 from ingest import topics
-from storage.dead_letters import DeadLetter
+from storage.log.dead_letters import DeadLetter
 
 _STATUS_BYTES: Final = 262_144
 """A status lists at most 1,024 anchors of 64 characters, twice, with a time of 16 digits each: 165 kB."""
@@ -91,6 +91,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     backlog: int | None = None
     dropped: int | None = None
     alive: Alive | None = None
+    battery_percent: dict[str, Annotated[int, msgspec.Meta(ge=0, le=100)]] = {}
+    """By anchor, where its edge knows."""
 
 
 @dataclass(frozen=True)

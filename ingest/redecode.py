@@ -26,12 +26,12 @@ from core.records import SIGNAL, VISIT, ClosedBy, SignalArray, VisitArray
 from core.wire import decode
 from ingest.feed import decodes_otherwise, to_signals
 from storage.connect import Connection
-from storage.edge_status import edge_changes
 from storage.instants import to_ns
-from storage.late import late_between
+from storage.log.edge_status import edge_changes
+from storage.log.late import late_between
+from storage.log.signals import LogTimes, first_row, heard_until, read_rows, rows_between
 from storage.models import PRIORS, adopted_models, load_model
 from storage.occupancy import progress as engine_progress
-from storage.signal_log import LogTimes, first_row, heard_until, read_rows, rows_between
 from storage.stores import adopted_plans
 
 DAY_NS: Final = 24 * 3600 * NS_PER_S

@@ -8,9 +8,9 @@ from core.limits import FUTURE_BOUND_NS
 from ingest.redecode import LEAD_NS, days, ground
 from ingest.revising import Outcome, Window, find, write
 from storage.connect import Connection
+from storage.log.signals import first_row
 from storage.models import PRIORS, stored_models
 from storage.revisions import Reason, revising
-from storage.signal_log import first_row
 from storage.stores import load_plans
 
 _DEFAULT_REASON: dict[str, Reason] = {"in-use": "late_signals", "latest": "new_model"}

@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.records import VisitArray
 from ingest.redecode import DAY_NS, Decoded, Ground, redecode
 from storage.connect import Connection, in_transaction
-from storage.late import close_late
+from storage.log.late import close_late
 from storage.revisions import (
     ADDED,
     CHANGES,

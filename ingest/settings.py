@@ -52,7 +52,7 @@ class Settings:
     """How often dead letters are cut back to their bound."""
 
     chunks_s: float = 1800.0
-    """How often the chunks of the next hours are looked after (`storage.chunks.AHEAD` is six hours)."""
+    """How often the chunks of the next hours are looked after (`storage.log.chunks.AHEAD` is six hours)."""
 
     rollup_s: float = 30.0
     """How often what changed of the visits is added to their counts; until then a question adds it by itself."""

@@ -31,16 +31,16 @@ from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
 from servers.kernel_cache import seal_compiled
 from storage.alerts.looking import has_rules
-from storage.chunks import make_chunks
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable
-from storage.dead_letters import prune
 from storage.edition import read_edition
-from storage.ingest_status import IngestStatus, save_status
-from storage.late import late_open
+from storage.log.chunks import make_chunks
+from storage.log.dead_letters import prune
+from storage.log.ingest_status import IngestStatus, save_status
+from storage.log.late import late_open
+from storage.log.signals import CursorKey, claim
 from storage.migrate import pending
 from storage.models import save_model, want_model
 from storage.rollups.keeping import waiting
-from storage.signal_log import CursorKey, claim
 from storage.stores import plan_versions
 
 _IDLE_S: Final = 0.5

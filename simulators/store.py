@@ -21,7 +21,7 @@ from core.limits import NS_PER_S, NS_PER_US
 from core.records import SIGNAL, SignalArray
 from simulators import truth
 from simulators.radio import Radio, RadioSettings
-from simulators.recordings_visits import VISITS_SCHEMA
+from simulators.recordings.visits import VISITS_SCHEMA
 from simulators.shoppers import Manner, draw_manner, walk
 from simulators.shoppers_floor import Floor
 
@@ -236,7 +236,7 @@ class Generated(NamedTuple):
     signals: pl.DataFrame
     """RECORDING in order of arrival: ts, store, anchor, device, rssi_dbm."""
     truth: pl.DataFrame
-    """VISITS as they really were, see `simulators.recordings_visits.VISITS_SCHEMA`."""
+    """VISITS as they really were, see `simulators.recordings.visits.VISITS_SCHEMA`."""
 
 
 def generate(

@@ -160,7 +160,13 @@ def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> Non
     """Keep what edges said last; to be called inside a transaction, for edges that have a number."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "update edge set status = %s, status_at = %s where store_no = %s and id = %s",
+            # a backlog that stays as it is goes on growing, if it did, or does not begin to
+            "update edge set status = new.status, status_at = new.at, backlog_growing_since = case"
+            " when coalesce((new.status ->> 'backlog')::bigint, 0) > coalesce((edge.status ->> 'backlog')::bigint, 0)"
+            " then coalesce(backlog_growing_since, new.at)"
+            " when coalesce((new.status ->> 'backlog')::bigint, 0) < coalesce((edge.status ->> 'backlog')::bigint, 0)"
+            " or coalesce((new.status ->> 'backlog')::bigint, 0) = 0 then null else backlog_growing_since end"
+            " from (select %s::jsonb as status, %s::timestamptz as at) as new where store_no = %s and id = %s",
             [
                 (Jsonb(cleaned(dict(said.status))), to_datetime(said.at), said.store_no, said.edge)
                 for said in statuses

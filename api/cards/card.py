@@ -6,16 +6,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.journeys import journey_of
-from api.profile_models import StageWord, StateWord, VisitInProgressOut
+from api.profiles.journeys import journey_of
+from api.profiles.models import StageWord, StateWord, VisitInProgressOut
+from api.profiles.understanding import Understanding
+from api.profiles.understanding_routes import CueOut, Known, known_of, understanding_of
 from api.service import Service, find_store
-from api.understanding import Understanding
-from api.understanding_routes import CueOut, Known, known_of, understanding_of
 from core.journey.records import StageReport
 from storage.connect import Connection
 from storage.instants import to_datetime
-from storage.profile_visits import visit_detail
-from storage.profiles import ProfileRow
+from storage.profiles.profiles import ProfileRow
+from storage.profiles.visits import visit_detail
 
 
 class CardStageOut(BaseModel):

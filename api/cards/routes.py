@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field
 
 from api.cards.card import CardOut, card_of
 from api.headers import CONTENT_SECURITY_POLICY
-from api.idempotent import OnceDep
+from api.inputs.idempotent import OnceDep
 from api.operators import operator_of
 from api.problems import described, profile_unknown
 from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep
-from storage.cards import make_ticket, profile_of_ticket
 from storage.connect import Connection
-from storage.profiles import find_profile
+from storage.profiles.cards import make_ticket, profile_of_ticket
+from storage.profiles.profiles import find_profile
 
 router = APIRouter(prefix="/v1", tags=["cards"])
 frame = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

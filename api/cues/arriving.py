@@ -12,16 +12,16 @@ from uuid import UUID
 
 import structlog
 
+from api.profiles.understanding_routes import known_of, understanding_of
 from api.service import Service
-from api.understanding_routes import known_of, understanding_of
 from core.errors import SojournError, UnavailableError
 from storage.connect import Connection
 from storage.cues.log import NewCue, arrivals, tell
 from storage.cues.trials import policy_for
 from storage.live import LiveEvent
 from storage.occupancy import STORES_PER_PAGE, stores_page
-from storage.profile_visits import whereabouts
-from storage.profiles import find_profile
+from storage.profiles.profiles import find_profile
+from storage.profiles.visits import whereabouts
 
 LOOK_EVERY_S: Final = 0.5
 """Stores change five times a second; two seconds from arrival to cue leave room for a look each half second."""

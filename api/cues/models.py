@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.understanding_routes import CueWord
+from api.profiles.understanding_routes import CueWord
 from core.journey.trials import RETURN_WITHIN_DAYS, Effect, Effects
 from storage.cues.log import CueRow
 from storage.cues.trials import Trial

@@ -13,7 +13,7 @@ from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from storage.cues.log import OutcomeWord, cues_page, say_outcome
 from storage.cues.trials import trials
-from storage.understanding import cue_policy
+from storage.profiles.understanding import cue_policy
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _SEE_OTHER: Final = 303

@@ -10,12 +10,12 @@ from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.cues.models import OutcomeIn, ToldCueOut, ToldCuesOut, TrialIn, TrialMadeOut, TrialOut, TrialsOut
-from api.idempotent import OnceDep
-from api.identity_models import DoneOut
-from api.live import HEARTBEAT_S
+from api.identity.models import DoneOut
+from api.inputs.idempotent import OnceDep
 from api.operators import OperatorDep
 from api.problems import ProblemError, conflict, described, too_many_watching, unknown
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
+from api.stores.live import HEARTBEAT_S
 from core.errors import UnavailableError
 from core.journey.cues import read_policy
 from core.journey.trials import effects

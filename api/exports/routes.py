@@ -15,7 +15,7 @@ from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep
 from api.spreadsheets import csv_text
 from storage.connect import Connection
-from storage.exports import COLUMNS, ExportWord, export_rows, next_profiles
+from storage.profiles.exports import COLUMNS, ExportWord, export_rows, next_profiles
 
 router = APIRouter(prefix="/v1", tags=["exports"])
 ReadPart: TypeAlias = Callable[[Connection, list[UUID]], list[tuple[Any, ...]]]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.cues.models import EffectOut
 from api.journey_map.building import Found
-from api.profile_models import StageWord
+from api.profiles.models import StageWord
 from core.journey.map import Changed, JourneyMap
 from core.journey.segments import SegmentRule, told_count
 from core.metrics.disclosure import K_PEOPLE

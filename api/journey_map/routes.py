@@ -7,8 +7,8 @@ import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.idempotent import OnceDep
-from api.identity_models import DoneOut
+from api.identity.models import DoneOut
+from api.inputs.idempotent import OnceDep
 from api.journey_map.building import Looked, find_people, look, who_fits
 from api.journey_map.models import (
     CountOut,

@@ -10,7 +10,7 @@ from core.memory.foresight import AlertRule
 from core.memory.hits import hit_rate
 from storage.instants import to_datetime
 from storage.memory.alerts import AlertRow, RuleCount, RuleSetting
-from storage.notes import OPERATOR_CHARACTERS
+from storage.notes.notes import OPERATOR_CHARACTERS
 
 RuleWord = Literal["mood_low", "promise_overdue", "long_stay", "queue_left", "delight", "slipping"]
 
@@ -25,7 +25,7 @@ class AlertEvidenceOut(BaseModel):
     zone: str | None = Field(examples=["Shoe wall"])
 
 
-class AlertOut(BaseModel):
+class CustomerAlertOut(BaseModel):
     """What a rule foresaw of a customer, and why."""
 
     alert_id: UUID
@@ -53,10 +53,10 @@ class AlertOut(BaseModel):
         return cls.model_validate(values | {"evidence": cited})
 
 
-class AlertsOut(BaseModel):
+class CustomerAlertsOut(BaseModel):
     """A page of alerts, newest first."""
 
-    alerts: list[AlertOut]
+    alerts: list[CustomerAlertOut]
     next_cursor: str | None
 
 
@@ -73,7 +73,7 @@ class LookedOut(BaseModel):
     alert_count: int = Field(description="New alerts")
 
 
-class AlertRuleIn(BaseModel):
+class CustomerRuleIn(BaseModel):
     """Whether a rule is looked at, and into whose task list its alerts go."""
 
     model_config = ConfigDict(extra="forbid")
@@ -83,7 +83,7 @@ class AlertRuleIn(BaseModel):
     )
 
 
-class AlertRuleOut(BaseModel):
+class CustomerRuleOut(BaseModel):
     """A rule in words, who looks after it, and how often it was right."""
 
     rule: RuleWord
@@ -125,7 +125,7 @@ class AlertRuleOut(BaseModel):
         )
 
 
-class AlertRulesOut(BaseModel):
+class CustomerRulesOut(BaseModel):
     """Every rule."""
 
-    rules: list[AlertRuleOut]
+    rules: list[CustomerRuleOut]

@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
-from api.memory.alert_models import AlertOut, RuleWord
-from api.memory.alert_routes import AlertDep, list_alert_rules, list_alerts
+from api.memory.alert_models import CustomerAlertOut, RuleWord
+from api.memory.alert_routes import AlertDep, list_customer_alert_rules, list_customer_alerts
 from api.memory.pages import address
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
 from core.memory.foresight import RULES
-from storage.follow_ups import follow_ups_of
+from storage.notes.follow_ups import follow_ups_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -30,8 +30,8 @@ def show_alerts(
     return render(
         "alerts.html",
         here="follow-ups",
-        page=list_alerts(connection, profile=profile, rule=rule, limit=_ROWS, cursor=cursor),
-        rules=list_alert_rules(connection).rules,
+        page=list_customer_alerts(connection, profile=profile, rule=rule, limit=_ROWS, cursor=cursor),
+        rules=list_customer_alert_rules(connection).rules,
         labels={name: found.label for name, found in RULES.items()},
         chosen=rule,
         of_profile=f"&profile={profile}" if profile is not None else "",
@@ -45,7 +45,7 @@ def show_alert(found: AlertDep, connection: ConnectionDep, service: ServiceDep) 
     return render(
         "alert.html",
         here="follow-ups",
-        alert=AlertOut.of(found),
+        alert=CustomerAlertOut.of(found),
         rule=RULES[found.rule],
         tasks=follow_ups_of(connection, found.alert_id),
         now=service.now(),

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from api.memory.alert_models import (
-    AlertOut,
-    AlertRuleIn,
-    AlertRuleOut,
-    AlertRulesOut,
-    AlertsOut,
+    CustomerAlertOut,
+    CustomerAlertsOut,
+    CustomerRuleIn,
+    CustomerRuleOut,
+    CustomerRulesOut,
     LookedOut,
     RuleWord,
     VerdictIn,
@@ -48,16 +48,16 @@ AlertDep = Annotated[AlertRow, Depends(_alert)]
 
 
 @router.get("/alerts", responses=described(422, 503), summary="Alerts about customers")
-def list_alerts(
+def list_customer_alerts(
     connection: ConnectionDep,
     profile: Annotated[UUID | None, Query()] = None,
     rule: Annotated[RuleWord | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=ALERTS_PER_PAGE)] = 50,
     cursor: Annotated[str | None, Query()] = None,
-) -> AlertsOut:
+) -> CustomerAlertsOut:
     """List alerts, newest first, each with why and what it rests on; their tasks are follow-ups."""
     page = alerts_page(connection, profile=profile, rule=rule, limit=limit, cursor=cursor)
-    return AlertsOut(alerts=[AlertOut.of(row) for row in page.alerts], next_cursor=page.next_cursor)
+    return CustomerAlertsOut(alerts=[CustomerAlertOut.of(row) for row in page.alerts], next_cursor=page.next_cursor)
 
 
 @router.post("/alerts/look", responses=described(422, 503), summary="Look at customers now")
@@ -67,29 +67,29 @@ def write_look(service: ServiceDep, _: OperatorDep, profile: Annotated[UUID | No
 
 
 @router.get("/alerts/{alert}", responses=described(404, 422, 503), summary="One alert")
-def read_alert(found: AlertDep) -> AlertOut:
+def read_customer_alert(found: AlertDep) -> CustomerAlertOut:
     """Return an alert."""
-    return AlertOut.of(found)
+    return CustomerAlertOut.of(found)
 
 
 @router.put("/alerts/{alert}/verdict", responses=described(404, 422, 503), summary="Say whether an alert was right")
-def write_verdict(found: AlertDep, asked: VerdictIn, service: ServiceDep, operator: OperatorDep) -> AlertOut:
+def write_verdict(found: AlertDep, asked: VerdictIn, service: ServiceDep, operator: OperatorDep) -> CustomerAlertOut:
     """Keep the verdict of a person; it counts before what followed by itself."""
 
     def work(connection: Connection) -> AlertRow:
         judge_alert(connection, found.alert_id, was_right=asked.was_right, operator=operator, at=service.now())
         return _alert(found.alert_id, connection)
 
-    return AlertOut.of(service.writer.write(work))
+    return CustomerAlertOut.of(service.writer.write(work))
 
 
 @router.get("/alert-rules", responses=described(503), summary="The rules of alerts and their hit rates")
-def list_alert_rules(connection: ConnectionDep) -> AlertRulesOut:
+def list_customer_alert_rules(connection: ConnectionDep) -> CustomerRulesOut:
     """Return every rule in words, whether it is on, and how often it was right."""
     settings, counts = rule_settings(connection), rule_counts(connection)
-    return AlertRulesOut(
+    return CustomerRulesOut(
         rules=[
-            AlertRuleOut.of(
+            CustomerRuleOut.of(
                 rule,
                 settings.get(name, RuleSetting(rule=name)),
                 counts.get(name, RuleCount(alerts=0, right=0, wrong=0)),
@@ -100,7 +100,7 @@ def list_alert_rules(connection: ConnectionDep) -> AlertRulesOut:
 
 
 @router.put("/alert-rules/{rule}", responses=described(404, 422, 503), summary="Change who looks after a rule")
-def write_alert_rule(rule: RuleWord, asked: AlertRuleIn, service: ServiceDep, _: OperatorDep) -> AlertRuleOut:
+def write_alert_rule(rule: RuleWord, asked: CustomerRuleIn, service: ServiceDep, _: OperatorDep) -> CustomerRuleOut:
     """Switch a rule on or off, or name whose task list its alerts go to."""
     setting = RuleSetting(rule=rule, enabled=asked.enabled, operator=asked.operator or None)
 
@@ -108,4 +108,4 @@ def write_alert_rule(rule: RuleWord, asked: AlertRuleIn, service: ServiceDep, _:
         save_rule(connection, setting)
         return rule_counts(connection).get(rule, RuleCount(alerts=0, right=0, wrong=0))
 
-    return AlertRuleOut.of(RULES[rule], setting, service.writer.write(work))
+    return CustomerRuleOut.of(RULES[rule], setting, service.writer.write(work))

@@ -7,15 +7,13 @@ from uuid import UUID, uuid4
 import msgspec
 
 from api.memory.recall import Recalled, recalled
+from api.profiles.understanding import understand
 from api.service import Service
-from api.understanding import understand
 from core.limits import NS_PER_S
 from core.memory.foresight import RECENT_NS, RULES, AlertRule, Foreseen, Outlook, Scene, Stay, foresee
 from core.memory.hits import followed
 from core.memory.remembering import newest
 from storage.connect import Connection
-from storage.customer_events import customer_events
-from storage.follow_ups import NewFollowUp, insert_follow_up
 from storage.instants import to_ns
 from storage.memory.alerts import (
     NewAlert,
@@ -27,8 +25,10 @@ from storage.memory.alerts import (
     who_knows,
 )
 from storage.memory.looking import looked_at_next, mark_looked, order_stores, stays_since
-from storage.profiles import find_profile
-from storage.understanding import StoredModel, current_model, visits_of
+from storage.notes.follow_ups import NewFollowUp, insert_follow_up
+from storage.profiles.events import customer_events
+from storage.profiles.profiles import find_profile
+from storage.profiles.understanding import StoredModel, current_model, visits_of
 from storage.webhooks import enqueue
 
 PROFILES_PER_LOOK: Final = 200

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from api.memory.models import MemoryEvidenceOut
 from core.memory.messages import BODY_CHARACTERS, SUBJECT_CHARACTERS, Filled, Obstacle, Template
 from storage.memory.messages import MessageRow
-from storage.note_choices import WORD_PATTERN
+from storage.notes.choices import WORD_PATTERN
 
 ObstacleWord = Literal["retired", "consent", "missing", "bad_experience", "frequency"]
 _Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]

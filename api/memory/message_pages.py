@@ -12,7 +12,7 @@ from api.memory.pages import address
 from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep
 from storage.memory.messages import consents_held
-from storage.note_choices import WORD_PATTERN
+from storage.notes.choices import WORD_PATTERN
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Header, Path, Response
 
-from api.identity_models import LedgerOut
-from api.identity_routes import read_ledger
+from api.identity.models import LedgerOut
+from api.identity.routes import read_ledger
 from api.memory.message_models import (
     ConsentWordIn,
     MessageIn,
@@ -24,7 +24,7 @@ from api.service import ConnectionDep, ProfileDep, ServiceDep
 from core.errors import InputError
 from core.memory.messages import FIELDS, Template, check_template
 from storage.connect import Connection
-from storage.consents import ConsentWord, add_consent
+from storage.identity.consents import ConsentWord, add_consent
 from storage.memory.messages import (
     MessageRow,
     find_message,
@@ -34,8 +34,8 @@ from storage.memory.messages import (
     save_template,
     templates,
 )
-from storage.note_choices import WORD_PATTERN
-from storage.profiles import PURPOSE, find_profile
+from storage.notes.choices import WORD_PATTERN
+from storage.profiles.profiles import PURPOSE, find_profile
 from storage.webhooks import enqueue
 
 router = APIRouter(prefix="/v1", tags=["messages"])

@@ -12,7 +12,7 @@ from core.memory.messages import Filled, Obstacle, Template, fields_of, fill, ne
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.memory.messages import consents_held, messages_of, templates
-from storage.profiles import ProfileRow
+from storage.profiles.profiles import ProfileRow
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):

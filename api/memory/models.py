@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.profile_models import StageWord
+from api.profiles.models import StageWord
 from core.journey.records import Evidence
 from core.journey.rules import Stage
 from core.memory.fading import FEELING_HALF_LIFE_DAYS, PREFERENCE_HALF_LIFE_DAYS

@@ -12,11 +12,11 @@ from core.journey.rules import Stage
 from core.memory.records import Clause, Due, Felt, Happened, Visit
 from core.memory.remembering import Mean, Memory, journey_feelings, remember
 from storage.connect import Connection
-from storage.customer_events import CustomerEvent, customer_events
 from storage.instants import to_ns
 from storage.memory.sources import DueRow, NotedRow, dues_remembered, notes_remembered
-from storage.profile_visits import Whereabouts, whereabouts
-from storage.understanding import Visited, visits_of
+from storage.profiles.events import CustomerEvent, customer_events
+from storage.profiles.understanding import Visited, visits_of
+from storage.profiles.visits import Whereabouts, whereabouts
 
 _FELT: Final = {"complained": Feeling.NEGATIVE}
 """Events that say how somebody feels by being there at all; scores of surveys have no scale that is known here."""

@@ -9,7 +9,7 @@ from api.memory.models import JourneyFeelingsOut, MemoryOut
 from api.memory.recall import feelings_around, memory_of, recalled
 from api.problems import described, visit_unknown
 from api.service import ConnectionDep, ProfileDep, ServiceDep
-from storage.profile_visits import VisitDetail, visit_detail
+from storage.profiles.visits import VisitDetail, visit_detail
 
 router = APIRouter(prefix="/v1/profiles", tags=["memory"])
 

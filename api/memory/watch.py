@@ -12,7 +12,7 @@ import structlog
 from api.memory.foreseeing import look
 from api.service import Service
 from core.errors import SojournError
-from storage.reminders import remind
+from storage.notes.reminders import remind
 
 LOOK_EVERY_S: Final = 60.0
 """Whoever has just written a second bad note sees the task before the customer has left."""

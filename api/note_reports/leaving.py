@@ -10,7 +10,7 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.leaving import Told, told
 from storage.connect import Connection
 from storage.note_reports.counting import month_cells
-from storage.note_search import GroupWord, NoteFilter
+from storage.notes.search import GroupWord, NoteFilter
 
 NAMELESS: Final = frozenset({"purpose", "outcome", "mood", "feeling", "tag", "source", "zone"})
 """What notes may be counted by outside: operators and customers are people, a day is shorter than a month."""

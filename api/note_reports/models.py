@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.leaving import Told
-from storage.note_choices import FeelingWord
 from storage.note_reports.counting import OverWord, PeriodCount
-from storage.note_search import GroupWord
+from storage.notes.choices import FeelingWord
+from storage.notes.search import GroupWord
 
 
 class PeriodCountOut(BaseModel):

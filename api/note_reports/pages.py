@@ -6,21 +6,21 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
-from api.follow_up_routes import list_follow_ups
-from api.metric_query import MetricQuery
-from api.note_pages import as_csv, labels, query_of
-from api.note_queries import NoteFilterDep
+from api.metrics.query import MetricQuery
 from api.note_reports.leaving import NAMELESS, about_leaving, counts_leaving
 from api.note_reports.routes import StoreTagsQuery, list_store_tags
 from api.note_reports.zones import zone_tags_leaving
+from api.notes.follow_up_routes import list_follow_ups
+from api.notes.pages import as_csv, labels, query_of
+from api.notes.queries import NoteFilterDep
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from api.wording import FEELING, FOLLOW_UP, SOURCE
 from core.errors import InputError
 from storage.connect import Connection
-from storage.follow_ups import FOLLOW_UPS_PER_PAGE
 from storage.note_reports.counting import OverWord, over_time
-from storage.note_search import GroupWord, NoteFilter, count_notes
+from storage.notes.follow_ups import FOLLOW_UPS_PER_PAGE
+from storage.notes.search import GroupWord, NoteFilter, count_notes
 from storage.occupancy import STORES_PER_PAGE, stores_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.metric_query import Blank, MetricQuery
-from api.note_queries import NoteFilterDep
+from api.metrics.query import Blank, MetricQuery
 from api.note_reports.leaving import counts_leaving
 from api.note_reports.models import AgreementsOut, LeavingOut, OverTimeOut, PeriodCountOut, StoreTagsOut, ToldOut
 from api.note_reports.zones import tags_beside_dwell
+from api.notes.queries import NoteFilterDep
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from core.metrics.disclosure import K_PEOPLE
 from storage.note_reports.counting import OverWord, over_time
-from storage.note_search import GroupWord, overrides
+from storage.notes.search import GroupWord, overrides
 
 router = APIRouter(prefix="/v1", tags=["notes"])
 

@@ -4,8 +4,8 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from api.metric_query import MetricQuery
-from api.metric_routes import measure
+from api.metrics.query import MetricQuery
+from api.metrics.routes import measure
 from api.note_reports.models import StoreTagsOut, ZoneTagOut, ZoneTagsOut
 from api.service import Service
 from core.metrics.leaving import Told, told

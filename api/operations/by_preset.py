@@ -8,8 +8,8 @@ import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.metric_query import MetricQuery
-from api.metric_rows import Question, read
+from api.metrics.query import MetricQuery
+from api.metrics.rows import Question, read
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from core.metrics.bins import BINS, threshold_bin

@@ -13,13 +13,13 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from api.metric_query import MetricQuery
-from api.metric_rows import Question, State, read
+from api.metrics.query import MetricQuery
+from api.metrics.rows import Question, State, read
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
 from core.metrics.formulas import FORMULAS
 from storage.connect import Connection
-from storage.cursors import read_cursor, write_cursor
+from storage.log.cursors import read_cursor, write_cursor
 from storage.metric_queries import snapshot
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan

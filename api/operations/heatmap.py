@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.charts import heat
-from api.metric_models import AskedFormulaOut, asked
-from api.metric_query import MetricQuery
-from api.metric_rows import Question, State
-from api.metric_shapes import ROWS
+from api.metrics.models import AskedFormulaOut, asked
+from api.metrics.query import MetricQuery
+from api.metrics.rows import Question, State
+from api.metrics.shapes import ROWS
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
-from api.store_models import FreshnessOut
+from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
 from storage.metric_queries import covered_share, snapshot

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from api import metric_wording
 from api.forms import FormDep
-from api.metric_query import MetricQuery
-from api.metric_routes import measure
+from api.metrics import wording as metric_wording
+from api.metrics.query import MetricQuery
+from api.metrics.routes import measure
 from api.operations.alerts import StoreAlertOut, StoreAlertRuleIn, StoreAlertRuleOut, make_rule
 from api.operations.exclusions import CHANGES_SHOWN, REASON_CHARACTERS, RulesModel, change_rules
 from api.operations.today import today_context
@@ -20,7 +20,7 @@ from core.errors import InputError
 from core.metrics.alerts import KINDS
 from core.metrics.disclosure import K_PEOPLE
 from storage.alerts.rules import alerts, read_rules, remove_rule
-from storage.notes import OPERATOR_CHARACTERS
+from storage.notes.notes import OPERATOR_CHARACTERS
 from storage.rollups.rules import find_rules, rules_changes
 from storage.rollups.rules import read_rules as read_exclusions
 

@@ -5,13 +5,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from api.charts import Datum, bar_chart
-from api.live_routes import read_state_now
-from api.metric_models import MetricOut, MetricRowOut
-from api.metric_query import MetricQuery
-from api.metric_routes import measure
-from api.metric_wording import bucket_label, bucket_words, row_figure
+from api.metrics.models import MetricOut, MetricRowOut
+from api.metrics.query import MetricQuery
+from api.metrics.routes import measure
+from api.metrics.wording import bucket_label, bucket_words, row_figure
 from api.operations.alerts import StoreAlertOut
 from api.service import Service
+from api.stores.live_routes import read_state_now
 from core.metrics.formulas import FORMULAS
 from storage.alerts.rules import alerts
 from storage.connect import Connection

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Final
 
-from api.drawing import WIDE, WIDTH, Drawing, Shape, draw, fit
+from api.stores.drawing import WIDE, WIDTH, Drawing, Shape, draw, fit
 from core.floorplan import Anchor, StorePlan
 
 _MARGIN: Final = 30

@@ -9,12 +9,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from api.idempotent import Once, OnceDep
-from api.identity_models import DoneOut
-from api.input_models import EVENTS_TOGETHER, EventsIn, InputWord, ProfileIn, TakenOut, WithdrawalIn
+from api.identity.models import DoneOut
+from api.inputs.idempotent import Once, OnceDep
+from api.inputs.models import EVENTS_TOGETHER, EventsIn, InputWord, ProfileIn, TakenOut, WithdrawalIn
+from api.inputs.taking import Work, answer_or_conflict, taking_events, taking_profile, taking_withdrawal
 from api.problems import ProblemError, conflict, described, unknown
 from api.service import ConnectionDep, ServiceDep
-from api.taking import Work, answer_or_conflict, taking_events, taking_profile, taking_withdrawal
 from api.webhooks.routes import new_secret
 from core.errors import InputError
 from storage.connect import Connection

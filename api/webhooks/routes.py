@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.idempotent import OnceDep
-from api.identity_models import DoneOut
+from api.identity.models import DoneOut
+from api.inputs.idempotent import OnceDep
 from api.problems import ProblemError, described, unknown
 from api.service import ConnectionDep, ServiceDep
 from api.webhooks.models import (

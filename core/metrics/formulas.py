@@ -233,7 +233,7 @@ FORMULAS: Final = {
         Formula(
             id="queue_wait_p90", version=1, title="Queue wait, 90th percentile", unit="s", shape="cell",
             parameters=(QUEUE_S,), reckon=cells.queue_wait_p90, zone_kinds=QUEUE_KINDS,
-            says="The same time that nine of ten do not exceed; needs a hundred stays.",
+            says="Time that nine of ten stays of at least queue_s do not exceed; needs a hundred of them.",
             code="quantile(dwell where dwell >= queue_s, 0.9)",
         ),
         Formula(

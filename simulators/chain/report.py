@@ -8,8 +8,8 @@ from typing import Literal
 from simulators.chain.faults import FAULTS
 from simulators.chain.settings import FIRST_DAY, ChainSettings
 from simulators.chain.writing import write_chain
-from simulators.replay_files import read_plan
-from simulators.replay_lanes import Progress
+from simulators.replay.files import read_plan
+from simulators.replay.lanes import Progress
 
 
 def ask(

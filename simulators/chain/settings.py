@@ -11,7 +11,7 @@ from simulators.chain.air import AirSettings
 from simulators.chain.faults import FAULTS, FaultSettings
 
 DAYS_MOST: Final = 366
-"""A year of a chain is asked for in parts: a week of 200 stores is 800 MB."""
+"""A year of a chain is asked for in parts: a day of 200 stores is 120 MB."""
 FIRST_DAY: Final = date(2026, 1, 5)
 """A Monday; recordings begin there unless told otherwise, so that equal seeds give equal bytes."""
 

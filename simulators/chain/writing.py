@@ -24,10 +24,10 @@ from core.floorplan import FloorPlan
 from simulators.chain.day import StoreDay, simulate_day, store_of
 from simulators.chain.members import EVENT_COLUMNS, profiles
 from simulators.chain.settings import ChainSettings
-from simulators.recordings_converted import RECORDING_SCHEMA
-from simulators.recordings_rows import UNREADABLE
-from simulators.recordings_visits import VISITS_SCHEMA, write_visits, write_whole
-from simulators.replay_lanes import Progress, no_progress
+from simulators.recordings.converted import RECORDING_SCHEMA
+from simulators.recordings.rows import UNREADABLE
+from simulators.recordings.visits import VISITS_SCHEMA, write_visits, write_whole
+from simulators.replay.lanes import Progress, no_progress
 
 FORMAT: Final = 1
 """Counted up whenever equal settings give other bytes than before."""

@@ -13,9 +13,9 @@ from core.journey.cues import CuePolicy
 from core.journey.rules import ORDERED
 from core.journey.trials import RETURN_WITHIN_DAYS, Outcome, tries
 from storage.connect import Connection
-from storage.profiles import PURPOSE
+from storage.profiles.profiles import PURPOSE
+from storage.profiles.understanding import cue_policy
 from storage.storable import storable
-from storage.understanding import cue_policy
 
 TRIALS_SHOWN: Final = 50
 """A trial a month for four years."""

@@ -11,9 +11,9 @@ import msgspec
 from core.journey.rules import DISCOVER_LOOK_BACK_NS
 from core.limits import NS_PER_S
 from storage.connect import Connection
-from storage.customer_events import EVENTS_OF_A_PROFILE
-from storage.profile_visits import STAYS_PER_VISIT
-from storage.profiles import PURPOSE
+from storage.profiles.events import EVENTS_OF_A_PROFILE
+from storage.profiles.profiles import PURPOSE
+from storage.profiles.visits import STAYS_PER_VISIT
 
 PROFILES_LOOKED_AT: Final = 1_000
 """A share of 1,000 customers is sure to 3 points of a hundred, and they are read in a second."""

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from storage.connect import Connection
-from storage.note_choices import FeelingWord
-from storage.notes import SourceWord
+from storage.notes.choices import FeelingWord
+from storage.notes.notes import SourceWord
 
 NOTES_REMEMBERED: Final = 200
 """The newest: a note at each of two visits a week for two years, after which feelings have faded."""

@@ -105,7 +105,10 @@ begin
         select of_store, day from (
             select (entered_at at time zone clocks)::date as day from zone_visit where store_no = of_store
             union select (left_at at time zone clocks)::date from store_visit where store_no = of_store
-            union select (entered_at at time zone clocks)::date from store_visit where store_no = of_store) visited
+            union select (entered_at at time zone clocks)::date from store_visit where store_no = of_store
+            -- a day may have lost its last visit since it was counted
+            union select (entered_at at time zone clocks)::date from rollup_change where store_no = of_store
+            union select (left_at at time zone clocks)::date from rollup_change where store_no = of_store) visited
         on conflict do nothing;
 end $$;
 comment on function recount_store is 'Lets every day of a store be counted anew that is not frozen.';

@@ -8,8 +8,8 @@ from psycopg import sql
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.note_search import GROUPED, GroupWord, NoteFilter, clauses_of, tags_of
-from storage.notes import NOTE_SOURCE
+from storage.notes.notes import NOTE_SOURCE
+from storage.notes.search import GROUPED, GroupWord, NoteFilter, clauses_of, tags_of
 
 OverWord: TypeAlias = Literal["day", "week", "month"]
 ROWS_MOST: Final = 20_000

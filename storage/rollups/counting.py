@@ -87,15 +87,14 @@ with near as materialized (
        -- a visit of more than a day is no visitor's; the bound spares older chunks
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
 ), person as materialized (select distinct device, day from near
-), stayed as (
-    select person.device, person.day, bool_or(visit.dwell_s >= %(long_stay_s)s) as is_long,
-           max(visit.dwell_s) < %(passer_by_s)s as is_short
+), left_out as materialized (
+    select person.device, person.day
       from person join store_visit visit using (device)
      where visit.store_no = %(store_no)s and not withdrawn
        and (entered_at at time zone %(timezone)s)::date = person.day
        and visit.entered_at >= %(begins)s - interval '2 days' and visit.entered_at < %(ends)s + interval '1 day'
-     group by person.device, person.day
-), staffed as (
+     group by 1, 2 having max(visit.dwell_s) >= %(long_stay_s)s or max(visit.dwell_s) < %(passer_by_s)s
+    union all
     select person.device, person.day from person join zone_visit visit using (device)
      where visit.store_no = %(store_no)s and zone_no = any(%(staff_zones)s) and not withdrawn
        and (entered_at at time zone %(timezone)s)::date = person.day
@@ -103,12 +102,12 @@ with near as materialized (
      group by 1, 2 having sum(dwell_s) >= %(staff_zone_s)s
 )
 select (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from left_at) * 1000000)::bigint
-  from near join stayed using (device, day),
-       lateral (select (extract(hour from local) * 60 + extract(minute from local))::integer as minute,
+  from near, lateral (select (extract(hour from local) * 60 + extract(minute from local))::integer as minute,
                        extract(isodow from local)::integer as weekday
                   from (select near.entered_at at time zone %(timezone)s as local) clock) shown
- where not (role = 1 and %(fixtures)s) and not (role = 2 and %(staff)s) and not is_long and not is_short
-   and not exists (select from staffed where staffed.device = near.device and staffed.day = near.day)
+ where not (role = 1 and %(fixtures)s) and not (role = 2 and %(staff)s)
+   -- a hashed list, whatever the planner expects: as a join it has been a loop over both
+   and (device, day) not in (select device, day from left_out)
    and (not %(has_hours)s or coalesce(shown.minute >= (%(opens)s::integer[])[shown.weekday]
                                       and shown.minute < (%(closes)s::integer[])[shown.weekday], false))
 """

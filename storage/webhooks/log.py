@@ -9,8 +9,8 @@ from psycopg import sql
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.cursors import read_cursor, write_cursor
-from storage.profiles import PURPOSE
+from storage.log.cursors import read_cursor, write_cursor
+from storage.profiles.profiles import PURPOSE
 
 DELIVERIES_PER_PAGE: Final = 200
 ATTEMPTS_SHOWN: Final = 100

@@ -15,7 +15,7 @@ from psycopg import sql
 from core.errors import InputError
 from core.webhooks import BODY_BYTES, check_event_type
 from storage.connect import Connection, connect_async, reachable
-from storage.profiles import PURPOSE
+from storage.profiles.profiles import PURPOSE
 from storage.storable import cleaned
 
 CHANNEL: Final = "sojourn_webhooks"

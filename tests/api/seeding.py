@@ -9,7 +9,7 @@ from core.records import ClosedBy, Role, VisitKind
 from storage.connect import Connection, connect
 from storage.instants import to_ns
 from storage.live import LiveEvent, notify
-from storage.profiles import create_profile
+from storage.profiles.profiles import create_profile
 from storage.stores import save_plan
 from storage.visits import visit_id
 

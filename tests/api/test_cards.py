@@ -13,8 +13,8 @@ from api.app import create_app
 from api.cards.routes import framed_policy
 from api.settings import Settings, read_origins
 from core.errors import ConfigurationError
-from storage import exports
-from storage.profiles import create_profile
+from storage.profiles import exports
+from storage.profiles.profiles import create_profile
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_customers, device, walk
 from tests.api.serving import answering

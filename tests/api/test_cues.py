@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from storage.profiles import create_profile
+from storage.profiles.profiles import create_profile
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, add_visit, announce, device, walk
 from tests.api.serving import answering, events, wait_for

@@ -7,7 +7,7 @@ from math import atan2
 
 import pytest
 
-from api.drawing import NARROW, WIDE, WIDTH, Drawing, Shape, draw, moves
+from api.stores.drawing import NARROW, WIDE, WIDTH, Drawing, Shape, draw, moves
 from core.floorplan import load
 from tests.api.seeding import PLAN, SMALL_PLAN
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from api.note_writing import due_instant
+from api.notes.writing import due_instant
 from core.errors import InputError
 from storage.connect import Connection
-from storage.follow_ups import FollowUpPage, WhenWord, follow_ups_page
+from storage.notes.follow_ups import FollowUpPage, WhenWord, follow_ups_page
 from tests.fix_api import SeededStore
 
 INES = {"Sojourn-Operator": "Ines"}

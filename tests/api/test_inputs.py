@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from storage.customer_events import customer_events
+from storage.profiles.events import customer_events
 from tests.api.inputting import customer, event, send, send_csv
 from tests.fix_api import SeededStore
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from storage.profiles import create_profile
+from storage.profiles.profiles import create_profile
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import device, walk
 from tests.fix_api import SeededStore

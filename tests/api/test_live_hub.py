@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from api import live
-from api.live import Beat, LiveHub, Watcher
-from api.store_models import CoverageNowOut, LiveStateOut, ZonePeopleOut
+from api.stores import live
+from api.stores.live import Beat, LiveHub, Watcher
+from api.stores.models import CoverageNowOut, LiveStateOut, ZonePeopleOut
 from core.errors import UnavailableError
 from storage.live import LiveEvent
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from storage.memory.messages import messages_of
-from storage.profiles import withdraw_consent
+from storage.profiles.profiles import withdraw_consent
 from tests.api.seeding import add_customers, device, walk
 from tests.fix_api import SeededStore
 

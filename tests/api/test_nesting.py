@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from api.journey_page import StayLine, _numbered
-from api.store_models import people_by_zone
+from api.profiles.page import StayLine, _numbered
+from api.stores.models import people_by_zone
 from core.floorplan import StorePlan, load
 from storage.occupancy import Occupancy
 

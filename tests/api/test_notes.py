@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from storage.profiles import withdraw_consent
+from storage.profiles.profiles import withdraw_consent
 from tests.api.seeding import add_customers
 from tests.fix_api import SeededStore
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import InputError
 from core.records import Role
-from storage.profiles import create_profile, withdraw_consent
+from storage.profiles.profiles import create_profile, withdraw_consent
 from tests.api.seeding import add_customers, add_presence, device, walk
 from tests.fix_api import SeededStore
 

@@ -10,7 +10,7 @@ import pytest
 from core.errors import InputError
 from core.journey.cues import Cue, CuePolicy, CueRule
 from core.journey.returning import ReturnKind
-from storage.understanding import current_model, fit_returns, save_policy
+from storage.profiles.understanding import current_model, fit_returns, save_policy
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, add_visit, device
 from tests.fix_api import SeededStore

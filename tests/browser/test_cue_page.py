@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from storage.profiles import create_profile
+from storage.profiles.profiles import create_profile
 from tests.api.seeding import add_presence, announce, device, walk
 from tests.browser.looking import fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore

@@ -132,6 +132,7 @@ def test_a_task_is_done_and_the_next_one_chained(site: str, page: Page, store: S
     page.locator("summary", has_text="Reassign").click()
     page.get_by_label("To", exact=True).fill("Ada")
     page.get_by_role("button", name="Reassign").click()
+    expect(page.get_by_role("heading", name="No follow-up is open")).to_be_visible()  # the page was read again
     page.get_by_role("link", name="Show everybody's").click()
     expect(page.locator(".task-who")).to_have_text("Ada")
     page.locator("summary", has_text="Done").click()

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from storage.profiles import withdraw_consent
+from storage.profiles.profiles import withdraw_consent
 from tests.api.seeding import add_customers, add_presence, add_visit, announce, database_now, device, walk
 from tests.browser.looking import LOOKS, fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore

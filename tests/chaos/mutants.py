@@ -23,7 +23,7 @@ from ingest.cursors import Arranged
 from ingest.messages import Arrival
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import SUBSCRIPTIONS
-from storage.signal_log import CursorKey
+from storage.log.signals import CursorKey
 
 
 def apply() -> None:

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from core.wire import encode
 from servers.provide import Installed
 from storage.connect import connect
-from storage.ingest_status import load_status
+from storage.log.ingest_status import load_status
 from tests.chaos import checker
 from tests.chaos.house import PATIENCE_S, STORE, House, Stuck, await_that, house
 from tests.chaos.journal import Journal

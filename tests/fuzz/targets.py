@@ -31,19 +31,19 @@ from edge.scanner import Listening
 from edge.settings import EdgeSettings
 from ingest.acceptance import accept
 from ingest.messages import Arrival, read
-from simulators.recordings_csv import CsvRecording
-from simulators.recordings_parquet import ParquetRecording
-from simulators.recordings_rejects import Rejects
-from simulators.recordings_rows import Recording
-from simulators.recordings_salrb import convert_salrb
-from simulators.recordings_signals import StoreRows
-from simulators.recordings_table import convert_table
-from simulators.recordings_tetam import convert_tetam
-from simulators.recordings_visits import read_visits
-from simulators.replay_files import read_plan
-from simulators.replay_lanes import run
-from simulators.replay_models import read_models
-from simulators.replay_survey import read_survey
+from simulators.recordings.csv import CsvRecording
+from simulators.recordings.parquet import ParquetRecording
+from simulators.recordings.rejects import Rejects
+from simulators.recordings.rows import Recording
+from simulators.recordings.salrb import convert_salrb
+from simulators.recordings.signals import StoreRows
+from simulators.recordings.table import convert_table
+from simulators.recordings.tetam import convert_tetam
+from simulators.recordings.visits import read_visits
+from simulators.replay.files import read_plan
+from simulators.replay.lanes import run
+from simulators.replay.models import read_models
+from simulators.replay.survey import read_survey
 from tests.fuzz import seeds
 
 PLAN: Final = floorplan.load(seeds.PLAN)

@@ -13,7 +13,7 @@ import pytest
 from ingest.settings import Settings
 from ingest.worker import run
 from storage.connect import connect
-from storage.ingest_status import load_status
+from storage.log.ingest_status import load_status
 from storage.stores import adopt_plans, save_plan
 from tests.ingest import world
 from tests.ingest.edge_double import EdgeDouble

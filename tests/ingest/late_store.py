@@ -8,7 +8,7 @@ import numpy as np
 from core.wire import Batch, decode, encode
 from ingest.feed import StoreFeed, restore
 from storage.connect import Connection, in_transaction
-from storage.signal_log import LogEntry, append
+from storage.log.signals import LogEntry, append
 from storage.stores import edge_numbers
 
 S = 1_000_000_000

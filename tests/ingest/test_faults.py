@@ -19,8 +19,8 @@ from ingest import feed
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
 from storage.connect import connect
+from storage.log.signals import tally
 from storage.migrate import migrate
-from storage.signal_log import tally
 from tests.fix_proxy import TcpProxy
 from tests.ingest import world
 from tests.ingest.conftest import QUICK, Store, add_store, await_subscription, client_id, ingesting

@@ -23,7 +23,7 @@ from simulators.fixtures.pieces import measure
 from simulators.fixtures.recorder import Recorder, record
 from simulators.fixtures.sealing import check_seal, provenance_of
 from storage.connect import connect
-from storage.signal_log import tally
+from storage.log.signals import tally
 from tests.ingest import world
 from tests.ingest.conftest import Store, ingesting
 from tests.ingest.edge_double import EdgeDouble

@@ -12,8 +12,8 @@ from core.wire import decode
 from ingest.heartbeats import judge
 from ingest.messages import Said, Status, read
 from storage.connect import Connection, connect
-from storage.dead_letters import DeadLetter
-from storage.edge_status import EdgeChange, EdgeState, edge_changes
+from storage.log.dead_letters import DeadLetter
+from storage.log.edge_status import EdgeChange, EdgeState, edge_changes
 from storage.stores import adopted_plans, save_plan
 from tests.ingest import world
 from tests.ingest.conftest import Store, ingesting

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.wire import BOOT_BYTES, Gap, encode
 from ingest.messages import Arrival, Reading, Said, read
-from storage.dead_letters import DeadLetter
+from storage.log.dead_letters import DeadLetter
 from tests.ingest.world import batch
 
 BOOT = b"\7" * BOOT_BYTES

@@ -18,8 +18,8 @@ from core.limits import NS_PER_S
 from core.wire import Batch, decode, encode
 from ingest.learning import learn, signals_least
 from ingest.refresh import period
-from simulators.replay import replay
-from simulators.replay_calibrate import calibrate_recording
+from simulators.replay.calibrate import calibrate_recording
+from simulators.replay.running import replay
 from storage.connect import Connection, connect
 from storage.models import LogSpan, adopted_models, model_use, newest_span, stored_models
 from storage.stores import adopted_plans, save_plan

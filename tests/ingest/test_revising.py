@@ -17,7 +17,7 @@ from core.records import ClosedBy
 from ingest.feed import restore
 from ingest.late_revision import revise_late
 from storage.connect import Connection, connect, in_transaction
-from storage.late import late_open, late_stores
+from storage.log.late import late_open, late_stores
 from storage.models import adopt_model, save_model, want_model, wishes
 from storage.occupancy import occupancy
 from storage.revisions import history, revising

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from storage.connect import connect
-from storage.ingest_status import load_status
-from storage.late import late_open
+from storage.log.ingest_status import load_status
+from storage.log.late import late_open
 from tests.ingest.conftest import QUICK, Store, ingesting
 from tests.ingest.late_store import LateStore
 from tests.ingest.test_revising import command, rows, shoppers

@@ -17,8 +17,8 @@ from ingest.settings import Settings
 from servers.mosquitto import Mosquitto
 from servers.provide import Installed
 from storage.connect import connect
-from storage.ingest_status import load_status
-from storage.signal_log import Tally, tally
+from storage.log.ingest_status import load_status
+from storage.log.signals import Tally, tally
 from storage.stores import save_plan
 from tests.ingest import world
 from tests.ingest.conftest import QUICK, Store, ingesting

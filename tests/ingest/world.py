@@ -17,9 +17,9 @@ from core.records import VisitArray
 from core.wire import Batch, decode, encode
 from ingest.feed import to_signals
 from storage.connect import Connection
-from storage.edge_status import EdgeChange, edge_changes
+from storage.log.edge_status import EdgeChange, edge_changes
+from storage.log.signals import read
 from storage.models import AdoptedModel, adopted_models
-from storage.signal_log import read
 from storage.stores import EdgeNumber, adopted_plans, edges_heard
 from storage.visits import visit_ids
 

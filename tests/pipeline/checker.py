@@ -7,8 +7,8 @@ from core.dwell.engine import EngineCounts, StoreEngine
 from core.floorplan import StorePlan
 from core.wire import Batch, decode
 from ingest.feed import to_signals
-from storage.edge_status import EdgeChange
-from storage.signal_log import LogEntry
+from storage.log.edge_status import EdgeChange
+from storage.log.signals import LogEntry
 from storage.stores import EdgeNumber
 from tests.pipeline.database import STORE_NO, BrokenPromiseError, State, named_visits
 from tests.pipeline.hearing import UNPLACED

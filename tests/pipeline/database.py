@@ -13,10 +13,10 @@ from unittest.mock import patch
 from core.errors import UnavailableError
 from core.floorplan import StorePlan
 from ingest import commit, feed, worker
-from storage.edge_status import EdgeChange, EdgeState
 from storage.edition import Edition
-from storage.signal_log import GapEntry, LogEntry, LogRow
-from storage.snapshots import GENERATIONS, Snapshot
+from storage.log.edge_status import EdgeChange, EdgeState
+from storage.log.signals import GapEntry, LogEntry, LogRow
+from storage.log.snapshots import GENERATIONS, Snapshot
 from storage.stores import AdoptedPlan, EdgeNumber
 from storage.visits import Progress, visit_ids
 

@@ -87,12 +87,21 @@ def _killed(world: "World") -> None:
 
 
 def _database_away(world: "World") -> None:
+    world.strike(world.random.randint(1, _MOMENTS), _stop_database(world))
+
+
+def _visits_not_written(world: "World") -> None:
+    """The database goes while there are visits to write, which is in one turn of ten."""
+    world.strike_at("save_visits", _stop_database(world))
+
+
+def _stop_database(world: "World") -> Callable[[str], None]:
     def stop(what: str) -> None:
         world.seen[f"database away at {what}"] += 1
         world.database.stop()
         world.time.after(world.random.uniform(0.5, 30), world.start_database)
 
-    world.strike(world.random.randint(1, _MOMENTS), stop)
+    return stop
 
 
 def _broker_away(world: "World") -> None:
@@ -140,6 +149,7 @@ FAULTS: Final[dict[str, Callable[["World"], None]]] = {
     "ingest stalls": _ingest_stalls,
     "ingest killed": _killed,
     "database away": _database_away,
+    "database away with visits": _visits_not_written,
     "broker away": _broker_away,
     "snapshot flipped": _snapshot_torn,
     "stale word": _old_word,

@@ -9,7 +9,7 @@ from core import floorplan
 from core.wire import Batch
 from tests.pipeline.clock import START_NS
 
-BATCH_S: Final = 5
+BATCH_S: Final = 9
 ZONES: Final = 4
 _SHOPPERS: Final = 5
 PLAN: Final = floorplan.load(
@@ -33,7 +33,7 @@ HEARD_BY: Final = {"e1": (0, 1), "e2": (2, 3)}
 
 
 def batch(seed: int, edge: str, number: int) -> Batch:
-    """Return what an edge hears in the `number`th five seconds; name and sequence are still to be given."""
+    """Return what an edge hears in the `number`th nine seconds; name and sequence are still to be given."""
     random = np.random.default_rng([seed, number, len(edge), ord(edge[-1])])
     people = np.random.default_rng([seed, 7]).integers(0, 256, (_SHOPPERS, 16), np.uint8)
     rows = 16

@@ -44,6 +44,7 @@ class World:
         self.seen: Counter[str] = Counter()
         self.accepted: list[Accepted] = []
         self._strikes: list[tuple[int, Callable[[str], None]]] = []
+        self._strikes_at: dict[str, Callable[[str], None]] = {}
         self._moments = 0
         self.broker = Broker(self.time, random, self.clock, self.seen, most_queued=random.choice((3, 20, 1000)))
         self.broker.repeats, self.broker.swaps = random.choice((0.0, 0.1)), random.choice((0.0, 0.1))
@@ -86,7 +87,7 @@ class World:
                 left = {edge.name: edge.outbox.rows for edge in self.edges if edge.running}
                 raise BrokenPromiseError(f"not delivered within an hour: {left}")
             self.time.step()
-        self._strikes = []
+        self._strikes, self._strikes_at = [], {}
 
     def _drained(self) -> bool:
         fed = self.ingest.connection is not None and STORE_NO in self.ingest.worker._feeds
@@ -115,12 +116,18 @@ class World:
         """Do something when ingest has passed so many moments from now."""
         self._strikes.append((self._moments + moments, what))
 
+    def strike_at(self, moment: str, what: Callable[[str], None]) -> None:
+        """Do something the next time that ingest passes this moment."""
+        self._strikes_at[moment] = what
+
     def moment(self, what: str) -> None:
         """Pass a moment of ingest's work: between any two of them it may be killed or lose its database."""
         self._moments += 1
         for strike in [strike for strike in self._strikes if strike[0] <= self._moments]:
             self._strikes.remove(strike)
             strike[1](what)
+        if what in self._strikes_at:
+            self._strikes_at.pop(what)(what)
 
     def drained_boots(self, said: dict[str, int]) -> bool:
         """Whether all that these words say is true; of a boot that was never logged, none is."""

@@ -7,12 +7,12 @@ import pytest
 
 from core.errors import ConfigurationError, RecordingError
 from core.floorplan import load
-from simulators.recordings import open_recording
-from simulators.recordings_converted import write_converted
-from simulators.recordings_salrb import convert_salrb
-from simulators.recordings_table import TimeUnit, columns_from, convert_table
-from simulators.recordings_tetam import convert_tetam
-from simulators.recordings_visits import VISITS_SCHEMA, read_visits
+from simulators.recordings.converted import write_converted
+from simulators.recordings.reading import open_recording
+from simulators.recordings.salrb import convert_salrb
+from simulators.recordings.table import TimeUnit, columns_from, convert_table
+from simulators.recordings.tetam import convert_tetam
+from simulators.recordings.visits import VISITS_SCHEMA, read_visits
 
 NEW_YEAR = 1_609_459_200_000_000_000
 HOUR = 3_600_000_000_000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulators.recordings_leaps import LEAP_NS, Leap, Leaps
+from simulators.recordings.leaps import LEAP_NS, Leap, Leaps
 
 S = 10**9
 HOUR_S = 3600

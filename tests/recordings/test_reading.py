@@ -16,14 +16,14 @@ from core.errors import RecordingError
 from core.floorplan import FloorPlan, load
 from core.limits import PAST_BOUND_NS, RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import SignalArray
-from simulators.recordings import open_recording
-from simulators.recordings_csv import CsvRecording, CsvRows
-from simulators.recordings_parquet import ParquetRecording
-from simulators.recordings_rejects import EXPLAINED, REJECTS_SCHEMA, Reason, Rejects
-from simulators.recordings_rows import Recording
-from simulators.recordings_signals import StoreRows
-from simulators.recordings_times import FOLLOWERS
-from simulators.replay_lanes import run
+from simulators.recordings.csv import CsvRecording, CsvRows
+from simulators.recordings.parquet import ParquetRecording
+from simulators.recordings.reading import open_recording
+from simulators.recordings.rejects import EXPLAINED, REJECTS_SCHEMA, Reason, Rejects
+from simulators.recordings.rows import Recording
+from simulators.recordings.signals import StoreRows
+from simulators.recordings.times import FOLLOWERS
+from simulators.replay.lanes import run
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 
 from core.floorplan import FloorPlan
-from simulators.recordings_converted import Converted, write_converted
-from simulators.recordings_rejects import Reason
-from simulators.recordings_salrb import convert_salrb
-from simulators.recordings_tetam import convert_tetam
-from simulators.recordings_visits import read_visits
-from simulators.replay import ReplayReport, replay
-from simulators.score import KindScore, score
+from simulators.recordings.converted import Converted, write_converted
+from simulators.recordings.rejects import Reason
+from simulators.recordings.salrb import convert_salrb
+from simulators.recordings.tetam import convert_tetam
+from simulators.recordings.visits import read_visits
+from simulators.replay.running import ReplayReport, replay
+from simulators.score.scoring import KindScore, score
 from tests.recordings.baseline import strongest_anchor
 
 pytestmark = pytest.mark.recordings

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RecordingError
-from simulators.recordings_visits import VISITS_SCHEMA, read_visits, write_visits
-from simulators.score import score, score_files
-from simulators.score_match import Span, covered_ns, match, shared_ns
-from simulators.score_table import score_table
+from simulators.recordings.visits import VISITS_SCHEMA, read_visits, write_visits
+from simulators.score.match import Span, covered_ns, match, shared_ns
+from simulators.score.scoring import score, score_files
+from simulators.score.table import score_table
 
 SECOND = 1_000_000_000
 

@@ -1,7 +1,7 @@
 """The plan that the demo uses."""
 
 from core.floorplan import StorePlan, load
-from simulators.demo import PLAN
+from simulators.demo.running import PLAN
 
 
 def demo_store() -> StorePlan:

@@ -3,8 +3,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from simulators.demo_account import account_signals, account_visits
-from simulators.recordings_visits import VISITS_SCHEMA
+from simulators.demo.account import account_signals, account_visits
+from simulators.recordings.visits import VISITS_SCHEMA
 from simulators.store_live import Sent
 from storage.audit import Figures, LoggedBatch
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from core.errors import UnavailableError
 from servers.mosquitto import Mosquitto
 from servers.process import port_is_free
-from simulators import demo_servers
-from simulators.demo_servers import free_api_port, run_folder, running_servers
+from simulators.demo import servers as demo_servers
+from simulators.demo.servers import free_api_port, run_folder, running_servers
 from storage.connect import connect
 
 

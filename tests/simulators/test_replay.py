@@ -13,12 +13,14 @@ import pytest
 
 from core.errors import FloorPlanError, ModelError, RecordingError
 from core.floorplan import load_store
-from simulators import recordings_csv, recordings_parquet, replay_calibrate
-from simulators.recordings_visits import read_visits
-from simulators.replay import ReplayReport, replay
-from simulators.replay_calibrate import calibrate_recording
-from simulators.replay_report import print_report, shown
-from simulators.score import score
+from simulators.recordings import csv as recordings_csv
+from simulators.recordings import parquet as recordings_parquet
+from simulators.recordings.visits import read_visits
+from simulators.replay import calibrate as replay_calibrate
+from simulators.replay.calibrate import calibrate_recording
+from simulators.replay.report import print_report, shown
+from simulators.replay.running import ReplayReport, replay
+from simulators.score.scoring import score
 from simulators.store import generate
 
 CONTRACT = {
@@ -353,7 +355,7 @@ def test_memory_stays_bounded(tmp_path: Path, folder: Folder) -> None:
     """A recording of 3 million rows (200 MB as a table) is replayed within 150 MB above a small one."""
     script = (
         "import resource, sys, pathlib\n"
-        "from simulators.replay import replay\n"
+        "from simulators.replay.running import replay\n"
         "replay(*map(pathlib.Path, sys.argv[1:4]), calibrate=False)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )

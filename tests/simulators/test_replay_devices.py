@@ -5,7 +5,7 @@ import numpy as np
 from core.dwell.engine import StoreEngine
 from core.dwell.settings import Settings
 from core.records import SIGNAL
-from simulators.replay_devices import LastingDevices
+from simulators.replay.devices import LastingDevices
 from tests.dwell.scenes import START_NS, grid_plan, pseudonyms
 
 HOUR_NS = 3600 * 10**9

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from simulators.recordings_visits import read_visits
-from simulators.replay import replay
-from simulators.replay_calibrate import calibrate_recording
+from simulators.recordings.visits import read_visits
+from simulators.replay.calibrate import calibrate_recording
+from simulators.replay.running import replay
 
 HOUSE = Path(__file__).parents[2]
 BEGIN = 1_700_000_000_000_000_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
 from core.records import SIGNAL
-from simulators.recordings_visits import VISITS_SCHEMA
+from simulators.recordings.visits import VISITS_SCHEMA
 from simulators.store import START_NS, StoreSimulation, edge_of_anchor, generate, member_identity
 from tests.simulators.demo_plan import demo_store
 

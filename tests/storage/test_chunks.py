@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.chunks import AHEAD, make_chunks
 from storage.connect import connect
+from storage.log.chunks import AHEAD, make_chunks
 
 pytestmark = pytest.mark.servers
 NOON = datetime(2027, 3, 14, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.connect import Connection, connect, in_transaction
-from storage.dead_letters import DeadLetter, prune, save_dead_letters
+from storage.log.dead_letters import DeadLetter, prune, save_dead_letters
 
 pytestmark = pytest.mark.servers
 

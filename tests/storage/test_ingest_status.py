@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from storage.connect import Connection, connect
-from storage.ingest_status import IngestStatus, load_status, save_status
+from storage.log.ingest_status import IngestStatus, load_status, save_status
 
 STATUS = IngestStatus(
     started_at=1_000,

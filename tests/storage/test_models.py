@@ -8,6 +8,7 @@ from core.dwell.model import Model, dump, prior_model
 from core.errors import ModelError
 from core.floorplan import FloorPlan, load
 from storage.connect import Connection, connect, in_transaction
+from storage.log.signals import LogEntry, append
 from storage.models import (
     LogSpan,
     ModelUse,
@@ -27,7 +28,6 @@ from storage.models import (
     want_model,
     wishes,
 )
-from storage.signal_log import LogEntry, append
 from storage.stores import adopt_plans, save_plan
 
 pytestmark = pytest.mark.servers

@@ -8,7 +8,7 @@ from psycopg import errors
 
 from core.floorplan import load
 from storage.connect import Connection, connect, in_transaction
-from storage.signal_log import (
+from storage.log.signals import (
     GapEntry,
     LogEntry,
     Tally,

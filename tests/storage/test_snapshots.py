@@ -6,7 +6,7 @@ import pytest
 
 from core.floorplan import load
 from storage.connect import Connection, connect, in_transaction
-from storage.snapshots import GENERATIONS, Snapshot, good_snapshots, save_snapshot
+from storage.log.snapshots import GENERATIONS, Snapshot, good_snapshots, save_snapshot
 from storage.stores import save_plan
 
 pytestmark = pytest.mark.servers

@@ -14,7 +14,7 @@ from api.app import create_app
 from api.settings import Settings
 from core.errors import InputError
 from core.webhooks import read_networks
-from storage.profiles import create_profile, withdraw_consent
+from storage.profiles.profiles import create_profile, withdraw_consent
 from storage.webhooks import enqueue, queue
 from tests.api.inputting import send
 from tests.api.serving import answering

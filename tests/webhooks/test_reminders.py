@@ -10,8 +10,8 @@ import pytest
 from api.app import create_app
 from api.settings import Settings
 from core.webhooks import read_networks
-from storage.profiles import withdraw_consent
-from storage.reminders import remind
+from storage.notes.reminders import remind
+from storage.profiles.profiles import withdraw_consent
 from tests.api.inputting import send
 from tests.api.seeding import add_customers
 from tests.api.serving import answering

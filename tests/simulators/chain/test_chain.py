@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import sojourn
-from api.input_models import ProfileIn
-from api.rows import read_csv
+from api.inputs.models import ProfileIn
+from api.inputs.rows import read_csv
 from core.floorplan import load
 from simulators.chain.day import StoreDay, simulate_day, store_of
 from simulators.chain.faults import FAULTS, FaultSettings
@@ -21,8 +21,8 @@ from simulators.chain.settings import ChainSettings
 from simulators.chain.visitors import visitors
 from simulators.chain.ways import Manner, Way
 from simulators.chain.writing import write_chain
-from simulators.replay import replay
-from simulators.score import score_files
+from simulators.replay.running import replay
+from simulators.score.scoring import score_files
 
 SMALL = ChainSettings(seed=5, stores=4, days=2, visits=3, members=12, staff=0)
 SMALL_SHA256 = "9e7a35e76b5da8f97d1486b81c5d9494d98c7c63c1364727c30c9825ca664fa0"

@@ -1,0 +1,1 @@
+"""The identity desk: cases, links, blocked devices."""

@@ -1,0 +1,1 @@
+"""What other systems hand in: rows by JSON and CSV."""

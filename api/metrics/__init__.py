@@ -1,0 +1,1 @@
+"""Formulas over visits: what may be asked, its answers, files and pages."""

@@ -1,0 +1,152 @@
+"""Formulas, and their values in a store."""
+
+from hashlib import blake2b
+from typing import Annotated, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from api.metrics.files import to_file
+from api.metrics.models import (
+    ExcludedOut,
+    FormulaOut,
+    FormulasOut,
+    MetricOut,
+    MetricRowOut,
+    PeriodOut,
+    PresetOut,
+    asked,
+)
+from api.metrics.query import MetricQuery
+from api.metrics.rows import Question, read_reasons
+from api.metrics.shapes import ROWS
+from api.problems import described
+from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
+from api.stores.models import FreshnessOut
+from core.metrics.disclosure import K_PEOPLE
+from core.metrics.exclusions import CountedAs
+from core.metrics.formulas import FORMULAS
+from core.metrics.presets import PRESETS
+from storage.connect import Connection
+from storage.metric_queries import covered_share, snapshot
+from storage.occupancy import occupancy, progress
+from storage.stores import StoredPlan
+
+router = APIRouter(prefix="/v1", tags=["metrics"])
+
+_HAS_TOTAL: Final = {"cell", "ratio"}
+_MEDIA: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+class MetricFileQuery(MetricQuery):
+    """The same, and as what."""
+
+    format: Literal["json", "csv", "parquet"] = "json"
+
+
+@router.get("/metrics/formulas", summary="What each number means")
+def list_formulas() -> FormulasOut:
+    """Every formula with its version, words, unit and parameters, and the thresholds that other products publish."""
+    return FormulasOut(
+        formulas=[FormulaOut.of(formula) for formula in FORMULAS.values()],
+        presets=[PresetOut.of(preset) for preset in PRESETS.values()],
+        k_people=K_PEOPLE,
+    )
+
+
+@router.get(
+    "/stores/{store}/metrics/{formula}",
+    responses=described(404, 422, 503) | {304: {"description": "As it was: the ETag of If-None-Match still holds"}},
+    response_model=MetricOut,
+    summary="Values of a formula in a store",
+)
+def read_metric(  # noqa: PLR0917 - FastAPI hands over by name
+    stored: StoreDep,
+    formula: str,
+    connection: ConnectionDep,
+    service: ServiceDep,
+    request: Request,
+    query: Annotated[MetricFileQuery, Query()],
+) -> Response:
+    """Reckon a formula over whole days of the store's clocks, cut into buckets; as JSON, CSV or Parquet.
+
+    Staff and tags that never leave are not counted; `excluded` tells how many they are. Days and hours of fewer than
+    `k_people` people are hidden, and left out of longer buckets. `compared` holds the same for other days or another
+    store. An answer carries an ETag; asked again with If-None-Match, nothing new is 304.
+    """
+    answer = measure(service, connection, stored, formula, query)
+    body = answer.model_dump_json().encode() if query.format == "json" else to_file(answer, query.format)
+    tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if query.format != "json":
+        name = f"{answer.store}-{answer.formula.id}-{answer.first_day}-{answer.last_day}.{query.format}"
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return Response(body, headers=headers, media_type=_MEDIA[query.format])
+
+
+def measure(
+    service: Service, connection: Connection, stored: StoredPlan, formula: str, query: MetricQuery
+) -> MetricOut:
+    """Return the answer to a question; errors as in `MetricQuery.question`."""
+    question = query.question(formula, stored, service.now())
+    other = query.compared(question)
+    with snapshot(connection):
+        own = _period(connection, stored, question)
+        compared = None
+        if other is not None:
+            beside = find_store(service, connection, query.compare_store) if query.compare_store else stored
+            if query.zone is not None:
+                other = msgspec.structs.replace(other, zone_no=query.zone_no(other.formula, beside))
+            compared = _period(connection, beside, other)
+    return MetricOut(
+        **dict(own),
+        formula=asked(question),
+        bucket=question.bucket if own.total is not None or any(row.begins_at for row in own.rows) else None,
+        k_people=K_PEOPLE,
+        compared=compared,
+    )
+
+
+def _period(connection: Connection, stored: StoredPlan, question: Question) -> PeriodOut:
+    rows = ROWS[question.formula.shape](connection, stored, question)
+    total = None
+    if question.formula.shape in _HAS_TOTAL and not question.each_zone:
+        whole = msgspec.structs.replace(question, bucket="whole")
+        total = ROWS[question.formula.shape](connection, stored, whole)[0]
+    now = occupancy(connection, stored.store_no)
+    return PeriodOut(
+        store=stored.plan.id,
+        timezone=stored.plan.timezone,
+        first_day=question.first,
+        last_day=question.last,
+        rows=[MetricRowOut.of(row, stored.plan) for row in rows],
+        total=None if total is None else MetricRowOut.of(total, stored.plan),
+        coverage=covered_share(connection, stored, question.first, question.last),
+        excluded=_excluded(connection, stored, question),
+        freshness=FreshnessOut.of(now.as_of, progress(connection, stored.store_no)),
+    )
+
+
+def _excluded(connection: Connection, stored: StoredPlan, question: Question) -> ExcludedOut:
+    held = read_reasons(connection, stored, question)
+
+    def told(reason: CountedAs) -> int | None:
+        rows = held.get(reason, [])
+        shown = [one.row.counted.visits for one in rows if not one.hide]
+        return sum(shown) if shown or not rows else None
+
+    return ExcludedOut(
+        staff_visit_count=told(CountedAs.STAFF),
+        # things: nobody to be hidden
+        fixture_visit_count=sum(one.row.counted.visits for one in held.get(CountedAs.FIXTURE, [])),
+        long_stay_visit_count=told(CountedAs.LONG_STAY),
+        passer_by_visit_count=told(CountedAs.PASSER_BY),
+        closed_visit_count=told(CountedAs.CLOSED),
+    )

@@ -1,0 +1,97 @@
+"""How values of formulas are written for people."""
+
+from datetime import date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from api.metrics.models import MetricRowOut
+from api.wording import dwell
+
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+HIDDEN: Final = "hidden"
+_NOTHING: Final = "\N{EN DASH}"
+_MINUS: Final = "\N{MINUS SIGN}"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """Return a value in its unit, like 1,204, 34.5% or 4 min 12 s; a dash for none."""
+    if value is None:
+        return _NOTHING
+    if unit == "share":
+        return f"{value * 100:.1f}%"
+    if unit == "s":
+        return dwell(value)
+    if unit == "ratio":
+        return f"{value:.1f}"
+    return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:,.1f}"
+
+
+def row_figure(row: MetricRowOut | None, unit: str) -> str:
+    """Return the value of a row; says where it is hidden, and marks one that leaves days out."""
+    if row is None:
+        return _NOTHING
+    if row.state == "hidden":
+        return HIDDEN
+    return figure(row.value, unit) + ("*" if row.state == "partly_hidden" and row.value is not None else "")
+
+
+def change(now: float | None, before: float | None, unit: str) -> str:
+    """Return a difference like +12.5%, or +3.0 points between shares; a dash where there is none."""
+    if now is None or before is None or (unit != "share" and not before):
+        return _NOTHING
+    moved = (now - before) * 100 if unit == "share" else (now / before - 1) * 100
+    sign = "+" if round(moved, 1) > 0 else _MINUS if round(moved, 1) < 0 else "\N{PLUS-MINUS SIGN}"
+    return f"{sign}{abs(moved):.1f}" + (" points" if unit == "share" else "%")
+
+
+def short_day(day: date) -> str:
+    """Return a day like Sat 21 Nov."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def span(first: date, last: date) -> str:
+    """Return a range of days in words."""
+    if first == last:
+        return f"{short_day(first)} {first.year}"
+    return f"{short_day(first)} to {short_day(last)} {last.year}"
+
+
+def bucket_label(at: datetime, bucket: str | None, timezone: str) -> str:
+    """Return the name of a bucket: its hour, day or month."""
+    local = at.astimezone(ZoneInfo(timezone))
+    if bucket == "hour":
+        return f"{local:%H}"
+    if bucket == "month":
+        return f"{local:%b}"
+    return f"{local.day} {local:%b}"
+
+
+def bucket_words(at: datetime, bucket: str | None, timezone: str) -> str:
+    """Return the same in full, as a tooltip and a table say it."""
+    local = at.astimezone(ZoneInfo(timezone))
+    if bucket == "hour":
+        return f"{short_day(local.date())}, {local:%H:%M} ({local:%Z})"
+    begins = {"week": "week from ", "month": "month from "}.get(bucket or "", "")
+    return begins + short_day(local.date())
+
+
+def band(from_s: int | None, to_s: int | None) -> str:
+    """Return a band of dwell like 30 s to 1 min or from 2 h."""
+    begin = _round_length(from_s or 0)
+    if to_s is None:
+        return f"from {begin}"
+    end = _round_length(to_s)
+    return f"under {end}" if not from_s else f"{begin} to {end}"
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters."""
+    return name if len(name) <= most else name[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _round_length(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds / 3600:g} h"

@@ -1,0 +1,1 @@
+"""Notes, follow-ups and interactions: routes and pages."""

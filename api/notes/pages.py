@@ -1,0 +1,242 @@
+"""Pages of notes and follow-ups: capture on a phone, the task list, search and reports (page, CSV and print)."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from api.lexicons import reminder_lexicon
+from api.notes.follow_up_routes import list_follow_ups
+from api.notes.models import NoteOut
+from api.notes.queries import NoteFilterDep
+from api.notes.routes import NoteDep
+from api.operators import operator_of
+from api.problems import follow_up_unknown
+from api.rendering import render
+from api.service import ConnectionDep, ServiceDep, find_store
+from api.spreadsheets import csv_text
+from storage.connect import Connection
+from storage.notes.choices import CHOICES_PER_LIST, ListWord, read_choices
+from storage.notes.follow_ups import WhenWord, find_follow_up, follow_ups_of
+from storage.notes.notes import NoteRow, note_history
+from storage.notes.search import GroupWord, NoteFilter, count_notes, notes_page, overrides
+from storage.occupancy import stores_page
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+_STATIC: Final = Path(__file__).parent / "static"
+_STORES: Final = 50
+"""Stores to choose from when none is named; a chain's staff come with a link that names theirs."""
+_ROWS: Final = 50
+_SNOOZED: Final = timedelta(days=1)
+"""What snoozing offers: the same time tomorrow."""
+DOWNLOADED: Final = 10_000
+"""Rows of a download: a year of notes of a store, in a second."""
+_GROUPS: Final[tuple[tuple[GroupWord, str], ...]] = (
+    ("purpose", "Purpose"), ("operator", "Operator"), ("profile", "Customer"), ("outcome", "Outcome"),
+    ("mood", "Mood"), ("feeling", "Feeling"), ("tag", "Tag"), ("zone", "Zone"), ("day", "Day"),
+)  # fmt: skip
+_TITLES: Final[dict[ListWord, str]] = {
+    "tag": "Tags", "mood": "Moods", "outcome": "Outcomes", "purpose": "Purposes",
+}  # fmt: skip
+_COLUMNS: Final = (
+    "noted_at", "store", "zone", "profile_name", "purpose", "subject", "detail", "outcome", "mood", "tags", "feeling",
+    "operator", "source", "complete", "note_id",
+)  # fmt: skip
+
+
+@router.get("/notes/worker.js")
+def send_worker() -> Response:
+    """Send the service worker from where it may serve /notes/."""
+    return Response((_STATIC / "notes-worker.js").read_bytes(), media_type="text/javascript")
+
+
+@router.get("/notes/new")
+def show_capture(
+    connection: ConnectionDep, service: ServiceDep, store: Annotated[str | None, Query(max_length=64)] = None
+) -> Response:
+    """Show the page on which a note is written; nothing on it names a customer, as phones keep it for later."""
+    stores = stores_page(connection, limit=_STORES).stores
+    chosen = store if store is not None else (stores[0].id if len(stores) == 1 else None)
+    return render(
+        "note_new.html",
+        here="notes",
+        stores=stores,
+        plan=find_store(service, connection, chosen).plan if chosen is not None else None,
+        choices=_offered(connection),
+        reminder=msgspec.json.encode(reminder_lexicon()).decode(),
+    )
+
+
+@router.get("/notes")
+def show_notes(
+    wanted: NoteFilterDep,
+    connection: ConnectionDep,
+    service: ServiceDep,
+    *,
+    by: GroupWord = "tag",
+    cursor: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Search notes and count them."""
+    page = notes_page(connection, wanted, limit=_ROWS, cursor=cursor)
+    return render(
+        "notes.html",
+        here="notes",
+        wanted=msgspec.structs.asdict(wanted),
+        query=query_of(wanted),
+        page=page,
+        labels=labels(connection),
+        choices=read_choices(connection),
+        groups=_GROUPS,
+        by=by,
+        by_label=dict(_GROUPS).get(by, by),
+        counts=count_notes(connection, wanted, by),
+        stores=stores_page(connection, limit=_STORES).stores,
+        zones=find_store(service, connection, wanted.store).plan.zones if wanted.store is not None else (),
+    )
+
+
+@router.get("/notes.csv")
+def send_notes(wanted: NoteFilterDep, connection: ConnectionDep) -> Response:
+    """Send the notes that fit as CSV, the newest 10,000."""
+    return as_csv("notes.csv", _COLUMNS, map(_line, _all(connection, wanted)))
+
+
+@router.get("/notes-counts.csv")
+def send_counts(wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord = "tag") -> Response:
+    """Send a report as CSV."""
+    rows = (
+        (row.word, row.notes, row.positive, row.negative, row.mixed) for row in count_notes(connection, wanted, by)
+    )
+    return as_csv(f"notes-by-{by}.csv", (by, "notes", "positive", "negative", "mixed"), rows)
+
+
+@router.get("/notes/feelings")
+def show_overrides(connection: ConnectionDep) -> Response:
+    """Show how often the suggested feeling was what staff said themselves."""
+    models: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
+    for model, version, suggested, chosen, count in overrides(connection):
+        models.setdefault((model, version), {})[suggested, chosen] = count
+    words = ("positive", "negative", "neutral", "mixed")
+    return render("feelings.html", here="notes", models=models, words=words)
+
+
+@router.get("/notes/lists")
+def show_lists(connection: ConnectionDep) -> Response:
+    """Show the lists that notes choose from, each entry to be changed."""
+    return render(
+        "note_lists.html",
+        here="notes",
+        titles=_TITLES,
+        choices=read_choices(connection),
+        most=CHOICES_PER_LIST,
+    )
+
+
+@router.get("/notes/{note}")
+def show_note(found: NoteDep, connection: ConnectionDep, service: ServiceDep) -> Response:
+    """Show a note with its clauses, its edits and its follow-ups."""
+    return render(
+        "note.html",
+        here="notes",
+        note=found,
+        out=NoteOut.of(found),
+        timezone=found.timezone if found.timezone is not None else "UTC",
+        labels=labels(connection),
+        choices=_offered(connection),
+        changes=note_history(connection, found.note_id),
+        follow_ups=follow_ups_of(connection, found.note_id),
+        now=service.now(),
+    )
+
+
+@router.get("/follow-ups/{follow_up}")
+def show_follow_up(follow_up: UUID, connection: ConnectionDep) -> Response:
+    """Lead to the page on which a follow-up stands with what it is about."""
+    found = find_follow_up(connection, follow_up)
+    if found is None:
+        raise follow_up_unknown()
+    return RedirectResponse(f"/notes/{found.note_id}" if found.note_id else f"/alerts/{found.alert_id}", 303)
+
+
+@router.get("/follow-ups")
+def show_follow_ups(
+    request: Request,
+    connection: ConnectionDep,
+    service: ServiceDep,
+    *,
+    when: WhenWord = "due",
+    everybody: bool = False,
+    cursor: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Show the task list of whoever is at work."""
+    operator = operator_of(request)
+    whose = None if everybody else operator
+    page = list_follow_ups(connection, service, when=when, operator=whose, limit=_ROWS, cursor=cursor)
+    return render(
+        "follow_ups.html",
+        here="follow-ups",
+        operator=operator,
+        everybody=everybody or operator is None,
+        when=when,
+        page=page,
+        later=[max(task.due_at, service.now()) + _SNOOZED for task in page.follow_ups],
+    )
+
+
+def _offered(connection: Connection) -> dict[str, list[Any]]:
+    return {
+        word: [choice for choice in found.values() if not choice.retired]
+        for word, found in read_choices(connection).items()
+    }
+
+
+def labels(connection: Connection) -> dict[str, str]:
+    """Return each choice's label; words are told apart by the lists they stand in, and few stand in two."""
+    return {
+        f"{list_word}.{word}": choice.label
+        for list_word, found in read_choices(connection).items()
+        for word, choice in found.items()
+    }
+
+
+def query_of(wanted: NoteFilter) -> dict[str, str]:
+    """Return the filters as they stand in a URL."""
+    names = {"words": "q", "profile_id": "profile"}
+    return {
+        names.get(name, name): value if isinstance(value, str) else msgspec.json.encode(value).decode().strip('"')
+        for name, value in msgspec.structs.asdict(wanted).items()
+        if value not in (None, "")
+    }
+
+
+def _all(connection: Connection, wanted: NoteFilter) -> Iterator[NoteRow]:
+    cursor, left = None, DOWNLOADED
+    while left > 0:
+        page = notes_page(connection, wanted, limit=min(200, left), cursor=cursor)
+        yield from page.notes
+        left -= len(page.notes)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _line(row: NoteRow) -> list[Any]:
+    out = NoteOut.of(row).model_dump()
+    out["tags"] = " ".join(out["tags"])
+    out["noted_at"] = out["noted_at"].isoformat(timespec="seconds")
+    return [out[name] for name in _COLUMNS]
+
+
+def as_csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:
+    """Return rows as a file that spreadsheets open and run nothing of."""
+    return Response(
+        csv_text([columns, *rows]),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,80 @@
+"""Which notes are asked for: the same words for the list, the reports, their pages and downloads."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BeforeValidator
+
+from api.notes.models import NoteCountOut, NoteCountsOut, NoteOut, NotesOut
+from api.problems import described
+from api.service import ConnectionDep
+from storage.notes.choices import FeelingWord
+from storage.notes.notes import OPERATOR_CHARACTERS, SourceWord
+from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, NoteFilter, count_notes, notes_page
+
+router = APIRouter(prefix="/v1/notes", tags=["notes"])
+_UNSET = BeforeValidator(lambda said: None if said == "" else said)
+"""A form sends what was left empty as an empty word."""
+_Word = Annotated[str | None, Query(max_length=64), _UNSET]
+
+
+def _filter(
+    *,
+    q: Annotated[str, Query(max_length=WORDS_CHARACTERS, description="Words of subject and detail")] = "",
+    profile: Annotated[UUID | None, _UNSET] = None,
+    operator: Annotated[str | None, Query(max_length=OPERATOR_CHARACTERS), _UNSET] = None,
+    source: Annotated[SourceWord | None, _UNSET] = None,
+    purpose: _Word = None,
+    outcome: _Word = None,
+    mood: _Word = None,
+    tag: _Word = None,
+    feeling: Annotated[FeelingWord | None, _UNSET] = None,
+    store: _Word = None,
+    zone: _Word = None,
+    begin: Annotated[datetime | None, Query(description="Counts; without an offset it is UTC"), _UNSET] = None,
+    end: Annotated[datetime | None, Query(description="Does not count; without an offset it is UTC"), _UNSET] = None,
+    complete: Annotated[bool | None, Query(description="Whether no follow-up is open"), _UNSET] = None,
+) -> NoteFilter:
+    return NoteFilter(
+        words=q.strip(),
+        profile_id=profile,
+        operator=operator,
+        source=source,
+        purpose=purpose,
+        outcome=outcome,
+        mood=mood,
+        tag=tag,
+        feeling=feeling,
+        store=store,
+        zone=zone,
+        begin=_aware(begin),
+        end=_aware(end),
+        complete=complete,
+    )
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+NoteFilterDep = Annotated[NoteFilter, Depends(_filter)]
+
+
+@router.get("", responses=described(422, 503), summary="Search notes")
+def list_notes(
+    wanted: NoteFilterDep,
+    connection: ConnectionDep,
+    limit: Annotated[int, Query(ge=1, le=NOTES_PER_PAGE)] = 50,
+    cursor: Annotated[str | None, Query()] = None,
+) -> NotesOut:
+    """List the notes that fit every filter, the newest first."""
+    page = notes_page(connection, wanted, limit=limit, cursor=cursor)
+    return NotesOut(notes=[NoteOut.of(row) for row in page.notes], next_cursor=page.next_cursor)
+
+
+@router.get("/counts", responses=described(422, 503), summary="Count notes by a field")
+def list_note_counts(wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord = "purpose") -> NoteCountsOut:
+    """Count the notes that fit every filter, by a field; a note counts once for each of its tags."""
+    return NoteCountsOut(by=by, counts=[NoteCountOut.of(row) for row in count_notes(connection, wanted, by)])

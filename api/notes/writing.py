@@ -1,0 +1,233 @@
+"""From what people send to notes and follow-ups that storage keeps: places, choices, dates, suggestions."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from api.lexicons import feeling_reader, reminder_lexicon
+from api.notes.models import FollowUpIn, NoteIn, NoteTextIn, StateWord
+from api.problems import profile_unknown, reminded
+from api.service import Service, find_store
+from core.errors import InputError
+from core.journey.reminder import flags
+from core.limits import FUTURE_BOUND_NS, NS_PER_US, PAST_BOUND_NS
+from storage.connect import Connection
+from storage.notes.choices import Choice, Choices, ListWord
+from storage.notes.follow_ups import FollowUpRow, NewFollowUp
+from storage.notes.notes import SUBJECT_CHARACTERS, NewNote, NoteRow, NoteText
+from storage.notes.place import place_at
+from storage.profiles.profiles import find_profile
+
+_PAST: Final = timedelta(microseconds=PAST_BOUND_NS // NS_PER_US)
+_FUTURE: Final = timedelta(microseconds=FUTURE_BOUND_NS // NS_PER_US)
+DUE_WITHIN: Final = timedelta(days=2 * 366)
+"""Warranties end within two years in the EU; what lies further ahead is a mistyped year."""
+
+
+def digest(note: NoteIn) -> bytes:
+    """Return what two sendings of one note have in common: all but the time, which a device may say only later."""
+    return sha256(note.model_dump_json(exclude={"noted_at"}).encode()).digest()
+
+
+def new_note(
+    service: Service, connection: Connection, asked: NoteIn, choices: Choices, *, note_id: UUID, operator: str
+) -> NewNote:
+    """Return a note to be kept, attached to where its profile was.
+
+    Raises
+    ------
+    InputError, ProblemError
+        If it cannot be kept as it is; says why.
+    """
+    now = service.now()
+    noted_at = _noted_at(asked.noted_at, now)
+    if asked.profile_id is not None and find_profile(connection, asked.profile_id) is None:
+        raise profile_unknown()
+    store_no, zone_no, visit_id = _place(service, connection, asked, noted_at)
+    return NewNote(
+        note_id=note_id,
+        asked_sha256=digest(asked),
+        profile_id=asked.profile_id,
+        store_no=store_no,
+        zone_no=zone_no,
+        visit_id=visit_id,
+        noted_at=noted_at,
+        operator=operator,
+        source=asked.source,
+        text=note_text(asked, choices, by_staff=asked.source == "staff"),
+    )
+
+
+def note_text(asked: NoteTextIn, choices: Choices, *, by_staff: bool, before: NoteRow | None = None) -> NoteText:
+    """Return the text with its suggestion; what `before` has already may stay even where it is retired.
+
+    Raises
+    ------
+    InputError
+        If a word is in none of the lists, or nothing is said.
+    ProblemError
+        If staff assert what nobody can observe and have not said that they saw the reminder.
+    """
+    held = before.text if before is not None else None
+    _check_choice(choices, "purpose", asked.purpose, [held.purpose] if held is not None else [])
+    if asked.outcome is not None:
+        _check_choice(choices, "outcome", asked.outcome, [held.outcome] if held is not None else [])
+    if asked.mood is not None:
+        _check_choice(choices, "mood", asked.mood, [held.mood] if held is not None else [])
+    tags = tuple(dict.fromkeys(asked.tags))
+    for tag in tags:
+        _check_choice(choices, "tag", tag, held.tags if held is not None else [])
+    subject = asked.subject or _subject(asked, [choices["tag"][tag] for tag in tags])
+    said = f"{subject}\n{asked.detail}" if asked.detail else subject
+    if by_staff and not asked.reminder_seen:
+        _remind(said)
+    mood = choices["mood"][asked.mood] if asked.mood is not None else None
+    return NoteText(
+        purpose=asked.purpose,
+        subject=subject,
+        detail=asked.detail,
+        outcome=asked.outcome,
+        mood=asked.mood,
+        tags=tags,
+        feeling_chosen=asked.feeling if asked.feeling is not None else (mood.feeling if mood is not None else None),
+        feeling_read=msgspec.to_builtins(feeling_reader().read(said)),
+    )
+
+
+def new_follow_up(
+    asked: FollowUpIn,
+    note: UUID | None,
+    *,
+    operator: str,
+    timezone: str | None,
+    now: datetime,
+    before: FollowUpRow | None = None,
+) -> NewFollowUp:
+    """Return a follow-up to be kept, of a note or of what the one `before` it is about; `timezone` is the default.
+
+    Raises
+    ------
+    InputError
+        If the time zone is unknown or the date is not possible.
+    """
+    name = asked.timezone if asked.timezone is not None else (timezone if timezone is not None else "UTC")
+    return NewFollowUp(
+        follow_up_id=uuid4(),
+        note_id=before.note_id if before is not None else note,
+        alert_id=before.alert_id if before is not None else None,
+        after=before.follow_up_id if before is not None else None,
+        operator=asked.operator if asked.operator is not None else operator,
+        due_at=due_instant(asked.due_at, name, now),
+        timezone=name,
+        instructions=asked.instructions,
+        made_at=now,
+    )
+
+
+def due_instant(due_at: datetime, timezone: str, now: datetime, *, ahead: bool = False) -> datetime:
+    """Return when something is due, in UTC; without an offset it is read on the clocks of `timezone`.
+
+    A time that clocks leave out in spring is read as if they had not yet been put forward; one that they show twice
+    in autumn is the first of the two.
+
+    Raises
+    ------
+    InputError
+        If the time zone is unknown, or the time is more than DUE_WITHIN ahead or a week ago (`ahead`: not ahead).
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError(
+            f"There is no time zone {timezone[:64]!r}.", hint="Use an IANA name like Europe/Berlin.", where="timezone"
+        ) from error
+    try:
+        due = (due_at if due_at.tzinfo is not None else due_at.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError as error:
+        raise _due_bounds() from error
+    if ahead and due <= now:
+        raise InputError("This time has passed already.", hint="Choose a later one.", where="due_at")
+    if not now - _PAST <= due <= now + DUE_WITHIN:
+        raise _due_bounds()
+    return due
+
+
+def state_of(row: FollowUpRow, now: datetime) -> StateWord:
+    """Return whether a follow-up is overdue, due later today on its own calendar, later, or done."""
+    if row.done_at is not None:
+        return "done"
+    if row.due_at < now:
+        return "overdue"
+    zone = ZoneInfo(row.timezone)
+    return "today" if row.due_at.astimezone(zone).date() == now.astimezone(zone).date() else "later"
+
+
+def _due_bounds() -> InputError:
+    return InputError("A follow-up is due within the next two years.", hint="Check the year.", where="due_at")
+
+
+def _noted_at(asked: datetime | None, now: datetime) -> datetime:
+    if asked is None:
+        return now
+    if asked.tzinfo is None:
+        raise InputError("The time has no offset.", hint="Write it like 2026-11-21T09:00+01:00.", where="noted_at")
+    if not now - _PAST <= asked <= now + _FUTURE:
+        raise InputError(
+            f"A note was written within the last {_PAST.days} days, by the clock here {now:%Y-%m-%dT%H:%M}Z.",
+            hint="Is the device's clock right?",
+            where="noted_at",
+        )
+    return min(asked, now).astimezone(UTC)
+
+
+def _place(
+    service: Service, connection: Connection, asked: NoteIn, at: datetime
+) -> tuple[int | None, int | None, UUID | None]:
+    """Return store, zone and store visit: what was asked for, else where the profile was."""
+    seen = place_at(connection, asked.profile_id, at) if asked.profile_id is not None else None
+    if asked.store is None:
+        if asked.zone is not None:
+            raise InputError("A zone needs its store.", hint="Send `store` too.", where="zone")
+        return (seen.store_no, seen.zone_no, seen.visit_id) if seen is not None else (None, None, None)
+    stored = find_store(service, connection, asked.store)
+    there = seen if seen is not None and seen.store_no == stored.store_no else None
+    zone_no = there.zone_no if there is not None else None
+    if asked.zone is not None:
+        if asked.zone not in stored.plan.zone_index:
+            raise InputError(f"The store {stored.plan.id!r} has no zone {asked.zone!r}.", where="zone")
+        zone_no = stored.plan.zone_index[asked.zone]
+    return stored.store_no, zone_no, there.visit_id if there is not None else None
+
+
+def _check_choice(choices: Choices, list_word: ListWord, word: str, held: Iterable[str | None]) -> None:
+    found = choices[list_word].get(word)
+    if found is not None and (not found.retired or word in held):
+        return
+    offered = ", ".join(choice.word for choice in choices[list_word].values() if not choice.retired)
+    raise InputError(f"There is no {list_word} {word!r}.", hint=f"There are: {offered}.", where=list_word)
+
+
+def _subject(asked: NoteTextIn, tags: list[Choice]) -> str:
+    """Return the one line that nobody wrote: what the tags say, else how the detail begins."""
+    said = ", ".join(
+        tag.label if not place else tag.label[:1].lower() + tag.label[1:] for place, tag in enumerate(tags)
+    )
+    line = said or " ".join(asked.detail.split())
+    if not line:
+        raise InputError("A note without words.", hint="Choose a tag or write a subject.", where="subject")
+    return line if len(line) <= SUBJECT_CHARACTERS else line[: SUBJECT_CHARACTERS - 1].rstrip() + "…"
+
+
+def _remind(text: str) -> None:
+    lexicon = reminder_lexicon()
+    found = flags(text, lexicon)
+    if found:
+        labels = {topic.topic: topic.label for topic in lexicon.topics}
+        raise reminded(
+            lexicon.says, [{"where": text[flag.begin : flag.end], "what": labels[flag.topic]} for flag in found]
+        )

@@ -1,0 +1,1 @@
+"""Profiles and their journeys: routes and what they answer."""

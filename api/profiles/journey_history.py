@@ -1,0 +1,91 @@
+"""How a journey came to be what it is: late evidence revises it, and each revision can be read."""
+
+from datetime import datetime
+from typing import Annotated, Final, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from api.problems import described, visit_unknown
+from api.profiles.journeys import heard_of, journey_of
+from api.profiles.models import StageOut, StageWord
+from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
+from core.journey.records import Journey
+from storage.profiles.events import recorded_times
+from storage.profiles.visits import visit_detail
+
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
+_REVISIONS: Final = 50
+"""Evidence of one visit comes in a handful of batches; of more the newest are told."""
+
+
+class JourneyRevisionOut(BaseModel):
+    """The journey as it was known from a time on."""
+
+    known_at: datetime = Field(description="When the evidence that changed it was heard of")
+    changed: list[StageWord] = Field(description="Stages that are not as they were before; all of them at first")
+    stages: list[StageOut]
+
+
+class JourneyHistoryOut(BaseModel):
+    """A journey with all its revisions, the oldest first; the last is what holds."""
+
+    profile_id: UUID
+    visit_id: UUID
+    store: str = Field(examples=["marktplatz"])
+    timezone: str = Field(examples=["Europe/Berlin"])
+    revisions: list[JourneyRevisionOut]
+
+    @classmethod
+    def of(cls, profile: UUID, timezone: str, told: list[tuple[datetime, Journey]]) -> Self:
+        """Return the answer for journeys in the order in which they became known."""
+        revisions, before = [], None
+        for known_at, found in told:
+            changed = [
+                after.stage.value
+                for place, after in enumerate(found.stages)
+                if before is None or after != before.stages[place]
+            ]
+            if changed:
+                stages = [StageOut.of(report) for report in found.stages]
+                revisions.append(
+                    JourneyRevisionOut.model_validate({"known_at": known_at, "changed": changed, "stages": stages})
+                )
+            before = found
+        newest = told[-1][1]
+        return cls.model_validate(
+            {
+                "profile_id": profile,
+                "visit_id": newest.visit,
+                "store": newest.store,
+                "timezone": timezone,
+                "revisions": revisions,
+            }
+        )
+
+
+@router.get(
+    "/{profile}/journey/history", responses=described(404, 422, 503), summary="The revisions of a journey by evidence"
+)
+def read_history(
+    found: ProfileDep,
+    connection: ConnectionDep,
+    service: ServiceDep,
+    visit: Annotated[UUID, Query(description="A store visit that ended")],
+) -> JourneyHistoryOut:
+    """Tell the journey as it was known when the visit ended, and after each piece of evidence that came later.
+
+    Nothing is overwritten: orders, events and consents keep every revision with the time at which it was heard of.
+    """
+    detail = visit_detail(connection, found.profile_id, visit)
+    if detail is None or detail.ended is None:
+        raise visit_unknown()
+    plan = find_store(service, connection, detail.store).plan
+    now = service.now()
+    times = recorded_times(connection, found.profile_id, since=detail.ended.left_at, limit=_REVISIONS)
+    told = []
+    for known_at in [detail.ended.left_at, *times]:
+        heard = heard_of(connection, found.profile_id, known_at=known_at)
+        told.append((known_at, journey_of(found, heard, detail, plan, now=now)))
+    return JourneyHistoryOut.of(found.profile_id, plan.timezone, told)

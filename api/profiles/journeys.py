@@ -1,0 +1,137 @@
+"""From rows of storage to the inputs of core.journey."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from core.floorplan import StorePlan
+from core.journey.records import Event, Journey, Stay, StoreVisit
+from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN
+from core.journey.stages import journey
+from storage.connect import Connection
+from storage.instants import to_ns
+from storage.notes.notes import noted_on
+from storage.profiles.events import CustomerEvent, customer_events
+from storage.profiles.profiles import ConsentRow, ProfileRow, consent_ledger
+from storage.profiles.visits import VisitDetail, Whereabouts
+from storage.visit_queries import VisitRow
+
+_EVENT_OF_STATUS: Final = {"granted": CONSENT_GRANTED, "withdrawn": CONSENT_WITHDRAWN}
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What other systems said of a profile: its words on in-store journeys, and its events as they count."""
+
+    ledger: list[ConsentRow]
+    events: list[CustomerEvent]
+    noted: list[tuple[UUID, datetime]] = []
+
+
+def heard_of(connection: Connection, profile: UUID, *, known_at: datetime | None = None) -> Heard:
+    """Return what was heard of a profile, or had been at `known_at`."""
+    ledger = consent_ledger(connection, profile)
+    return Heard(
+        ledger=[word for word in ledger if known_at is None or word.recorded_at <= known_at],
+        events=customer_events(connection, profile, known_at=known_at),
+        noted=noted_on(connection, profile, known_at=known_at),
+    )
+
+
+def journey_of(
+    profile: ProfileRow,
+    heard: Heard,
+    detail: VisitDetail | None,
+    plan: StorePlan | None,
+    *,
+    now: datetime,
+) -> Journey:
+    """Return the journey around a store visit of a profile.
+
+    Parameters
+    ----------
+    profile : ProfileRow
+    heard : Heard
+        What other systems said of it.
+    detail : VisitDetail or None
+        The store visit; None if there is none yet.
+    plan : StorePlan or None
+        Of the visit's store.
+    now : datetime
+        Up to when things are known, unless the visit is in progress: then its newest signal says that.
+    """
+    events = [
+        Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at))
+        for row in heard.ledger
+    ]
+    events += [
+        Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
+        for row in heard.events
+    ]
+    events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in heard.noted]
+    if profile.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):
+        events.append(Event(id=str(profile.profile_id), kind="enrolled", at=to_ns(profile.created_at)))
+    if detail is None or plan is None:
+        return journey(None, [], events, as_of=to_ns(now))
+    running = detail.running
+    stays = [_decided(row, plan) for row in detail.stays]
+    if running is not None:
+        stays.append(_running(running, plan))
+    return journey(
+        _store_visit(detail),
+        stays,
+        events,
+        # a note says as well as a signal that the customer is still there
+        as_of=to_ns(
+            max([running.last_signal_at, *(at for _, at in heard.noted if at <= now)]) if running is not None else now
+        ),
+        previous_left_at=to_ns(detail.previous_left_at) if detail.previous_left_at is not None else None,
+        next_entered_at=to_ns(detail.next_entered_at) if detail.next_entered_at is not None else None,
+    )
+
+
+def _store_visit(detail: VisitDetail) -> StoreVisit:
+    if detail.running is not None:
+        here = detail.running
+        return StoreVisit(
+            id=str(here.visit_id),
+            store=detail.store,
+            entered_at=to_ns(here.arrived_at),
+            left_at=to_ns(here.last_signal_at),
+        )
+    if detail.ended is None:  # storage says exactly one of the two is there
+        raise RuntimeError("A visit detail without a visit.")
+    return StoreVisit(
+        id=str(detail.ended.visit_id),
+        store=detail.store,
+        entered_at=to_ns(detail.ended.entered_at),
+        left_at=to_ns(detail.ended.left_at),
+        closed_by=detail.ended.closed_by.word,
+    )
+
+
+def _decided(row: VisitRow, plan: StorePlan) -> Stay:
+    if row.zone_no is None:  # zone visits always have one
+        raise RuntimeError("A zone visit without a zone.")
+    zone = plan.zones[row.zone_no]
+    return Stay(
+        id=str(row.visit_id),
+        revision=row.revision,
+        zone=zone.id,
+        zone_kind=zone.kind,
+        entered_at=to_ns(row.entered_at),
+        left_at=to_ns(row.left_at),
+    )
+
+
+def _running(here: Whereabouts, plan: StorePlan) -> Stay:
+    zone = plan.zones[here.zone_no]
+    return Stay(
+        id=str(here.stay_id),
+        in_progress=True,
+        zone=zone.id,
+        zone_kind=zone.kind,
+        entered_at=to_ns(here.in_zone_since),
+        left_at=to_ns(here.last_signal_at),
+    )

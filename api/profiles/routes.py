@@ -1,0 +1,94 @@
+"""Profiles of customers who consented. Unknown and unconsented answer the same 404."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from api.problems import described, visit_unknown
+from api.profiles.journeys import heard_of, journey_of
+from api.profiles.models import (
+    ConsentOut,
+    JourneyOut,
+    ProfileLineOut,
+    ProfileOut,
+    ProfilesOut,
+    ProfileVisitsOut,
+    StoreVisitOut,
+    VisitInProgressOut,
+)
+from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
+from api.stores.models import VisitOut
+from storage.profiles.profiles import PROFILES_PER_PAGE, PURPOSE, SEARCH_CHARACTERS, profiles_page
+from storage.profiles.visits import PROFILE_VISITS_PER_PAGE, profile_visits, visit_detail, whereabouts
+
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
+
+
+@router.get("", responses=described(422, 503), summary="List profiles that may be seen")
+def list_profiles(
+    connection: ConnectionDep,
+    q: Annotated[str, Query(max_length=SEARCH_CHARACTERS, description="Part of the name")] = "",
+    limit: Annotated[int, Query(ge=1, le=PROFILES_PER_PAGE)] = 50,
+    cursor: Annotated[str | None, Query()] = None,
+) -> ProfilesOut:
+    """List customers whose consent holds, in the order of their names."""
+    page = profiles_page(connection, search=q, limit=limit, cursor=cursor)
+    return ProfilesOut(profiles=[ProfileLineOut.of(row) for row in page.profiles], next_cursor=page.next_cursor)
+
+
+@router.get("/{profile}", responses=described(404, 422, 503), summary="One profile")
+def read_profile(found: ProfileDep, connection: ConnectionDep, service: ServiceDep) -> ProfileOut:
+    """Return the customer, the consent that holds and the visit in progress, if there is one."""
+    here = whereabouts(connection, found.profile_id)
+    return ProfileOut(
+        profile_id=found.profile_id,
+        display_name=found.display_name,
+        loyalty_tier=found.loyalty_tier,
+        created_at=found.created_at,
+        consent=ConsentOut.of(found.consent, PURPOSE),
+        visit_in_progress=(
+            VisitInProgressOut.of(here, find_store(service, connection, here.store).plan)
+            if here is not None
+            else None
+        ),
+    )
+
+
+@router.get("/{profile}/visits", responses=described(404, 422, 503), summary="Store visits of a profile")
+def list_profile_visits(
+    found: ProfileDep,
+    connection: ConnectionDep,
+    service: ServiceDep,
+    limit: Annotated[int, Query(ge=1, le=PROFILE_VISITS_PER_PAGE)] = 20,
+    cursor: Annotated[str | None, Query()] = None,
+) -> ProfileVisitsOut:
+    """Store visits that ended, newest first; only those that began while a device was linked."""
+    page = profile_visits(connection, found.profile_id, limit=limit, cursor=cursor)
+    visits = []
+    for row in page.visits:
+        plan = find_store(service, connection, row.store).plan
+        visits.append(StoreVisitOut(store=row.store, timezone=plan.timezone, visit=VisitOut.of(row.visit, plan)))
+    return ProfileVisitsOut(profile_id=found.profile_id, visits=visits, next_cursor=page.next_cursor)
+
+
+@router.get("/{profile}/journey", responses=described(404, 422, 503), summary="The journey of a profile so far")
+def read_journey(
+    found: ProfileDep,
+    connection: ConnectionDep,
+    service: ServiceDep,
+    visit: Annotated[
+        UUID | None, Query(description="A store visit; default: in progress, or else the newest")
+    ] = None,
+) -> JourneyOut:
+    """Six stages around one store visit, each with its state, its evidence and the rule that was applied."""
+    detail = visit_detail(connection, found.profile_id, visit)
+    if detail is None and visit is not None:
+        raise visit_unknown()
+    plan = find_store(service, connection, detail.store).plan if detail is not None else None
+    return JourneyOut.of(
+        found.profile_id,
+        journey_of(found, heard_of(connection, found.profile_id), detail, plan, now=service.now()),
+        timezone=plan.timezone if plan is not None else None,
+        in_progress=detail is not None and detail.running is not None,
+    )

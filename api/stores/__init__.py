@@ -1,0 +1,1 @@
+"""Stores as they are and as they are now: plans, visits, live occupancy."""

@@ -1,0 +1,101 @@
+"""What is wrong with edges and anchors, by rules with a reason for each number: pure."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+AlarmWord: TypeAlias = Literal[
+    "edge_gone", "edge_silent", "clock_skew", "backlog_growing", "signals_dropped", "battery_low",
+    "anchor_down", "anchor_deaf", "coverage_low",
+]  # fmt: skip
+
+SILENT_S: Final = 45.0
+"""A status is due every 10 s: four are missing, and the broker's keepalive (22 s) has not told a last will either."""
+SKEW_S: Final = 5.0
+"""NTP holds a second, and a status is on its way for another; from 5 s on, devices seem to be at two anchors in the
+wrong order (half a usual walk between zones). At 120 s ahead ingest refuses the signals."""
+GROWING_S: Final = 60.0
+"""A restart of ingest or broker makes a backlog for some seconds; a minute of growth is no restart."""
+BATTERY_PERCENT: Final = 20
+"""A coin cell's voltage falls late: what is left at 20 % is weeks of a beacon that lives two years."""
+COVERAGE_SHARE: Final = 0.9
+"""Below 90 % of anchors the store's coverage page shows an hour as poor."""
+
+
+class EdgeFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """An edge as it was told of last; None where nothing was said."""
+
+    edge: str
+    state: str | None
+    status_age_s: float | None
+    skew_s: float | None
+    backlog: int
+    growing_s: float | None
+    dropped: int
+
+
+class AnchorFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """An anchor: what is wrong by its edge (`down`) or by the signals (`deaf`), and its battery."""
+
+    anchor: str
+    fault: str | None
+    battery_percent: int | None
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that somebody has to look at: which edge or anchor (empty: the store), what, and what to do."""
+
+    alarm: AlarmWord
+    edge: str
+    anchor: str
+    says: str
+    hint: str
+
+
+def alarms(edges: Sequence[EdgeFigures], anchors: Sequence[AnchorFigures]) -> list[Alarm]:
+    """Return what is wrong in a store, edges first."""
+    found = [alarm for edge in edges for alarm in _of_edge(edge)]
+    found += [alarm for anchor in anchors for alarm in _of_anchor(anchor)]
+    faulty = sum(anchor.fault is not None for anchor in anchors)
+    if anchors and faulty and 1 - faulty / len(anchors) < COVERAGE_SHARE:
+        says = f"{len(anchors) - faulty} of {len(anchors)} anchors work."
+        found.append(_alarm("coverage_low", "", "", says, "Look at what its anchors have in common: power, network."))
+    return found
+
+
+def _of_edge(edge: EdgeFigures) -> list[Alarm]:
+    found = []
+    if edge.state == "offline":
+        says = "The broker lost it without a goodbye."
+        found.append(_alarm("edge_gone", edge.edge, "", says, "Look at its power and network; it delivers later."))
+    elif edge.state == "online" and edge.status_age_s is not None and edge.status_age_s > SILENT_S:
+        says = f"It said nothing for {edge.status_age_s:.0f} s."
+        found.append(_alarm("edge_silent", edge.edge, "", says, "Look whether ingest runs, then at the edge."))
+    if edge.skew_s is not None and abs(edge.skew_s) > SKEW_S and edge.state == "online":
+        says = f"Its clock is {abs(edge.skew_s):.0f} s {'ahead' if edge.skew_s > 0 else 'behind'}."
+        found.append(_alarm("clock_skew", edge.edge, "", says, "Run NTP there."))
+    if edge.growing_s is not None and edge.growing_s >= GROWING_S:
+        says = f"Its backlog grows since {edge.growing_s / 60:.0f} min: {edge.backlog} batches wait."
+        found.append(_alarm("backlog_growing", edge.edge, "", says, "Look at ingest, the broker and the line."))
+    if edge.dropped:
+        says = f"It gave up {edge.dropped} signals because it had no room."
+        found.append(_alarm("signals_dropped", edge.edge, "", says, "Look at its disk; those are lost."))
+    return found
+
+
+def _of_anchor(anchor: AnchorFigures) -> list[Alarm]:
+    found = []
+    if anchor.fault == "down":
+        found.append(_alarm("anchor_down", "", anchor.anchor, "It is down.", "Look at its edge, power and adapter."))
+    elif anchor.fault == "deaf":
+        says = "Devices stand before it and it hears nothing."
+        found.append(_alarm("anchor_deaf", "", anchor.anchor, says, "Look at its antenna, place and power."))
+    if anchor.battery_percent is not None and anchor.battery_percent <= BATTERY_PERCENT:
+        says = f"Its battery is at {anchor.battery_percent} %."
+        found.append(_alarm("battery_low", "", anchor.anchor, says, "Change the battery."))
+    return found
+
+
+def _alarm(word: AlarmWord, edge: str, anchor: str, says: str, hint: str) -> Alarm:
+    return Alarm(alarm=word, edge=edge, anchor=anchor, says=says, hint=hint)

@@ -1,0 +1,1 @@
+"""The demo: one simulated store on real servers."""

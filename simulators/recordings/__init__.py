@@ -1,0 +1,1 @@
+"""Recordings: tables of signals read, checked, converted and written."""

@@ -1,0 +1,122 @@
+"""A CSV of one's own: other column names, another unit of time, no column for the store."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import polars as pl
+
+from core.errors import ConfigurationError, RecordingError
+from core.limits import NS_PER_US
+from simulators.recordings.converted import RECORDING_SCHEMA
+from simulators.recordings.rows import COLUMNS, UNREADABLE
+from simulators.recordings.visits import check_ending
+from simulators.replay.files import keep_apart
+
+TimeUnit: TypeAlias = Literal["ns", "us", "ms", "s", "iso"]
+
+_US_IN: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
+
+
+def columns_from(words: Sequence[str]) -> dict[str, str]:
+    """Read a mapping of columns from words of the form NAME=SOURCE; ConfigurationError where one is not."""
+    columns: dict[str, str] = {}
+    for word in words:
+        name, sign, source = word.partition("=")
+        if not sign or not source:
+            raise ConfigurationError(
+                f"{word!r} does not name a column.", hint="Write the recording's name first: ts=when."
+            )
+        columns[name] = source
+    return columns
+
+
+def convert_table(
+    source: Path,
+    out: Path,
+    columns: Mapping[str, str],
+    *,
+    store: str | None = None,
+    unit: TimeUnit = "ns",
+    separator: str = ",",
+    ordered: bool = True,
+) -> None:
+    """Rewrite a CSV as a recording; of any size, in bounded memory unless it has to be sorted.
+
+    Values that cannot be read are left empty, so that the replay counts them as rejects.
+
+    Parameters
+    ----------
+    source : Path
+        CSV with a header.
+    out : Path
+        RECORDING, CSV or Parquet by its ending.
+    columns : mapping of str to str
+        What a column of the recording (`ts`, `store`, `anchor`, `device`, `rssi_dbm`) is called in the source; what
+        is not named is called the same there.
+    store : str, optional
+        The store of all rows, where the source has no column for it.
+    unit : {"ns", "us", "ms", "s", "iso"}
+        How `ts` is written; "iso" is ISO 8601, UTC where it has no offset.
+    separator : str
+        What stands between the fields.
+    ordered : bool
+        Whether the rows are in order of arrival; otherwise they are sorted by time.
+
+    Raises
+    ------
+    ConfigurationError
+        If `columns` names something that a recording does not have.
+    RecordingError
+        If the source cannot be read at all or lacks a column.
+    """
+    unknown = [name for name in columns if name not in COLUMNS]
+    if unknown:
+        raise ConfigurationError(
+            f"A recording has no column {unknown[0]!r}.", hint=f"Its columns are {', '.join(COLUMNS)}."
+        )
+    check_ending(out)
+    keep_apart([out], [source])
+    wanted = {name: columns.get(name, name) for name in COLUMNS if name != "store" or store is None}
+    begun = out.with_name(f".{out.name}.part")
+    try:
+        scan = pl.scan_csv(source, separator=separator, infer_schema=False, truncate_ragged_lines=True, glob=False)
+        _check(scan.collect_schema().names(), wanted, str(source))
+        rows = scan.select(
+            _time(pl.col(wanted["ts"]), unit).alias("ts"),
+            (pl.col(wanted["store"]) if store is None else pl.lit(store)).alias("store"),
+            pl.col(wanted["anchor"]).alias("anchor"),
+            pl.col(wanted["device"]).alias("device"),
+            pl.col(wanted["rssi_dbm"]).str.strip_chars().cast(pl.Float64, strict=False).alias("rssi_dbm"),
+        ).cast(RECORDING_SCHEMA)
+        rows = rows if ordered else rows.sort("ts", maintain_order=True, nulls_last=True)
+        if out.suffix.lower() == ".csv":
+            rows.sink_csv(begun)
+        else:
+            rows.sink_parquet(begun)
+        begun.replace(out)
+    except UNREADABLE as error:
+        begun.unlink(missing_ok=True)
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordingError(f"The table cannot be converted: {first}.", where=str(source)) from error
+
+
+def _time(text: pl.Expr, unit: TimeUnit) -> pl.Expr:
+    trimmed = text.str.strip_chars()
+    if unit == "ns":
+        return trimmed.cast(pl.Int64, strict=False)
+    if unit == "iso":
+        parsed = trimmed.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+        return parsed.dt.epoch("us") * NS_PER_US
+    us = trimmed.cast(pl.Float64, strict=False) * _US_IN[unit]  # a double holds the microseconds of any date
+    return us.round().cast(pl.Int64, strict=False) * NS_PER_US
+
+
+def _check(names: list[str], wanted: Mapping[str, str], where: str) -> None:
+    for name, called in wanted.items():
+        if called not in names:
+            raise RecordingError(
+                f"There is no column {called!r} for {name!r}.",
+                hint=f"The columns are {', '.join(names)}; say which one is meant.",
+                where=where,
+            )

@@ -1,0 +1,1 @@
+"""Recorded signals through the engine, without a database."""

@@ -1,0 +1,1 @@
+"""How well visits agree with the truth."""

@@ -1,0 +1,1 @@
+"""App installations, and what they told on its way to the broker."""

@@ -1,0 +1,1 @@
+"""Edges and anchors as they are now."""

@@ -1,0 +1,1 @@
+"""Tables of consents, device links and the identity desk."""

@@ -1,0 +1,1 @@
+"""Tables of what other systems handed in."""

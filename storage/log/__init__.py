@@ -1,0 +1,1 @@
+"""The signal log and what ingest remembers beside it."""

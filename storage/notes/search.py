@@ -1,0 +1,183 @@
+"""Notes by any of their fields and full text, the newest first; and how many there are of each."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias, get_args
+from uuid import UUID
+
+import msgspec
+from psycopg import sql
+
+from core.errors import InputError
+from storage.connect import Connection
+from storage.log.cursors import read_cursor, write_cursor
+from storage.notes.choices import FeelingWord
+from storage.notes.notes import NOTE_COLUMNS, NOTE_SOURCE, NoteRow, SourceWord, note_row
+
+NOTES_PER_PAGE: Final = 200
+"""A day of notes of a large store."""
+WORDS_CHARACTERS: Final = 200
+"""The longest thing anybody types into a search box."""
+GROUPS: Final = 500
+"""Lines of a report: more operators, customers or tags than these are not read but downloaded."""
+
+GroupWord: TypeAlias = Literal[
+    "purpose", "operator", "profile", "outcome", "mood", "feeling", "tag", "zone", "day", "source"
+]
+GROUPED: Final[dict[str, str]] = {
+    "purpose": "note.purpose",
+    "operator": "note.operator",
+    "profile": "note.profile_name",
+    "outcome": "note.outcome",
+    "mood": "note.mood",
+    "feeling": "note.feeling",
+    "source": "note.source",
+    "zone": "store.name || ', ' || zone.name",
+    # on the clocks of the store that it is about
+    "day": "to_char(note.noted_at at time zone coalesce(store.timezone, 'UTC'), 'YYYY-MM-DD')",
+    "tag": "one_tag.tag",
+}
+"""What each word is in SQL, of NOTE_SOURCE with `tags_of`."""
+
+
+class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which notes: every field that is set must fit; `words` as people type them, with "quoted words", or and -not.
+
+    `begin` counts, `end` does not. `operator` is compared in any case of letters.
+    """
+
+    words: str = ""
+    profile_id: UUID | None = None
+    operator: str | None = None
+    source: SourceWord | None = None
+    purpose: str | None = None
+    outcome: str | None = None
+    mood: str | None = None
+    tag: str | None = None
+    feeling: FeelingWord | None = None
+    store: str | None = None
+    zone: str | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+    complete: bool | None = None
+
+
+class NotePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some notes, and where to go on."""
+
+    notes: tuple[NoteRow, ...]
+    next_cursor: str | None
+
+
+class NoteCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many notes there are of a word, with how many of each feeling; `word` None: those without one."""
+
+    word: str | None
+    notes: int
+    positive: int
+    negative: int
+    mixed: int
+
+
+def notes_page(connection: Connection, wanted: NoteFilter, *, limit: int, cursor: str | None = None) -> NotePage:
+    """Return the next notes, the newest first.
+
+    Raises
+    ------
+    InputError
+        If the cursor does not fit, or the limit or the words are out of bounds.
+    """
+    if not 1 <= limit <= NOTES_PER_PAGE:
+        raise InputError(f"A page has 1 to {NOTES_PER_PAGE} notes, asked for {limit}.", where="limit")
+    question = ("notes", msgspec.to_builtins(wanted))
+    clauses, values = clauses_of(wanted)
+    values["limit"] = limit + 1
+    if cursor is not None:
+        values["at"], values["id"] = read_cursor(cursor, question, tuple[datetime, UUID])
+        clauses.append(sql.SQL("(note.noted_at, note.note_id) < (%(at)s, %(id)s)"))
+    query = sql.SQL(
+        "select {} from {} where {} order by note.noted_at desc, note.note_id desc limit %(limit)s"
+    ).format(sql.SQL(NOTE_COLUMNS), sql.SQL(NOTE_SOURCE), sql.SQL(" and ").join(clauses))
+    found = [note_row(row) for row in connection.execute(query, values)]
+    more = len(found) > limit
+    found = found[:limit]
+    return NotePage(
+        notes=tuple(found),
+        next_cursor=write_cursor((found[-1].noted_at, found[-1].note_id), question) if more else None,
+    )
+
+
+def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> list[NoteCount]:
+    """Return how many of the wanted notes there are of each word of a field, the most first; days in their order.
+
+    A note counts once for each of its tags.
+    """
+    if by not in get_args(GroupWord):
+        raise InputError(f"Notes are not counted by {by!r}.", where="by")
+    clauses, values = clauses_of(wanted)
+    query = sql.SQL(
+        "select {by} as word, count(*), count(*) filter (where note.feeling = 'positive'),"
+        " count(*) filter (where note.feeling = 'negative'), count(*) filter (where note.feeling = 'mixed')"
+        " from {source} where {clauses} group by 1 order by {order} limit %(limit)s"
+    ).format(
+        by=sql.SQL(GROUPED[by]),
+        source=sql.SQL(NOTE_SOURCE + tags_of(by)),
+        clauses=sql.SQL(" and ").join(clauses),
+        order=sql.SQL("1" if by == "day" else "2 desc, 1"),
+    )
+    return [
+        NoteCount(word=row[0], notes=row[1], positive=row[2], negative=row[3], mixed=row[4])
+        for row in connection.execute(query, values | {"limit": GROUPS})
+    ]
+
+
+def overrides(connection: Connection) -> Iterator[tuple[str, str, FeelingWord, FeelingWord, int]]:
+    """Yield (model, version, suggested, chosen, count) of the notes where staff said themselves what was felt."""
+    yield from connection.execute(
+        "select feeling_read ->> 'model', feeling_read ->> 'version', feeling_read ->> 'feeling', feeling_chosen,"
+        " count(*)"
+        " from note_seen where feeling_chosen is not null group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+    )
+
+
+def tags_of(by: GroupWord) -> str:
+    """Return what has to be joined so that notes can be grouped by this word: a row for each tag."""
+    return " left join lateral unnest(note.tags) one_tag (tag) on true" if by == "tag" else ""
+
+
+def clauses_of(wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
+    """Return the conditions of a filter and their values, for NOTE_SOURCE.
+
+    Raises
+    ------
+    InputError
+        If the words are too long.
+    """
+    if len(wanted.words) > WORDS_CHARACTERS:
+        raise InputError(f"A search has at most {WORDS_CHARACTERS} characters.", where="q")
+    values = msgspec.structs.asdict(wanted)
+    clauses: list[sql.Composable] = [sql.SQL("true")]
+    clauses += [
+        sql.SQL("note.{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+        for name in ("profile_id", "source", "purpose", "outcome", "mood", "feeling")
+        if values[name] is not None
+    ]
+    for set_, clause in (
+        (wanted.words, "note.words @@ websearch_to_tsquery('english', %(words)s)"),
+        (wanted.operator, "lower(note.operator) = lower(%(operator)s)"),
+        (wanted.tag, "note.tags @> array[%(tag)s]"),
+        (wanted.store, "store.id = %(store)s"),
+        (wanted.zone, "zone.id = %(zone)s"),
+        (wanted.begin, "note.noted_at >= %(begin)s"),
+        (wanted.end, "note.noted_at < %(end)s"),
+    ):
+        if set_:
+            clauses.append(sql.SQL(clause))
+    if wanted.complete is not None:
+        clauses.append(
+            sql.SQL(
+                "exists (select from follow_up where follow_up.note_id = note.note_id and done_at is null)"
+                " <> %(complete)s"
+            )
+        )
+    return clauses, values

@@ -1,0 +1,1 @@
+"""Tables of profiles, what is known of them, and their visits."""

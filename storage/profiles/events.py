@@ -1,0 +1,79 @@
+"""The events of one profile, newest revisions only, and what was known of them at a time."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from psycopg import sql
+
+from storage.connect import Connection
+from storage.profiles.profiles import PURPOSE
+
+EVENTS_OF_A_PROFILE: Final = 2_000
+"""Years of a busy customer; of more the newest count."""
+
+
+class CustomerEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event in one revision; `recorded_at` is when it became known, `store` empty online."""
+
+    event_id: UUID
+    revision: int
+    kind: str
+    source: str
+    occurred_at: datetime
+    recorded_at: datetime
+    store: str
+    detail: dict[str, Any]
+
+
+def customer_events(
+    connection: Connection, profile: UUID, *, limit: int = EVENTS_OF_A_PROFILE, known_at: datetime | None = None
+) -> list[CustomerEvent]:
+    """Return the newest events of a person, oldest first; nothing without a consent that holds.
+
+    `known_at` gives them as they were known then: later ones and later revisions are left out.
+    """
+    wanted = sql.SQL("event.newest")
+    if known_at is not None:
+        wanted = sql.SQL(
+            "event.revision = (select max(revision) from customer_event known"
+            " where known.event_id = event.event_id and known.recorded_at <= %(known_at)s)"
+        )
+    query = sql.SQL(
+        "select event.event_id, event.revision, event.kind, event.source, event.occurred_at, event.recorded_at,"
+        "       coalesce(store.id, ''), event.detail"
+        "  from person join customer_event event using (profile_id) left join store using (store_no)"
+        " where person.kept_id = %(profile)s and not event.removed"
+        "   and consent_holds(person.profile_id, %(purpose)s) and consent_holds(person.kept_id, %(purpose)s)"
+        "   and {} order by event.occurred_at desc, event.event_id limit %(limit)s"
+    ).format(wanted)
+    values = {"profile": profile, "limit": limit, "known_at": known_at, "purpose": PURPOSE}
+    rows = connection.execute(query, values).fetchall()
+    return [
+        CustomerEvent(
+            event_id=row[0],
+            revision=row[1],
+            kind=row[2],
+            source=row[3],
+            occurred_at=row[4],
+            recorded_at=row[5],
+            store=row[6],
+            detail=row[7],
+        )
+        for row in reversed(rows)
+    ]
+
+
+def recorded_times(connection: Connection, profile: UUID, *, since: datetime, limit: int) -> list[datetime]:
+    """Return when something new became known of a person after `since`: events, their revisions, consents."""
+    rows = connection.execute(
+        "select distinct at from ("
+        " select event.recorded_at as at from person join customer_event event using (profile_id)"
+        "  where person.kept_id = %(profile)s and event.recorded_at > %(since)s"
+        " union all select word.recorded_at from consent_event word"
+        "  where word.profile_id = %(profile)s and word.recorded_at > %(since)s) known"
+        " order by at desc limit %(limit)s",
+        {"profile": profile, "since": since, "limit": limit},
+    ).fetchall()
+    return [row[0] for row in reversed(rows)]

@@ -1,0 +1,106 @@
+"""Files of customers who consented: each row as `POST /v1/profiles` would take it, and taken back as a whole."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from storage.connect import Connection
+from storage.identity.links import GivenProfile, Identified, identify
+from storage.inputs.imports import ImportFile, ImportRow, RevertConflictError, begin_import, end_import
+from storage.inputs.inputs import ERRORS_SHOWN, Outcome, RowError
+
+
+class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a file, and the line it stood on."""
+
+    line: int
+    given: GivenProfile
+
+
+def import_profiles(
+    connection: Connection, file: ImportFile, rows: Sequence[ProfileRow], *, dry_run: bool
+) -> ImportRow:
+    """Take in the profiles of a file and note the import; a row that conflicts stops no other.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction.
+    file : ImportFile
+        Without events.
+    rows : sequence of ProfileRow
+    dry_run : bool
+        As for `storage.inputs.imports.import_events`.
+
+    Raises
+    ------
+    DryRun
+        If asked for.
+    """
+    number = begin_import(connection, file, len(rows))
+    taken, unchanged, refused = 0, 0, 0
+    errors: list[RowError] = []
+    for row in rows:
+        found = _take(connection, number, row.given)
+        if found.profile_id is None:
+            refused += 1
+            errors += [RowError(line=row.line, field=one.where, what=one.what) for one in found.conflicts]
+        elif found.changed:
+            taken += 1
+        else:
+            unchanged += 1
+    outcome = Outcome(taken=taken, unchanged=unchanged, refused=refused, errors=tuple(errors[:ERRORS_SHOWN]))
+    return end_import(connection, number, file, outcome, dry_run=dry_run)
+
+
+def take_back_profiles(connection: Connection, number: int) -> None:
+    """Remove the profiles that an import made, and give the others their name and tier back.
+
+    Raises
+    ------
+    RevertConflictError
+        If one of them was changed since, or events came in for one that would be removed.
+    """
+    row = connection.execute(
+        "select count(*) filter (where exists (select from profile_change later"
+        "   where later.profile_id = change.profile_id and later.import_no > change.import_no)),"
+        " count(*) filter (where made and exists (select from customer_event event"
+        "   where event.profile_id = change.profile_id and event.newest and not event.removed))"
+        " from profile_change change where import_no = %s",
+        [number],
+    ).fetchone()
+    changed, used = row if row is not None else (0, 0)
+    if changed or used:
+        raise RevertConflictError(
+            f"{changed} profiles of this import were changed by a later one, and {used} that it made have events.",
+            hint="Revert the later imports first.",
+        )
+    connection.execute(
+        "update profile set display_name = change.display_name, loyalty_tier = change.loyalty_tier,"
+        " removed_at = case when change.made then clock_timestamp() end"
+        " from profile_change change where change.import_no = %s and change.profile_id = profile.profile_id",
+        [number],
+    )
+    connection.execute(
+        "update profile_identifier held set ended_at = clock_timestamp() from profile_change change"
+        " where change.import_no = %s and change.made and change.profile_id = held.profile_id and ended_at is null",
+        [number],
+    )
+
+
+def _take(connection: Connection, number: int, given: GivenProfile) -> Identified:
+    found = identify(connection, given)
+    if found.profile_id is not None and found.changed:
+        before = found.before if found.before is not None else (given.display_name, given.loyalty_tier)
+        _note(connection, number, found.profile_id, made=found.made, before=before)
+    return found
+
+
+def _note(connection: Connection, number: int, profile: UUID, *, made: bool, before: tuple[str, str | None]) -> None:
+    # of a customer who stands twice in a file, the first line found what was there before
+    connection.execute(
+        "insert into profile_change (import_no, profile_id, made, display_name, loyalty_tier)"
+        " values (%s, %s, %s, %s, %s) on conflict do nothing",
+        [number, profile, made, *before],
+    )

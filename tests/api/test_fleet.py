@@ -1,0 +1,133 @@
+"""The fleet of a store: what edges said and sent, as figures and as alarms."""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from core import wire
+from storage.coverage import save_faults
+from storage.instants import to_ns
+from storage.log.signals import LogEntry, append
+from storage.stores import EdgeStatus, edge_numbers, save_statuses
+from tests.fix_api import SeededStore
+
+pytestmark = pytest.mark.servers
+
+
+def say(store: SeededStore, edge: str, at: datetime, **status: Any) -> None:
+    """Keep a status of an edge that was received then."""
+    edge_numbers(store.connection, [(store.store_no, edge)])
+    said = {"state": "online", "at_us": to_ns(at) // 1000} | status
+    save_statuses(store.connection, [EdgeStatus(store.store_no, edge, said, to_ns(at))])
+    store.connection.execute(
+        "update edge set state = %s, state_at = %s where store_no = %s and id = %s",
+        [said["state"], at, store.store_no, edge],
+    )
+
+
+def log(store: SeededStore, edge: str, sequence: int, at: datetime, anchors: list[str]) -> None:
+    """Log a batch with one signal of each anchor."""
+    number = edge_numbers(store.connection, [(store.store_no, edge)])[store.store_no, edge].edge_no
+    count = len(anchors)
+    batch = wire.encode(
+        wire.Batch(
+            boot=b"\7" * 16,
+            sequence=sequence,
+            anchors=tuple(anchors),
+            devices=np.zeros((1, 16), np.uint8),
+            ts=np.full(count, to_ns(at) // 1000 * 1000, np.int64),
+            anchor=np.arange(count, dtype=np.uint16),
+            device=np.zeros(count, np.uint16),
+            rssi_dbm=np.full(count, -60, np.int16),
+        )
+    )
+    entry = LogEntry(
+        store_no=store.store_no, edge_no=number, boot=b"\7" * 16, sequence=sequence, received_at=to_ns(at),
+        signals=count, first_ns=to_ns(at), last_ns=to_ns(at), sha256=sha256(batch).digest(), batch=batch,
+    )  # fmt: skip
+    append(store.connection, [entry])
+
+
+def seed_fleet(store: SeededStore) -> list[str]:
+    """Write one edge that fares well and one that does not; return the anchors of the store."""
+    now, anchors = store.now, [anchor.id for anchor in store.plan.anchors]
+    alive = {"v": 1, "every_s": 5.0, "at_us": {anchors[0]: to_ns(now) // 1000}}
+    say(store, "north", now, anchors=anchors[:2], backlog=0, alive=alive, battery_percent={anchors[1]: 12})
+    for sequence in range(1, 31):
+        log(store, "north", sequence, now - timedelta(seconds=sequence), anchors[:1])
+    log(store, "north", 31, now - timedelta(minutes=9), anchors[:2])
+    for minutes, backlog in ((5, 10), (4, 20), (3, 20), (2, 90)):
+        at = now - timedelta(minutes=minutes)
+        say(
+            store, "south", at, anchors=anchors[2:3], backlog=backlog, dropped=4, at_us=to_ns(at) // 1000 + 12_000_000
+        )
+    save_faults(store.connection, store.store_no, {anchors[2]: "down"}, to_ns(now))
+    store.connection.commit()
+    return anchors
+
+
+def test_every_edge_and_anchor_is_told_with_its_figures_and_alarms(store: SeededStore, client: httpx.Client) -> None:
+    assert client.get("/v1/fleet/marktplatz").json()["edges"] == []
+    anchors = seed_fleet(store)
+    fleet = client.get("/v1/fleet/marktplatz").json()
+    north, south = fleet["edges"]
+    assert (north["edge"], north["state"], north["backlog_count"], north["clock_skew_s"]) == (
+        "north",
+        "online",
+        0,
+        0.0,
+    )
+    assert 0.3 <= north["rate_per_s"] <= 0.5
+    assert south["clock_skew_s"] == 12.0
+    assert (south["backlog_count"], south["dropped_count"], south["rate_per_s"], south["signals_at"]) == (
+        90,
+        4,
+        0.0,
+        None,
+    )
+    assert datetime.fromisoformat(south["backlog_growing_since"]) == store.now - timedelta(minutes=5)
+    by_id = {anchor["anchor"]: anchor for anchor in fleet["anchors"]}
+    assert list(by_id) == anchors, "every anchor of the plan"
+    first, second, third = (by_id[anchor] for anchor in anchors[:3])
+    assert first["rate_per_s"] == north["rate_per_s"]
+    assert (first["edges"], first["state"], first["battery_percent"]) == (["north"], "works", None)
+    assert datetime.fromisoformat(first["alive_at"]) == store.now
+    assert (second["rate_per_s"], second["battery_percent"], second["alive_at"]) == (0.0, 12, None)
+    assert datetime.fromisoformat(second["signals_at"]) == store.now - timedelta(minutes=9)
+    assert (third["state"], third["edges"]) == ("down", ["south"])
+    assert fleet["coverage_share"] == pytest.approx(1 - 1 / len(anchors))
+    told = {(alarm["alarm"], alarm["edge"] or alarm["anchor"]) for alarm in fleet["alarms"]}
+    assert told >= {
+        ("edge_silent", "south"), ("clock_skew", "south"), ("backlog_growing", "south"), ("signals_dropped", "south"),
+        ("battery_low", anchors[1]), ("anchor_down", anchors[2]),
+    }  # fmt: skip
+    assert not any(edge == "north" for _, edge in told)
+
+    listed = {one["store"]: one for one in client.get("/v1/fleet").json()["stores"]}
+    assert set(listed) == {"marktplatz", "quay"}
+    assert listed["marktplatz"]["alarms"] == fleet["alarms"]
+    assert (listed["marktplatz"]["backlog_count"], listed["quay"]["alarms"]) == (90, [])
+    assert client.get("/v1/fleet/nowhere").status_code == 404
+    assert client.get("/v1/fleet", params={"cursor": "x"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("backlogs", "grows"), [((0, 5), True), ((0, 5, 5), True), ((5, 4), False), ((0, 5, 0), False), ((5, 5), True)]
+)
+def test_a_backlog_grows_until_it_falls(store: SeededStore, backlogs: tuple[int, ...], grows: bool) -> None:
+    for place, backlog in enumerate(backlogs):
+        say(store, "e", store.now + timedelta(seconds=place), backlog=backlog)
+    row = store.connection.execute("select backlog_growing_since is not null from edge").fetchone()
+    assert row == (grows,)
+
+
+def test_a_last_will_says_nothing_of_the_clock(store: SeededStore, client: httpx.Client) -> None:
+    say(store, "e", store.now, state="offline", at_us=to_ns(store.now) // 1000 - 3_600_000_000)
+    store.connection.commit()
+    fleet = client.get("/v1/fleet/marktplatz").json()
+    assert fleet["edges"][0]["clock_skew_s"] is None
+    assert [alarm["alarm"] for alarm in fleet["alarms"]] == ["edge_gone"]
