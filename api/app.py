@@ -12,54 +12,26 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from api import pages, status_routes
-from api.app_presence import routes as app_presence_routes
-from api.cards import routes as card_routes
-from api.cues import pages as cue_pages
-from api.cues import routes as cue_routes
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
-from api.exports import routes as export_routes
-from api.fleet import pages as fleet_pages
-from api.fleet import routes as fleet_routes
 from api.headers import BodyLimit, SecurityHeaders
-from api.identity import routes as identity_routes
-from api.inputs import routes as input_routes
 from api.inputs.rows import CSV_BYTES
-from api.journey_map import pages as journey_map_pages
-from api.journey_map import routes as journey_map_routes
-from api.memory import alert_pages, alert_routes, message_pages, message_routes
-from api.memory import pages as memory_pages
-from api.memory import routes as memory_routes
 from api.memory.watch import watch
-from api.metrics import pages as metric_pages
-from api.metrics import routes as metric_routes
 from api.metrics.dwell_cache import DwellCache
-from api.note_reports import pages as note_report_pages
-from api.note_reports import routes as note_report_routes
-from api.notes import follow_up_routes, interactions
-from api.notes import queries as note_queries
-from api.notes import routes as note_routes
-from api.operations import alerts, by_preset, exclusions, exports, heatmap, shelf_items
-from api.operations import pages as operations_pages
-from api.plans import page as plan_page
-from api.plans import routes as plan_routes
+from api.pages import as_page
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
-from api.profiles import journey_history, understanding_routes
-from api.profiles import routes as profile_routes
+from api.rendering import HERE
+from api.routing import PAGES, ROUTES
 from api.service import Service
 from api.settings import Settings
 from api.stores import live_routes
-from api.stores import routes as store_routes
 from api.stores.drawing import DrawingCache
 from api.stores.live import LiveHub
 from api.stores.models import LiveStateOut
-from api.webhooks import inbound
-from api.webhooks import pages as webhook_pages
-from api.webhooks import routes as webhook_routes
 from core.errors import SojournError
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
@@ -72,41 +44,6 @@ _DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, jo
 
 Times are ISO 8601 in UTC; each answer names its store's time zone. Units stand in names (`_s`, `_m`, `_us`).
 Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are application/problem+json (RFC 9457)."""
-
-_ROUTES: Final = (
-    store_routes,
-    metric_routes,
-    live_routes,
-    profile_routes,
-    interactions,
-    note_report_routes,
-    note_queries,
-    note_routes,
-    follow_up_routes,
-    journey_history,
-    understanding_routes,
-    memory_routes,
-    alert_routes,
-    message_routes,
-    input_routes,
-    app_presence_routes,
-    identity_routes,
-    cue_routes,
-    card_routes,
-    export_routes,
-    journey_map_routes,
-    webhook_routes,
-    inbound,
-    exclusions,
-    by_preset,
-    exports,
-    heatmap,
-    alerts,
-    shelf_items,
-    fleet_routes,
-    status_routes,
-    plan_routes,
-)
 
 _log = structlog.get_logger()
 
@@ -138,21 +75,9 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for module in _ROUTES:
-        app.include_router(module.router)
-    app.include_router(note_report_pages.router)
-    pages.add_to(app)
-    app.include_router(metric_pages.router)
-    app.include_router(operations_pages.router)
-    app.include_router(webhook_pages.router)
-    app.include_router(card_routes.frame)
-    app.include_router(journey_map_pages.router)
-    app.include_router(memory_pages.router)
-    app.include_router(alert_pages.router)
-    app.include_router(message_pages.router)
-    app.include_router(cue_pages.router)
-    app.include_router(fleet_pages.router)
-    app.include_router(plan_page.router)
+    for router in (*ROUTES, *PAGES):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
@@ -202,7 +127,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         _log.error("a request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     if request.url.path.startswith("/v1/"):
         return as_json(request, problem)
-    return pages.as_page(request, problem)
+    return as_page(request, problem)
 
 
 def _operation_id(route: APIRoute) -> str:

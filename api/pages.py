@@ -3,11 +3,9 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
 
-from api.identity import pages as desk_pages
 from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
@@ -16,7 +14,7 @@ from api.profiles.page import journey_context
 from api.profiles.routes import read_profile
 from api.profiles.timeline import timeline
 from api.profiles.understanding_routes import known_of, understanding_of
-from api.rendering import HERE, render
+from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
 from api.stores.live_routes import NEWEST_VISITS, read_state_now
 from api.stores.models import VisitOut
@@ -36,14 +34,6 @@ _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
 _SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "fleet", "webhooks")
-
-
-def add_to(app: FastAPI) -> None:
-    """Add the pages and what they load to an application."""
-    app.include_router(note_pages.router)
-    app.include_router(router)
-    app.include_router(desk_pages.router)
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
 
 
 @router.get("/")
