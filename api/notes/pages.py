@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from api.notes.queries import NoteFilterDep
 from api.notes.routes import NoteDep
 from api.operators import operator_of
 from api.problems import follow_up_unknown
-from api.rendering import render
+from api.rendering import HERE, render
 from api.service import ConnectionDep, ServiceDep, find_store
 from api.spreadsheets import csv_text
 from storage.connect import Connection
@@ -29,7 +28,7 @@ from storage.occupancy import stores_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-_STATIC: Final = Path(__file__).parent / "static"
+_STATIC: Final = HERE / "static"
 _STORES: Final = 50
 """Stores to choose from when none is named; a chain's staff come with a link that names theirs."""
 _ROWS: Final = 50

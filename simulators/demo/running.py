@@ -32,7 +32,7 @@ from storage.audit import Figures, figures
 from storage.connect import Connection, connect
 from storage.stores import save_plan
 
-PLAN: Final = Path(__file__).with_name("plans") / "demo.json"
+PLAN: Final = Path(__file__).parents[1] / "plans" / "demo.json"
 _READY_S: Final = 90.0
 """The first start compiles kernels and byte code; on two busy cores that takes half a minute."""
 _ARRIVE_S: Final = 90.0
