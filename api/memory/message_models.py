@@ -20,7 +20,13 @@ class TemplateIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     purpose: _Word = Field(description="The consent that it needs", examples=["personal_messages"])
-    subject: str = Field(min_length=1, max_length=SUBJECT_CHARACTERS, examples=["Thank you, {first_name}"])
+    subject: str = Field(
+        min_length=1,
+        max_length=SUBJECT_CHARACTERS,
+        pattern=r"^[^\r\n]*$",
+        description="One line: whoever mails it puts it into a header",
+        examples=["Thank you, {first_name}"],
+    )
     body: str = Field(
         min_length=1, max_length=BODY_CHARACTERS, examples=["We were glad that you liked {delight|it}."]
     )

@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.journey.reminder import flags
 from core.limits import FUTURE_BOUND_NS, NS_PER_US, PAST_BOUND_NS
 from storage.connect import Connection
-from storage.notes.choices import Choice, Choices, ListWord
+from storage.notes.choices import Choices, ListWord
 from storage.notes.follow_ups import FollowUpRow, NewFollowUp
 from storage.notes.notes import SUBJECT_CHARACTERS, NewNote, NoteRow, NoteText
 from storage.notes.place import place_at
@@ -82,10 +82,13 @@ def note_text(asked: NoteTextIn, choices: Choices, *, by_staff: bool, before: No
     tags = tuple(dict.fromkeys(asked.tags))
     for tag in tags:
         _check_choice(choices, "tag", tag, held.tags if held is not None else [])
-    subject = asked.subject or _subject(asked, [choices["tag"][tag] for tag in tags])
-    said = f"{subject}\n{asked.detail}" if asked.detail else subject
+    labels = [choices["tag"][tag].label for tag in tags]
+    subject = asked.subject or _subject(asked, labels)
     if by_staff and not asked.reminder_seen:
-        _remind(said)
+        _remind("\n".join([*labels, asked.subject, asked.detail]))
+    # a tag is an observation: its label, which stands for a subject that nobody wrote, says nothing of a feeling
+    written = asked.subject or " " * len(subject)
+    said = f"{written}\n{asked.detail}" if asked.detail else written
     mood = choices["mood"][asked.mood] if asked.mood is not None else None
     return NoteText(
         purpose=asked.purpose,
@@ -212,11 +215,9 @@ def _check_choice(choices: Choices, list_word: ListWord, word: str, held: Iterab
     raise InputError(f"There is no {list_word} {word!r}.", hint=f"There are: {offered}.", where=list_word)
 
 
-def _subject(asked: NoteTextIn, tags: list[Choice]) -> str:
+def _subject(asked: NoteTextIn, labels: list[str]) -> str:
     """Return the one line that nobody wrote: what the tags say, else how the detail begins."""
-    said = ", ".join(
-        tag.label if not place else tag.label[:1].lower() + tag.label[1:] for place, tag in enumerate(tags)
-    )
+    said = ", ".join(label if not place else label[:1].lower() + label[1:] for place, label in enumerate(labels))
     line = said or " ".join(asked.detail.split())
     if not line:
         raise InputError("A note without words.", hint="Choose a tag or write a subject.", where="subject")

@@ -205,6 +205,8 @@ def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
     template = {"purpose": "personal_messages", "subject": "Hello", "body": "{delight}", "cap_count": 9}
     made = client.put("/v1/message-templates/hello", json=template, headers=INES)
     assert (made.status_code, made.json()["quiet_days"]) == (200, 14)
+    headed = client.put("/v1/message-templates/hello", json=template | {"subject": "Hi\r\nBcc: x"}, headers=INES)
+    assert headed.status_code == 422
     wrong = client.put("/v1/message-templates/hello", json=template | {"body": "{birthday}"}, headers=INES)
     assert "{birthday}" in wrong.json()["detail"]
     assert len(client.get("/v1/message-templates").json()["templates"]) == 3
