@@ -12,8 +12,8 @@ endif
 VENV := .venv/bin
 # Files of tests next to each other, each with servers of its own; a file stays together because it shares fixtures.
 # One more than there are cores, since tests wait for servers, but never more than four.
-cores := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
-side_by_side := --numprocesses $(shell test $(cores) -lt 4 && expr $(cores) + 1 || echo 4) --dist loadfile
+cores = $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+side_by_side = --numprocesses $(shell test $(cores) -lt 4 && echo $$(($(cores) + 1)) || echo 4) --dist loadfile
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
