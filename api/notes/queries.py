@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 from api.notes.models import NoteCountOut, NoteCountsOut, NoteOut, NotesOut
 from api.problems import described
 from api.service import ConnectionDep
+from core.errors import InputError
 from storage.notes.choices import FeelingWord
 from storage.notes.notes import OPERATOR_CHARACTERS, SourceWord
 from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, NoteFilter, count_notes, notes_page
@@ -17,6 +18,7 @@ from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, No
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 _UNSET = BeforeValidator(lambda said: None if said == "" else said)
 """A form sends what was left empty as an empty word."""
+_CLOCK = "without an offset it is on the clock of each note's store"
 _Word = Annotated[str | None, Query(max_length=64), _UNSET]
 
 
@@ -33,10 +35,16 @@ def _filter(
     feeling: Annotated[FeelingWord | None, _UNSET] = None,
     store: _Word = None,
     zone: _Word = None,
-    begin: Annotated[datetime | None, Query(description="Counts; without an offset it is UTC"), _UNSET] = None,
-    end: Annotated[datetime | None, Query(description="Does not count; without an offset it is UTC"), _UNSET] = None,
+    begin: Annotated[
+        datetime | None, Query(description="Counts; without an offset: on the store's clock"), _UNSET
+    ] = None,
+    end: Annotated[
+        datetime | None, Query(description="Does not; without an offset: on the store's clock"), _UNSET
+    ] = None,
     complete: Annotated[bool | None, Query(description="Whether no follow-up is open"), _UNSET] = None,
 ) -> NoteFilter:
+    if begin is not None and end is not None and _as_utc(begin) >= _as_utc(end):
+        raise InputError("The range ends before it begins.", hint="Send an `end` after `begin`.", where="begin")
     return NoteFilter(
         words=q.strip(),
         profile_id=profile,
@@ -49,14 +57,14 @@ def _filter(
         feeling=feeling,
         store=store,
         zone=zone,
-        begin=_aware(begin),
-        end=_aware(end),
+        begin=begin,
+        end=end,
         complete=complete,
     )
 
 
-def _aware(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+def _as_utc(at: datetime) -> datetime:
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 NoteFilterDep = Annotated[NoteFilter, Depends(_filter)]

@@ -43,7 +43,8 @@ GROUPED: Final[dict[str, str]] = {
 class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which notes: every field that is set must fit; `words` as people type them, with "quoted words", or and -not.
 
-    `begin` counts, `end` does not. `operator` is compared in any case of letters.
+    `begin` counts, `end` does not; without an offset they are read on the clock of each note's store, as the days of
+    reports are. `operator` is compared in any case of letters.
     """
 
     words: str = ""
@@ -145,6 +146,20 @@ def tags_of(by: GroupWord) -> str:
     return " left join lateral unnest(note.tags) one_tag (tag) on true" if by == "tag" else ""
 
 
+_SINCE: Final = "note.noted_at >= %(begin)s"
+_BEFORE: Final = "note.noted_at < %(end)s"
+_ON_ITS_CLOCK: Final = "note.noted_at at time zone coalesce(store.timezone, 'UTC')"
+# the first halves are for the index alone: clocks are from 12 hours behind to 14 hours ahead of UTC
+_SINCE_LOCAL: Final = (
+    "note.noted_at >= (%(begin)s::timestamp at time zone 'UTC') - interval '14 hours'"
+    f" and {_ON_ITS_CLOCK} >= %(begin)s::timestamp"
+)
+_BEFORE_LOCAL: Final = (
+    "note.noted_at < (%(end)s::timestamp at time zone 'UTC') + interval '12 hours'"
+    f" and {_ON_ITS_CLOCK} < %(end)s::timestamp"
+)
+
+
 def clauses_of(wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
     """Return the conditions of a filter and their values, for NOTE_SOURCE.
 
@@ -168,8 +183,8 @@ def clauses_of(wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]
         (wanted.tag, "note.tags @> array[%(tag)s]"),
         (wanted.store, "store.id = %(store)s"),
         (wanted.zone, "zone.id = %(zone)s"),
-        (wanted.begin, "note.noted_at >= %(begin)s"),
-        (wanted.end, "note.noted_at < %(end)s"),
+        (wanted.begin, _SINCE if wanted.begin is None or wanted.begin.tzinfo is not None else _SINCE_LOCAL),
+        (wanted.end, _BEFORE if wanted.end is None or wanted.end.tzinfo is not None else _BEFORE_LOCAL),
     ):
         if set_:
             clauses.append(sql.SQL(clause))

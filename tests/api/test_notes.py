@@ -1,8 +1,9 @@
 """Notes over the API: attached to where the customer is, kept once, edited with history, found again."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -183,6 +184,25 @@ def test_the_lists_are_the_users(client: httpx.Client) -> None:
     assert (full.status_code, "at most 60" in full.json()["detail"]) == (422, True)
     assert client.put("/v1/note-choices/tag/Bad-Word", json={"label": "x"}, headers=INES).status_code == 422
     assert len(client.get("/v1/note-choices").json()["tag"]) == 60
+
+
+def test_days_are_those_of_the_clock_of_the_store(store: SeededStore, client: httpx.Client) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    midnight = store.now.astimezone(berlin).replace(hour=0, minute=30) - timedelta(days=1)
+    day = midnight.date()
+    note = write(client, store="marktplatz", noted_at=midnight.astimezone(UTC).isoformat()).json()
+
+    def found(begin: date, end: date) -> list[str]:
+        days = {"begin": begin.isoformat(), "end": end.isoformat()}
+        return [one["note_id"] for one in client.get("/v1/notes", params=days).json()["notes"]]
+
+    assert midnight.astimezone(UTC).date() < day, "in UTC it is still the day before"
+    assert found(day, day + timedelta(days=1)) == [note["note_id"]]
+    assert found(day - timedelta(days=1), day) == []
+    for path in ("/v1/notes", "/v1/notes/counts", "/v1/notes/over-time"):
+        backwards = client.get(path, params={"begin": day.isoformat(), "end": day.isoformat()})
+        assert backwards.status_code == 422, path
+        assert "ends before it begins" in backwards.json()["detail"]
 
 
 def test_notes_are_found_by_any_field_and_counted(
