@@ -12,7 +12,10 @@ const saved = document.getElementById("saved");
 const reminder = document.getElementById("reminder");
 const lexicon = JSON.parse(page.dataset.reminder);
 const profile = new URLSearchParams(location.search).get("profile");
+const TWICE_MS = 1_000; // a second tap within so long is the same one
 let seen = ""; // the text whose flagged words were looked at
+let saving = false;
+let savedAt = -TWICE_MS;
 
 watchOperator();
 offerDictation(document.getElementById("dictate"), document.getElementById("dictation-word"), document.getElementById("detail"));
@@ -38,19 +41,33 @@ async function nameCustomer() {
 }
 
 async function save() {
+  if (saving) return;
+  saving = true;
+  try {
+    await keep();
+  } finally {
+    saving = false;
+  }
+}
+
+async function keep() {
   if (!operator()) {
     say("Enter your name first.", "bad");
     document.getElementById("who-name").focus();
     return;
   }
   const note = noteOf();
-  if (!note.subject && !note.detail && !note.tags) return say("Tap a tag or write a line.", "bad");
+  if (!note.subject && !note.detail && !note.tags) {
+    if (performance.now() - savedAt > TWICE_MS) say("Tap a tag or write a line.", "bad");
+    return;
+  }
   const text = `${note.subject ?? ""}\n${note.detail ?? ""}`;
   const found = flags(text, lexicon);
   if (found.length && seen !== text) return remind(found, text);
   if (found.length) note.reminder_seen = true;
   try {
     const key = await add(note, operator());
+    savedAt = performance.now();
     clear();
     say("Kept on this device …", "");
     const kept = await sync();
