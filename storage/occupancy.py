@@ -9,7 +9,7 @@ import msgspec
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.stores import StoredPlan, load_plans
 
 STORES_PER_PAGE: Final = 200

@@ -10,7 +10,7 @@ from psycopg import sql
 from core.errors import InputError
 from core.records import ClosedBy, Role
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 
 VISITS_PER_PAGE: Final = 500
 """About 200 kB of JSON: one answer stays below a tenth of a second to make and to read."""

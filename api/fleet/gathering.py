@@ -18,7 +18,7 @@ from storage.fleet.looking import (
     fleet_lines,
     traffic,
 )
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.stores import StoredPlan
 
 _QUESTION = "fleet"

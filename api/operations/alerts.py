@@ -15,7 +15,7 @@ from core.floorplan import StorePlan
 from core.metrics.alerts import KINDS, KindWord, Rule
 from core.metrics.formulas import QUEUE_KINDS
 from storage.alerts.rules import AlertRow, StoredRule, add_rule, alerts, read_rules, remove_rule
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1/stores", tags=["alerts"])

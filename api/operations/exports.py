@@ -19,8 +19,8 @@ from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
 from core.metrics.formulas import FORMULAS
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
 from storage.metric_queries import snapshot
+from storage.page_cursors import read_cursor, write_cursor
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from core.errors import InputError
 from storage.connect import Connection, connect_async, reachable
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.profiles.profiles import PURPOSE
 from storage.storable import storable
 from storage.webhooks import enqueue

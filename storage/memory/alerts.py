@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.storable import storable
 
 ALERTS_PER_PAGE: Final = 200

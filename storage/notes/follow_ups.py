@@ -6,10 +6,11 @@ from uuid import UUID
 
 import msgspec
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.storable import storable
 
 INSTRUCTIONS_CHARACTERS: Final = 500
@@ -20,6 +21,7 @@ FOLLOW_UPS_PER_NOTE: Final = 50
 """A weekly call for a year."""
 CHANGES_PER_FOLLOW_UP: Final = 100
 """Snoozed every working day for four months: somebody should decide."""
+_MEANWHILE: Final = "What was promised has been done meanwhile."
 FOLLOW_UPS_PER_PAGE: Final = 200
 """More than anybody does in a week."""
 
@@ -235,10 +237,16 @@ def reassign(connection: Connection, found: FollowUpRow, to: str, *, operator: s
 
 
 def finish(connection: Connection, found: FollowUpRow, result: str, *, operator: str, at: datetime) -> None:
-    """Mark an open follow-up, locked, as done with its result."""
+    """Mark an open follow-up, locked, as done with its result; tasks of alerts that it was overdue end with it."""
+    by = storable(operator)
     connection.execute(
         "update follow_up set done_at = %s, done_by = %s, result = %s where follow_up_id = %s",
-        [at, storable(operator), storable(result), found.follow_up_id],
+        [at, by, storable(result), found.follow_up_id],
+    )
+    connection.execute(
+        "update follow_up task set done_at = %s, done_by = %s, result = %s from alert"
+        " where task.alert_id = alert.alert_id and task.done_at is null and alert.evidence @> %s",
+        [at, by, _MEANWHILE, Jsonb([{"kind": "follow_up", "id": str(found.follow_up_id)}])],
     )
 
 

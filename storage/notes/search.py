@@ -10,9 +10,9 @@ from psycopg import sql
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
 from storage.notes.choices import FeelingWord
 from storage.notes.notes import NOTE_COLUMNS, NOTE_SOURCE, NoteRow, SourceWord, note_row
+from storage.page_cursors import read_cursor, write_cursor
 
 NOTES_PER_PAGE: Final = 200
 """A day of notes of a large store."""

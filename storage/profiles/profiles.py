@@ -14,7 +14,7 @@ from psycopg import errors, sql
 from core.errors import InputError
 from core.limits import PSEUDONYM_BYTES
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 
 PURPOSE: Final = "in_store_journey"
 """The consent that lets visits show on a profile; the view profile_device asks for the same one."""

@@ -14,7 +14,7 @@ from core.errors import InputError
 from core.records import VisitKind
 from storage.connect import Connection
 from storage.instants import to_ns
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.visit_queries import VISIT_COLUMNS, VisitRow, visit_row
 from storage.visits import visit_id
 

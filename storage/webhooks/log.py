@@ -9,7 +9,7 @@ from psycopg import sql
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.log.cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, write_cursor
 from storage.profiles.profiles import PURPOSE
 
 DELIVERIES_PER_PAGE: Final = 200

@@ -133,6 +133,10 @@ def test_a_rule_goes_where_somebody_sends_it_or_is_off(
     assert "Ines promised something" in task["subject"]
     with_due = client.get("/v1/alerts?rule=promise_overdue").json()["alerts"][0]["evidence"][0]
     assert with_due["kind"] == "follow_up"
+    client.post(f"/v1/follow-ups/{with_due['id']}/done", json={"result": "Called her"}, headers=INES)
+    assert client.get("/v1/follow-ups?when=open&operator=Ada").json()["follow_ups"] == []
+    ended = client.get(f"/v1/follow-ups/{task['follow_up_id']}").json()
+    assert "done meanwhile" in ended["result"]
 
 
 def order(store: SeededStore, *, kind: str = "ordered", **columns: int | None) -> None:
