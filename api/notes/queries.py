@@ -1,7 +1,7 @@
 """Which notes are asked for: the same words for the list, the reports, their pages and downloads."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -18,7 +18,7 @@ from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, No
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 _UNSET = BeforeValidator(lambda said: None if said == "" else said)
 """A form sends what was left empty as an empty word."""
-_CLOCK = "without an offset it is on the clock of each note's store"
+_CLOCK: Final = "without an offset it is on the clock of each note's store"
 _Word = Annotated[str | None, Query(max_length=64), _UNSET]
 
 
@@ -35,12 +35,8 @@ def _filter(
     feeling: Annotated[FeelingWord | None, _UNSET] = None,
     store: _Word = None,
     zone: _Word = None,
-    begin: Annotated[
-        datetime | None, Query(description="Counts; without an offset: on the store's clock"), _UNSET
-    ] = None,
-    end: Annotated[
-        datetime | None, Query(description="Does not; without an offset: on the store's clock"), _UNSET
-    ] = None,
+    begin: Annotated[datetime | None, Query(description=f"Counts; {_CLOCK}"), _UNSET] = None,
+    end: Annotated[datetime | None, Query(description=f"Does not count; {_CLOCK}"), _UNSET] = None,
     complete: Annotated[bool | None, Query(description="Whether no follow-up is open"), _UNSET] = None,
 ) -> NoteFilter:
     if begin is not None and end is not None and _as_utc(begin) >= _as_utc(end):
