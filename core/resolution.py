@@ -15,7 +15,6 @@ import msgspec
 
 from core.errors import InputError
 
-RULES_VERSION: Final = 1
 VALUE_CHARACTERS: Final = 254
 """The longest e-mail address that can be delivered to (RFC 5321)."""
 IDENTIFIERS_TOGETHER: Final = 20

@@ -1,7 +1,7 @@
 """How busy each zone was over days, with its outline: what a floor plan is coloured by."""
 
 from datetime import date
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -23,9 +23,6 @@ from storage.stores import StoredPlan
 router = APIRouter(prefix="/v1/stores", tags=["metrics"])
 
 OfWord = Literal["footfall", "people", "dwell_median", "dwell_mean", "engaged", "zone_entry", "zone_exposure"]
-OF: Final[tuple[OfWord, ...]] = (
-    "footfall", "people", "dwell_median", "dwell_mean", "engaged", "zone_entry", "zone_exposure",
-)  # fmt: skip
 
 
 class HeatmapQuery(BaseModel):

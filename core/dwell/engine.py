@@ -12,15 +12,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dwell import presence_kernels, reorder_kernels, snapshot
+from core.dwell import reorder_kernels, snapshot
 from core.dwell.clocks import in_store_time
 from core.dwell.coverage import Coverage, CoveredHour
 from core.dwell.decoder import NODE, TIME_BEFORE_ALL, Decoder, device_dtype, joined
 from core.dwell.devices import DeviceTable
-from core.dwell.emission import LEAD_BINS, LEAD_SHIFT, SURE_UNIT, Tables, tables
+from core.dwell.emission import tables
 from core.dwell.heartbeats import Heartbeats
 from core.dwell.held import AS_NAMED, LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
+from core.dwell.presence import presence_rows
 from core.dwell.reorder import Reorder, rows_of
 from core.dwell.residents import MEMORY, Residents
 from core.dwell.rollup import OPEN_STAY, Rollup
@@ -32,7 +33,6 @@ from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import (
     APP_ENTER,
     APP_EXIT,
-    PRESENCE,
     SIGNAL,
     VISIT,
     ClosedBy,
@@ -294,35 +294,7 @@ class StoreEngine:
         store, is not in it.
         """
         self._decoder.admit(len(self._devices))
-        state = self._decoder.state[: self._decoder.devices]
-        held = self._reorder.preview()
-        here = state["open"] != 0
-        here[held["device"]] = True
-        chosen = np.flatnonzero(here)
-        place = np.cumsum(here) - 1
-        now = state[chosen]
-        tabled = self._decoder.tables
-        starts = np.zeros((len(now), tabled.lanes), np.int64)
-        presence_kernels.zone_starts(now, self._decoder.nodes, tabled.zone_of, starts)
-        presence_kernels.carry_on(
-            held,
-            place[held["device"]],
-            now,
-            starts,
-            tabled.level,
-            self._decoder.silence,
-            tabled.penalty,
-            tabled.zone_of,
-            self._decoder.rules,
-        )
-        still = self._reorder.newest_us - now["last_at"] <= now["timeout"]
-        rows = _presence_rows(now[still], starts[still], chosen[still], tabled)
-        running, in_zone = (
-            (rows["last_signal_at"] - rows[name]) // NS_PER_US for name in ("arrived_at", "in_zone_since")
-        )
-        entered = rows["in_zone_since"] // NS_PER_US
-        rows["role"] = self._residents.roles(chosen[still], entered, running, in_zone)
-        return rows
+        return presence_rows(self._decoder, self._reorder, self._residents)
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -548,21 +520,3 @@ def compile_kernels(plan: StorePlan) -> None:
 def _fingerprint(plan: StorePlan, model: Model, settings: Settings) -> bytes:
     told = [plan_fingerprint(plan), dump(model), settings.words]
     return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
-
-
-def _presence_rows(
-    now: NDArray[Any], starts: NDArray[np.int64], index: NDArray[Any], tabled: Tables
-) -> PresenceArray:
-    """Make PRESENCE rows of device records."""
-    best = np.zeros(len(now), np.int64)
-    lead = np.zeros(len(now), np.int64)
-    presence_kernels.leaders(now, tabled.zone_of, best, lead)
-    rows = np.zeros(len(now), PRESENCE)
-    rows["device"] = index
-    rows["zone"] = tabled.zone_of[best]
-    rows["arrived_at"] = now["arrived_at"] * NS_PER_US
-    rows["last_signal_at"] = now["last_at"] * NS_PER_US
-    if len(now):
-        rows["in_zone_since"] = np.take_along_axis(starts, best[:, None], axis=1)[:, 0] * NS_PER_US
-    rows["confidence"] = tabled.posterior[np.minimum(lead >> LEAD_SHIFT, LEAD_BINS - 1)] / SURE_UNIT
-    return rows

@@ -133,10 +133,5 @@ def dwell_share(part: Cell, whole: Cell) -> float | None:
     return share(part.dwell_ms, whole.dwell_ms)
 
 
-def visits_share(part: Cell, whole: Cell) -> float | None:
-    """Visits of a part among those of the whole."""
-    return share(part.visits, whole.visits)
-
-
 def _quantile(cell: Cell, wanted: float) -> float | None:
     return quantile_s(cell.counts, wanted) if enough_beyond(cell.visits, wanted) else None

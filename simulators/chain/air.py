@@ -16,23 +16,26 @@ from core.limits import RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import SIGNAL, SignalArray
 from simulators.chain.draws import Draws, as_uniforms, ln
 from simulators.chain.ways import Way
+from simulators.radio import RadioSettings
 
 _LN_10 = 2.302585092994046
+_USUAL = RadioSettings()
+"""What a single simulated store has, with the reasons."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AirSettings:
-    """How radio fares; where a number has no reason here, it is that of `simulators.radio.RadioSettings`."""
+    """How radio fares; times in microseconds."""
 
-    level_at_1m_dbm: float = -59.0
-    path_loss: float = 2.4
-    nearest_m: float = 1.0
-    shadowing_db: float = 3.0
-    fading_db: float = 4.0
-    body_db: float = 6.0
-    wall_db: float = 4.0
-    device_db: float = 2.0
-    loss: float = 0.2
+    level_at_1m_dbm: float = _USUAL.level_at_1m_dbm
+    path_loss: float = _USUAL.path_loss
+    nearest_m: float = _USUAL.nearest_m
+    shadowing_db: float = _USUAL.shadowing_db
+    fading_db: float = _USUAL.fading_db
+    body_db: float = _USUAL.body_db
+    wall_db: float = _USUAL.wall_db
+    device_db: float = _USUAL.device_db
+    loss: float = _USUAL.loss
     sensitivity_dbm: float = -85.0
     """Three or four gateways hear a tag: what is fainter is not worth its bytes, and real ones are set so."""
     jitter_us: int = 10_000

@@ -1,10 +1,7 @@
 """Which reported visit is which true one."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
-
-AGREES_FROM_IOU: Final = 0.5
-"""Overlap over union from which a reported visit counts as the true one (as in temporal action detection)."""
+from typing import NamedTuple
 
 
 class Span(NamedTuple):
@@ -17,6 +14,8 @@ class Span(NamedTuple):
 
 def match(true: Sequence[Span], reported: Sequence[Span]) -> list[tuple[int, int]]:
     """Pair true and reported visits of one device in one zone, one-to-one, at an overlap over union of 1/2.
+
+    The bound is that of temporal action detection.
 
     The best pair is taken first. That gives as many pairs as any assignment could, as long as the visits of each side
     do not overlap each other: a pair with overlap o and lengths a, b agrees if o >= (a + b - o) / 2, so a + b <= 3 o.

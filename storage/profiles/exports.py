@@ -1,13 +1,12 @@
 """Everything that is known of customers whose consent holds, read in small parts so that no export is too long."""
 
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from storage.connect import Connection
 from storage.profiles.profiles import PURPOSE
 
 ExportWord: TypeAlias = Literal["profiles", "visits", "events", "consents", "cues"]
-EXPORTS: Final = get_args(ExportWord)
 PROFILES_AT_ONCE: Final = 200
 """With 500 visits each still only 100,000 short rows; a part takes a fraction of a second."""
 _PURPOSE: Final = {"purpose": PURPOSE}

@@ -12,6 +12,7 @@ from storage.coverage import save_faults, save_hours
 from storage.instants import to_ns
 from storage.rollups.keeping import refresh
 from tests.api.seeding import announce, set_people
+from tests.api.serving import wait_for
 from tests.browser.looking import fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import insert, shoppers
@@ -75,9 +76,12 @@ def test_today_follows_who_is_there_and_what_is_wrong(weeks: SeededStore, site: 
     expect(page.locator("[data-zone=women] polygon")).to_have_class("heat-3")
     look_at_limits(weeks.connection, now)
     look_at_limits(weeks.connection, now + timedelta(seconds=30))
-    page.wait_for_timeout(5_100)  # alarms are asked for every five seconds at most
-    announce(weeks.connection, "marktplatz", at=datetime.now(UTC))
-    expect(page.locator("#alarms")).to_contain_text("Occupancy limit 13 people, limit 10 people", timeout=10_000)
+
+    def alarm_shows() -> bool:  # the page asks for alarms every five seconds at most, when it hears of its store
+        announce(weeks.connection, "marktplatz", at=datetime.now(UTC))
+        return "Occupancy limit 13 people, limit 10 people" in page.locator("#alarms").inner_text()
+
+    wait_for(alarm_shows, "the alarm on the page")
     screenshot(page, "today-alarm")
     page.locator("dl a", has_text="Median dwell").click()
     expect(page.locator("#dwell_median")).to_be_in_viewport()
