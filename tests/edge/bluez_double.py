@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Callable
@@ -68,7 +69,12 @@ class DBus:
             self._process = subprocess.Popen(
                 [program, f"--config-file={configuration}", "--nofork", "--nopidfile"], stderr=log
             )
-        await_that(self.socket.exists)
+        await_that(self._listens)
+
+    def _listens(self) -> bool:
+        """Whether it takes connections: its socket is there a moment before."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def stop(self) -> None:
         if self._process is not None:
