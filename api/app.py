@@ -8,13 +8,18 @@ from functools import partial
 from typing import Final
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
+from api.access.described import describe_access
+from api.access.first import let_first_in
+from api.access.gate import Gate, check_entered, read_places
+from api.access.limits import Limits
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
@@ -61,16 +66,17 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     Raises
     ------
     ConfigurationError
-        If the URL cannot be read.
+        If the URL cannot be read, or a route has no entry in the table of who may ask it.
     """
     check_url(database_url)
+    given = settings if settings is not None else Settings()
+    limits = Limits(given.rates)
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(
-            _lifespan, database_url=database_url, settings=settings if settings is not None else Settings()
-        ),
+        lifespan=partial(_lifespan, database_url=database_url, settings=given, limits=limits),
+        dependencies=[Depends(check_entered)],
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
@@ -81,13 +87,17 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
+    places = read_places((*ROUTES, *PAGES), [route for route in app.routes if isinstance(route, Route)])
+    app.add_middleware(Gate, places=places, answer=_answer_error, limits=limits)
     app.add_middleware(SecurityHeaders)
     _describe_schemas(app)
     return app
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> AsyncIterator[None]:
+async def _lifespan(
+    app: FastAPI, *, database_url: str, settings: Settings, limits: Limits
+) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(
@@ -105,9 +115,10 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         cues=cues,
         now=lambda: datetime.now(UTC),
         settings=settings,
+        limits=limits,
     )
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
-    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
+    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), let_first_in(writer))
     working = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -149,6 +160,7 @@ def _describe_schemas(app: FastAPI) -> None:
             # a 422 is a problem like any other
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            describe_access(schema)
             add_examples(schema)
         return app.openapi_schema if app.openapi_schema is not None else schema
 

@@ -1,10 +1,11 @@
 """Forms of our own pages: read, bounded, and refused where another site sent them."""
 
 from typing import Annotated, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import Depends, Request
 
+from api.access.origin import check_origin
 from api.problems import ProblemError
 
 _FIELDS: Final = 30
@@ -43,25 +44,10 @@ class Form:
 
 
 async def _form(request: Request) -> Form:
-    _refuse_foreign(request)
+    check_origin(request)
     body = (await request.body())[:_CHARACTERS]
     read = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS)
     return Form({name: values[-1] for name, values in read.items()})
-
-
-def _refuse_foreign(request: Request) -> None:
-    """Refuse what another site's page sent: browsers say where a form comes from, and pages cannot forge that."""
-    site = request.headers.get("sec-fetch-site")
-    origin = urlsplit(request.headers.get("origin", "")).netloc
-    if site == "same-origin" or (site is None and origin == request.headers.get("host")):
-        return
-    raise ProblemError(
-        403,
-        "foreign-form",
-        "Not from here",
-        detail="This form was not sent from a page of this server.",
-        hint="Open the page here and send it again.",
-    )
 
 
 FormDep = Annotated[Form, Depends(_form)]

@@ -14,8 +14,6 @@ from api.problems import ProblemError
 from storage.notes.notes import OPERATOR_CHARACTERS
 
 HEADER: Final = "Sojourn-Operator"
-COOKIE: Final = "sojourn_operator"
-"""What a page reads to greet whoever is logged in; where nobody can log in yet, it is all there is."""
 
 
 def operator_of(request: Request) -> str | None:
@@ -27,9 +25,7 @@ def operator_of(request: Request) -> str | None:
         If the name that a program gives is too long.
     """
     principal = principal_of(request)
-    said = request.headers.get(HEADER) if principal is None or principal.kind == "key" else None
-    if said is None and principal is None:
-        said = request.cookies.get(COOKIE)
+    said = request.headers.get(HEADER) if principal is not None and principal.kind == "key" else None
     name = " ".join(unquote(said).split()) if said else ""
     if len(name) > OPERATOR_CHARACTERS:
         raise ProblemError(

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from api.access.navigation import may_open, section_of, sections
 from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
@@ -33,12 +34,13 @@ _LIST_ROWS: Final = 50
 _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
-_SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "fleet", "webhooks")
 
 
 @router.get("/")
 def show_stores(connection: ConnectionDep, cursor: Annotated[str | None, Query()] = None) -> Response:
     """Show the list of stores; with one store, that store."""
+    if not may_open("/stores/{store}"):  # somebody whose work is elsewhere
+        return RedirectResponse(next((section.path for section in sections()), "/account"))
     page = stores_page(connection, limit=_LIST_ROWS, cursor=cursor)
     if len(page.stores) == 1 and cursor is None:
         return RedirectResponse(f"/stores/{page.stores[0].id}")
@@ -141,7 +143,7 @@ def as_page(request: Request, problem: ProblemError) -> Response:
     headers = retry_headers(problem)
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
-    here = next((name for name in _SECTIONS if request.url.path.startswith(f"/{name}")), "stores")
+    here = section_of(request.url.path)
     response = render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
     response.status_code = problem.status
     response.headers.update(headers)

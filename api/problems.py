@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from core.errors import InputError, UnavailableError
+from core.errors import ForbiddenError, InputError, UnavailableError
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
@@ -43,6 +43,7 @@ class ProblemError(Exception):
         self.detail = detail
         self.hint = hint
         self.faults: list[dict[str, str]] = []
+        self.retry_s: int | None = None
 
 
 class Fault(BaseModel):
@@ -256,6 +257,10 @@ def from_exception(error: Exception) -> ProblemError:
                 detail=str(error).removesuffix(error.hint).strip(),
                 hint=error.hint or "Mend the value and ask again.",
             )
+        case ForbiddenError():
+            return ProblemError(
+                403, "role", "Not with your role", detail=error.what, hint=error.hint or "Ask an admin for it."
+            )
         case UnavailableError():
             return ProblemError(
                 503, "unavailable", "Not available now", detail=error.what, hint=error.hint or "Ask again later."
@@ -294,4 +299,5 @@ def as_json(request: Request, problem: ProblemError) -> Response:
 
 def retry_headers(problem: ProblemError) -> dict[str, str]:
     """Return the headers that a problem adds to its answer."""
-    return {"Retry-After": str(RETRY_AFTER_S)} if problem.status == 503 else {}
+    retry_s = RETRY_AFTER_S if problem.status == 503 else problem.retry_s
+    return {"Retry-After": str(retry_s)} if retry_s is not None else {}

@@ -1,5 +1,6 @@
 """Templates to answers."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,6 +8,8 @@ import jinja2
 from fastapi.responses import HTMLResponse, Response
 
 from api import wording
+from api.access.asking import FORM_FIELD, asking_now
+from api.access.navigation import may_open, sections
 
 HERE: Final = Path(__file__).parent
 
@@ -24,13 +27,24 @@ def _templates() -> jinja2.Environment:
         "heat_step", "dwell_short", "days", "happening", "beside", "local_input", "pieces",
     ):  # fmt: skip
         environment.filters[name] = getattr(wording, name)
-    environment.globals["wording"] = wording
+    environment.globals |= {"wording": wording, "asking_now": asking_now, "may_open": may_open, "sections": sections}
     return environment
 
 
 _TEMPLATES: Final = _templates()
 
 
+_FORM: Final = re.compile(r'<form\b[^>]*\bmethod="post"[^>]*>')
+
+
 def render(template: str, **context: Any) -> Response:
-    """Return a page made of a template."""
-    return HTMLResponse(_TEMPLATES.get_template(template).render(**context))
+    """Return a page made of a template; every form that changes something carries its session's token.
+
+    The token is put in here and not in each template, so that no form can forget it.
+    """
+    page = _TEMPLATES.get_template(template).render(**context)
+    session = asking_now().session
+    if session is not None:
+        field = f'<input type="hidden" name="{FORM_FIELD}" value="{session.form_token}">'
+        page = _FORM.sub(lambda found: found.group() + field, page)
+    return HTMLResponse(page)

@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from api import pages, status_routes
+from api.access import account_pages, key_pages, login, people_pages, provider_pages
 from api.app_presence import routes as app_presence_routes
 from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
@@ -77,6 +78,11 @@ ROUTES: Final[tuple[APIRouter, ...]] = (
 """What answers JSON and files; described in `/openapi.json`."""
 
 PAGES: Final[tuple[APIRouter, ...]] = (
+    login.router,
+    provider_pages.router,
+    account_pages.router,
+    people_pages.router,
+    key_pages.router,
     note_report_pages.router,
     note_pages.router,
     pages.router,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from api.access.limits import Limits
 from api.cues.hub import CueHub
 from api.metrics.dwell_cache import DwellCache
 from api.problems import profile_unknown, store_unknown
@@ -16,6 +17,7 @@ from api.settings import Settings
 from api.stores.drawing import DrawingCache
 from api.stores.live import LiveHub
 from core.floorplan import ID_PATTERN
+from storage.access.acting import may_see
 from storage.connect import Connection
 from storage.occupancy import PlanCache
 from storage.profiles.profiles import ProfileRow, find_profile
@@ -39,6 +41,7 @@ class Service:
     cues: CueHub
     now: Callable[[], datetime]
     settings: Settings
+    limits: Limits
 
 
 def _service(request: Request) -> Service:
@@ -60,7 +63,8 @@ ConnectionDep = Annotated[Connection, Depends(_connection, scope="function")]
 
 def find_store(service: Service, connection: Connection, store: str) -> StoredPlan:
     """Return the plan of a store, or raise its problem."""
-    found = service.plans.get(connection, store) if _ID.fullmatch(store) else None
+    # the plans are shared by everybody: whoever is bound to stores finds those alone
+    found = service.plans.get(connection, store) if _ID.fullmatch(store) and may_see(store) else None
     if found is None:
         raise store_unknown(store)
     return found

@@ -1,9 +1,11 @@
 """What an operator may set of the API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from api.access.limits import Rates
+from api.access.provider import Provider
 from core.errors import ConfigurationError
 from core.webhooks import Network
 
@@ -20,10 +22,16 @@ class Settings:
         Private networks, or such without TLS, that events may be sent to; `sojourn webhooks` needs the same.
     card_origins : tuple of str
         Origins whose pages may show the card of a profile in a frame; see `read_origins`.
+    rates : Rates
+        How often somebody may ask.
+    oidc : Provider, optional
+        Who else vouches for people; None: local accounts alone.
     """
 
     webhook_allow: tuple[Network, ...] = ()
     card_origins: tuple[str, ...] = ()
+    rates: Rates = field(default_factory=Rates)
+    oidc: Provider | None = None
 
 
 def read_origins(text: str) -> tuple[str, ...]:

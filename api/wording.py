@@ -263,3 +263,24 @@ def dwell_short(seconds: int) -> str:
 def ago(length: timedelta) -> str:
     """Return how long ago like 2 s ago; nothing lies in the future."""
     return f"{dwell(length.total_seconds())} ago"
+
+
+ROLE: Final = {
+    "operations": "counts of stores: visits, dwell, flow, live occupancy; nobody in particular",
+    "crm": "customers who consented: journeys, notes, follow-ups, memory, cues",
+    "privacy": "consent, identity, erasure, exports, audit",
+    "admin": "people, keys, plans, fleet, webhooks; no customer by itself",
+    "edge": "programs that only send: customers, events, app installations",
+}
+_BROWSERS: Final = (("Edg", "Edge"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+_SYSTEMS: Final = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)  # fmt: skip
+
+
+def browser(agent: str) -> str:
+    """Return what a person calls a browser, from what it says of itself."""
+    name = next((label for word, label in _BROWSERS if word in agent), "A browser")
+    system = next((label for word, label in _SYSTEMS if word in agent), "")
+    return f"{name} on {system}" if system else name

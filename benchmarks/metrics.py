@@ -25,6 +25,7 @@ from api.app import create_app
 from api.metrics.query import MetricQuery
 from api.metrics.routes import measure
 from api.service import Service
+from benchmarks.asking import UNBOUNDED, key_headers
 from benchmarks.measuring import machine
 from benchmarks.metrics_load import DAYS, add_day, fill, now_in_store
 from benchmarks.metrics_plain import PLAIN
@@ -156,7 +157,7 @@ def _begin_today(connection: Connection, stored: StoredPlan, today: date) -> Non
 def _measured(
     url: str, connection: Connection, stored: StoredPlan, today: date
 ) -> tuple[list[Row], tuple[float, float]]:
-    app = create_app(url)
+    app = create_app(url, UNBOUNDED)
     with TestClient(app) as client:
         client.get("/v1/health")
         service: Service = app.state.service
@@ -193,10 +194,10 @@ def _plain_values(stored: StoredPlan, today: date, one: Asked) -> dict[str, Any]
 
 def _pages(url: str, stored: StoredPlan) -> list[tuple[str, float, float]]:
     """Return what whole pages of 28 days take, from request to the last byte: name, median and p95 in ms."""
-    app = create_app(url)
+    app = create_app(url, UNBOUNDED)
     last = now_in_store().date()
     days = {"from": str(last - timedelta(days=27)), "to": str(last)}
-    with TestClient(app) as client:
+    with TestClient(app, headers=key_headers(url)) as client:
         return [
             (name, *_taken(partial(client.get, f"/stores/{stored.plan.id}/{name}", params=days), rounds=10))
             for name in PAGES

@@ -21,6 +21,7 @@ from uuid import UUID
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from benchmarks.asking import UNBOUNDED, key_headers
 from benchmarks.measuring import machine
 from benchmarks.profiles_load import fill
 from benchmarks.results_part import replace_part
@@ -78,7 +79,7 @@ def _run(url: str, profiles: int, visits: int, seed: int) -> tuple[str, bool]:
         raise RuntimeError("The counts gave no row.")
     rows = []
     watching = connect(url, application_name="benchmark watching")
-    with watching, TestClient(create_app(url), headers={"Accept": "text/html"}) as client:
+    with watching, TestClient(create_app(url, UNBOUNDED), headers={"Accept": "text/html"} | key_headers(url)) as client:
         for name, path in ASKED:
             times = []
             cpu_s = _cpu_s(watching)

@@ -55,13 +55,42 @@ def api(
             help="Origins whose pages may show a profile's card in a frame: https://crm.example.",
         ),
     ] = "",
+    oidc_issuer: Annotated[
+        str, typer.Option(envvar="SOJOURN_OIDC_ISSUER", help="Identity provider that people may log in by.")
+    ] = "",
+    oidc_client_id: Annotated[str, typer.Option(envvar="SOJOURN_OIDC_CLIENT_ID", help="What it calls us.")] = "",
+    oidc_client_secret: Annotated[
+        str, typer.Option(envvar="SOJOURN_OIDC_CLIENT_SECRET", help="Its secret with us; set it in the environment.")
+    ] = "",
+    oidc_groups: Annotated[
+        str, typer.Option(envvar="SOJOURN_OIDC_GROUPS", help="Roles of its groups: store-staff=crm, it=admin.")
+    ] = "",
+    oidc_name: Annotated[
+        str, typer.Option(envvar="SOJOURN_OIDC_NAME", help="What the button says.")
+    ] = "your company's account",
+    profiles_a_day: Annotated[
+        int,
+        typer.Option(
+            envvar="SOJOURN_PROFILES_A_DAY", min=1, help="Different profiles that one person may open in a day."
+        ),
+    ] = 300,
+    requests_a_minute: Annotated[
+        int, typer.Option(envvar="SOJOURN_REQUESTS_A_MINUTE", min=1, help="Questions of one person or key.")
+    ] = 1_200,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
+    from api.access.limits import Rates
+    from api.access.provider import read_provider
     from api.settings import Settings, read_origins
     from core.webhooks import read_networks
 
-    settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
+    settings = Settings(
+        webhook_allow=read_networks(webhook_allow),
+        card_origins=read_origins(card_origins),
+        rates=Rates(read=requests_a_minute, profiles_a_day=profiles_a_day),
+        oidc=read_provider(oidc_issuer, oidc_client_id, oidc_client_secret, name=oidc_name, groups=oidc_groups),
+    )
     run(database_url, host, port, settings=settings)
 
 

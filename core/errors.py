@@ -8,6 +8,7 @@ SojournError
 │   ├── SurveyError         a survey point is not usable; says which line
 │   ├── ModelError          a calibration does not fit its floor plan or version
 │   └── SnapshotError       an engine snapshot is torn, flipped or from another version
+├── ForbiddenError          whoever asks may not have or do this
 ├── UnavailableError        a server, disk or network is away; says what to do instead
 └── ConfigurationError      a setting is missing or contradicts another
 """
@@ -73,6 +74,10 @@ class ModelError(InputError):
 
 class SnapshotError(InputError):
     """An engine snapshot is torn, flipped or from another version."""
+
+
+class ForbiddenError(SojournError):
+    """Whoever asks may not have or do this."""
 
 
 class UnavailableError(SojournError):

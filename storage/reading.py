@@ -12,7 +12,8 @@ import structlog
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from core.errors import ConfigurationError, InputError, UnavailableError
+from core.errors import ConfigurationError, ForbiddenError, InputError, UnavailableError
+from storage.access.acting import reading_as
 from storage.connect import Connection, open_pool, reachable
 
 POOL_CONNECTIONS: Final = 8
@@ -55,22 +56,29 @@ class Reader:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection in autocommit mode.
+        """Lend a connection: in one transaction in the role of whoever is served, else in autocommit mode.
 
         Raises
         ------
+        ForbiddenError
+            If that role may not read what is asked for.
         UnavailableError
             If the database is away, too busy or not migrated.
         InputError
             If a value that was asked with is nothing the database can hold.
         """
         try:
-            with reachable(), self._pool.connection() as connection:
+            with reachable(), self._pool.connection() as connection, reading_as(connection):
                 yield connection
         except errors.UndefinedTable as error:
             raise UnavailableError(
                 "The database has no tables of this version yet.",
                 hint="Run `sojourn migrate`; the rest comes by itself.",
+            ) from error
+        except errors.InsufficientPrivilege as error:
+            _log.error("the database refuses a role", says=str(error).splitlines()[0])
+            raise ForbiddenError(
+                "The database does not give this to your role.", hint="Ask somebody whose role has it."
             ) from error
         except errors.DataError as error:
             raise InputError(

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+import structlog
 from psycopg import errors
 
-from core.errors import InputError, UnavailableError
+from core.errors import ForbiddenError, InputError, UnavailableError
+from storage.access.acting import take_role
 from storage.connect import Connection, in_transaction, open_pool, reachable
 
 WRITERS: Final = 4
@@ -16,6 +18,7 @@ _LOCK_TIMEOUT: Final = "4s"
 _STATEMENT_TIMEOUT: Final = "60s"
 """The largest import's slowest statement takes seconds."""
 
+_log = structlog.get_logger()
 T = TypeVar("T")
 
 
@@ -42,6 +45,8 @@ class Writer:
 
         Raises
         ------
+        ForbiddenError
+            If the role of whoever is served may not write this.
         UnavailableError
             If the database is away, too busy or not migrated; whether the commit took place is then unknown.
         InputError
@@ -53,6 +58,11 @@ class Writer:
         except errors.UndefinedTable as error:
             raise UnavailableError(
                 "The database has no tables of this version yet.", hint="Run `sojourn migrate`."
+            ) from error
+        except errors.InsufficientPrivilege as error:
+            _log.error("the database refuses a role", says=str(error).splitlines()[0])
+            raise ForbiddenError(
+                "The database does not let your role write this.", hint="Ask somebody whose role may."
             ) from error
         except errors.DataError as error:
             raise InputError(
@@ -76,4 +86,5 @@ def _bounded(connection: Connection) -> Connection:
         "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
         [_LOCK_TIMEOUT, _STATEMENT_TIMEOUT],
     )
+    take_role(connection)
     return connection

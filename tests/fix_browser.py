@@ -1,7 +1,7 @@
 """Chromium through Playwright.
 
 `browser`   a browser for the tests of one file
-`page`      a fresh page (1280 x 800); errors on it fail the test, so does any request that leaves this machine
+`page`      a fresh page (1280 x 800) of the person of `tests.access`, logged in; errors on it fail the test, so does any request that leaves this machine
 """
 
 import os
@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from servers.chromium import find_chromium
+from tests.access import cookies
 
 _FLAGS = [
     "--no-sandbox",  # CI runs as root, and Chromium's sandbox refuses that
@@ -52,6 +53,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="UTC")
+    context.add_cookies(cookies())  # type: ignore[arg-type]  # a cookie is a dict of strings here
     page = context.new_page()
     wrong: list[str] = []
 

@@ -29,11 +29,13 @@ def database_server(installed: Installed, server_folder: Path) -> Iterator[Postg
 
 @pytest.fixture(scope="session")
 def database_template(database_server: Postgres) -> str:
-    """Name of a migrated database that nobody is connected to."""
+    """Name of a migrated database that nobody is connected to; `tests.access` says who may log in."""
     from storage.migrate import migrate  # noqa: PLC0415 - tests without a database need no storage
+    from tests.access import let_in  # noqa: PLC0415
 
     _create(database_server, _TEMPLATE, "template0")
     migrate(database_server.dsn(_TEMPLATE))
+    let_in(database_server.dsn(_TEMPLATE))
     with psycopg.connect(database_server.dsn(), autocommit=True) as connection:
         # TimescaleDB's scheduler would connect, and a template must have no connection
         connection.execute(f"ALTER DATABASE {_TEMPLATE} WITH ALLOW_CONNECTIONS false")

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api.forms import OWN_FORM, Form, FormDep
 from api.identity.models import DecisionIn, LinkChangeIn
 from api.identity.routes import case_unknown, change_one_link, decide_one_case
+from api.operators import OperatorDep
 from api.problems import ProblemError
 from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep
@@ -38,10 +39,10 @@ def show_desk(connection: ConnectionDep, service: ServiceDep) -> Response:
 
 
 @router.post("/identity/cases/{case_no}")
-def decide(case_no: int, form: FormDep, service: ServiceDep) -> Response:
+def decide(case_no: int, form: FormDep, service: ServiceDep, operator: OperatorDep) -> Response:
     """Decide a case as its form says: one person, with the profile that stands for both, or different people."""
     keep = form.get("keep")
-    given = DecisionIn(keep=_uuid(keep) if keep != "different" else None, by=form.text("by", most=100))
+    given = DecisionIn(keep=_uuid(keep) if keep != "different" else None, by=operator)
     service.writer.write(lambda connection: decide_one_case(connection, case_no, given))
     return RedirectResponse("/identity", _SEE_OTHER)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.forms import FormDep
@@ -12,7 +12,7 @@ from api.metrics.routes import measure
 from api.operations.alerts import StoreAlertOut, StoreAlertRuleIn, StoreAlertRuleOut, make_rule
 from api.operations.exclusions import CHANGES_SHOWN, REASON_CHARACTERS, RulesModel, change_rules
 from api.operations.today import today_context
-from api.operators import operator_of
+from api.operators import OperatorDep
 from api.problems import ProblemError
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, StoreDep
@@ -20,7 +20,6 @@ from core.errors import InputError
 from core.metrics.alerts import KINDS
 from core.metrics.disclosure import K_PEOPLE
 from storage.alerts.rules import alerts, read_rules, remove_rule
-from storage.notes.notes import OPERATOR_CHARACTERS
 from storage.rollups.rules import find_rules, rules_changes
 from storage.rollups.rules import read_rules as read_exclusions
 
@@ -49,7 +48,6 @@ def show_today(stored: StoreDep, connection: ConnectionDep, service: ServiceDep)
 
 @router.get("/stores/{store}/alerts")
 def show_alerts(
-    request: Request,
     stored: StoreDep,
     connection: ConnectionDep,
     cursor: Annotated[int | None, Query(ge=1)] = None,
@@ -66,15 +64,13 @@ def show_alerts(
         more=rows[_ALERTS_SHOWN - 1].alert_no if len(rows) > _ALERTS_SHOWN else None,
         rules=[StoreAlertRuleOut.of(rule, stored.plan) for rule in read_rules(connection, stored.store_no)],
         kinds=KINDS.values(),
-        operator=operator_of(request) or "",
         say=metric_wording,
     )
 
 
 @router.post("/stores/{store}/alerts")
-def change_alerts(form: FormDep, stored: StoreDep, service: ServiceDep) -> Response:
+def change_alerts(form: FormDep, stored: StoreDep, service: ServiceDep, operator: OperatorDep) -> Response:
     """Watch something, or stop watching it, as the button says."""
-    operator = form.text("operator", most=OPERATOR_CHARACTERS)
     if form.get("remove"):
         rule_no = int(_number(form.get("remove"), "remove") or 0)
         service.writer.write(lambda connection: remove_rule(connection, stored.store_no, rule_no))
@@ -92,7 +88,7 @@ def change_alerts(form: FormDep, stored: StoreDep, service: ServiceDep) -> Respo
 
 
 @router.get("/stores/{store}/exclusions")
-def show_exclusions(request: Request, stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
+def show_exclusions(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
     """Show who is not counted, how many that were, and who decided so."""
     query = MetricQuery.model_validate({})
     answer = measure(service, connection, stored, "footfall", query)
@@ -104,7 +100,6 @@ def show_exclusions(request: Request, stored: StoreDep, connection: ConnectionDe
         rules=read_exclusions(connection, stored.store_no),
         changes=rules_changes(connection, stored.store_no, most=CHANGES_SHOWN),
         answer=answer,
-        operator=operator_of(request) or "",
         weekdays=metric_wording.WEEKDAYS,
         say=metric_wording,
         k=K_PEOPLE,
@@ -112,9 +107,10 @@ def show_exclusions(request: Request, stored: StoreDep, connection: ConnectionDe
 
 
 @router.post("/stores/{store}/exclusions")
-def change_exclusions(form: FormDep, stored: StoreDep, service: ServiceDep, connection: ConnectionDep) -> Response:
+def change_exclusions(
+    form: FormDep, stored: StoreDep, service: ServiceDep, connection: ConnectionDep, operator: OperatorDep
+) -> Response:
     """Let other rules hold, or earlier ones again, as the button says."""
-    operator = form.text("operator", most=OPERATOR_CHARACTERS)
     reason = form.text("reason", most=REASON_CHARACTERS)
     if form.get("restore"):
         rules = find_rules(connection, stored.store_no, int(_number(form.get("restore"), "restore") or 0))

@@ -1,19 +1,12 @@
 // Forms with data-send: sent as JSON; what comes of it is read from the server again, what is wrong is said in the form.
 
-import { fieldsOf, operator, problemOf, send, watchOperator } from "/static/sending.js";
-
-watchOperator(() => location.reload());
+import { fieldsOf, problemOf, send } from "/static/sending.js";
 
 for (const form of document.querySelectorAll("form[data-send]")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const said = form.querySelector(".form-problem");
     const button = form.querySelector("button[type=submit]");
-    if (!operator()) {
-      said.textContent = "Enter your name first, where it says You are.";
-      document.getElementById("who-name").focus();
-      return;
-    }
     button.disabled = true;
     said.textContent = "";
     try {

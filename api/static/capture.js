@@ -3,7 +3,7 @@
 import { offerDictation } from "/static/dictation.js";
 import { add, all, discard, sync } from "/static/queue.js";
 import { flags } from "/static/reminder.js";
-import { fieldsOf, operator, watchOperator } from "/static/sending.js";
+import { fieldsOf, operator } from "/static/sending.js";
 
 const LOOK_EVERY_MS = 15_000; // browsers do not always say that a connection is back
 const page = document.getElementById("capture-page");
@@ -17,7 +17,6 @@ let seen = ""; // the text whose flagged words were looked at
 let saving = false;
 let savedAt = -TWICE_MS;
 
-watchOperator();
 offerDictation(document.getElementById("dictate"), document.getElementById("dictation-word"), document.getElementById("detail"));
 form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
 addEventListener("online", look);
@@ -52,8 +51,7 @@ async function save() {
 
 async function keep() {
   if (!operator()) {
-    say("Enter your name first.", "bad");
-    document.getElementById("who-name").focus();
+    say("Log in first; what you wrote stays here.", "bad");
     return;
   }
   const note = noteOf();

@@ -1,7 +1,7 @@
 // Keeps the page for writing notes usable without a connection. Only that page and what it loads are kept, nothing that
 // names a customer; everything else goes to the server as if this were not here.
 
-const CACHE = "notes-1";
+const CACHE = "notes-2";
 const LOADED = ["/static/sojourn.css", "/static/mark.svg", "/static/capture.js", "/static/sending.js", "/static/queue.js",
   "/static/reminder.js", "/static/reminders.js", "/static/dictation.js"];
 
@@ -34,14 +34,14 @@ async function keepPage(address) {
   const url = new URL(address);
   if (url.pathname !== "/notes/new") return;
   const answer = await fetch(keyOf(url)).catch(() => null);
-  if (answer?.ok) await (await caches.open(CACHE)).put(keyOf(url), answer);
+  if (answer?.ok && !answer.redirected) await (await caches.open(CACHE)).put(keyOf(url), answer);
 }
 
 async function newestPage(request, url) {
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request);
-    if (answer.ok) await cache.put(keyOf(url), answer.clone());
+    if (answer.ok && !answer.redirected) await cache.put(keyOf(url), answer.clone());
     if (answer.status < 500) return answer;
   } catch {
     // no connection

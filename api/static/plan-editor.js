@@ -2,6 +2,7 @@
 
 import { Board } from "/static/plan-board.js";
 import { Plan, tenth } from "/static/plan-model.js";
+import { formHeaders } from "/static/sending.js";
 
 const CHECK_AFTER_MS = 400; // once a person pauses
 
@@ -144,7 +145,7 @@ async function check() {
   const number = (asked += 1);
   const verdict = field("plan-verdict");
   try {
-    const answer = await fetch("/v1/plans/check", { method: "POST", headers: { "Content-Type": "application/json" }, body: plan.text() });
+    const answer = await fetch("/v1/plans/check", { method: "POST", headers: { "Content-Type": "application/json", ...formHeaders() }, body: plan.text() });
     if (!answer.ok) throw new Error(String(answer.status));
     const { usable, findings } = await answer.json();
     if (number !== asked) return; // an older answer
@@ -169,7 +170,7 @@ async function save() {
   say("Saving …");
   try {
     const answer = await fetch(`/v1/stores/${encodeURIComponent(plan.store.id)}/plan`, {
-      method: "PUT", headers: { "Content-Type": "application/json" }, body: plan.text(),
+      method: "PUT", headers: { "Content-Type": "application/json", ...formHeaders() }, body: plan.text(),
     });
     const said = await answer.json();
     if (answer.ok) say(said.changed ? `Saved as version ${said.plan_version}. Ingest takes it into use within seconds.` : "Nothing has changed since it was saved.");

@@ -35,8 +35,8 @@ async function refresh() {
   askedAt = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.status === 404) location.reload(); // the consent was withdrawn: nothing may stay on the screen
-    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (answer.status === 404 || answer.redirected) location.reload(); // the consent was withdrawn: nothing may stay on the screen
+    if (answer.ok && !answer.redirected) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     // the live sign says that the connection is lost; the next look tries again
   } finally {

@@ -1,7 +1,7 @@
 // Notes that wait on this device: kept before they are sent, sent in their order, removed once the server has them.
 // Each has a key of its own, so that one that was sent and not answered is kept once when it is sent again.
 
-import { problemOf, send } from "/static/sending.js";
+import { operator, problemOf, send } from "/static/sending.js";
 
 export const MOST = 200; // two full days without a connection
 const LATE_MS = 60_000; // a note that waited longer says itself when it was written; else the server's clock is better
@@ -32,19 +32,19 @@ export function sync() {
 async function sendAll() {
   const kept = [];
   for (const waiting of await all()) {
-    if (waiting.refused) continue;
+    if (waiting.refused || waiting.name !== operator()) continue; // each note is sent by whoever wrote it
     const late = Date.now() - waiting.written > LATE_MS;
     const body = late ? { ...waiting.note, noted_at: new Date(waiting.written).toISOString() } : waiting.note;
     let answer;
     try {
-      answer = await send("/v1/notes", body, { name: waiting.name, headers: { "Idempotency-Key": waiting.key } });
+      answer = await send("/v1/notes", body, { headers: { "Idempotency-Key": waiting.key } });
     } catch {
       return kept; // no connection: everything waits on
     }
     if (answer.ok) {
       await discard(waiting.key);
       kept.push(waiting.key);
-    } else if (answer.status >= 500 || answer.status === 429) {
+    } else if (answer.status >= 500 || [401, 403, 429].includes(answer.status)) { // it waits for a login too
       return kept;
     } else {
       waiting.refused = (await problemOf(answer)).text; // nothing written is thrown away by a program

@@ -1,37 +1,24 @@
-// Sends what people write as JSON to the API, with the name of whoever is at work, and says what went wrong.
+// Sends what people write as JSON to the API, as whoever is logged in, and says what went wrong.
 
-const COOKIE = "sojourn_operator";
-const A_YEAR_S = 365 * 24 * 3600;
-
+// The name of whoever is logged in; empty for nobody.
 export function operator() {
-  const held = document.cookie.split("; ").find((part) => part.startsWith(`${COOKIE}=`));
-  return held ? decodeURIComponent(held.slice(COOKIE.length + 1)) : "";
+  return decodeURIComponent(cookie("sojourn_operator"));
 }
 
-function keepOperator(name) {
-  document.cookie = `${COOKIE}=${encodeURIComponent(name)}; path=/; max-age=${A_YEAR_S}; samesite=strict`;
+function cookie(name) {
+  const held = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
+  return held ? held.slice(name.length + 1) : "";
 }
 
-// The box "You are": shows the name, keeps it, and says whether there is one.
-export function watchOperator(changed = () => {}) {
-  const form = document.getElementById("who");
-  const box = form.elements.operator;
-  box.value = operator();
-  const keep = () => {
-    const name = box.value.trim();
-    if (name && name !== operator()) {
-      keepOperator(name);
-      changed();
-    }
-  };
-  box.addEventListener("change", keep);
-  form.addEventListener("submit", (event) => { event.preventDefault(); keep(); box.blur(); });
+// What our own pages send with every change: a token that another site cannot read.
+export function formHeaders() {
+  return { "Sojourn-Form": cookie("sojourn_form") };
 }
 
-export async function send(url, body, { method = "POST", name = operator(), headers = {} } = {}) {
+export async function send(url, body, { method = "POST", headers = {} } = {}) {
   return fetch(url, {
     method,
-    headers: { "Content-Type": "application/json", "Sojourn-Operator": encodeURIComponent(name), ...headers },
+    headers: { "Content-Type": "application/json", ...formHeaders(), ...headers },
     body: JSON.stringify(body),
   });
 }

@@ -26,8 +26,9 @@ class _State(msgspec.Struct):
 class Delays:
     """A page that follows the store live: how long signals took until they were in a state that reached it."""
 
-    def __init__(self, port: int, store: str) -> None:
+    def __init__(self, port: int, store: str, key: str) -> None:
         self._port = port
+        self._key = key
         self._store = store
         self._samples: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)  # signal at, received at (us)
         self._stop = threading.Event()
@@ -60,7 +61,7 @@ class Delays:
     def _follow(self) -> None:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=_ANSWER_S)
         try:
-            connection.request("GET", f"/v1/stores/{self._store}/live", headers={"Accept": "text/event-stream"})
+            connection.request("GET", f"/v1/stores/{self._store}/live", headers=_headers(self._key))
             response = connection.getresponse()
             event = ""
             while not self._stop.is_set():
@@ -78,11 +79,15 @@ class Delays:
             connection.close()
 
 
-def ask(port: int, path: str) -> tuple[int, Any]:
-    """Return status and JSON of a GET; status 0 if nobody answers."""
+def _headers(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def ask(port: int, path: str, key: str) -> tuple[int, Any]:
+    """Return status and JSON of a GET with a key; status 0 if nobody answers."""
     connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_S)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=_headers(key))
         response = connection.getresponse()
         return response.status, msgspec.json.decode(response.read())
     except (OSError, http.client.HTTPException, msgspec.DecodeError):
@@ -91,11 +96,11 @@ def ask(port: int, path: str) -> tuple[int, Any]:
         connection.close()
 
 
-def profiles_with_journey(port: int, profiles: list[UUID]) -> int:
+def profiles_with_journey(port: int, profiles: list[UUID], key: str) -> int:
     """Return how many profiles have a journey that came at least to the stage Arrive."""
     found = 0
     for profile in profiles:
-        status, journey = ask(port, f"/v1/profiles/{profile}/journey")
+        status, journey = ask(port, f"/v1/profiles/{profile}/journey", key)
         if status == http.client.OK and any(
             stage["stage"] == "arrive" and stage["state"] in _REACHED for stage in journey["stages"]
         ):

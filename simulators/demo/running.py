@@ -22,6 +22,8 @@ from core.floorplan import FloorPlan, load
 from servers.home import sojourn_home
 from servers.process import HOST
 from simulators.demo.account import account
+from simulators.demo.letting_in import PEOPLE as LET_IN
+from simulators.demo.letting_in import LetIn, let_in
 from simulators.demo.pages import Delays, ask, profiles_with_journey
 from simulators.demo.people import PEOPLE, add_people
 from simulators.demo.processes import ChildDiedError, Processes
@@ -109,6 +111,7 @@ class _Demo:
         self._port = port
         self._keys = folder / "keys"
         self._simulated = folder / "simulated"
+        self._let_in = LetIn("", "")
 
     def run(self, for_s: float | None, *, as_json: bool, seed: int, shoppers: int, history_s: float) -> int:
         members = min(len(PEOPLE), int(shoppers * _MEMBERS_AT_MOST))
@@ -120,11 +123,12 @@ class _Demo:
         }
         with Processes(logs, environment) as processes:
             processes.run("migrate")
+            self._let_in = let_in(self._servers.database_url)
             with connect(self._servers.database_url, application_name="sojourn-demo") as connection:
                 save_plan(connection, self._plan)
                 profiles = add_people(connection, self._keys, seed, members)
                 self._start(processes, seed=seed, shoppers=shoppers, members=members, history_s=history_s)
-                delays = Delays(self._port, self._store)
+                delays = Delays(self._port, self._store, self._let_in.key)
                 delays.start()
                 try:
                     self._watch(connection, processes, delays, for_s)
@@ -151,10 +155,15 @@ class _Demo:
                 f"The broker listens on {self._servers.mqtt_url} for batches of your own (docs/wire.md)."
             )
         self._console.print(f"Open [bold]http://{HOST}:{self._port}/[/bold] in a browser. Ctrl-C stops everything.")
+        one, *others = LET_IN
+        self._console.print(
+            f"Log in as [bold]{one[0]}[/bold] with the password [bold]{self._let_in.password}[/bold]; or, to see what"
+            f" one role sees, as {', '.join(f'{name} ({roles[0]})' for name, _, roles in others)}."
+        )
 
     def _ready(self) -> bool:
         """Return whether the API answers and ingest listens: edges that start before would wait for it."""
-        status, said = ask(self._port, "/v1/ready")
+        status, said = ask(self._port, "/v1/ready", self._let_in.key)
         return status == 200 and all(check["state"] == "ok" for check in said["checks"])
 
     def _await(self, processes: Processes, what: Callable[[], bool], otherwise: str) -> None:
@@ -185,7 +194,7 @@ class _Demo:
         report = {
             "signals": signals._asdict(),
             "visits": visits._asdict(),
-            "profiles_with_journey": profiles_with_journey(self._port, profiles),
+            "profiles_with_journey": profiles_with_journey(self._port, profiles, self._let_in.key),
             "signal_to_page_s": delays.percentiles(self._state().live_from_us),
         }
         line = msgspec.json.encode(report).decode()

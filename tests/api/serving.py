@@ -18,6 +18,8 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from tests.access import HEADERS
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
 """How long anything may take on a busy machine before a test gives up."""
@@ -85,7 +87,7 @@ class Served:
 
 @contextlib.contextmanager
 def answering(app: FastAPI) -> Iterator[httpx.Client]:
-    """Run an application in a thread and lend a client that asks it."""
+    """Run an application in a thread and lend a client that asks it with the tests' key."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as api.server does
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
@@ -94,7 +96,7 @@ def answering(app: FastAPI) -> Iterator[httpx.Client]:
         try:
             wait_for(lambda: server.started or not thread.is_alive(), "the application")
             port = listener.getsockname()[1]
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, headers=HEADERS) as client:
                 yield client
         finally:
             server.should_exit = True

@@ -6,6 +6,8 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
 from playwright.sync_api import Browser, Page
 
+from tests.access import cookies
+
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
 PHONE: Any = {"width": 390, "height": 844}
 LOOKS = ("light", "dark", "phone", "phone-dark", "print")
@@ -21,6 +23,7 @@ def open_page(browser: Browser, look: str) -> Page:
         locale="en-GB",
         timezone_id="UTC",
     )
+    context.add_cookies(cookies())  # type: ignore[arg-type]  # a cookie is a dict of strings here
     page = context.new_page()
     if look == "print":
         page.emulate_media(media="print")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.access import HEADERS, cookies
 from tests.api.seeding import add_customers, database_now
 from tests.browser.looking import fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
@@ -25,12 +26,12 @@ def amara(store: SeededStore) -> str:
 
 
 def named(page: Page, site: str) -> Page:
-    page.context.add_cookies([{"name": "sojourn_operator", "value": "Ines", "url": site}])
+    page.context.add_cookies(cookies())  # type: ignore[arg-type]  # a cookie is a dict of strings here
     return page
 
 
 def write(site: str, **fields: Any) -> None:
-    answer = httpx.post(f"{site}/v1/notes", json={"purpose": "observation"} | fields, headers=INES)
+    answer = httpx.post(f"{site}/v1/notes", json={"purpose": "observation"} | fields, headers=HEADERS | INES)
     assert answer.status_code == 201, answer.text
 
 
@@ -45,7 +46,7 @@ def tell(site: str, amara: str) -> None:
     write(site, profile_id=amara, subject="The queue was terrible", source="email")
     write(site, profile_id=amara, subject="Hated the wait at the fitting rooms", tags=["left_queue"])
     write(site, store="marktplatz", zone="bags", tags=["confused_by_sign", "looked_for_help"], mood="frustrated")
-    assert httpx.post(f"{site}/v1/alerts/look", headers=INES).json()["alert_count"] == 3
+    assert httpx.post(f"{site}/v1/alerts/look", headers=HEADERS | INES).json()["alert_count"] == 3
 
 
 def test_an_alert_is_worked_on_and_a_message_is_written(site: str, page: Page, amara: str) -> None:
@@ -102,7 +103,7 @@ def test_lists_and_templates_are_edited(site: str, page: Page, store: SeededStor
 
 def test_it_looks_right(site: str, browser: Browser, amara: str) -> None:
     tell(site, amara)
-    (alert, *_) = httpx.get(f"{site}/v1/alerts").json()["alerts"]
+    (alert, *_) = httpx.get(f"{site}/v1/alerts", headers=HEADERS).json()["alerts"]
     paths = {
         "memory": f"/profiles/{amara}/memory", "messages": f"/profiles/{amara}/messages", "alerts": "/alerts",
         "alert": f"/alerts/{alert['alert_id']}", "templates": "/message-templates", "lists": "/notes/lists",

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.access import HEADERS, cookies
 from tests.api.seeding import add_customers, database_now
 from tests.api.serving import Served
 from tests.browser.looking import PHONE, fits, no_violations, open_page, screenshot
@@ -15,7 +16,7 @@ from tests.fix_api import SeededStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 
-INES = {"Sojourn-Operator": "Ines"}
+INES = HEADERS | {"Sojourn-Operator": "Ines"}
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def customers(store: SeededStore) -> dict[str, UUID]:
 
 def named(page: Page, site: str) -> Page:
     """Let whoever uses this page be Ines."""
-    page.context.add_cookies([{"name": "sojourn_operator", "value": "Ines", "url": site}])
+    page.context.add_cookies(cookies())  # type: ignore[arg-type]  # a cookie is a dict of strings here
     return page
 
 
@@ -37,7 +38,7 @@ def write(site: str, **fields: Any) -> dict[str, Any]:
 
 
 def notes(site: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx.get(f"{site}/v1/notes").json()["notes"]
+    found: list[dict[str, Any]] = httpx.get(f"{site}/v1/notes", headers=HEADERS).json()["notes"]
     return found
 
 
@@ -160,10 +161,10 @@ def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, custome
     page.get_by_role("button", name="Save edit").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Loved the red shoes")
     expect(page.locator(".note-list h3", has_text="Loved the shoes")).to_be_visible()
-    lines = httpx.get(f"{site}/notes.csv").text.splitlines()
+    lines = httpx.get(f"{site}/notes.csv", headers=HEADERS).text.splitlines()
     assert len(lines) == 3
     assert "'=SUM(A1) in a subject" in lines[2]
-    assert httpx.get(f"{site}/notes-counts.csv?by=tag&tag=hesitated").text.splitlines()[1] == "hesitated,1,0,0,0"
+    assert httpx.get(f"{site}/notes-counts.csv?by=tag&tag=hesitated", headers=HEADERS).text.splitlines()[1] == "hesitated,1,0,0,0"
 
 
 def test_it_looks_right(site: str, browser: Browser, customers: dict[str, UUID]) -> None:

@@ -21,6 +21,7 @@ from servers.provide import Installed
 from storage.connect import connect
 from storage.migrate import migrate
 from storage.stores import save_plan
+from tests.access import let_in
 from tests.chaos.edge_process import Spec
 from tests.chaos.journal import Journal, read_journal
 from tests.fix_proxy import TcpProxy
@@ -186,6 +187,7 @@ class House:
             with psycopg.connect(database.dsn(), autocommit=True) as connection:
                 connection.execute(f"create database {name} template template0")
             migrate(url)
+            let_in(url)
             with connect(url) as ours:
                 save_plan(ours, world.floor_plan(STORE))
         self.store_no = 1

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from core.errors import UnavailableError
 from storage.connect import connect
+from tests.access import HEADERS
 from tests.api.serving import Served
 from tests.chaos.house import PATIENCE_S, STORE, House, Stuck, await_that
 from tests.chaos.journal import read_lines
@@ -280,7 +281,7 @@ class ApiLane:
     def _ask(self) -> None:
         while not self._stop.wait(0.1):
             try:
-                with urllib.request.urlopen(f"{self.served.url}/v1/stores/{STORE}/occupancy", timeout=2):
+                with urllib.request.urlopen(urllib.request.Request(f"{self.served.url}/v1/stores/{STORE}/occupancy", headers=HEADERS), timeout=2):
                     self.answers += 1
             except urllib.error.HTTPError:
                 pass  # 503 while the database is away: it is there and says so

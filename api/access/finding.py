@@ -1,0 +1,72 @@
+"""Who a key or a cookie stands for; one question to the database a request."""
+
+from typing import Final
+
+from fastapi import Request
+
+from api.access.asking import Asking, Session, cookie_name
+from api.access.principal import Principal, Role
+from storage.access.keys import find_key, mark_used
+from storage.access.secrets import KEY_PREFIX, digest
+from storage.access.sessions import find_session, mark_seen
+from storage.reading import Reader
+from storage.writing import Writer
+
+_BEARER: Final = "Bearer "
+_SECRET_CHARACTERS: Final = 200
+
+
+def find_asking(request: Request, cookie_only: bool) -> Asking:
+    """Return who asks: by the key in Authorization, else by the session's cookie; nobody where neither holds.
+
+    Raises
+    ------
+    UnavailableError
+        If the database is away.
+    """
+    service = request.app.state.service
+    said = request.headers.get("authorization", "")
+    if said and not cookie_only:  # whoever sends a key is that key, whatever cookies come along
+        key = said.removeprefix(_BEARER) if said.startswith(_BEARER) else ""
+        return _by_key(service.reader, service.writer, key)
+    token = request.cookies.get(cookie_name(request.scope), "")
+    return _by_cookie(service.reader, service.writer, token)
+
+
+def _by_key(reader: Reader, writer: Writer, key: str) -> Asking:
+    if not key.startswith(KEY_PREFIX) or len(key) > _SECRET_CHARACTERS:
+        return Asking()
+    with reader.connection() as connection:
+        found = find_key(connection, digest(key))
+    if found is None:
+        return Asking()
+    if found.stale:
+        writer.write(lambda connection: mark_used(connection, found.key_no))
+    return Asking(Principal(f"key-{found.key_no}", "key", found.name, _roles(found.roles), _stores(found.stores)))
+
+
+def _by_cookie(reader: Reader, writer: Writer, token: str) -> Asking:
+    if not token or len(token) > _SECRET_CHARACTERS:
+        return Asking()
+    kept = digest(token)
+    with reader.connection() as connection:
+        found = find_session(connection, kept)
+    if found is None:
+        return Asking()
+    if found.stale:
+        writer.write(lambda connection: mark_seen(connection, kept))
+    session = Session(found.session_no, found.account_id, found.stage, token)
+    if found.stage != "full":
+        return Asking(None, session)
+    person = Principal(
+        str(found.account_id), "person", found.display_name, _roles(found.roles), _stores(found.stores)
+    )
+    return Asking(person, session)
+
+
+def _roles(words: tuple[str, ...]) -> frozenset[Role]:
+    return frozenset(Role(word) for word in words)
+
+
+def _stores(ids: tuple[str, ...] | None) -> frozenset[str] | None:
+    return frozenset(ids) if ids is not None else None

@@ -1,0 +1,93 @@
+"""Keys of programs: made, rotated and revoked by an admin; a key itself is shown once."""
+
+from datetime import timedelta
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from api.access.people_pages import STORES_SHOWN, read_roles, read_stores
+from api.access.principal import Role
+from api.forms import FormDep
+from api.operators import OperatorDep
+from api.problems import unknown
+from api.rendering import render
+from api.service import ConnectionDep, ServiceDep
+from core.errors import InputError
+from storage.access.keys import LONGEST, NAME_CHARACTERS, OVERLAP, add_key, keys, revoke_key, rotate_key
+from storage.access.secrets import digest, new_key
+from storage.connect import Connection
+from storage.occupancy import stores_page
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+_HERE: Final = "/api-keys"
+_SEE_OTHER: Final = 303
+
+
+@router.get(_HERE)
+def show_keys(connection: ConnectionDep) -> Response:
+    """Show the keys."""
+    return _page(connection)
+
+
+@router.post(_HERE)
+def make_key(form: FormDep, service: ServiceDep, operator: OperatorDep, connection: ConnectionDep) -> Response:
+    """Make a key and show it, once."""
+    key, prefix = new_key()
+    try:
+        name = form.text("name", most=NAME_CHARACTERS)
+        roles, stores = read_roles(form), read_stores(form)
+        days = form.get("days")
+        holds_for = timedelta(days=int(days)) if days.isascii() and days.isdigit() and len(days) < 5 else timedelta(0)
+        service.writer.write(
+            lambda lent: add_key(
+                lent,
+                digest(key),
+                prefix=prefix,
+                name=name,
+                roles=roles,
+                stores=stores,
+                made_by=operator,
+                holds_for=holds_for,
+            )
+        )
+    except InputError as error:
+        return _page(connection, says=f"{error.what} {error.hint}", status=422)
+    with service.reader.connection() as fresh:
+        return _page(fresh, made=key)
+
+
+@router.post(_HERE + "/{key_no}")
+def change_key(key_no: int, form: FormDep, service: ServiceDep, operator: OperatorDep) -> Response:
+    """Rotate or revoke a key."""
+    if form.get("change") == "rotate":
+        key, prefix = new_key()
+        if service.writer.write(
+            lambda lent: rotate_key(lent, key_no, digest(key), prefix=prefix, made_by=operator)
+        ) is None:
+            raise _unknown()
+        with service.reader.connection() as fresh:
+            return _page(fresh, made=key)
+    if not service.writer.write(lambda lent: revoke_key(lent, key_no)):
+        raise _unknown()
+    return RedirectResponse(_HERE, _SEE_OTHER)
+
+
+def _unknown() -> Exception:
+    return unknown("key", detail="There is no such key, or it holds no longer.", hint="The page API keys lists them.")
+
+
+def _page(connection: Connection, *, made: str | None = None, says: str = "", status: int = 200) -> Response:
+    page = render(
+        "api_keys.html",
+        here="api-keys",
+        keys=keys(connection),
+        made=made,
+        says=says,
+        roles=list(Role),
+        stores=[store.id for store in stores_page(connection, limit=STORES_SHOWN, cursor=None).stores],
+        longest=LONGEST.days,
+        overlap_h=int(OVERLAP.total_seconds() // 3600),
+    )
+    page.status_code = status
+    return page

@@ -1,0 +1,203 @@
+"""How often, and how much: rates of principals and addresses, waits after failed logins, profiles opened a day.
+
+Rates and waits are counted in the memory of each process of the API: with several processes each lets through as much.
+They bound what one caller costs, not how much is told in all; that is the budget of profiles, which the database counts.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from threading import Lock
+from typing import Final
+from uuid import UUID
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from api.access.principal import Principal
+from api.problems import ProblemError
+from storage.access.reads import forget_old_reads, open_profile
+from storage.writing import Writer
+
+_HELD: Final = 10_000
+"""Pairs of address and name, and profiles opened today, that are remembered at most; the oldest is forgotten."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Requests a minute that one principal, or one address without a login, may send.
+
+    Parameters
+    ----------
+    read : int
+        A page with everything on it asks a dozen times, and a live one twenty times a minute: sixty people's worth for
+        a program with one key.
+    write : int
+        Nobody types ten things a second; a shop's program sends hundreds of orders a minute at its busiest.
+    heavy : int
+        Exports, reports and figures over a year read thousands of rows each.
+    nobody : int
+        A whole store's phones come from one address.
+    login : int
+        A whole office logs in from one address in the morning, and each one mistypes twice.
+    profiles_a_day : int
+        Different profiles one person opens in a day (UTC). A shop assistant serves some sixty customers in a shift, a
+        busy service desk two hundred; who opens three hundred reads for another reason than to serve.
+    """
+
+    read: int = 1_200
+    write: int = 600
+    heavy: int = 120
+    nobody: int = 1_200
+    login: int = 30
+    profiles_a_day: int = 300
+
+
+_HEAVY: Final = frozenset(
+    {
+        "GET /v1/exports/{what}", "GET /v1/stores/{store}/cells", "GET /v1/journey-map", "GET /journey-map",
+        "GET /notes.csv", "GET /notes/reports", "GET /notes/reports.csv", "POST /v1/segments/count",
+        "POST /v1/imports/profiles", "POST /v1/imports/{given_input}", "POST /v1/alerts/look",
+        "GET /stores/{store}/compare", "GET /stores/{store}/note-tags", "GET /v1/stores/{store}/presets",
+    }
+)  # fmt: skip
+_FREE: Final = 5
+"""Failed logins before the first wait: a person's own mistakes."""
+_LONGEST_S: Final = 900.0
+"""Waits double from two seconds on; a quarter of an hour is as good as never for a program that guesses."""
+_FORGOTTEN_AFTER_S: Final = 86_400.0
+
+
+@dataclass
+class _Failures:
+    count: int = 0
+    last_s: float = 0.0
+
+
+@dataclass
+class Limits:
+    """The counters of one process; safe to use from several threads."""
+
+    rates: Rates = field(default_factory=Rates)
+    clock_s: Callable[[], float] = time.monotonic
+    today: Callable[[], date] = lambda: datetime.now(UTC).date()
+
+    def __post_init__(self) -> None:
+        self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._items: dict[str, RateLimitItem] = {
+            word: RateLimitItemPerMinute(getattr(self.rates, word))
+            for word in ("read", "write", "heavy", "nobody", "login")
+        }
+        self._lock = Lock()
+        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
+        self._day = date.min
+        self._opened: OrderedDict[tuple[str, UUID], None] = OrderedDict()
+
+    def ask(self, route: str, who: str, *, known: bool) -> None:
+        """Count one request.
+
+        Raises
+        ------
+        ProblemError
+            429 if there were too many within a minute.
+        """
+        if route == "POST /login" or route.startswith("POST /login/"):
+            kind = "login"
+        elif not known:
+            kind = "nobody"
+        elif route in _HEAVY:
+            kind = "heavy"
+        else:
+            kind = "read" if route.startswith("GET ") else "write"
+        if not self._window.hit(self._items[kind], kind, who):
+            raise too_many(
+                f"More than {self._items[kind].amount} requests of this kind came within a minute.",
+                hint="Wait a minute; a program should ask for larger pages, or follow a live stream.",
+                retry_s=60,
+            )
+
+    def may_log_in(self, address: str, name: str) -> None:
+        """Refuse a login that came too soon after failed ones of the same name from the same address.
+
+        Bound to both, so that nobody locks somebody else out by typing their name elsewhere.
+
+        Raises
+        ------
+        ProblemError
+            429 with the seconds to wait.
+        """
+        with self._lock:
+            held = self._failures.get((address, name))
+            if held is None or held.count <= _FREE:
+                return
+            wait_s = min(_LONGEST_S, 2.0 ** (held.count - _FREE))
+            left_s = held.last_s + wait_s - self.clock_s()
+        if left_s > 0:
+            raise too_many(
+                f"This login failed {held.count} times from here.",
+                hint=f"Wait {left_s:.0f} s; an admin can give you a one-time secret.",
+                retry_s=int(left_s) + 1,
+            )
+
+    def login_failed(self, address: str, name: str) -> None:
+        """Count a failed login."""
+        with self._lock:
+            held = self._failures.pop((address, name), _Failures())
+            if self.clock_s() - held.last_s > _FORGOTTEN_AFTER_S:
+                held.count = 0
+            held.count += 1
+            held.last_s = self.clock_s()
+            self._failures[address, name] = held
+            while len(self._failures) > _HELD:
+                self._failures.popitem(last=False)
+
+    def login_worked(self, address: str, name: str) -> None:
+        """Forget failed logins."""
+        with self._lock:
+            self._failures.pop((address, name), None)
+
+    def open_profile(self, writer: Writer, principal: Principal, profile: str) -> None:
+        """Count a profile that a person opens, once a day.
+
+        Raises
+        ------
+        ProblemError
+            429 if it is one too many today.
+        UnavailableError
+            If the database is away.
+        """
+        try:
+            wanted = UUID(profile)
+        except ValueError:
+            return  # whoever reads it says that this is no profile
+        held = (principal.principal_id, wanted)
+        with self._lock:
+            new_day = self._day != self.today()
+            if new_day:
+                self._day = self.today()
+                self._opened.clear()
+            elif held in self._opened:
+                return
+        most = self.rates.profiles_a_day
+        if new_day:
+            writer.write(forget_old_reads)
+        if not writer.write(lambda lent: open_profile(lent, principal.principal_id, wanted, most=most)):
+            raise too_many(
+                f"You have opened {most} different profiles today, as many as one person may in a day.",
+                hint="Those that you opened already stay open to you; ask an admin if your work needs more.",
+                retry_s=3600,
+            )
+        with self._lock:
+            self._opened[held] = None
+            while len(self._opened) > _HELD:
+                self._opened.popitem(last=False)
+
+
+def too_many(detail: str, *, hint: str, retry_s: int) -> ProblemError:
+    """Return the problem of somebody who asks too often."""
+    problem = ProblemError(429, "too-many", "Too many requests", detail=detail, hint=hint)
+    problem.retry_s = retry_s
+    return problem

@@ -1,0 +1,18 @@
+"""How a benchmark asks the API: with a key of its own, and as often as it likes."""
+
+from datetime import timedelta
+from typing import Final
+
+from api.access.limits import Rates
+from api.settings import Settings
+from storage.access.by_hand import add_program
+
+_OFTEN: Final = 10_000_000
+UNBOUNDED: Final = Settings(rates=Rates(read=_OFTEN, write=_OFTEN, heavy=_OFTEN, nobody=_OFTEN))
+
+
+def key_headers(database_url: str) -> dict[str, str]:
+    """Return headers with a new key that may see stores and customers."""
+    roles = ("operations", "crm")
+    key = add_program(database_url, "benchmark", roles, None, holds_for=timedelta(days=1), by="benchmark")
+    return {"Authorization": f"Bearer {key}"}

@@ -1,0 +1,1 @@
+"""Accounts, sessions and keys, and as whom the database is asked."""

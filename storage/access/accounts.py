@@ -1,0 +1,236 @@
+"""Accounts of people: who may log in, with what, as what."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from psycopg import errors
+from psycopg.rows import dict_row
+
+from core.errors import InputError
+from storage.connect import Connection
+
+NAME_CHARACTERS: Final = 64
+"""The longest e-mail address anybody types gladly."""
+DISPLAY_CHARACTERS: Final = 80
+"""As long as an operator's name may be."""
+ACCOUNTS_SHOWN: Final = 1_000
+"""A chain with more people uses its identity provider's list."""
+_COLUMNS: Final = (
+    "account_id, name, display_name, roles, stores, password_hash, totp_secret, totp_step, subject, made_at, made_by,"
+    " disabled_at, one_time_until"
+)
+
+
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An account; `stores` are ids, None is every store. Hash and secret stay in the rooms that check them."""
+
+    account_id: UUID
+    name: str
+    display_name: str
+    roles: tuple[str, ...]
+    stores: tuple[str, ...] | None
+    password_hash: str | None
+    totp_secret: str | None
+    totp_step: int
+    subject: str | None
+    made_at: datetime
+    made_by: str
+    disabled_at: datetime | None
+    one_time_until: datetime | None
+
+
+def any_account(connection: Connection) -> bool:
+    """Return whether anybody is there."""
+    return connection.execute("select exists (select from account)").fetchone() == (True,)
+
+
+def accounts(connection: Connection) -> list[AccountRow]:
+    """Return the accounts by their names, disabled ones last; at most ACCOUNTS_SHOWN."""
+    return _accounts(connection, "true order by disabled_at is not null, name limit %s", ACCOUNTS_SHOWN)
+
+
+def find_account(connection: Connection, *, name: str) -> AccountRow | None:
+    """Return an account by what is typed at login; None if there is none."""
+    return next(iter(_accounts(connection, "name = %s", name.strip().lower())), None)
+
+
+def account_of(connection: Connection, account: UUID) -> AccountRow | None:
+    """Return an account by its id; None if there is none."""
+    return next(iter(_accounts(connection, "account_id = %s", account)), None)
+
+
+def account_of_subject(connection: Connection, subject: str) -> AccountRow | None:
+    """Return the account of somebody whom an identity provider vouches for; None if there is none."""
+    return next(iter(_accounts(connection, "subject = %s", subject)), None)
+
+
+def account_of_secret(connection: Connection, sha256: bytes) -> AccountRow | None:
+    """Return the account that a one-time secret opens now; None if there is none."""
+    return next(
+        iter(_accounts(connection, "one_time_sha256 = %s and one_time_until > clock_timestamp()", sha256)), None
+    )
+
+
+def add_account(
+    connection: Connection,
+    *,
+    name: str,
+    display_name: str,
+    roles: Iterable[str],
+    stores: Sequence[str] | None = None,
+    made_by: str,
+    password_hash: str | None = None,
+    subject: str | None = None,
+) -> UUID:
+    """Write an account; without a hash or subject nobody can log in with it before `give_secret`.
+
+    Raises
+    ------
+    InputError
+        If the name is taken or is no name, a role is none of ours or a store is unknown.
+    """
+    _check_stores(connection, stores)
+    try:
+        row = connection.execute(
+            "insert into account (name, display_name, roles, stores, made_by, password_hash, subject)"
+            " values (%s, %s, %s, %s, %s, %s, %s) returning account_id",
+            [
+                name.strip().lower(),
+                display_name,
+                sorted(set(roles)),
+                sorted(stores) if stores is not None else None,
+                made_by,
+                password_hash,
+                subject,
+            ],
+        ).fetchone()
+    except errors.UniqueViolation as error:
+        raise InputError(f"There is somebody called {name!r} already.", hint="Choose another name.") from error
+    except errors.CheckViolation as error:
+        raise InputError(
+            "The name or a role cannot be used.",
+            hint="A login name is 1 to 64 of a-z, 0-9 and . _ @ -, and begins with a letter or digit.",
+        ) from error
+    if row is None:
+        raise RuntimeError("insert … returning always has a row")
+    made: UUID = row[0]
+    return made
+
+
+def change_account(
+    connection: Connection, account: UUID, *, display_name: str, roles: Iterable[str], stores: Sequence[str] | None
+) -> None:
+    """Change what somebody may do; whoever was logged in logs in again, so that no session outlives its roles.
+
+    Raises
+    ------
+    InputError
+        If nobody with a way in would be an admin any more, or a store is unknown.
+    """
+    _check_stores(connection, stores)
+    connection.execute(
+        "update account set display_name = %s, roles = %s, stores = %s where account_id = %s",
+        [display_name, sorted(set(roles)), sorted(stores) if stores is not None else None, account],
+    )
+    _keep_an_admin(connection)
+    end_sessions(connection, account)
+
+
+def disable_account(connection: Connection, account: UUID, *, disabled: bool) -> None:
+    """Let nobody log in with an account any more, or let them again; raises InputError for the last admin."""
+    connection.execute(
+        "update account set disabled_at = case when %s then coalesce(disabled_at, clock_timestamp()) end"
+        " where account_id = %s",
+        [disabled, account],
+    )
+    _keep_an_admin(connection)
+    end_sessions(connection, account)
+
+
+def give_secret(connection: Connection, account: UUID, sha256: bytes, *, until: datetime) -> None:
+    """Let a one-time secret choose a new password; the old one and every session end now, and so does a second step."""
+    connection.execute(
+        "update account set one_time_sha256 = %s, one_time_until = %s, password_hash = null, totp_secret = null"
+        " where account_id = %s",
+        [sha256, until, account],
+    )
+    connection.execute("delete from account_recovery where account_id = %s", [account])
+    end_sessions(connection, account)
+
+
+def set_password(connection: Connection, account: UUID, password_hash: str) -> None:
+    """Keep a new password's hash; a one-time secret is used up by it, and every session ends."""
+    connection.execute(
+        "update account set password_hash = %s, one_time_sha256 = null, one_time_until = null where account_id = %s",
+        [password_hash, account],
+    )
+    end_sessions(connection, account)
+
+
+def rehash_password(connection: Connection, account: UUID, password_hash: str) -> None:
+    """Keep the same password's hash with today's parameters."""
+    connection.execute("update account set password_hash = %s where account_id = %s", [password_hash, account])
+
+
+def set_second_step(connection: Connection, account: UUID, secret: str | None, codes: Iterable[bytes] = ()) -> None:
+    """Keep the secret of a second step with the digests of its recovery codes; None takes both away."""
+    connection.execute(
+        "update account set totp_secret = %s, totp_step = 0 where account_id = %s", [secret, account]
+    )
+    connection.execute("delete from account_recovery where account_id = %s", [account])
+    for code in codes:
+        connection.execute("insert into account_recovery (account_id, code_sha256) values (%s, %s)", [account, code])
+
+
+def use_step(connection: Connection, account: UUID, step: int) -> bool:
+    """Use up a step of the second factor; False if it, or a later one, was used already."""
+    changed = connection.execute(
+        "update account set totp_step = %(step)s where account_id = %(account)s and totp_step < %(step)s",
+        {"step": step, "account": account},
+    )
+    return changed.rowcount == 1
+
+
+def use_recovery(connection: Connection, account: UUID, sha256: bytes) -> bool:
+    """Use up a recovery code; False if it is none of the account's, or was used."""
+    changed = connection.execute(
+        "update account_recovery set used_at = clock_timestamp()"
+        " where account_id = %s and code_sha256 = %s and used_at is null",
+        [account, sha256],
+    )
+    return changed.rowcount == 1
+
+
+def recovery_left(connection: Connection, account: UUID) -> int:
+    """Return how many recovery codes are left."""
+    row = connection.execute(
+        "select count(*) from account_recovery where account_id = %s and used_at is null", [account]
+    ).fetchone()
+    return row[0] if row is not None else 0
+
+
+def end_sessions(connection: Connection, account: UUID) -> None:
+    """Log somebody out everywhere."""
+    connection.execute("delete from account_session where account_id = %s", [account])
+
+
+def _accounts(connection: Connection, clause: str, value: object) -> list[AccountRow]:
+    # the clauses are those of this file
+    question = "select " + _COLUMNS + " from account where " + clause
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [msgspec.convert(row, AccountRow) for row in cursor.execute(question.encode(), [value]).fetchall()]
+
+
+def _check_stores(connection: Connection, stores: Sequence[str] | None) -> None:
+    for store in stores if stores is not None else ():
+        if connection.execute("select from store where id = %s", [store]).fetchone() is None:
+            raise InputError(f"There is no store {store[:64]!r}.", hint="Leave it out, or add its floor plan first.")
+
+
+def _keep_an_admin(connection: Connection) -> None:
+    row = connection.execute("select from account where 'admin' = any(roles) and disabled_at is null").fetchone()
+    if row is None:
+        raise InputError("Somebody has to stay who may manage people.", hint="Make somebody else an admin first.")

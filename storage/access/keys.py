@@ -1,0 +1,163 @@
+"""Keys of programs: kept as a digest, with an end, with roles and stores as their scopes.
+
+A key is 256 random bits, so SHA-256 is enough to keep it by: a slow hash makes guessing passwords slow, and nobody
+guesses 256 bits; it would only make every request of a program cost what a login costs.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from core.errors import InputError
+from storage.connect import Connection
+
+KEYS_SHOWN: Final = 500
+"""More programs than a house has."""
+LONGEST: Final = timedelta(days=366)
+"""A key that nobody renews for a year belongs to a program that nobody looks after."""
+OVERLAP: Final = timedelta(hours=24)
+"""As long as old and new key both hold, so that a program is changed over without a gap."""
+NAME_CHARACTERS: Final = 80
+USED_EVERY_S: Final = 60
+"""When a key was used is written once a minute."""
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A key, without the key."""
+
+    key_no: int
+    prefix: str
+    name: str
+    roles: tuple[str, ...]
+    stores: tuple[str, ...] | None
+    made_at: datetime
+    made_by: str
+    ends_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    replaced_by: int | None
+    holds: bool
+    stale: bool
+
+
+def add_key(
+    connection: Connection,
+    sha256: bytes,
+    *,
+    prefix: str,
+    name: str,
+    roles: Iterable[str],
+    stores: Sequence[str] | None,
+    made_by: str,
+    holds_for: timedelta,
+) -> int:
+    """Write a key and return its number.
+
+    Raises
+    ------
+    InputError
+        If it would hold longer than LONGEST, or a store is unknown.
+    """
+    if not timedelta(0) < holds_for <= LONGEST:
+        raise InputError(f"A key holds for 1 to {LONGEST.days} days.", hint="Choose fewer days and rotate it.")
+    for store in stores if stores is not None else ():
+        if connection.execute("select from store where id = %s", [store]).fetchone() is None:
+            raise InputError(f"There is no store {store[:64]!r}.", hint="Leave it out, or add its floor plan first.")
+    row = connection.execute(
+        "insert into api_key (key_sha256, prefix, name, roles, stores, made_by, ends_at)"
+        " values (%s, %s, %s, %s, %s, %s, clock_timestamp() + %s) returning key_no",
+        [
+            sha256,
+            prefix,
+            name,
+            sorted(set(roles)),
+            sorted(stores) if stores is not None else None,
+            made_by,
+            holds_for,
+        ],
+    ).fetchone()
+    if row is None:
+        raise RuntimeError("insert … returning always has a row")
+    made: int = row[0]
+    return made
+
+
+def keys(connection: Connection) -> list[KeyRow]:
+    """Return the keys: those that hold first, then the newest; at most KEYS_SHOWN."""
+    return _keys(connection, "true order by holds desc, key_no desc limit %s", KEYS_SHOWN)
+
+
+def find_key(connection: Connection, sha256: bytes) -> KeyRow | None:
+    """Return the key that a digest stands for; None if there is none or it does not hold any more."""
+    found = next(iter(_keys(connection, "key_sha256 = %s", sha256)), None)
+    return found if found is not None and found.holds else None
+
+
+def key_of(connection: Connection, key_no: int) -> KeyRow | None:
+    """Return a key by its number; None if there is none."""
+    return next(iter(_keys(connection, "key_no = %s", key_no)), None)
+
+
+def mark_used(connection: Connection, key_no: int) -> None:
+    """Say that a key was used now."""
+    connection.execute("update api_key set last_used_at = clock_timestamp() where key_no = %s", [key_no])
+
+
+def revoke_key(connection: Connection, key_no: int) -> bool:
+    """Let a key hold no longer; False if it does not hold."""
+    changed = connection.execute(
+        "update api_key set revoked_at = clock_timestamp()"
+        " where key_no = %s and revoked_at is null and ends_at > clock_timestamp()",
+        [key_no],
+    )
+    return changed.rowcount == 1
+
+
+def rotate_key(connection: Connection, key_no: int, sha256: bytes, *, prefix: str, made_by: str) -> int | None:
+    """Make another key with the same scopes and as long a life; the old one ends after OVERLAP. None if it ended."""
+    row = connection.execute(
+        "with old as (select * from api_key where key_no = %(key)s and revoked_at is null and replaced_by is null"
+        "   and ends_at > clock_timestamp() for update)"
+        " insert into api_key (key_sha256, prefix, name, roles, stores, made_by, ends_at)"
+        " select %(sha256)s, %(prefix)s, name, roles, stores, %(by)s, clock_timestamp() + (ends_at - made_at) from old"
+        " returning key_no",
+        {"key": key_no, "sha256": sha256, "prefix": prefix, "by": made_by},
+    ).fetchone()
+    if row is None:
+        return None
+    connection.execute(
+        "update api_key set replaced_by = %s, ends_at = least(ends_at, clock_timestamp() + %s) where key_no = %s",
+        [row[0], OVERLAP, key_no],
+    )
+    made: int = row[0]
+    return made
+
+
+def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
+    question = (
+        "select key_no, prefix, name, roles, stores, made_at, made_by, ends_at, revoked_at, last_used_at, replaced_by,"
+        " revoked_at is null and ends_at > clock_timestamp() as holds,"
+        f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true)"
+        " from api_key where " + clause
+    )
+    rows = connection.execute(question.encode(), [value]).fetchall()
+    return [
+        KeyRow(
+            key_no=row[0],
+            prefix=row[1],
+            name=row[2],
+            roles=tuple(row[3]),
+            stores=tuple(row[4]) if row[4] is not None else None,
+            made_at=row[5],
+            made_by=row[6],
+            ends_at=row[7],
+            revoked_at=row[8],
+            last_used_at=row[9],
+            replaced_by=row[10],
+            holds=row[11],
+            stale=row[12],
+        )
+        for row in rows
+    ]

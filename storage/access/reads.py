@@ -1,0 +1,38 @@
+"""How many profiles somebody opened today: a budget that holds over restarts and several processes of the API."""
+
+from typing import Final
+from uuid import UUID
+
+from storage.connect import Connection
+
+_KEPT: Final = "2 days"
+"""A budget looks at today alone; who read what is told by the audit."""
+
+
+def open_profile(connection: Connection, principal: str, profile: UUID, *, most: int) -> bool:
+    """Count a profile that somebody opens today (UTC), once; False if `most` others were opened already.
+
+    A profile that does not exist counts nothing and is found missing by whoever reads it.
+    """
+    opened = connection.execute(
+        "insert into profile_read (principal, day, profile_id)"
+        " select %(principal)s, current_date, profile_id from profile where profile_id = %(profile)s"
+        "    and (select count(*) from profile_read where principal = %(principal)s and day = current_date) < %(most)s"
+        " on conflict do nothing returning day",
+        {"principal": principal, "profile": profile, "most": most},
+    ).fetchone()
+    if opened is not None:
+        return True
+    row = connection.execute(
+        "select exists (select from profile_read where principal = %(principal)s and day = current_date"
+        "   and profile_id = %(profile)s) or not exists (select from profile where profile_id = %(profile)s)",
+        {"principal": principal, "profile": profile},
+    ).fetchone()
+    return row == (True,)
+
+
+def forget_old_reads(connection: Connection) -> int:
+    """Take away what no budget looks at any more; return how many rows."""
+    return connection.execute(
+        "delete from profile_read where day < current_date - %s::interval", [_KEPT]
+    ).rowcount

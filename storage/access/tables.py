@@ -1,0 +1,96 @@
+"""What each table holds, and so who may read and write it; a test finds tables that nobody put here.
+
+Read by: everybody who serves a store (`counts`), who works on customers (`people`), who runs the house (`house`).
+"""
+
+from typing import Final
+
+COUNTS: Final = ("operations", "crm", "privacy", "admin", "edge")
+"""Stores, plans, and what is counted of many."""
+PEOPLE: Final = ("crm", "privacy", "edge")
+"""Whose work is single customers; an edge's or app's program writes for them."""
+HOUSE: Final = ("admin",)
+
+PLAIN: Final = frozenset(
+    {
+        "adopted_model", "adopted_plan", "anchor", "anchor_fault", "closed_by", "coverage_hour", "crowd_rollup",
+        "cue_policy", "cue_trial", "edge", "edge_change", "edge_cursor", "engine_progress", "exclusion_change",
+        "flow_rollup", "ingest_status", "late_batch", "model", "note_choice", "path_rollup", "return_model", "role",
+        "rollup_due", "rollup_frozen", "rollup_stale", "shelf_item", "signal_gap", "sojourn_migration", "store",
+        "store_alert", "store_alert_rule", "visit_rollup", "zone", "dead_letter", "webhook_subscription",
+        "message_template", "alert_rule", "segment", "idempotency_key", "webhook_message", "webhook_delivery",
+        "webhook_attempt", "input_import",
+    }
+)  # fmt: skip
+"""Nothing of a single person; read by everybody who is let in. Secrets among them are columns of SECRET."""
+
+SECRET: Final = {"webhook_subscription": ("secret", "previous_secret"), "webhook_message": ("body", "profile_id")}
+"""Columns that only PEOPLE and HOUSE read."""
+
+PSEUDONYMOUS: Final = frozenset({"zone_visit", "store_visit", "presence", "visit_revision", "rollup_change"})
+"""One stay of one device: operations and admin read them without the device."""
+DEVICE: Final = "device"
+
+BY_PROFILE: Final = frozenset(
+    {
+        "profile", "consent_event", "device_link", "profile_identifier", "customer_event", "alert", "alert_look",
+        "message", "cue_log", "profile_change", "app_installation", "card_ticket",
+    }
+)  # fmt: skip
+"""Rows of one profile, by its `profile_id`."""
+AROUND_PROFILE: Final = {
+    "note": "note.profile_id is null and (note.store_no is null or note.store_no = any((select own_store_nos())))"
+    " or exists (select from profile_store known where known.profile_id = note.profile_id"
+    " and known.store_no = any((select own_store_nos())))",
+    "note_revision": "exists (select from note where note.note_id = note_revision.note_id)",
+    "follow_up": "exists (select from note where note.note_id = follow_up.note_id)"
+    " or exists (select from alert where alert.alert_id = follow_up.alert_id)",
+    "follow_up_change": "exists (select from follow_up where follow_up.follow_up_id = follow_up_change.follow_up_id)",
+    "identity_case": "not exists (select from unnest(identity_case.profiles) one"
+    " where not exists (select from profile where profile.profile_id = one))",
+    "blocked_device": "true",
+}
+"""Tables beside profiles, and which of their rows belong to own stores."""
+BY_STORE: Final = frozenset({"store", "zone_visit", "store_visit", "presence", "profile_store"})
+"""Rows of one store, by its `store_no`: who is bound to stores has those of no other. What names a store is joined
+with `store`, so that nothing of another store's figures is found through it."""
+
+NOBODY: Final = frozenset(
+    {
+        "account", "account_recovery", "account_session", "api_key", "profile_read", "access_granted",  # of the login
+        "signal_log", "engine_snapshot",  # of ingest
+        "webhook_sender", "app_edge", "app_outbox",  # secrets of senders, and what is on its way to the broker
+    }
+)  # fmt: skip
+"""Asked only by a process with its own rights."""
+
+WRITES: Final = {
+    "operations": (
+        "exclusion_change", "shelf_item", "store_alert", "store_alert_rule", "idempotency_key", "cue_policy", "cue_trial",
+    ),
+    "crm": (
+        "note", "note_revision", "follow_up", "follow_up_change", "note_choice", "alert", "alert_look", "alert_rule",
+        "message", "message_template", "cue_log", "cue_policy", "cue_trial", "segment", "customer_event", "profile",
+        "consent_event", "device_link", "profile_identifier", "identity_case", "profile_change", "input_import",
+        "idempotency_key", "card_ticket", "app_installation", "webhook_message", "webhook_delivery",
+        "webhook_subscription",
+    ),
+    "privacy": (
+        "consent_event", "device_link", "profile", "profile_identifier", "identity_case", "blocked_device",
+        "idempotency_key", "app_installation", "webhook_message", "webhook_delivery", "webhook_subscription",
+        "card_ticket", "customer_event", "input_import", "profile_change", "note", "follow_up", "follow_up_change",
+        "note_revision", "alert", "alert_look", "message", "cue_log",
+    ),
+    "admin": (
+        "store", "zone", "anchor", "edge", "adopted_plan", "adopted_model", "model", "exclusion_change", "shelf_item",
+        "store_alert", "store_alert_rule", "idempotency_key", "note_choice", "message_template", "alert_rule",
+        "cue_policy", "cue_trial", "webhook_subscription", "webhook_delivery", "webhook_message", "webhook_attempt",
+        "rollup_stale", "visit_rollup", "flow_rollup", "path_rollup", "crowd_rollup", "return_model",
+    ),
+    "edge": (
+        "customer_event", "profile", "consent_event", "device_link", "profile_identifier", "identity_case",
+        "profile_change", "input_import", "idempotency_key", "app_installation", "webhook_message", "webhook_delivery",
+        "webhook_subscription",
+    ),
+}  # fmt: skip
+"""What each role's own pages and routes change. Triggers of the database write the rest in their own right."""
