@@ -53,9 +53,9 @@ class FeelingLexicon(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one language, as data: `words` and `phrases` with their valence, -4..4.
 
     `contrast` are words that begin a clause against the one before, `concession` those that begin the weaker one,
-    `addition` those that join opposite feelings as well as like ones. `negations` turn what follows them, beside those
-    that VADER knows. `rewrites` are phrases that mean something else than their words add up to, with what is read in
-    their place; `*` is any one word. `emoji` have valences as words have.
+    `addition` those that join opposite feelings as well as like ones. `negations` turn what follows them, beside
+    those that VADER knows. `rewrites` are phrases that mean something else than their words add up to, with what is
+    read in their place; `*` is any one word. `emoji` have valences as words have.
     """
 
     language: str
@@ -146,7 +146,7 @@ class FeelingReader:
         )
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the clauses: cut at sentence ends and contrasts, and at commas and "and" between opposite feelings."""
+        """Yield the clauses: cut at sentence ends and contrasts, and at commas and at "and" between opposites."""
         whole = [match.span() for said, _ in self._rewrites for match in said.finditer(text)]
         for begin, end in _cut(text, 0, len(text), _ends(text)):
             joints = [match.start("joint") for match in self._joint.finditer(text, begin, end)]

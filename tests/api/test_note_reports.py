@@ -184,6 +184,7 @@ def test_what_a_customer_writes_comes_in_by_the_address_it_came_from(
     note = first.json()
     assert (note["profile_name"], note["source"], note["purpose"]) == ("Amara Okafor", "email", "service")
     assert note["suggestion"]["feeling"] == "mixed"
+    assert (note["subject"], note["detail"]) == (asked["text"], "")  # not twice
     assert client.post("/v1/interactions", json=asked | {"text": "Other"}, headers=INES).status_code == 422
     for wrong, status in (
         ({"value": "somebody@shop.test"}, 404), ({"value": None}, 404), ({"kind": "shoe_size"}, 422),
