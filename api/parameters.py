@@ -1,15 +1,14 @@
 """Query parameters that a route does not know are refused: a mistyped filter must not look like an answer."""
 
 from collections.abc import Iterator
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request
 from fastapi.routing import APIRoute
 
 from core.errors import InputError
 
-_NAMED = 10
+_NAMED: Final = 10
 """Whoever sends ten unknown parameters has the wrong address."""
 
 
@@ -24,10 +23,11 @@ def known_parameters(request: Request) -> None:
     route = request.scope.get("route")
     if not request.url.query or not isinstance(route, APIRoute) or not route.include_in_schema:
         return
-    unknown = sorted(request.query_params.keys() - _names(route))
+    names = _names(route)
+    unknown = sorted(request.query_params.keys() - names)
     if unknown:
         said = ", ".join(repr(name[:64]) for name in unknown[:_NAMED])
-        known = ", ".join(sorted(_names(route)))
+        known = ", ".join(sorted(names))
         raise InputError(
             f"There is no parameter {said} here.",
             hint=f"It takes {known}." if known else "It takes none.",
@@ -35,7 +35,6 @@ def known_parameters(request: Request) -> None:
         )
 
 
-@cache
 def _names(route: APIRoute) -> frozenset[str]:
     return frozenset(_of(route.dependant))
 

@@ -147,7 +147,7 @@ def moves_rows(connection: Connection, stored: StoredPlan, first: date, last: da
 def path_sums(
     connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
 ) -> list[PathSum]:
-    """Return the paths that `least` people took on a day; of the days on which fewer did, how many they are."""
+    """Return the paths that `least` people took on a day, and on how many days fewer did."""
     found = _due(connection, stored, first, last)
     fresh = {
         (day, tuple(zones)): people
@@ -160,7 +160,8 @@ def path_sums(
         " where store_no = %s and day between %s and %s and people >= %s"
         " union select array(select jsonb_array_elements_text(one)::smallint) from jsonb_array_elements(%s) as one)"
         # days that stand are added up here, those that have changed one by one
-        " select zones, day, sum(people) filter (where people >= %s), count(*) filter (where people < %s), sum(people)"
+        " select zones, day, sum(people) filter (where people >= %s), count(*) filter (where people < %s),"
+        " sum(people)"
         "  from (select wanted.zones, path.people, case when day = any(%s::date[]) then day end as day"
         "    from wanted, lateral (select day, people from path_rollup where store_no = %s and zones = wanted.zones"
         "      and day between %s and %s offset 0) path) each group by zones, day",

@@ -50,7 +50,7 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up on a customer's note: what somebody said would be done; `promised_at` before it was ever put off."""
+    """A follow-up on a customer's note: what somebody said would be done, `promised_at` first."""
 
     id: str
     note: str

@@ -152,7 +152,8 @@ def tags_of(by: GroupWord) -> str:
 _WORDS_OF_NOTE: Final = "note.words @@ websearch_to_tsquery('english', %(words)s)"
 """What a query with -words is held against: "not this" is meant of the note, not of one of its parts."""
 _WORDS: Final = (
-    f"({_WORDS_OF_NOTE} or exists (select from follow_up where follow_up.note_id = note.note_id and to_tsvector("
+    f"({_WORDS_OF_NOTE} or exists (select from follow_up where"  # noqa: S608 - constants
+    " follow_up.note_id = note.note_id and to_tsvector("
     "'english', follow_up.instructions || ' ' || coalesce(follow_up.result, '')) @@ websearch_to_tsquery('english',"
     " %(words)s)) or note.tags && (select coalesce(array_agg(choice.word), '{}') from note_choice choice where"
     " choice.list = 'tag' and to_tsvector('english', choice.label) @@ websearch_to_tsquery('english', %(words)s)))"

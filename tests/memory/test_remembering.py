@@ -164,7 +164,8 @@ def test_promises_are_follow_ups_with_their_state_and_words_that_nobody_dated() 
         dues=[due("kept", -3, -4), due("late", -2), due("open", 2), due("slow", -4, -3), due("put off", -1, -1, -5)],
     ).memory()
     assert [(one.state, one.evidence.id) for one in memory.promises] == [
-        ("overdue", "late"), ("open", "open"), ("undated", "w"), ("kept_late", "slow"), ("kept_late", "put off"), ("kept", "kept"),
+        ("overdue", "late"), ("open", "open"), ("undated", "w"), ("kept_late", "slow"), ("kept_late", "put off"),
+        ("kept", "kept"),
     ]  # fmt: skip
 
 
