@@ -77,10 +77,9 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=partial(_lifespan, database_url=database_url, settings=given, limits=limits),
-        dependencies=[Depends(check_entered)],
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
-        dependencies=[Depends(known_parameters)],
+        dependencies=[Depends(check_entered), Depends(known_parameters)],
         generate_unique_id_function=_operation_id,
     )
     for router in (*ROUTES, *PAGES):
@@ -97,9 +96,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(
-    app: FastAPI, *, database_url: str, settings: Settings, limits: Limits
-) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings, limits: Limits) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(

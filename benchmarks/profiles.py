@@ -79,7 +79,10 @@ def _run(url: str, profiles: int, visits: int, seed: int) -> tuple[str, bool]:
         raise RuntimeError("The counts gave no row.")
     rows = []
     watching = connect(url, application_name="benchmark watching")
-    with watching, TestClient(create_app(url, UNBOUNDED), headers={"Accept": "text/html"} | key_headers(url)) as client:
+    with (
+        watching,
+        TestClient(create_app(url, UNBOUNDED), headers={"Accept": "text/html"} | key_headers(url)) as client,
+    ):
         for name, path in ASKED:
             times = []
             cpu_s = _cpu_s(watching)

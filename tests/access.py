@@ -31,10 +31,8 @@ def let_in(database_url: str) -> None:
 
 def log_in(connection: Connection, name: str, session: str, *roles: str, stores: list[str] | None = None) -> None:
     """Make a person with these roles (default: all that people may have), logged in with a session."""
-    wanted = roles if roles else EVERY_ROLE[:4]
-    made = add_account(
-        connection, name=name.lower(), display_name=name, roles=wanted, stores=stores, made_by="tests"
-    )
+    wanted = roles or EVERY_ROLE[:4]
+    made = add_account(connection, name=name.lower(), display_name=name, roles=wanted, stores=stores, made_by="tests")
     add_session(connection, made, digest(session), stage="full", agent="tests")
 
 

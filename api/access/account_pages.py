@@ -6,7 +6,6 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from storage.access import passwords
 from api.access.asking import Session, asking_now
 from api.access.login import read_new_password
 from api.access.second_step import kept, offer, recovery_codes, step_of
@@ -16,8 +15,10 @@ from api.problems import ProblemError, unknown
 from api.rendering import render
 from api.service import Service, ServiceDep
 from core.errors import InputError
+from storage.access import passwords
 from storage.access.accounts import AccountRow, account_of, recovery_left, set_password, set_second_step, use_step
 from storage.access.sessions import end_session, sessions
+from storage.connect import Connection
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _HERE: Final = "/account"
@@ -64,12 +65,12 @@ def set_up_second_step(request: Request, form: FormDep, service: ServiceDep) -> 
         says = "The password that you have now is another one."
         return _page(service, session, offered=offer(account.name, secret), says=says, status=401)
     codes = recovery_codes()
-    service.writer.write(
-        lambda connection: (
-            set_second_step(connection, account.account_id, secret, [kept(code) for code in codes]),
-            use_step(connection, account.account_id, step),
-        )
-    )
+
+    def work(connection: Connection) -> None:
+        set_second_step(connection, account.account_id, secret, [kept(code) for code in codes])
+        use_step(connection, account.account_id, step)
+
+    service.writer.write(work)
     return _page(service, session, codes=codes)
 
 

@@ -62,9 +62,10 @@ def change_key(key_no: int, form: FormDep, service: ServiceDep, operator: Operat
     """Rotate or revoke a key."""
     if form.get("change") == "rotate":
         key, prefix = new_key()
-        if service.writer.write(
-            lambda lent: rotate_key(lent, key_no, digest(key), prefix=prefix, made_by=operator)
-        ) is None:
+        if (
+            service.writer.write(lambda lent: rotate_key(lent, key_no, digest(key), prefix=prefix, made_by=operator))
+            is None
+        ):
             raise _unknown()
         with service.reader.connection() as fresh:
             return _page(fresh, made=key)

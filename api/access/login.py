@@ -7,7 +7,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from storage.access import passwords
 from api.access.asking import Session, asking_now
 from api.access.second_step import pass_second_step
 from api.access.signing_in import SEE_OTHER, begin_session, finish_session, local_path
@@ -16,6 +15,7 @@ from api.problems import ProblemError
 from api.rendering import render
 from api.service import Service, ServiceDep
 from core.errors import InputError
+from storage.access import passwords
 from storage.access.accounts import (
     AccountRow,
     account_of,

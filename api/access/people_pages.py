@@ -48,7 +48,10 @@ def show_people(connection: ConnectionDep) -> Response:
 def add_person(form: FormDep, service: ServiceDep, operator: OperatorDep, connection: ConnectionDep) -> Response:
     """Make an account and show the one-time secret that opens it, once."""
     try:
-        name, display_name = form.text("name", most=NAME_CHARACTERS), form.text("display_name", most=DISPLAY_CHARACTERS)
+        name, display_name = (
+            form.text("name", most=NAME_CHARACTERS),
+            form.text("display_name", most=DISPLAY_CHARACTERS),
+        )
         roles, stores = read_roles(form), read_stores(form)
         secret = new_secret()
 

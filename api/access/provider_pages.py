@@ -4,7 +4,7 @@ import time
 from secrets import token_urlsafe
 from typing import Annotated, Any, Final
 
-import httpx
+import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import OAuth2Client
 from fastapi import APIRouter, Query, Request
@@ -51,7 +51,7 @@ def to_provider(
             address, _ = client.create_authorization_url(
                 _found(client, provider)["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
             )
-    except (httpx.HTTPError, AuthlibBaseError, KeyError, ValueError) as error:
+    except (httpx2.HTTPError, AuthlibBaseError, KeyError, ValueError) as error:
         raise _away() from error
     response = RedirectResponse(address, SEE_OTHER)
     secure = request.url.scheme == "https"
@@ -84,14 +84,12 @@ def from_provider(
         claims = _claims(token["id_token"], keys, provider, nonce)
     except (JoseError, KeyError, ValueError, AuthlibBaseError) as error:
         raise _refused("What the provider says of you cannot be believed.") from error
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise _away() from error
     account = service.writer.write(lambda connection: _account(connection, provider, claims))
     if account.disabled_at is not None:
         raise _refused("Your account is shut out here.")
-    response = begin_session(
-        request, service, account.account_id, name=account.display_name, to=local_path(after)
-    )
+    response = begin_session(request, service, account.account_id, name=account.display_name, to=local_path(after))
     response.delete_cookie(_cookie(request), path="/", secure=request.url.scheme == "https")
     return response
 
@@ -181,5 +179,9 @@ def _refused(detail: str) -> ProblemError:
 
 def _away() -> ProblemError:
     return ProblemError(
-        503, "unavailable", "Not available now", detail="The identity provider does not answer.", hint="Ask again later."
+        503,
+        "unavailable",
+        "Not available now",
+        detail="The identity provider does not answer.",
+        hint="Ask again later.",
     )

@@ -31,7 +31,5 @@ def let_in(database_url: str) -> LetIn:
     password = "-".join("".join(choice(_LETTERS) for _ in range(4)) for _ in range(4))
     for name, shown, roles in PEOPLE:
         add_person(database_url, name, shown, roles, None, by=_BY, password_hash=hashed(password))
-    key = add_program(
-        database_url, "demo", ("operations", "crm"), None, holds_for=timedelta(days=30), by=_BY
-    )
+    key = add_program(database_url, "demo", ("operations", "crm"), None, holds_for=timedelta(days=30), by=_BY)
     return LetIn(password, key)

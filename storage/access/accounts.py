@@ -177,9 +177,7 @@ def rehash_password(connection: Connection, account: UUID, password_hash: str) -
 
 def set_second_step(connection: Connection, account: UUID, secret: str | None, codes: Iterable[bytes] = ()) -> None:
     """Keep the secret of a second step with the digests of its recovery codes; None takes both away."""
-    connection.execute(
-        "update account set totp_secret = %s, totp_step = 0 where account_id = %s", [secret, account]
-    )
+    connection.execute("update account set totp_secret = %s, totp_step = 0 where account_id = %s", [secret, account])
     connection.execute("delete from account_recovery where account_id = %s", [account])
     for code in codes:
         connection.execute("insert into account_recovery (account_id, code_sha256) values (%s, %s)", [account, code])

@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 
 _KNOWN: Final = (
     "exists (select from profile_store known where known.profile_id = {table}.profile_id"
-    " and known.store_no = any((select own_store_nos())))"
+    " and known.store_no = any((select own_store_nos())::integer[]))"
 )
 _SENDERS: Final = (
     "grant select, update (heard_at) on webhook_sender to sojourn_crm, sojourn_edge",
@@ -100,7 +100,10 @@ def _statements(held: dict[str, list[str]]) -> list[str]:
     made = [f"grant {role}, sojourn_{of} to {role}_{of}" for role, of in _acting()]
     # whoever migrates may act as each of them, and so may the API that comes with the same login
     made += [f"grant {role}_{of} to current_user" for role, of in _acting()]
-    made += [f"revoke all on all tables in schema public from {everybody}", f"grant usage on schema public to {everybody}"]
+    made += [
+        f"revoke all on all tables in schema public from {everybody}",
+        f"grant usage on schema public to {everybody}",
+    ]
     for table, columns in held.items():
         made += _reads(table, columns)
     made += [
@@ -108,7 +111,9 @@ def _statements(held: dict[str, list[str]]) -> list[str]:
         for role, tables in WRITES.items()
     ]
     made += _SENDERS
-    made += [statement for table in sorted(BY_PROFILE | AROUND_PROFILE.keys() | BY_STORE) for statement in _rows(table)]
+    made += [
+        statement for table in sorted(BY_PROFILE | AROUND_PROFILE.keys() | BY_STORE) for statement in _rows(table)
+    ]
     # a view asks with the rights of whoever asks it, not with those of whoever made it
     made += [
         f"do $$ declare one text; begin for one in select viewname from pg_views where schemaname = 'public'"
@@ -127,10 +132,16 @@ def _reads(table: str, columns: list[str]) -> list[str]:
         if hidden is None:
             return [f"grant select on {table} to {to(*COUNTS)}"]
         shown = ", ".join(column for column in columns if column not in hidden)
-        return [f"grant select on {table} to {to(*PEOPLE, *HOUSE)}", f"grant select ({shown}) on {table} to {to('operations')}"]
+        return [
+            f"grant select on {table} to {to(*PEOPLE, *HOUSE)}",
+            f"grant select ({shown}) on {table} to {to('operations')}",
+        ]
     if table in PSEUDONYMOUS:
         shown = ", ".join(column for column in columns if column != DEVICE)
-        return [f"grant select on {table} to {to(*PEOPLE)}", f"grant select ({shown}) on {table} to {to('operations', 'admin')}"]
+        return [
+            f"grant select on {table} to {to(*PEOPLE)}",
+            f"grant select ({shown}) on {table} to {to('operations', 'admin')}",
+        ]
     if table in BY_PROFILE or table in AROUND_PROFILE:
         return [f"grant select on {table} to {to(*PEOPLE)}"]
     return []
@@ -138,7 +149,7 @@ def _reads(table: str, columns: list[str]) -> list[str]:
 
 def _rows(table: str) -> list[str]:
     if table in BY_STORE:
-        own = f"{table}.store_no = any((select own_store_nos()))"
+        own = f"{table}.store_no = any((select own_store_nos())::integer[])"
     else:
         own = AROUND_PROFILE.get(table, _KNOWN.format(table=table))
     return [

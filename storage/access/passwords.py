@@ -18,9 +18,7 @@ MOST: Final = 256
 _DIFFERENT: Final = 5
 _AT_ONCE: Final = BoundedSemaphore(2)
 _HASHER: Final = PasswordHasher()
-_NOBODY: Final = (
-    "$argon2id$v=19$m=65536,t=3,p=4$c29qb3VybnNvam91cm4$Uc0LDDYxAH3DL5gYRKSNHFHTFYJBMZYPGAHVDbNBJ4I"
-)
+_NOBODY: Final = "$argon2id$v=19$m=65536,t=3,p=4$c29qb3VybnNvam91cm4$Uc0LDDYxAH3DL5gYRKSNHFHTFYJBMZYPGAHVDbNBJ4I"
 """Looked at where there is no such account, so that a name that is not there takes as long as one that is."""
 
 
@@ -33,7 +31,9 @@ def check_new(password: str, *, name: str) -> None:
         If it is too short or too long, says the login name or the product's, or repeats a few characters.
     """
     if not LEAST <= len(password) <= MOST:
-        raise InputError(f"A password has {LEAST} to {MOST} characters.", hint="A sentence of four words is a good one.")
+        raise InputError(
+            f"A password has {LEAST} to {MOST} characters.", hint="A sentence of four words is a good one."
+        )
     plain = password.lower()
     if name.lower() in plain or "sojourn" in plain or "password" in plain or len(set(plain)) < _DIFFERENT:
         raise InputError(

@@ -33,6 +33,4 @@ def open_profile(connection: Connection, principal: str, profile: UUID, *, most:
 
 def forget_old_reads(connection: Connection) -> int:
     """Take away what no budget looks at any more; return how many rows."""
-    return connection.execute(
-        "delete from profile_read where day < current_date - %s::interval", [_KEPT]
-    ).rowcount
+    return connection.execute("delete from profile_read where day < current_date - %s::interval", [_KEPT]).rowcount

@@ -39,9 +39,9 @@ BY_PROFILE: Final = frozenset(
 )  # fmt: skip
 """Rows of one profile, by its `profile_id`."""
 AROUND_PROFILE: Final = {
-    "note": "note.profile_id is null and (note.store_no is null or note.store_no = any((select own_store_nos())))"
+    "note": "note.profile_id is null and (note.store_no is null or note.store_no = any((select own_store_nos())::integer[]))"
     " or exists (select from profile_store known where known.profile_id = note.profile_id"
-    " and known.store_no = any((select own_store_nos())))",
+    " and known.store_no = any((select own_store_nos())::integer[]))",
     "note_revision": "exists (select from note where note.note_id = note_revision.note_id)",
     "follow_up": "exists (select from note where note.note_id = follow_up.note_id)"
     " or exists (select from alert where alert.alert_id = follow_up.alert_id)",

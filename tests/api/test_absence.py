@@ -9,6 +9,7 @@ import pytest
 from api.app import create_app
 from core.errors import ConfigurationError, UnavailableError
 from storage.migrate import migrate
+from tests.access import let_in
 from tests.api.seeding import database_now
 from tests.api.serving import Served, answering, events, free_port, wait_for
 from tests.fix_api import SeededStore
@@ -78,6 +79,7 @@ def test_a_database_without_tables_is_not_ready_and_says_what_to_run(empty_datab
         assert client.get("/v1/ready").status_code == 503
         assert "sojourn migrate" in str(check(client, "migrations")["says"])
         migrate(empty_database_url)
+        let_in(empty_database_url)
         assert client.get("/v1/stores").json() == {"stores": [], "next_cursor": None}
         assert client.get("/v1/ready").status_code == 200
 

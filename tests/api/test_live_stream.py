@@ -26,7 +26,9 @@ def next_state(stream: Any) -> dict[str, Any]:
 
 def test_what_ingest_wrote_is_on_the_stream_at_once(store: SeededStore, served: Served) -> None:
     wait_for(lambda: "ok" in httpx.get(f"{served.url}/v1/ready").json()["checks"][-1]["state"], "listening")
-    with httpx.stream("GET", f"{served.url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, headers=HEADERS) as answer:
+    with httpx.stream(
+        "GET", f"{served.url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, headers=HEADERS
+    ) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] in {"no-cache", "no-store"}
         stream = events(answer)
@@ -53,7 +55,9 @@ def test_what_ingest_wrote_is_on_the_stream_at_once(store: SeededStore, served: 
 def test_a_reconnecting_browser_gets_the_whole_state(served: Served) -> None:
     for last in ("1795266191250000", "nonsense", "\u00e4"):
         headers = {"Last-Event-ID": last.encode()}
-        with httpx.stream("GET", f"{served.url}/v1/stores/quay/live", headers=HEADERS | headers, timeout=PATIENCE_S) as answer:  # type: ignore[arg-type]  # httpx takes bytes too
+        with httpx.stream(
+            "GET", f"{served.url}/v1/stores/quay/live", headers=HEADERS | headers, timeout=PATIENCE_S
+        ) as answer:  # type: ignore[arg-type]  # httpx takes bytes too
             assert answer.status_code == 200
             assert next_state(events(answer))["store"] == "quay"
 
@@ -62,7 +66,9 @@ def test_it_stops_within_two_seconds_though_pages_are_open(served: Served) -> No
     ended: list[bool] = []
 
     def watch() -> None:
-        with httpx.stream("GET", f"{served.url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, headers=HEADERS) as answer:
+        with httpx.stream(
+            "GET", f"{served.url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, headers=HEADERS
+        ) as answer:
             for number, _ in enumerate(events(answer)):
                 if number == 0:  # a page that hears a second event must not stand for one that is not there yet
                     connected.release()
@@ -91,7 +97,9 @@ def test_a_page_that_goes_away_is_forgotten(store: SeededStore, served: Served) 
         return int(row[0])
 
     for _ in range(30):
-        with httpx.stream("GET", f"{served.url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, headers=HEADERS) as answer:
+        with httpx.stream(
+            "GET", f"{served.url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, headers=HEADERS
+        ) as answer:
             next_state(events(answer))
     assert backends() <= 9, "at most the pool and the one that listens"
     assert served.stop() < 2.0

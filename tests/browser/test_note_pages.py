@@ -164,7 +164,10 @@ def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, custome
     lines = httpx.get(f"{site}/notes.csv", headers=HEADERS).text.splitlines()
     assert len(lines) == 3
     assert "'=SUM(A1) in a subject" in lines[2]
-    assert httpx.get(f"{site}/notes-counts.csv?by=tag&tag=hesitated", headers=HEADERS).text.splitlines()[1] == "hesitated,1,0,0,0"
+    assert (
+        httpx.get(f"{site}/notes-counts.csv?by=tag&tag=hesitated", headers=HEADERS).text.splitlines()[1]
+        == "hesitated,1,0,0,0"
+    )
 
 
 def test_it_looks_right(site: str, browser: Browser, customers: dict[str, UUID]) -> None:

@@ -281,7 +281,10 @@ class ApiLane:
     def _ask(self) -> None:
         while not self._stop.wait(0.1):
             try:
-                with urllib.request.urlopen(urllib.request.Request(f"{self.served.url}/v1/stores/{STORE}/occupancy", headers=HEADERS), timeout=2):
+                with urllib.request.urlopen(
+                    urllib.request.Request(f"{self.served.url}/v1/stores/{STORE}/occupancy", headers=HEADERS),
+                    timeout=2,
+                ):
                     self.answers += 1
             except urllib.error.HTTPError:
                 pass  # 503 while the database is away: it is there and says so
