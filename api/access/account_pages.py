@@ -36,7 +36,7 @@ def change_password(request: Request, form: FormDep, service: ServiceDep) -> Res
     session = _mine()
     account = _account(service, session)
     if not _proved(service, request, account, form.get("password")):
-        return _page(service, session, says="The password that you have now is another one.", status=401)
+        return _page(service, session, says="The password that you have now is another one.", status=422)
     try:
         made = read_new_password(form, account)
     except InputError as error:
@@ -63,7 +63,7 @@ def set_up_second_step(request: Request, form: FormDep, service: ServiceDep) -> 
         return _page(service, session, offered=offer(account.name, secret), says=says, status=422)
     if not _proved(service, request, account, form.get("password")):
         says = "The password that you have now is another one."
-        return _page(service, session, offered=offer(account.name, secret), says=says, status=401)
+        return _page(service, session, offered=offer(account.name, secret), says=says, status=422)
     codes = recovery_codes()
 
     def work(connection: Connection) -> None:
@@ -80,7 +80,7 @@ def remove_second_step(request: Request, form: FormDep, service: ServiceDep) -> 
     session = _mine()
     account = _account(service, session)
     if not _proved(service, request, account, form.get("password")):
-        return _page(service, session, says="The password that you have now is another one.", status=401)
+        return _page(service, session, says="The password that you have now is another one.", status=422)
     service.writer.write(lambda connection: set_second_step(connection, account.account_id, None))
     return RedirectResponse(_HERE, SEE_OTHER)
 

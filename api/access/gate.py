@@ -137,7 +137,7 @@ class Gate:
         if request.method == "GET" and (found := place.pattern.match(_path(request.scope))) is not None:
             await self._spend(request, principal, found.groupdict().get("profile"))
         stores = sorted(principal.stores) if principal.stores is not None else None
-        return asking, None if entry.own_right else Acting(role.value, stores)
+        return asking, None if entry.own_right else Acting(role.value, stores, changes=request.method not in _SAFE)
 
     async def _spend(self, request: Request, principal: Principal, profile: str | None) -> None:
         if profile is not None and principal.kind == "person":

@@ -24,10 +24,11 @@ ROLES: Final[tuple[ActingRole, ...]] = ("operations", "crm", "privacy", "admin",
 
 @dataclass(frozen=True)
 class Acting:
-    """One of our roles, and ids of stores; None: every store."""
+    """One of our roles, and ids of stores; None: every store. Who `changes` something reads what came of it."""
 
     role: ActingRole
     stores: Sequence[str] | None = None
+    changes: bool = False
 
     @property
     def database_role(self) -> str:
@@ -67,15 +68,29 @@ def take_role(connection: Connection) -> None:
 
 
 @contextmanager
-def reading_as(connection: Connection) -> Iterator[None]:
-    """Run questions in one transaction that sees one state of the database, in the role of whoever is served.
-
-    Where nobody in particular is served each question stays its own transaction.
-    """
+def in_own_right(connection: Connection) -> Iterator[None]:
+    """Ask with the process's own rights for a while: for counts over devices, of which only the count comes out."""
     if _ACTING.get() is None:
         yield
         return
+    connection.execute("set local role none")
+    with acting_as(None):
+        yield
+    take_role(connection)  # not after an error: the transaction has ended with it
+
+
+@contextmanager
+def reading_as(connection: Connection) -> Iterator[None]:
+    """Run questions in one transaction, in the role of whoever is served; all see one state unless they change it.
+
+    Where nobody in particular is served each question stays its own transaction.
+    """
+    acting = _ACTING.get()
+    if acting is None:
+        yield
+        return
     with connection.transaction():
-        connection.execute("set transaction isolation level repeatable read")
+        if not acting.changes:
+            connection.execute("set transaction isolation level repeatable read")
         take_role(connection)
         yield

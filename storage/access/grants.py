@@ -20,6 +20,7 @@ from storage.access.tables import (
     COUNTS,
     DEVICE,
     HOUSE,
+    KNOWN_BY,
     PEOPLE,
     PLAIN,
     PSEUDONYMOUS,
@@ -37,6 +38,7 @@ _KNOWN: Final = (
 _SENDERS: Final = (
     "grant select, update (heard_at) on webhook_sender to sojourn_crm, sojourn_edge",
     "grant select, insert, update, delete on webhook_sender to sojourn_admin",
+    "grant select, insert, update, delete on app_edge, app_outbox to sojourn_edge",
 )
 
 
@@ -142,7 +144,7 @@ def _reads(table: str, columns: list[str]) -> list[str]:
             f"grant select on {table} to {to(*PEOPLE)}",
             f"grant select ({shown}) on {table} to {to('operations', 'admin')}",
         ]
-    if table in BY_PROFILE or table in AROUND_PROFILE:
+    if table in BY_PROFILE or table in AROUND_PROFILE or table == KNOWN_BY:
         return [f"grant select on {table} to {to(*PEOPLE)}"]
     return []
 

@@ -16,7 +16,7 @@ PLAIN: Final = frozenset(
         "adopted_model", "adopted_plan", "anchor", "anchor_fault", "closed_by", "coverage_hour", "crowd_rollup",
         "cue_policy", "cue_trial", "edge", "edge_change", "edge_cursor", "engine_progress", "exclusion_change",
         "flow_rollup", "ingest_status", "late_batch", "model", "note_choice", "path_rollup", "return_model", "role",
-        "rollup_due", "rollup_frozen", "rollup_stale", "shelf_item", "signal_gap", "sojourn_migration", "store",
+        "rollup_frozen", "rollup_stale", "shelf_item", "signal_gap", "sojourn_migration", "store",
         "store_alert", "store_alert_rule", "visit_rollup", "zone", "dead_letter", "webhook_subscription",
         "message_template", "alert_rule", "segment", "idempotency_key", "webhook_message", "webhook_delivery",
         "webhook_attempt", "input_import",
@@ -51,7 +51,9 @@ AROUND_PROFILE: Final = {
     "blocked_device": "true",
 }
 """Tables beside profiles, and which of their rows belong to own stores."""
-BY_STORE: Final = frozenset({"store", "zone_visit", "store_visit", "presence", "profile_store"})
+KNOWN_BY: Final = "profile_store"
+"""Which stores know which profile: read by the policies of everything around a profile."""
+BY_STORE: Final = frozenset({"store", "zone_visit", "store_visit", "presence", KNOWN_BY})
 """Rows of one store, by its `store_no`: who is bound to stores has those of no other. What names a store is joined
 with `store`, so that nothing of another store's figures is found through it."""
 

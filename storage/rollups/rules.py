@@ -6,6 +6,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from core.metrics.exclusions import DEFAULT_RULES, Rules, checked
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 
 
@@ -70,12 +71,14 @@ def set_rules(connection: Connection, store_no: int, rules: Rules, *, operator: 
         If the rules do not fit together.
     """
     checked(rules)
-    connection.execute("select from store where store_no = %s for no key update", [store_no])
+    with in_own_right(connection):  # a lock asks for the right to change the store, which is an admin's
+        connection.execute("select from store where store_no = %s for no key update", [store_no])
     if read_rules(connection, store_no) == rules:
         return False
     connection.execute(
         "insert into exclusion_change (store_no, rules, operator, reason) values (%s, %s, %s, %s)",
         [store_no, Jsonb(msgspec.to_builtins(rules)), operator, reason],
     )
-    connection.execute("select recount_store(%s)", [store_no])
+    with in_own_right(connection):
+        connection.execute("select recount_store(%s)", [store_no])
     return True

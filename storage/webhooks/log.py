@@ -8,6 +8,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
 from storage.profiles.profiles import PURPOSE
@@ -94,7 +95,8 @@ def deliveries_page(
     query = sql.SQL("select {} from {} where {} order by delivery_id desc limit %(limit)s").format(
         sql.SQL(_COLUMNS), sql.SQL(_SOURCE), sql.SQL(" and ").join(clauses)
     )
-    rows = connection.execute(query, values).fetchall()
+    with in_own_right(connection):  # whether a consent holds is looked at for whoever may not read consents
+        rows = connection.execute(query, values).fetchall()
     found = tuple(_delivery(row) for row in rows[:limit])
     return DeliveryPage(
         deliveries=found,
@@ -107,7 +109,8 @@ def find_delivery(connection: Connection, delivery: int) -> tuple[DeliveryRow, s
     query = sql.SQL("select {}, message.body from {} where delivery_id = %(delivery)s and {}").format(
         sql.SQL(_COLUMNS), sql.SQL(_SOURCE), sql.SQL(_SEEN)
     )
-    row = connection.execute(query, {"delivery": delivery, "purpose": PURPOSE}).fetchone()
+    with in_own_right(connection):
+        row = connection.execute(query, {"delivery": delivery, "purpose": PURPOSE}).fetchone()
     if row is None:
         return None
     attempts = connection.execute(
@@ -124,16 +127,17 @@ def find_delivery(connection: Connection, delivery: int) -> tuple[DeliveryRow, s
 
 def send_again(connection: Connection, delivery: int) -> bool:
     """Queue a delivery once more, at once and with all attempts; False if there is none, or it waits already."""
-    done = connection.execute(
-        "update webhook_delivery delivery set status = 'waiting', attempts = 0, next_at = clock_timestamp(),"
-        "       finished_at = null"
-        "  from webhook_message message, webhook_subscription subscription"
-        " where delivery.delivery_id = %(delivery)s and status <> 'waiting'"
-        "   and message.message_id = delivery.message_id and removed_at is null"
-        "   and subscription.subscription_id = delivery.subscription_id"
-        "   and (message.profile_id is null or consent_holds(message.profile_id, %(purpose)s))",
-        {"delivery": delivery, "purpose": PURPOSE},
-    ).rowcount
+    with in_own_right(connection):
+        done = connection.execute(
+            "update webhook_delivery delivery set status = 'waiting', attempts = 0, next_at = clock_timestamp(),"
+            "       finished_at = null"
+            "  from webhook_message message, webhook_subscription subscription"
+            " where delivery.delivery_id = %(delivery)s and status <> 'waiting'"
+            "   and message.message_id = delivery.message_id and removed_at is null"
+            "   and subscription.subscription_id = delivery.subscription_id"
+            "   and (message.profile_id is null or consent_holds(message.profile_id, %(purpose)s))",
+            {"delivery": delivery, "purpose": PURPOSE},
+        ).rowcount
     if done:
         connection.execute("notify sojourn_webhooks")
     return done > 0

@@ -54,7 +54,6 @@ def test_exclusions_are_shown_changed_taken_back_and_written_down(
     rules = client.get(f"{HERE}/exclusions").json()["rules"]
     week = [{"opens_min": 600, "closes_min": 1200}] * 6 + [None]
     asked = {"rules": rules | {"passer_by_s": 30, "long_stay_s": None, "opening_hours": week}, "reason": "as agreed"}
-    assert client.put(f"{HERE}/exclusions", json=asked).status_code == 422, "somebody must have done it"
     changed = client.put(f"{HERE}/exclusions", json=asked, headers=WHO).json()
     assert [(row["operator"], row["reason"], row["holds"]) for row in changed["changes"]] == [
         ("Ida", "as agreed", True)

@@ -1,0 +1,197 @@
+"""Who may do what: every route with every role, a table that no route escapes, and what PostgreSQL itself refuses."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from fastapi import APIRouter
+
+from api.access.asking import FORM_HEADER, PLAIN_COOKIE, form_token
+from api.access.gate import read_places
+from api.access.principal import Role
+from api.access.table import TABLE, as_markdown
+from api.routing import PAGES, ROUTES
+from core.errors import ConfigurationError
+from storage.access.acting import ROLES
+from storage.access.keys import add_key
+from storage.access.secrets import digest
+from storage.access.tables import AROUND_PROFILE, BY_PROFILE, BY_STORE, NOBODY, PLAIN, PSEUDONYMOUS, WRITES
+from storage.connect import Connection
+from storage.profiles.profiles import create_profile
+from tests.access import log_in
+from tests.api.seeding import add_customers, add_visit, database_now, device, floor_plan
+from tests.fix_api import SeededStore
+
+servers = pytest.mark.servers
+
+
+def test_a_route_without_an_entry_keeps_the_application_from_starting() -> None:
+    forgotten = APIRouter()
+    forgotten.add_api_route("/v1/forgotten", lambda: None, methods=["POST"])
+    with pytest.raises(ConfigurationError, match="POST /v1/forgotten"):
+        read_places((*ROUTES, *PAGES, forgotten))
+    with pytest.raises(ConfigurationError, match="GET /v1/stores"):
+        read_places([router for router in (*ROUTES, *PAGES) if router.prefix != "/v1/stores"])
+
+
+def test_the_documented_table_is_the_one_that_holds() -> None:
+    said = (Path(__file__).parents[2] / "docs" / "access.md").read_text()
+    assert said.endswith(as_markdown()), "write it anew: python -m api.access"
+
+
+@pytest.fixture
+def values(store: SeededStore, client: httpx.Client) -> dict[str, str]:
+    """What stands for the parameters of addresses: what is there, where it matters."""
+    made = add_customers(store.connection, store.plan, store.store_no, now=database_now(store.connection))
+    amara = str(made["Amara Okafor"])
+    asked = {"purpose": "observation", "subject": "Liked it", "profile_id": amara}
+    note = client.post("/v1/notes", json=asked).json()["note_id"]
+    return {
+        "{store}": "marktplatz", "{profile}": amara, "{note}": note, "{formula}": "footfall", "{what}": "profiles",
+        "{list}": "tag", "{word}": "hesitated", "{template}": "thanks", "{rule}": "churn", "{given_input}": "orders",
+        "{visit}": str(UUID(int=1)), "{alert}": str(UUID(int=1)), "{follow_up}": str(UUID(int=1)),
+        "{account}": str(UUID(int=1)), "{subscription}": str(UUID(int=1)), "{installation}": str(UUID(int=1)),
+        "{source}": "shop",
+    }  # fmt: skip
+
+
+def people(connection: Connection) -> dict[str, dict[str, str]]:
+    """Headers of somebody with each role alone: people by their sessions, the program by its key."""
+    found = {}
+    for role in ROLES[:4]:
+        session = role * 5
+        log_in(connection, role, session, role)
+        found[role] = {
+            "Cookie": f"{PLAIN_COOKIE}={session}", FORM_HEADER: form_token(session), "Sec-Fetch-Site": "same-origin",
+        }  # fmt: skip
+    add_key(
+        connection, digest("sjk_edge"), prefix="sjk_edge", name="edge", roles=["edge"], stores=None, made_by="tests",
+        holds_for=timedelta(days=1),
+    )  # fmt: skip
+    return found | {"edge": {"Authorization": "Bearer sjk_edge"}, "nobody": {}}
+
+
+@servers
+def test_every_route_with_every_role(store: SeededStore, client: httpx.Client, values: dict[str, str]) -> None:
+    wrong = []
+    asked = people(store.connection)
+    for route, entry in TABLE.items():
+        if route == "POST /logout":
+            continue  # it ends the session that the next ones ask with
+        method, path = route.split(" ")
+        for word, value in values.items():
+            path = path.replace(word, value)
+        path = path.replace("{", "").replace("}", "") if "_no}" not in path else path
+        for word in ("case_no", "link_no", "block_no", "change_no", "rule_no", "trial_no", "segment_no", "cue_no",
+                     "import_no", "delivery_no", "key_no"):  # fmt: skip
+            path = path.replace("{" + word + "}", "1")
+        for who, headers in asked.items():
+            body = {} if method in {"GET", "DELETE"} else {"json": {}}
+            request = httpx.Request(
+                method, str(client.base_url).rstrip("/") + path, headers={"Idempotency-Key": route} | headers, **body
+            )
+            answer = client.send(request, stream=True)
+            answer.close()
+            allowed = not entry.roles or who in entry.roles
+            page = not path.startswith("/v1/") and path != "/openapi.json"
+            login = answer.status_code == 303 and answer.headers["location"].startswith("/login")
+            refused = login if who == "nobody" and page else answer.status_code == (401 if who == "nobody" else 403)
+            own_secret = answer.status_code in {401, 403} and not entry.roles  # a signature or token is missing
+            let_in = answer.status_code not in {401, 403} and not (login and entry.roles)
+            if answer.status_code >= 500 or not (refused if not allowed else let_in or own_secret):
+                wrong.append(f"{route} as {who}: {answer.status_code}")
+    assert wrong == []
+
+
+@servers
+def test_every_table_says_what_it_holds(store: SeededStore) -> None:
+    tables = {
+        name
+        for (name,) in store.connection.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+        )
+    }
+    known = PLAIN | PSEUDONYMOUS | BY_PROFILE | AROUND_PROFILE.keys() | BY_STORE | NOBODY
+    assert tables == known, "put it into storage/access/tables.py"
+    assert {table for tables in WRITES.values() for table in tables} <= known
+
+
+@pytest.fixture
+def two_stores(store: SeededStore) -> Iterator[Connection]:
+    """Ada was at marktplatz, Bo at the quay, Cy nowhere; each has a device, a consent and a note."""
+    quay = floor_plan().stores[0]
+    quay_no = store.connection.execute("select store_no from store where id = 'quay'").fetchone()
+    assert quay_no is not None
+    for number, (name, store_no) in enumerate((("Ada", store.store_no), ("Bo", quay_no[0]), ("Cy", None)), 1):
+        made = create_profile(
+            store.connection, display_name=name, devices=[device(number)], granted_at=store.now - timedelta(days=9)
+        )
+        if store_no is not None:
+            add_visit(
+                store.connection, quay, store_no, pseudonym=device(number),
+                entered_at=store.now - timedelta(days=1), dwell_s=60.0,
+            )  # fmt: skip
+        store.connection.execute(
+            "insert into note (note_id, asked_sha256, profile_id, noted_at, operator, source, purpose, subject, detail,"
+            " tags, feeling_read) values (gen_random_uuid(), '', %s, now(), 'x', 'staff', 'observation', %s, '', '{}',"
+            ' \'{"feeling": "neutral", "clauses": []}\')',
+            [made, name],
+        )
+    yield store.connection
+
+
+def seen(connection: Connection, role: str, stores: str, question: str) -> list[str]:
+    with connection.transaction():
+        connection.execute(f"set local role {role}; set local sojourn.stores = '{stores}'")
+        return sorted(str(row[0]) for row in connection.execute(question).fetchall())
+
+
+@servers
+def test_the_database_gives_operations_nothing_of_a_person(two_stores: Connection) -> None:
+    for role in ("sojourn_operations_everywhere", "sojourn_operations_own", "sojourn_admin_everywhere"):
+        for table in sorted(BY_PROFILE | AROUND_PROFILE.keys() | NOBODY - {"webhook_sender"}):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                seen(two_stores, role, "marktplatz", f"select 1 from {table}")
+        for view in ("profile_device", "note_seen", "consent_current", "follow_up_seen", "alert_seen", "message_seen"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                seen(two_stores, role, "marktplatz", f"select 1 from {view}")
+        for table in ("store_visit", "zone_visit", "presence", "visit_revision"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                seen(two_stores, role, "marktplatz", f"select device from {table}")
+    assert seen(two_stores, "sojourn_operations_everywhere", "", "select dwell_s from store_visit") == ["60.0", "60.0"]
+    assert seen(two_stores, "sojourn_operations_own", "quay", "select store.id from store") == ["quay"]
+
+
+@servers
+def test_the_database_gives_crm_the_profiles_of_own_stores(two_stores: Connection) -> None:
+    for question in ("select display_name from profile", "select subject from note",
+                     "select display_name from profile join device_link using (profile_id)",
+                     "select display_name from profile join consent_event using (profile_id)"):  # fmt: skip
+        assert seen(two_stores, "sojourn_crm_everywhere", "", question) == ["Ada", "Bo", "Cy"], question
+        assert seen(two_stores, "sojourn_crm_own", "quay", question) == ["Bo"], question
+        assert seen(two_stores, "sojourn_crm_own", "quay,marktplatz", question) == ["Ada", "Bo"], question
+        assert seen(two_stores, "sojourn_crm_own", "", question) == [], "nobody said which: nothing is own"
+        assert seen(two_stores, "sojourn_crm", "quay", question) == [], "grants alone show no row"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        seen(two_stores, "sojourn_crm_own", "quay", "select know_profile(profile_id, 1)::text from profile")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        seen(two_stores, "sojourn_crm_everywhere", "", "select password_hash from account")
+
+
+@servers
+def test_somebody_bound_to_a_store_finds_its_profiles_alone(two_stores: Connection, client: httpx.Client) -> None:
+    log_in(two_stores, "Quinn", "q" * 43, Role.CRM, stores=["quay"])
+    asked = {"Cookie": f"{PLAIN_COOKIE}={'q' * 43}"}
+    with httpx.Client(base_url=client.base_url, headers=asked, timeout=client.timeout) as quinn:
+        assert [one["display_name"] for one in quinn.get("/v1/profiles").json()["profiles"]] == ["Bo"]
+        assert [one["id"] for one in quinn.get("/v1/stores").json()["stores"]] == ["quay"]
+        assert client.get("/v1/stores/marktplatz").status_code == 200, "it is read, so that its plan is kept for all"
+        assert quinn.get("/v1/stores/marktplatz").status_code == 404
+        for one in client.get("/v1/profiles").json()["profiles"]:
+            wanted = 200 if one["display_name"] == "Bo" else 404
+            assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == wanted
+            assert quinn.get(f"/profiles/{one['profile_id']}").status_code == wanted
