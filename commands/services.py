@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
+from commands.options import DatabaseUrl, MqttCredentials, MqttUrl, WebhookAllow
 from commands.running import stop_on_signals
 
 app = typer.Typer()
@@ -31,6 +31,7 @@ def ingest(
             help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
         ),
     ] = "24h",
+    mqtt_credentials: MqttCredentials = None,
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
@@ -39,7 +40,13 @@ def ingest(
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    run(database_url, mqtt_url, stop=stop_on_signals(), settings=Settings(calibrate_every_s=every_s))
+    run(
+        database_url,
+        mqtt_url,
+        stop=stop_on_signals(),
+        settings=Settings(calibrate_every_s=every_s),
+        credentials=mqtt_credentials,
+    )
 
 
 @app.command()
@@ -47,6 +54,7 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+    *,
     webhook_allow: WebhookAllow = "",
     card_origins: Annotated[
         str,
@@ -55,14 +63,30 @@ def api(
             help="Origins whose pages may show a profile's card in a frame: https://crm.example.",
         ),
     ] = "",
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="SOJOURN_TLS_CERT", help="Certificate, PEM: pages and API by https.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(envvar="SOJOURN_TLS_KEY", help="Its key, PEM, mode 0600.")] = None,
+    trusted_proxy: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_TRUSTED_PROXY",
+            help="Address of the proxy in which TLS ends; only its X-Forwarded-… is believed: 127.0.0.1,10.0.0.0/24.",
+        ),
+    ] = "",
+    unencrypted: Annotated[
+        bool, typer.Option("--unencrypted", help="Listen beyond this machine without TLS and without a proxy.")
+    ] = False,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
+    from api.server import Transport
     from api.settings import Settings, read_origins
     from core.webhooks import read_networks
 
     settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
-    run(database_url, host, port, settings=settings)
+    transport = Transport(certificate=tls_cert, key=tls_key, trusted_proxy=trusted_proxy, unencrypted=unencrypted)
+    run(database_url, host, port, settings=settings, transport=transport)
 
 
 @app.command()
@@ -74,29 +98,12 @@ def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> Non
     run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow))
 
 
-@app.command()
-def edge(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
-) -> None:
-    """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
-    from edge.service import run
-    from edge.settings import read_settings
-
-    settings = read_settings(config)
-    if check:
-        typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
-        return
-    run(settings, stop_on_signals())
-
-
 @app.command(name="app-presence")
-def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl) -> None:
+def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl, mqtt_credentials: MqttCredentials = None) -> None:
     """Publish what apps told the API, and take in what they tell over MQTT."""
     from api.app_presence.forward import run
 
-    run(database_url, mqtt_url, stop_on_signals())
+    run(database_url, mqtt_url, stop_on_signals(), credentials=mqtt_credentials)
 
 
 @app.command()

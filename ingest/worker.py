@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -49,7 +50,14 @@ _IDLE_S: Final = 0.5
 _log = structlog.get_logger()
 
 
-def run(database_url: str, mqtt_url: str, *, stop: threading.Event, settings: Settings | None = None) -> None:
+def run(
+    database_url: str,
+    mqtt_url: str,
+    *,
+    stop: threading.Event,
+    settings: Settings | None = None,
+    credentials: Path | None = None,
+) -> None:
     """Take in batches until `stop` is set; servers that are away are waited for.
 
     Parameters
@@ -59,26 +67,35 @@ def run(database_url: str, mqtt_url: str, *, stop: threading.Event, settings: Se
     stop : threading.Event
         When set, ingest finishes the commit it is in, writes snapshots and returns.
     settings : Settings, optional
+    credentials : Path, optional
+        Folder with the certificate of ingest at the broker; see `edge.broker.Broker.from_url`.
 
     Raises
     ------
     ConfigurationError
-        If a URL cannot be read or the database lacks migrations.
+        If a URL or the credentials cannot be used, or the database lacks migrations.
     """
-    _Worker(database_url, mqtt_url, stop, settings if settings is not None else Settings()).run()
+    _Worker(database_url, mqtt_url, stop, settings if settings is not None else Settings(), credentials).run()
 
 
 class _Worker:
     """What one ingest process knows; everything here can be derived from the database again."""
 
-    def __init__(self, database_url: str, mqtt_url: str, stop: threading.Event, settings: Settings) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        mqtt_url: str,
+        stop: threading.Event,
+        settings: Settings,
+        credentials: Path | None = None,
+    ) -> None:
         self._database_url = database_url
         self._stop = stop
         self._settings = settings
         client_id = settings.client_id
         if client_id is None:
             client_id = f"sojourn-ingest-{address_digest(database_url)}"
-        self._subscriber = Subscriber(mqtt_url, client_id, settings)
+        self._subscriber = Subscriber(mqtt_url, client_id, settings, credentials)
         self._directory = Directory()
         self._feeds: dict[int, StoreFeed] = {}
         self._parked: Parked[CursorKey, Arrival] = {}
