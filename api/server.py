@@ -10,8 +10,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.meters import Meters
 from api.settings import Settings
 from core.errors import UnavailableError
+from telemetry.exposition import exposed, make_registry
+from telemetry.tracing import OFF, Tracing
 
 STOP_WITHIN_S: Final = 1
 """Requests under way get a second; live streams are ended before, so that a stop takes less than two."""
@@ -40,6 +43,8 @@ def run(
     *,
     settings: Settings | None = None,
     log_level: str = "info",
+    metrics: str = "",
+    tracing: Tracing = OFF,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then stop within two seconds, with or without live pages.
 
@@ -53,18 +58,23 @@ def run(
         What the operator has set.
     log_level : str
         debug, info, warning or error, for the server's own messages.
+    metrics : str
+        Address that counts are served on, another than that of the pages; empty: nowhere.
+    tracing : Tracing
+        Is told of each request.
 
     Raises
     ------
     UnavailableError
-        If host and port cannot be listened on.
+        If host and port, or `metrics`, cannot be listened on.
     ConfigurationError
         If the database URL cannot be read.
     """
     # psycopg's pool repeats itself with every attempt; Reader says once what it means
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    app = create_app(database_url, settings)
-    with _listening_socket(host, port) as listener:
+    meters = Meters(make_registry("api"))
+    app = create_app(database_url, settings, meters=meters, tracing=tracing)
+    with exposed(meters.registry, metrics), _listening_socket(host, port) as listener:
         bound = listener.getsockname()
         _log.info("the api is listening", url=f"http://{host}:{bound[1]}")
         config = uvicorn.Config(

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
-from commands.running import stop_on_signals
+from commands.options import DatabaseUrl, EdgeMetrics, Metrics, MqttUrl, Traces, WebhookAllow
+from commands.running import stop_on_signals, traces
 
 app = typer.Typer()
 
@@ -31,6 +31,8 @@ def ingest(
             help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
         ),
     ] = "24h",
+    metrics: Metrics = "",
+    trace_url: Traces = "",
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
@@ -39,7 +41,9 @@ def ingest(
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    run(database_url, mqtt_url, stop=stop_on_signals(), settings=Settings(calibrate_every_s=every_s))
+    settings = Settings(calibrate_every_s=every_s)
+    with traces(trace_url, "sojourn ingest") as tracing:
+        run(database_url, mqtt_url, stop=stop_on_signals(), settings=settings, metrics=metrics, tracing=tracing)
 
 
 @app.command()
@@ -47,6 +51,7 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+    *,
     webhook_allow: WebhookAllow = "",
     card_origins: Annotated[
         str,
@@ -55,6 +60,8 @@ def api(
             help="Origins whose pages may show a profile's card in a frame: https://crm.example.",
         ),
     ] = "",
+    metrics: Metrics = "",
+    trace_url: Traces = "",
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
@@ -62,16 +69,17 @@ def api(
     from core.webhooks import read_networks
 
     settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
-    run(database_url, host, port, settings=settings)
+    with traces(trace_url, "sojourn api") as tracing:
+        run(database_url, host, port, settings=settings, metrics=metrics, tracing=tracing)
 
 
 @app.command()
-def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> None:
+def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metrics: Metrics = "") -> None:
     """Send what is queued for other systems to whoever subscribed."""
     from core.webhooks import read_networks
     from webhooks import run
 
-    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow))
+    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow), metrics=metrics)
 
 
 @app.command()
@@ -79,6 +87,7 @@ def edge(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+    metrics: EdgeMetrics = "",
 ) -> None:
     """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
     from edge.service import run
@@ -88,7 +97,7 @@ def edge(
     if check:
         typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
         return
-    run(settings, stop_on_signals())
+    run(settings, stop_on_signals(), metrics=metrics)
 
 
 @app.command(name="app-presence")
@@ -104,6 +113,7 @@ def gateway(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/gateways.md has an example.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+    metrics: EdgeMetrics = "",
 ) -> None:
     """Translate what gateways bought elsewhere publish, give it pseudonyms, and publish it as an edge."""
     from edge.gateways.service import run
@@ -114,4 +124,4 @@ def gateway(
         named = f"{len(settings.gateways)} gateways, {len(settings.listen)} topics, {len(settings.hear)} rules"
         typer.echo(f"{settings.store}/{settings.edge}: {named}")
         return
-    run(settings, stop_on_signals())
+    run(settings, stop_on_signals(), metrics=metrics)
