@@ -11,7 +11,7 @@ EXIT_CODES: Final[dict[State, int]] = {"ok": 0, "warn": 0, "fail": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line: what was looked at, how it is, and what to do unless that is well. Never a secret or an identifier."""
+    """One line: what was looked at, how it is, and what to do where it is not well; never a secret."""
 
     what: str
     state: State
