@@ -1,16 +1,17 @@
 """The front door: one command line, thin. Its words are in `commands/`; each imports its room when it is called."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Never
 
-import structlog
 import typer
 from rich.console import Console
 
 from commands import authority, converting, edges, floorplans, models, recordings, services, trying, visits
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
+from telemetry.logs import FORM_VARIABLE, configure
 
 app = typer.Typer(
     help="Signals from stores, turned into zone visits with honest dwell times and consented journeys.",
@@ -29,15 +30,7 @@ app.add_typer(authority.app, name="certify")
 
 def main() -> None:
     """Run the command line; what is wrong becomes one sentence, not a traceback."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure(os.environ.get(FORM_VARIABLE, ""))
     kernels = keep_kernels()
     try:
         app()
