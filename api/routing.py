@@ -32,10 +32,10 @@ from api.operations import alerts, by_preset, exclusions, exports, heatmap, shel
 from api.operations import pages as operations_pages
 from api.plans import page as plan_page
 from api.plans import routes as plan_routes
-from api.profiles import journey_history, understanding_routes
-from api.profiles import routes as profile_routes
 from api.privacy import pages as privacy_pages
 from api.privacy import routes as privacy_routes
+from api.profiles import journey_history, understanding_routes
+from api.profiles import routes as profile_routes
 from api.stores import live_routes
 from api.stores import routes as store_routes
 from api.webhooks import inbound

@@ -23,7 +23,10 @@ _Profile = Annotated[UUID, typer.Option(help="Any profile of hers, as the API na
 
 @app.command()
 def erase(
-    *, profile: _Profile, by: Annotated[str, typer.Option(help="Who asks, for the receipt.")], database_url: DatabaseUrl,
+    *,
+    profile: _Profile,
+    by: Annotated[str, typer.Option(help="Who asks, for the receipt.")],
+    database_url: DatabaseUrl,
     privacy: Privacy,
 ) -> None:
     """Erase a person everywhere, and print the receipt."""  # fmt: skip

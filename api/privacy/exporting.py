@@ -42,7 +42,7 @@ def zip_of(reader: Reader, subject: Subject, at: datetime) -> Iterator[bytes]:
     """Yield the file; `manifest.json` comes last and counts the rows, so a file without it is not whole."""
     pipe = _Pipe()
     counts: list[dict[str, Any]] = []
-    with ZipFile(pipe, "w", ZIP_DEFLATED) as archive:  # type: ignore[arg-type]  # needs no more than write
+    with ZipFile(pipe, "w", ZIP_DEFLATED) as archive:
         for place in exported_places():
             rows = 0
             with archive.open(f"{place.table}.json", "w") as file, reader.connection() as connection:
@@ -55,7 +55,13 @@ def zip_of(reader: Reader, subject: Subject, at: datetime) -> Iterator[bytes]:
                     yield pipe.taken()
                 file.write(b"[]\n" if rows == 0 else b"\n]\n")
             counts.append(
-                {"file": f"{place.table}.json", "rows": rows, "holds": place.holds, "why": place.why, "kept": kept(place.kept)}
+                {
+                    "file": f"{place.table}.json",
+                    "rows": rows,
+                    "holds": place.holds,
+                    "why": place.why,
+                    "kept": kept(place.kept),
+                }
             )
             yield pipe.taken()
         manifest = {"format": _FORMAT, "made_at": at, "profiles": subject.profiles, "files": counts}

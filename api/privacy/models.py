@@ -15,15 +15,17 @@ class ErasureIn(BaseModel):
     """A wish to erase a person, by any of her profiles."""
 
     profile_id: UUID
-    asked_by: str = Field(min_length=1, max_length=100, description="Who asks, for the receipt", examples=["M. Okafor"])
+    asked_by: str = Field(
+        min_length=1, max_length=100, description="Who asks, for the receipt", examples=["M. Okafor"]
+    )
 
 
 class PlaceReceiptOut(BaseModel):
-    """What happened in one place; `rows` went or were rewritten."""
+    """What happened in one place; `row_count` rows went or were rewritten."""
 
     place: str = Field(examples=["signal_log"])
     holds: str = Field(examples=["Every signal: time, anchor, level, pseudonym"])
-    rows: int = Field(examples=[1480])
+    row_count: int = Field(examples=[1480])
     begun_at: datetime | None
     finished_at: datetime | None
     verified: str | None = Field(examples=["every batch was read again: none holds her devices"])
@@ -58,7 +60,7 @@ class ErasureOut(BaseModel):
                 PlaceReceiptOut(
                     place=one.place,
                     holds=holds.get(one.place, one.place),
-                    rows=one.rows,
+                    row_count=one.rows,
                     begun_at=one.begun_at,
                     finished_at=one.finished_at,
                     verified=one.verified,
@@ -94,9 +96,7 @@ class DataMapOut(BaseModel):
     def whole(cls) -> "DataMapOut":
         """Return the map."""
         return cls(
-            places=[
-                PlaceOut(place=one.table, holds=one.holds, why=one.why, kept=kept(one.kept)) for one in PLACES
-            ],
+            places=[PlaceOut(place=one.table, holds=one.holds, why=one.why, kept=kept(one.kept)) for one in PLACES],
             impersonal=IMPERSONAL,
         )
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.forms import FormDep
 from api.privacy.models import DataMapOut, ErasureOut
-from api.privacy.routes import ask_for, found_receipt
+from api.privacy.routes import ask_for, check_folder, found_receipt
 from api.problems import ProblemError
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
@@ -39,10 +39,15 @@ def ask_erasure(form: FormDep, service: ServiceDep) -> Response:
         profile = UUID(form.text("profile_id", most=40))
     except ValueError as error:
         raise ProblemError(
-            422, "value", "A value cannot be used", detail="This is not the id of a profile.", hint="Go back and copy it."
+            422,
+            "value",
+            "A value cannot be used",
+            detail="This is not the id of a profile.",
+            hint="Go back and copy it.",
         ) from error
     asked_by = form.text("asked_by", most=100)
-    erasure = service.writer.write(lambda connection: ask_for(service, connection, profile, asked_by))
+    check_folder(service)
+    erasure = service.writer.write(lambda connection: ask_for(connection, profile, asked_by))
     return RedirectResponse(f"/privacy/erasures/{erasure}", _SEE_OTHER)
 
 

@@ -32,9 +32,10 @@ def ask_erasure(given: ErasureIn, once: OnceDep, service: ServiceDep) -> Respons
     It runs in the background and goes on after any crash. Asking again for somebody whose job is under way answers
     that job.
     """
+    check_folder(service)
 
     def work(connection: Connection) -> tuple[int, Any]:
-        erasure = ask_for(service, connection, given.profile_id, given.asked_by)
+        erasure = ask_for(connection, given.profile_id, given.asked_by)
         return 202, ErasureOut.of(found_receipt(connection, erasure)).model_dump(mode="json")
 
     return once.answer(given.model_dump_json().encode(), work)
@@ -56,13 +57,16 @@ def read_erasure(erasure: UUID, connection: ConnectionDep) -> ErasureOut:
     "/profiles/{profile}/access-export",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "A ZIP file: a JSON array for each place, and manifest.json", "content": {"application/zip": {}}},
+        200: {
+            "description": "A ZIP file: a JSON array for each place, and manifest.json",
+            "content": {"application/zip": {}},
+        },
         **described(404, 422, 503),
     },
     summary="Everything that is kept of a person",
 )
 def export_access(profile: UUID, connection: ConnectionDep, service: ServiceDep) -> StreamingResponse:
-    """Send all that every place holds of a person, with or without a consent: the right of access does not end with it."""
+    """Send all that is held of a person, with or without a consent: the right of access does not end with it."""
     subject = subject_of(connection, profile)
     if subject is None:
         raise nobody()
@@ -78,12 +82,16 @@ def read_data_map() -> DataMapOut:
     return DataMapOut.whole()
 
 
-def ask_for(service: Service, connection: Connection, profile: UUID, asked_by: str) -> UUID:
-    """Ask for an erasure; raises the problem if there is no such profile, or no privacy folder."""
+def check_folder(service: Service) -> None:
+    """Raise UnavailableError if nobody can be erased here."""
     if not service.guard.can_erase:
         raise UnavailableError(
             "Nobody can be erased here: there is no privacy folder.", hint="Start the API with SOJOURN_PRIVACY."
         )
+
+
+def ask_for(connection: Connection, profile: UUID, asked_by: str) -> UUID:
+    """Ask for an erasure; raises the problem if there is no such profile."""
     erasure = ask(connection, profile, asked_by=asked_by)
     if erasure is None:
         raise nobody()
@@ -94,9 +102,7 @@ def found_receipt(connection: Connection, erasure: UUID) -> Any:
     """Return a receipt, or raise its problem."""
     found = find_receipt(connection, erasure)
     if found is None:
-        raise unknown(
-            "erasure", detail="There is no such erasure.", hint="GET /v1/erasures lists the newest ones."
-        )
+        raise unknown("erasure", detail="There is no such erasure.", hint="GET /v1/erasures lists the newest ones.")
     return found
 
 

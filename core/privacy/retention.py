@@ -25,8 +25,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 KINDS: Final = {
     kind.kind: kind
     for kind in (
-        Kind(kind="signals", days=30, least=8, why="Visits can be revised for a month; late batches come for a week."),
-        Kind(kind="visits", days=13 * 31, least=31, why="A year and a month: a season is compared with the one before."),
+        Kind(kind="signals", days=30, least=8, why="Visits are revised for a month; late batches come for a week."),
+        Kind(kind="visits", days=13 * 31, least=31, why="A season is compared with the one of the year before."),
         Kind(kind="notes", days=2 * 366, least=1, why="What staff remember of a customer; two years of seasons."),
         Kind(kind="events", days=3 * 366, least=1, why="Orders and appointments that journeys cite."),
         Kind(kind="messages", days=366, least=1, why="Caps look back a year at most."),
@@ -34,7 +34,7 @@ KINDS: Final = {
         Kind(kind="cues", days=366, least=31, why="Trials of policies run for months."),
         Kind(kind="withdrawn", days=30, least=0, why="A withdrawal that was a mistake can be mended for a month."),
         Kind(kind="dead_letters", days=90, least=1, why="A fault of an edge is looked into within a season."),
-        Kind(kind="receipts", days=3 * 366, least=366, why="Proof that an erasure was done, for as long as it is asked."),
+        Kind(kind="receipts", days=3 * 366, least=366, why="Proof that an erasure was done, while it may be asked."),
     )
 }  # fmt: skip
 """By their words, in the order in which they are looked at."""

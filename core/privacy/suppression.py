@@ -86,5 +86,3 @@ class Suppressed:
     def now(self, pseudonym: bytes) -> bool:
         """Say whether a pseudonym is suppressed now, with no end to it."""
         return any(span.until_ns >= EVER_NS for span in self(pseudonym))
-
-

@@ -75,9 +75,7 @@ def _hide(connection: Connection, erasure: UUID, profile: UUID) -> list[UUID]:
     return sorted(profiles)
 
 
-def begin_job(
-    connection: Connection, subjects: list[tuple[str, UUID]], *, asked_by: str, source: Source
-) -> UUID:
+def begin_job(connection: Connection, subjects: list[tuple[str, UUID]], *, asked_by: str, source: Source) -> UUID:
     """Write a job about profiles or devices; in a transaction."""
     erasure = uuid4()
     connection.execute(
@@ -274,9 +272,7 @@ def _finish(connection: Connection, erasure: UUID, at: datetime) -> None:
                 [erasure, left],
             )
         connection.execute("delete from erasure_subject where erasure_id = %s", [erasure])
-        connection.execute(
-            "update erasure set state = 'done', finished_at = %s where erasure_id = %s", [at, erasure]
-        )
+        connection.execute("update erasure set state = 'done', finished_at = %s where erasure_id = %s", [at, erasure])
 
     in_transaction(connection, work)
 

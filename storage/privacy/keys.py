@@ -59,7 +59,9 @@ class PrivacyFolder:
                 f"The privacy folder {folder} cannot be used: {error}.", hint="Give it a folder of its own."
             ) from error
         if open_to_others:
-            raise ConfigurationError(f"The privacy folder {folder} is open to others.", hint=f"Run: chmod 700 {folder}")
+            raise ConfigurationError(
+                f"The privacy folder {folder} is open to others.", hint=f"Run: chmod 700 {folder}"
+            )
         if len(self.key) != KEY_BYTES:
             raise ConfigurationError(
                 f"The suppression key has {len(self.key)} bytes, not {KEY_BYTES}.", hint="Restore it from a copy."

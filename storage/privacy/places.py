@@ -1,6 +1,6 @@
 """Every table, and whether people are in it: the one registry behind erasure, access export and the data map.
 
-A table that stands neither in PLACES nor in IMPERSONAL fails a test: whoever adds one says here what it holds of whom.
+A table that stands neither in PLACES nor in IMPERSONAL fails a test: who adds one says here what it holds of whom.
 """
 
 from dataclasses import dataclass
@@ -89,7 +89,13 @@ def _visits(table: LiteralString) -> LiteralString:
 
 
 def _of_profile(
-    table: LiteralString, keys: tuple[LiteralString, ...], holds: str, why: str, kept: str, *, left_out: tuple[str, ...] = ()
+    table: LiteralString,
+    keys: tuple[LiteralString, ...],
+    holds: str,
+    why: str,
+    kept: str,
+    *,
+    left_out: tuple[str, ...] = (),
 ) -> Place:
     return Place(table, holds, why, kept, f"{table} held where {_HERS}", keys, left_out=left_out)
 
@@ -150,7 +156,7 @@ PLACES: Final[tuple[Place, ...]] = (
     ),
     Place(
         "follow_up_change", "Who put a follow-up off, or gave it to somebody", _NOTES, "notes",
-        f"follow_up_change held join follow_up task on task.follow_up_id = held.follow_up_id"
+        "follow_up_change held join follow_up task on task.follow_up_id = held.follow_up_id"
         " left join note on note.note_id = task.note_id left join alert on alert.alert_id = task.alert_id"
         " where (note.profile_id = any(%(profiles)s) or alert.profile_id = any(%(profiles)s))",
         ("follow_up_id", "change_no"),
@@ -249,12 +255,13 @@ IMPERSONAL: Final[dict[str, str]] = {
     "signal_gap": "How many signals were dropped", "dead_letter": "Faults, without a device",
     "closed_by": "Words", "role": "Words", "note_choice": "Words", "engine_progress": "How far an engine is",
     "ingest_status": "How ingest fares", "model": "How anchors sound", "adopted_model": "Which model when",
-    "anchor_fault": "Anchors that are down", "coverage_hour": "How much was heard", "late_batch": "Numbers of batches",
+    "anchor_fault": "Anchors that are down", "coverage_hour": "How much was heard", "late_batch": "Numbers",
     "flow_rollup": "Counts", "path_rollup": "Counts", "crowd_rollup": "Counts", "rollup_frozen": "Days",
     "rollup_stale": "Days", "exclusion_change": "Rules of counting", "shelf_item": "Products",
     "store_alert_rule": "Limits", "store_alert": "Limits that were passed", "alert_rule": "Rules",
     "message_template": "Texts before a name is put in", "segment": "Rules", "return_model": "One model of everybody",
-    "cue_policy": "Rules", "cue_trial": "Rules", "webhook_subscription": "Other systems", "webhook_sender": "Other systems",
+    "cue_policy": "Rules", "cue_trial": "Rules", "webhook_subscription": "Other systems",
+    "webhook_sender": "Other systems",
     "input_import": "Counts and fields, never a value", "app_edge": "Numbers of batches",
     "suppression": "Keyed hashes without their key", "suppression_state": "A version",
     "erasure": "A keyed hash", "erasure_place": "Counts", "erasure_subject": "Empty once an erasure is done",
@@ -265,7 +272,7 @@ IMPERSONAL: Final[dict[str, str]] = {
 NOT_REACHED: Final = (
     "Files that people took out: CSV and JSON exports, access exports, screenshots.",
     "What other systems were told by webhooks before: they have to be asked.",
-    "Recordings of `sojourn record`: they hold no pseudonym of ours, each file has a key of its own that was not kept.",
+    "Recordings of `sojourn record`: they hold no pseudonym of ours, and the key of each was not kept.",
     "Backups: what the suppression list names is erased again when one is restored.",
     "The list of consented devices of each edge: take her pseudonyms out; until then ingest refuses them.",
     "Pages of the database that are free but not yet overwritten, and its write-ahead log until it is recycled.",

@@ -49,7 +49,7 @@ class RetentionRow(msgspec.Struct, frozen=True, kw_only=True):
 def newest_receipts(connection: Connection) -> list[Receipt]:
     """Return the newest erasures, without their places."""
     rows = connection.execute(
-        f"select {_COLUMNS} from erasure order by asked_at desc, erasure_id limit %s",  # noqa: S608 - a constant
+        f"select {_COLUMNS} from erasure order by asked_at desc, erasure_id limit %s",
         [ERASURES_SHOWN],
     ).fetchall()
     return [_receipt(row) for row in rows]
@@ -58,7 +58,7 @@ def newest_receipts(connection: Connection) -> list[Receipt]:
 def find_receipt(connection: Connection, erasure: UUID) -> Receipt | None:
     """Return an erasure with all of its places; None if there is none."""
     row = connection.execute(
-        f"select {_COLUMNS} from erasure where erasure_id = %s",  # noqa: S608 - a constant
+        f"select {_COLUMNS} from erasure where erasure_id = %s",
         [erasure],
     ).fetchone()
     if row is None:

@@ -1,4 +1,4 @@
-"""After a backup was restored: who was erased since is erased again, by what the list outside of the database says."""
+"""After a backup was restored: who was erased since is erased again, as the list outside of the database says."""
 
 from collections.abc import Iterator
 from typing import Final, LiteralString

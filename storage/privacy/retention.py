@@ -15,9 +15,12 @@ Unit: TypeAlias = Literal["rows", "chunks", "people"]
 MOST_ROWS: Final = 5_000
 """Rows that go in one transaction: a fraction of a second."""
 _DAYS: Final = 60
-"""Days that are counted before their visits go: a run of retention finds few, the first one after years finds many."""
+"""Days that are counted before their visits go: a run finds few, the first one after years finds many."""
 BY: Final = "retention"
 
+_OPEN_TASK: Final[LiteralString] = (
+    "exists (select from follow_up task where task.alert_id = alert.alert_id and task.done_at is null)"
+)
 _CHUNKS: Final[dict[str, tuple[LiteralString, ...]]] = {
     "signals": ("signal_log",),
     "visits": ("zone_visit", "store_visit"),
@@ -47,8 +50,7 @@ _ROWS: Final[dict[str, tuple[tuple[LiteralString, LiteralString, LiteralString],
         (
             "alert",
             "alert_id",
-            "made_at < %(before)s and not exists (select from follow_up task where task.alert_id = alert.alert_id"
-            " and task.done_at is null)",
+            f"made_at < %(before)s and not {_OPEN_TASK}",
         ),
     ),
     "cues": (("cue_log", "cue_no", "told_at < %(before)s"),),
@@ -125,7 +127,7 @@ def _kind(connection: Connection, kind: str, before: datetime, *, dry_run: bool)
         yield _noted(connection, Kept(kind=kind, table=table, before=before, count=count, unit="rows"), dry_run)
 
 
-def _noted(connection: Connection, kept: Kept, dry_run: bool) -> Kept:  # noqa: FBT001
+def _noted(connection: Connection, kept: Kept, dry_run: bool) -> Kept:
     if kept.count and not dry_run:
         connection.execute(
             "insert into retention_run (kind, before_at, rows, unit) values (%s, %s, %s, %s)",
@@ -137,7 +139,9 @@ def _noted(connection: Connection, kept: Kept, dry_run: bool) -> Kept:  # noqa: 
 def _chunks(connection: Connection, table: LiteralString, before: datetime, *, dry_run: bool) -> int:
     which: LiteralString = "show_chunks" if dry_run else "drop_chunks"
     # a chunk goes as a whole, once all of it is older: up to a day of signals and a week of visits later
-    return len(connection.execute(f"select {which}(%s::regclass, older_than => %s::timestamptz)", [table, before]).fetchall())
+    return len(
+        connection.execute(f"select {which}(%s::regclass, older_than => %s::timestamptz)", [table, before]).fetchall()
+    )
 
 
 def _not_decoded(connection: Connection) -> datetime:
@@ -147,7 +151,7 @@ def _not_decoded(connection: Connection) -> datetime:
         " where store_no = store.store_no and log_no > coalesce((select min(log_no) from engine_snapshot"
         "   where store_no = store.store_no), -1) order by log_no limit 1) log"
     ).fetchone()
-    return datetime.max.replace(tzinfo=UTC) if row is None or row[0] is None else row[0]  # type: ignore[no-any-return]
+    return datetime.max.replace(tzinfo=UTC) if row is None or row[0] is None else row[0]
 
 
 def _let_counts_stand(connection: Connection, before: datetime) -> bool:

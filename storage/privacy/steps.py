@@ -46,7 +46,7 @@ def run_place(connection: Connection, place: Place, subject: Subject, cursor: di
                 return Round(days, _cursor(before))
             return _done(before, days, "the counts of her days stand and are of nobody; today is counted anew")
         case "visits":
-            for store_no, in connection.execute("select store_no from store order by store_no").fetchall():
+            for (store_no,) in connection.execute("select store_no from store order by store_no").fetchall():
                 wait_for_revisions(connection, store_no)  # one that has read her signals before writes first
             freeze(connection, _names(subject))  # today is counted anew once they are gone
     return _delete(connection, place, subject, before)

@@ -67,9 +67,7 @@ def load_subject(connection: Connection, erasure: UUID) -> Subject:
     )
 
 
-def entries_of(
-    key: bytes, subject: Subject, identifiers: Sequence[tuple[str, str]], at: datetime
-) -> list[Entry]:
+def entries_of(key: bytes, subject: Subject, identifiers: Sequence[tuple[str, str]], at: datetime) -> list[Entry]:
     """Return what the suppression list is to know of somebody."""
     made_us = to_ns(at) // 1_000
     found = [

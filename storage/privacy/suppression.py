@@ -59,7 +59,7 @@ def load_suppressed(connection: Connection, folder: PrivacyFolder | None) -> Sup
         return None
     devices: dict[bytes, tuple[Span, ...]] = defaultdict(tuple)
     for digest, from_us, until_us in connection.execute(
-        f"select subject_hash, {_SPAN} from suppression where kind = 'device'"  # noqa: S608 - a constant
+        f"select subject_hash, {_SPAN} from suppression where kind = 'device'"
     ):
         devices[bytes(digest)] += (_span(from_us, until_us),)
     return Suppressed(folder.key, dict(devices)) if devices else None
@@ -97,8 +97,7 @@ def suppress(connection: Connection, folder: PrivacyFolder, entries: Sequence[En
 def missing(connection: Connection, folder: PrivacyFolder) -> list[Entry]:
     """Return what the file's list knows and the database does not: the database was restored from a backup."""
     rows = connection.execute(
-        f"select kind, subject_hash, {_SPAN}, (extract(epoch from made_at) * 1000000)::bigint"  # noqa: S608 - constants
-        " from suppression"
+        f"select kind, subject_hash, {_SPAN}, (extract(epoch from made_at) * 1000000)::bigint from suppression"
     ).fetchall()
     known = {(kind, bytes(digest), from_us): made_us for kind, digest, from_us, _, made_us in rows}
     return [
@@ -191,9 +190,7 @@ class Guard:
 
 
 def _span(from_us: int | None, until_us: int | None) -> Span:
-    return Span(
-        -EVER_NS if from_us is None else from_us * _US, EVER_NS if until_us is None else until_us * _US
-    )
+    return Span(-EVER_NS if from_us is None else from_us * _US, EVER_NS if until_us is None else until_us * _US)
 
 
 def _changed(connection: Connection) -> int:

@@ -4,6 +4,7 @@ import base64
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import zstandard
@@ -49,7 +50,7 @@ def found_in(data: bytes, wanted: Mapping[str, bytes]) -> set[str]:
 def found_in_database(connection: Connection, wanted: Mapping[str, bytes]) -> dict[str, set[str]]:
     """By table, what is found in any column of any row."""
     tables = connection.execute(
-        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') order by 1"
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
     ).fetchall()
     found = {}
     for (table,) in tables:
@@ -93,15 +94,10 @@ def _in_sqlite(path: Path, wanted: Mapping[str, bytes]) -> set[str]:
 def _unpacked(data: bytes) -> Iterator[bytes]:
     place = data.find(_ZSTD)
     while place >= 0:
-        try:
-            reader = zstandard.ZstdDecompressor().stream_reader(data[place:])
-            yield reader.read(_UNPACKED_MOST)
-        except zstandard.ZstdError:
-            pass
+        with suppress(zstandard.ZstdError):
+            yield zstandard.ZstdDecompressor().stream_reader(data[place:]).read(_UNPACKED_MOST)
         place = data.find(_ZSTD, place + 1)
     for magic in (b"\x78\x9c", b"\x78\x01", b"\x78\xda"):
         if data.startswith(magic):
-            try:
+            with suppress(zlib.error):
                 yield zlib.decompress(data)
-            except zlib.error:
-                pass

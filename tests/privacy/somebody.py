@@ -74,7 +74,7 @@ def everywhere(connection: Connection, plan: StorePlan, store_no: int, now: date
 
     def write(statement: str, **more: object) -> UUID | None:
         row = connection.execute(statement, one | more)
-        return row.fetchone()[0] if row.description else None  # type: ignore[index,no-any-return]
+        return row.fetchone()[0] if row.description else None  # type: ignore[index]
 
     app = write("insert into app_installation (profile_id, token_sha256) values (%(profile)s, 'x') returning device")
     assert app is not None
@@ -94,7 +94,9 @@ def _visits(connection: Connection, plan: StorePlan, store_no: int, now: datetim
         at = now - timedelta(days=days, minutes=30)
         for pseudonym in (HERS, OTHER):
             add_visit(connection, plan, store_no, pseudonym=pseudonym, entered_at=at, dwell_s=600)
-            name = add_visit(connection, plan, store_no, pseudonym=pseudonym, entered_at=at, dwell_s=300, zone="women")
+            name = add_visit(
+                connection, plan, store_no, pseudonym=pseudonym, entered_at=at, dwell_s=300, zone="women"
+            )
             connection.execute(
                 "insert into visit_revision (visit_id, revision, store_no, device, kind, change, reason, model_version)"
                 " values (%s, 1, %s, %s, 0, 'corrected', 'by_hand', 0)",
@@ -106,7 +108,7 @@ def _words(write, profile: UUID) -> None:  # type: ignore[no-untyped-def]
     note = uuid4()
     write("insert into note (note_id, asked_sha256, profile_id, store_no, noted_at, operator, source, purpose, subject,"
           " detail, tags, feeling_read) values (%(note)s, 'x', %(profile)s, %(store)s, %(at)s, 'Ada', 'staff',"
-          " 'observation', %(subject)s, %(detail)s, '{}', '{}')", note=note)  # fmt: skip
+          " 'observation', %(subject)s, %(detail)s, '{}', '{\"feeling\": \"positive\"}')", note=note)  # fmt: skip
     write("insert into note_revision values (%(note)s, 1, %(at)s, 'Ada', jsonb_build_object('detail', %(detail)s::text))",
           note=note)  # fmt: skip
     task = uuid4()

@@ -8,6 +8,7 @@ from uuid import UUID
 from zipfile import ZipFile
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 
@@ -35,7 +36,6 @@ from tests.privacy.searching import found_in_database, needles
 from tests.privacy.somebody import EMAIL, HERS, NAME, OTHER, TAG, Somebody, everywhere
 
 pytestmark = pytest.mark.servers
-_READ_THROUGH = {"engine_snapshot", "app_outbox", "signal_log", "visit_rollup"}
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_nothing_is_left_of_her_anywhere_and_all_of_others(
     assert counts["signal_log"] == 30
     assert counts["store_visit"] == counts["zone_visit"] == 3
     assert not {name for name, rows in counts.items() if not rows} - {
-        "engine_snapshot", "blocked_device", "rollup_change"
+        "engine_snapshot", "presence", "blocked_device", "rollup_change"
     }  # fmt: skip
     log = store.connection.execute(
         "select sequence, signals, redacted, batch from signal_log order by sequence"
@@ -178,9 +178,7 @@ def test_she_is_hidden_at_once_and_cannot_be_brought_back(
     with pytest.raises(ConfigurationError):
         load_suppressed(store.connection, PrivacyFolder(tmp_path / "another"))
     anew = ConsentWord(purpose=PURPOSE, status="granted", source="crm", wording="1", occurred_at=now())
-    again = bring(GivenProfile(
-        source="crm", display_name=NAME, loyalty_tier=None, identifiers=given.identifiers, devices=[HERS], consent=anew,
-    ))  # fmt: skip
+    again = bring(msgspec.structs.replace(given, devices=[HERS], consent=anew))
     assert again is not None, "a consent that she gave since is her own word"
     suppressed = load_suppressed(store.connection, folder)
     assert suppressed is not None
@@ -204,7 +202,7 @@ def test_a_restored_backup_is_erased_again(store: SeededStore, her: Somebody, fo
     store.connection.execute("insert into profile values (%s, %s, %s, %s, %s, %s)", profile)
     for visit in copies["visits"] or ():
         marks = ", ".join(["%s"] * len(visit))
-        store.connection.execute(f"insert into store_visit values ({marks})", visit)  # type: ignore[arg-type]
+        store.connection.execute(f"insert into store_visit values ({marks})", visit)
 
     assert is_behind(store.connection, folder)
     assert reapply(store.connection, folder) == 2, "her profile, and a device that nothing links to it any more"
@@ -232,7 +230,9 @@ def test_a_device_that_went_to_somebody_else_keeps_their_time(
     assert not suppressed.now(HERS)
 
 
-def test_access_export_holds_every_place_and_only_hers(store: SeededStore, her: Somebody, folder: PrivacyFolder) -> None:
+def test_access_export_holds_every_place_and_only_hers(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder
+) -> None:
     with answering(create_app(store.database_url)) as client:
         answer = client.get(f"/v1/profiles/{her.profile}/access-export")
         assert answer.status_code == 200
