@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -23,6 +23,7 @@ from api.inputs.rows import CSV_BYTES
 from api.memory.watch import watch
 from api.metrics.dwell_cache import DwellCache
 from api.pages import as_page
+from api.parameters import known_parameters
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rendering import HERE
 from api.routing import PAGES, ROUTES
@@ -75,6 +76,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
+        dependencies=[Depends(known_parameters)],
         generate_unique_id_function=_operation_id,
     )
     for router in (*ROUTES, *PAGES):
