@@ -38,6 +38,8 @@ from core.errors import SojournError
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
 from telemetry.tracing import OFF, Tracing
@@ -124,6 +126,7 @@ async def _lifespan(
         cues=cues,
         now=lambda: datetime.now(UTC),
         settings=settings,
+        guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
     )
     meters.serve(app.state.service)
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))

@@ -63,5 +63,13 @@ Traces = Annotated[
         help="Send traces by OTLP to http://127.0.0.1:4318/v1/traces; needs the extra otel.",
     ),
 ]
+Privacy = Annotated[
+    Path | None,
+    typer.Option(envvar="SOJOURN_PRIVACY", help="Folder of the suppression list and its key (docs/protect.md)."),
+]
+Retain = Annotated[
+    str,
+    typer.Option(envvar="SOJOURN_RETAIN", help="How long each kind is kept: signals=14d, visits=6mo, notes=2y."),
+]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Let ingest take it into use.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, EdgeMetrics, Metrics, MqttCredentials, MqttUrl, Traces, WebhookAllow
+from commands.options import (
+    DatabaseUrl,
+    EdgeMetrics,
+    Metrics,
+    MqttCredentials,
+    MqttUrl,
+    Privacy,
+    Retain,
+    Traces,
+    WebhookAllow,
+)
 from commands.running import stop_on_signals, traces
 
 app = typer.Typer()
@@ -35,15 +45,18 @@ def ingest(
     mqtt_credentials: MqttCredentials = None,
     metrics: Metrics = "",
     trace_url: Traces = "",
+    privacy: Privacy = None,
+    retain: Retain = "",
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
+    from core.privacy.retention import read_policy
     from ingest import run
     from ingest.settings import Settings
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    settings = Settings(calibrate_every_s=every_s)
+    settings = Settings(calibrate_every_s=every_s, privacy=privacy, retain=read_policy(retain))
     with traces(trace_url, "sojourn ingest") as tracing:
         run(
             database_url,
@@ -86,6 +99,7 @@ def api(
     ] = False,
     metrics: Metrics = "",
     trace_url: Traces = "",
+    privacy: Privacy = None,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
@@ -93,7 +107,9 @@ def api(
     from api.settings import Settings, read_origins
     from core.webhooks import read_networks
 
-    settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
+    settings = Settings(
+        webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins), privacy=privacy
+    )
     transport = Transport(certificate=tls_cert, key=tls_key, trusted_proxy=trusted_proxy, unencrypted=unencrypted)
     with traces(trace_url, "sojourn api") as tracing:
         run(database_url, host, port, settings=settings, transport=transport, metrics=metrics, tracing=tracing)
