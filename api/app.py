@@ -8,13 +8,15 @@ from functools import partial
 from typing import Final
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from api.audit.recording import audited
+from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
@@ -74,6 +76,8 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
+        # "function": the entry is written when the answer is made and before it is sent
+        dependencies=[Depends(audited, scope="function")],
     )
     for router in (*ROUTES, *PAGES):
         app.include_router(router)
@@ -107,7 +111,7 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         settings=settings,
     )
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
-    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
+    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), keep_sealing(app.state.service))
     working = [asyncio.create_task(work) for work in works]
     try:
         yield
