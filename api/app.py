@@ -25,6 +25,7 @@ from api.inputs.rows import CSV_BYTES
 from api.memory.watch import watch
 from api.metrics.dwell_cache import DwellCache
 from api.pages import as_page
+from api.parameters import known_parameters
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rendering import HERE
 from api.routing import PAGES, ROUTES
@@ -77,7 +78,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         # "function": the entry is written when the answer is made and before it is sent
-        dependencies=[Depends(audited, scope="function")],
+        dependencies=[Depends(known_parameters), Depends(audited, scope="function")],
     )
     for router in (*ROUTES, *PAGES):
         app.include_router(router)
