@@ -8,7 +8,19 @@ from typing import Never
 import typer
 from rich.console import Console
 
-from commands import authority, converting, edges, floorplans, models, privacy, recordings, services, trying, visits
+from commands import (
+    audit,
+    authority,
+    converting,
+    edges,
+    floorplans,
+    models,
+    privacy,
+    recordings,
+    services,
+    trying,
+    visits,
+)
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
 from telemetry.logs import FORM_VARIABLE, configure
@@ -27,6 +39,7 @@ app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")
 app.add_typer(authority.app, name="certify")
 app.add_typer(privacy.suppress, name="suppress")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:
