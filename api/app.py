@@ -20,12 +20,15 @@ from api.access.described import describe_access
 from api.access.first import let_first_in
 from api.access.gate import Gate, check_entered, read_places
 from api.access.limits import Limits
+from api.audit.recording import audited
+from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.inputs.rows import CSV_BYTES
 from api.memory.watch import watch
+from api.meters import Metered, Meters
 from api.metrics.dwell_cache import DwellCache
 from api.pages import as_page
 from api.parameters import known_parameters
@@ -42,8 +45,11 @@ from core.errors import SojournError
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
+from telemetry.tracing import OFF, Tracing
 
 VERSION: Final = "0.1.0"
 _DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, journeys of customers who consented.
@@ -54,7 +60,9 @@ Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are ap
 _log = structlog.get_logger()
 
 
-def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    database_url: str, settings: Settings | None = None, *, meters: Meters | None = None, tracing: Tracing = OFF
+) -> FastAPI:
     """Return the application; it starts, and recovers, whether or not the database is there.
 
     Parameters
@@ -63,6 +71,10 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
     settings : Settings, optional
         What the operator has set.
+    meters : Meters, optional
+        Count what is asked.
+    tracing : Tracing
+        Is told of each request.
 
     Raises
     ------
@@ -72,15 +84,19 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     check_url(database_url)
     given = settings if settings is not None else Settings()
     limits = Limits(given.rates)
+    meters = meters if meters is not None else Meters()
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(_lifespan, database_url=database_url, settings=given, limits=limits),
+        lifespan=partial(
+            _lifespan, database_url=database_url, settings=given, limits=limits, meters=meters, tracing=tracing
+        ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
-        dependencies=[Depends(check_entered), Depends(known_parameters)],
         generate_unique_id_function=_operation_id,
+        # "function": the entry is written when the answer is made and before it is sent
+        dependencies=[Depends(check_entered), Depends(known_parameters), Depends(audited, scope="function")],
     )
     for router in (*ROUTES, *PAGES):
         app.include_router(router)
@@ -91,17 +107,21 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     places = read_places((*ROUTES, *PAGES), [route for route in app.routes if isinstance(route, Route)])
     app.add_middleware(Gate, places=places, answer=_answer_error, limits=limits)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Metered, meters=meters, tracing=tracing)
     _describe_schemas(app)
     return app
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings, limits: Limits) -> AsyncIterator[None]:
+async def _lifespan(
+    app: FastAPI, *, database_url: str, settings: Settings, limits: Limits, meters: Meters, tracing: Tracing
+) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(
         listen=partial(listen, database_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
+        tracing=tracing,
     )
     cues = CueHub(partial(listen_to_cues, database_url))
     app.state.service = Service(
@@ -115,9 +135,14 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings, limi
         now=lambda: datetime.now(UTC),
         settings=settings,
         limits=limits,
+        guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
     )
+    meters.serve(app.state.service)
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
-    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), let_first_in(writer))
+    service = app.state.service
+    works = (
+        live.run(), cues.run(), arriving.run(), watch(service), keep_sealing(service), let_first_in(writer),
+    )  # fmt: skip
     working = [asyncio.create_task(work) for work in works]
     try:
         yield

@@ -1,7 +1,7 @@
 """Who is at work: the one place that says so, by the name of whoever is logged in.
 
-A program with a key may work for a person: it says so in the header `Sojourn-Operator`, percent-encoded UTF-8, and what
-it writes carries that name; the audit keeps the key beside it. A person is always herself.
+A program with a key may work for a person: it says so in the header `Sojourn-Operator`, percent-encoded UTF-8, and
+what it writes carries that name; the audit keeps the key beside it. A person is always herself.
 """
 
 from typing import Annotated, Final

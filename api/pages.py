@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access.navigation import may_open, section_of, sections
+from api.audit.wording import said
 from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
@@ -19,7 +20,10 @@ from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
 from api.stores.live_routes import NEWEST_VISITS, read_state_now
 from api.stores.models import VisitOut
+from core.audit.words import KINDS, PURPOSES
 from core.errors import InputError
+from storage.access.acting import in_own_right
+from storage.audit.entries import AuditFilter, entries_page
 from storage.instants import to_datetime
 from storage.notes.search import NoteFilter, notes_page
 from storage.occupancy import stores_page
@@ -34,6 +38,8 @@ _LIST_ROWS: Final = 50
 _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
+_LOOKED: Final = 8
+"""Looks at a profile before "all of it": those of its last visit."""
 
 
 @router.get("/")
@@ -116,6 +122,8 @@ def show_profile(
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
     stores = {row.store for row in page.visits}
     plans = {store: find_store(service, connection, store).plan for store in stores}
+    with in_own_right(connection):  # who looked at a customer is told with the customer, the log itself to the desk
+        looked = entries_page(connection, AuditFilter(profile_id=found.profile_id), limit=_LOOKED)
     return render(
         "profile.html",
         here="profiles",
@@ -130,6 +138,10 @@ def show_profile(
         expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
         timeline=timeline(known.heard, known.visits),
         store_names={row.store: plans[row.store].label for row in page.visits},
+        looked=looked,
+        audit_kinds=KINDS,
+        audit_purposes=PURPOSES,
+        audit_said=said,
         feelings={
             stage.value: mean for stage, mean in feelings_around(felt, visit_of(detail), service.now()).items()
         },

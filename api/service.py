@@ -20,6 +20,7 @@ from core.floorplan import ID_PATTERN
 from storage.access.acting import may_see
 from storage.connect import Connection
 from storage.occupancy import PlanCache
+from storage.privacy.suppression import Guard
 from storage.profiles.profiles import ProfileRow, find_profile
 from storage.reading import Reader
 from storage.stores import StoredPlan
@@ -42,6 +43,7 @@ class Service:
     now: Callable[[], datetime]
     settings: Settings
     limits: Limits
+    guard: Guard
 
 
 def _service(request: Request) -> Service:

@@ -1,6 +1,7 @@
 """What an operator may set of the API."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,12 +27,15 @@ class Settings:
         How often somebody may ask.
     oidc : Provider, optional
         Who else vouches for people; None: local accounts alone.
+    privacy : Path or None
+        Folder of the suppression list and its key. Without it nobody can be erased from here.
     """
 
     webhook_allow: tuple[Network, ...] = ()
     card_origins: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
     oidc: Provider | None = None
+    privacy: Path | None = None
 
 
 def read_origins(text: str) -> tuple[str, ...]:

@@ -284,3 +284,11 @@ def browser(agent: str) -> str:
     name = next((label for word, label in _BROWSERS if word in agent), "A browser")
     system = next((label for word, label in _SYSTEMS if word in agent), "")
     return f"{name} on {system}" if system else name
+
+
+ERASURE_STATE: Final = {"waiting": "Waits", "running": "Under way", "done": "Done"}
+ERASURE_SOURCE: Final = {
+    "request": "On request",
+    "retention": "Consent ended long ago",
+    "restored": "Came back with a backup",
+}

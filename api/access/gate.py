@@ -118,7 +118,7 @@ class Gate:
         if not entry.roles:
             self._limits.ask(place.route, address, known=False)
             cookie = request.cookies.get(cookie_name(request.scope))
-            known = cookie is not None and not place.route.split()[1].startswith("/v1/")
+            known = cookie is not None and entry.own_right  # the login alone goes on with what a browser has
             asking = await to_thread.run_sync(find_asking, request, True) if known else Asking()
             return asking, Acting(entry.acts_as.value) if entry.acts_as is not None else None
         asking = await to_thread.run_sync(find_asking, request, False)

@@ -26,6 +26,8 @@ _SECTIONS: Final = (
     Section("follow-ups", "/follow-ups", "Follow-ups", "/follow-ups"),
     Section("formulas", "/formulas", "Formulas", "/formulas"),
     Section("fleet", "/fleet", "Fleet", "/fleet"),
+    Section("privacy", "/privacy", "Privacy", "/privacy"),
+    Section("audit", "/audit", "Audit", "/audit"),
     Section("webhooks", "/webhooks", "Webhooks", "/webhooks"),
     Section("people", "/people", "People", "/people"),
     Section("api-keys", "/api-keys", "API keys", "/api-keys"),

@@ -25,7 +25,8 @@ class Entry:
     acts_as : Role, optional
         As whom the database is asked where nobody has to be known.
     own_right : bool
-        The database is asked with the process's own rights: for the tables of the login, which no role may read.
+        The database is asked with the process's own rights: for the tables of the login and the audit, which no role
+        may read, and for erasure.
     """
 
     roles: frozenset[Role]
@@ -50,6 +51,8 @@ _CRM: Final = _of(_C)
 _FINDS: Final = _of(_C, _P)
 """To find somebody, and what they agreed to."""
 _PRIVACY: Final = _of(_P)
+_DESK: Final = Entry(frozenset({_P}), own_right=True)
+"""Erasure, access export and audit reach every place there is, and the desk has every store."""
 _ADMIN: Final = _of(_A)
 _WORDS: Final = _of(_C, _A)
 """Lists, templates and rules that CRM works with and admins set up."""
@@ -152,7 +155,8 @@ TABLE: Final[dict[str, Entry]] = {
     "POST /v1/profiles/{profile}/messages/preview": _CRM,
     "GET /v1/profiles/{profile}/card": _CRM,
     "POST /v1/profiles/{profile}/card-tickets": _CRM,
-    "GET /card/{ticket}": Entry(frozenset(), "the ticket in its address is its secret: minutes, one profile", _C),
+    "GET /card": Entry(frozenset(), "an empty page that posts the ticket of its address's fragment"),
+    "POST /card": Entry(frozenset(), "the ticket is its secret: minutes, one profile, once", _C),
     # consent and identity
     "GET /v1/profiles/{profile}/consents": _FINDS,
     "POST /v1/profiles/{profile}/consents": _FINDS,
@@ -171,6 +175,18 @@ TABLE: Final[dict[str, Entry]] = {
     "POST /v1/identity/blocked-devices/{block_no}/lift": _PRIVACY,
     "POST /v1/withdrawals": _of(_C, _P, _E),
     "GET /v1/exports/{what}": _PRIVACY,
+    "GET /v1/profiles/{profile}/access-export": _DESK,
+    "GET /v1/data-map": _MEMBERS,
+    "GET /privacy": _DESK,
+    "POST /privacy/erasures": _DESK,
+    "GET /privacy/erasures/{erasure}": _DESK,
+    "POST /v1/erasures": _DESK,
+    "GET /v1/erasures": _DESK,
+    "GET /v1/erasures/{erasure}": _DESK,
+    "GET /audit": _DESK,
+    "GET /v1/audit": _DESK,
+    "GET /v1/audit/hints": _DESK,
+    "GET /v1/audit/heads": _DESK,
     # notes and follow-ups
     "GET /notes/worker.js": Entry(frozenset(), "a script, the same for everybody"),
     "GET /notes": _CRM,

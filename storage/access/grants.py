@@ -19,8 +19,8 @@ from storage.access.tables import (
     BY_STORE,
     COUNTS,
     DEVICE,
+    FOR_PEOPLE,
     HOUSE,
-    KNOWN_BY,
     PEOPLE,
     PLAIN,
     PSEUDONYMOUS,
@@ -144,7 +144,7 @@ def _reads(table: str, columns: list[str]) -> list[str]:
             f"grant select on {table} to {to(*PEOPLE)}",
             f"grant select ({shown}) on {table} to {to('operations', 'admin')}",
         ]
-    if table in BY_PROFILE or table in AROUND_PROFILE or table == KNOWN_BY:
+    if table in BY_PROFILE or table in AROUND_PROFILE or table in FOR_PEOPLE:
         return [f"grant select on {table} to {to(*PEOPLE)}"]
     return []
 

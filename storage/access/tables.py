@@ -53,6 +53,8 @@ AROUND_PROFILE: Final = {
 """Tables beside profiles, and which of their rows belong to own stores."""
 KNOWN_BY: Final = "profile_store"
 """Which stores know which profile: read by the policies of everything around a profile."""
+FOR_PEOPLE: Final = frozenset({KNOWN_BY, "suppression", "suppression_state"})
+"""Read by PEOPLE: who was erased is looked for before somebody is written again, by keyed digests."""
 BY_STORE: Final = frozenset({"store", "zone_visit", "store_visit", "presence", KNOWN_BY})
 """Rows of one store, by its `store_no`: who is bound to stores has those of no other. What names a store is joined
 with `store`, so that nothing of another store's figures is found through it."""
@@ -62,6 +64,8 @@ NOBODY: Final = frozenset(
         "account", "account_recovery", "account_session", "api_key", "profile_read", "access_granted",  # of the login
         "signal_log", "engine_snapshot",  # of ingest
         "webhook_sender", "app_edge", "app_outbox",  # secrets of senders, and what is on its way to the broker
+        "erasure", "erasure_subject", "erasure_place", "retention_run",  # of the privacy desk's jobs
+        "audit_entry", "audit_subject", "audit_waiting", "audit_link", "audit_start",  # entered by triggers and by us
     }
 )  # fmt: skip
 """Asked only by a process with its own rights."""
