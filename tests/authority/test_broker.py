@@ -107,6 +107,10 @@ def connect(broker: Broker, client_id: str = "", login: tuple[str, str] | None =
             peer.published[mid] = reason.value
             peer.changed.notify_all()
 
+    def on_subscribe(_c: Any, _d: Any, _m: int, reasons: Any, _p: Any) -> None:
+        for one in reasons:
+            note(peer.granted, one.value)
+
     def on_connect(_c: Any, _d: Any, _f: Any, reason: Any, _p: Any) -> None:
         peer.refused = str(reason) if reason.is_failure else ""
         answered.set()
@@ -119,7 +123,7 @@ def connect(broker: Broker, client_id: str = "", login: tuple[str, str] | None =
 
     peer.client.on_publish, peer.client.on_connect, peer.client.on_disconnect = on_publish, on_connect, on_disconnect
     peer.client.on_message = lambda _c, _d, message: note(peer.received, (message.topic, bytes(message.payload)))
-    peer.client.on_subscribe = lambda _c, _d, _m, reasons, _p: [note(peer.granted, one.value) for one in reasons]
+    peer.client.on_subscribe = on_subscribe
     if login is not None:
         peer.client.username_pw_set(*login)
     use_tls(peer.client, broker)
