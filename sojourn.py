@@ -8,7 +8,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from commands import converting, floorplans, models, privacy, recordings, services, trying, visits
+from commands import converting, floorplans, keys, models, privacy, recordings, services, trying, visits
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
 
@@ -24,6 +24,7 @@ app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
 app.add_typer(models.app, name="model")
 app.add_typer(privacy.suppress, name="suppress")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
