@@ -25,6 +25,7 @@ from ingest.cursors import Parked, bounded, parked_count
 from ingest.feed import StoreFeed, restore
 from ingest.late_revision import LateRevision
 from ingest.messages import Arrival, read
+from ingest.pacing import Pace
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
@@ -88,6 +89,7 @@ class _Worker:
         self._batches = self._signals = self._repeated = self._dead_letters = 0
         self._failures = 0
         self._timers = _Timers()
+        self._pace = Pace(settings)
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
         self._revision = LateRevision(
             database_url, settings.revise_settle_s, settings.revise_wait_s, settings.revise_again_s
@@ -139,7 +141,7 @@ class _Worker:
         messages = self._subscriber.take(wait_s=wait_s)
         if messages:
             self._take_in(connection, messages)
-        self._derive(connection)
+        self._derive(connection, busy=bool(messages))
         self._tend(connection)
 
     def _prepare(self, connection: Connection) -> bool:
@@ -210,11 +212,14 @@ class _Worker:
             self._feeds[store_no].catch_up(connection, stopped=lambda: False)
         return self._feeds[store_no]
 
-    def _derive(self, connection: Connection) -> None:
-        """Write what the engines have found, each store at most every `derive_s`."""
+    def _derive(self, connection: Connection, *, busy: bool = False) -> None:
+        """Write what the engines have found, each store at its pace; as often as pages redraw while nothing waits."""
+        every_s = self._pace.every_s if busy else self._settings.derive_s
         for store_no, feed in self._feeds.items():
-            if feed.dirty and self._timers.due(f"derive {store_no}", self._settings.derive_s):
+            if feed.dirty and self._timers.due(f"derive {store_no}", every_s):
+                begun_s = time.monotonic()
                 feed.write(connection)
+                self._pace.took(store_no, time.monotonic() - begun_s)
 
     def _tend(self, connection: Connection) -> None:
         """Do what is to be done from time to time."""
