@@ -13,6 +13,7 @@ Pages: TypeAlias = Mapping[str, str]
 """Markdown by path among the pages."""
 
 _ORDER: Final = ("get", "post", "put", "patch", "delete")
+_SAYS_NOTHING: Final = "Successful Response"
 _EXAMPLE_CHARACTERS: Final = 2_500
 """Longer examples are cut: the schema says the rest."""
 
@@ -76,7 +77,8 @@ def _answer(status: str, answer: dict[str, Any], schemas: dict[str, Any]) -> lis
     content = answer.get("content", {})
     if status.startswith(("4", "5")):
         return [f"`{status}` {_plain(answer.get('description', ''))}", ""]
-    lines = [f"**`{status}`** {_plain(answer.get('description', ''))}", ""]
+    described = _plain(answer.get("description", "")).removeprefix(_SAYS_NOTHING)
+    lines = [f"**`{status}`** {described}", ""]
     for kind, told in content.items():
         if kind != "application/json":
             lines += [f"As `{kind}`.", ""]

@@ -92,8 +92,13 @@ def _settings(reference: Pages) -> str:
     """Fill in the pages that are many: the decisions and the reference."""
     decisions = sorted(path for path in (DOCS / "adr").glob("*.md"))
     named = [f'{{ "{_title(path)}" = "adr/{path.name}" }}' for path in decisions]
-    pages = [f'"{name}"' for name in reference]
+    pages = [
+        f'{{ "{Path(name).stem.replace("-", " ").replace("index", "overview")}" = "{name}" }}' for name in reference
+    ]
     text = (HERE / "zensical.toml").read_text()
+    unnamed = [page for page in sorted(DOCS.glob("*.md")) if f'"{page.name}"' not in text]
+    more = ", ".join(f'{{ "{_title(page)}" = "{page.name}" }}' for page in unnamed)
+    text = text.replace('"@more@",', f'{{ "More" = [{more}] }},' if more else "")
     text = text.replace('"@decisions@",', f'{{ "Decisions" = [{", ".join(named)}] }},')
     return text.replace('"@reference@"', ", ".join(pages))
 

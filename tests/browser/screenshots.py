@@ -56,7 +56,7 @@ def main() -> int:
     try:
         with httpx.Client(base_url=f"http://{HOST}:{_PORT}", timeout=10) as client:
             _await(lambda: _count(client, f"/v1/stores/{_STORE}/visits?limit={_VISITS}") >= _VISITS)
-            profile = client.get("/v1/profiles").json()["profiles"][0]["profile"]
+            profile = client.get("/v1/profiles").json()["profiles"][0]["profile_id"]
         OUT.mkdir(exist_ok=True)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program, headless=True, args=FLAGS)

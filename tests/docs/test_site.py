@@ -19,8 +19,8 @@ def test_links_that_leave_the_docs_lead_to_what_was_brought_along_or_become_word
         "[results](results/results.md#speed), [a](operate.md#models), src (`simulators/chain/draws.py`),"
         " [w](https://a.example/x), ![s](soak.svg)"
     )
-    moved = relink("[edge](docs/edge.md) [all](docs/adr/) ![p](docs/live-floor-plan.png)", "README.md", "index.md")
-    assert moved == "[edge](edge.md) [all](adr/0001-record-decisions.md) ![p](live-floor-plan.png)"
+    moved = relink("[edge](docs/edge.md) [all](docs/adr/) ![p](docs/screenshots/live.png)", "README.md", "index.md")
+    assert moved == "[edge](edge.md) [all](adr/0001-record-decisions.md) ![p](screenshots/live.png)"
     assert relink("![s](speed.svg)", "benchmarks/RESULTS.md", "results/results.md") == "![s](speed.svg)"
     assert relink("```\n[x](../y.md)\n```\n", "docs/a.md", "a.md") == "```\n[x](../y.md)\n```\n"
 
