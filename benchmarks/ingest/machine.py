@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psutil
@@ -121,7 +122,11 @@ def machine(folder: Path, *, stores: int, edges: int, devices: int, tls: bool) -
     ):
         url = database.dsn()
         migrate(url)
-        servers = Servers(database, broker, url, f"mqtts://{HOST}:{port}" if tls else broker.url, certificate)
+        mqtt_url = broker.url
+        if tls:
+            who, at, _ = urlsplit(broker.url).netloc.rpartition("@")
+            mqtt_url = f"mqtts://{who}{at}{HOST}:{port}"
+        servers = Servers(database, broker, url, mqtt_url, certificate)
         with on_servers(folder, servers, stores=stores, edges=edges, devices=devices) as running:
             yield running
 

@@ -21,6 +21,7 @@ import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.ingest.air import HEARD_BY, SIGNALS, StoreAir, nothing, store_id
+from benchmarks.ingest.publishing import sign_in
 from core.limits import NS_PER_S
 
 TABLE: Final = """
@@ -115,6 +116,7 @@ def _spelled(air: StoreAir, edge: int, heard: Any) -> bytes:
 def _client(mqtt_url: str, name: str) -> paho.Client:
     where = urlsplit(mqtt_url)
     client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=paho.MQTTv5)
+    sign_in(client, where)
     client.connect(str(where.hostname), where.port or 1883)
     return client
 

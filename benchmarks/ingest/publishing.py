@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 import paho.mqtt.client as paho
@@ -83,6 +83,7 @@ class Connection:
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._where = urlsplit(publish.url)
+        sign_in(self._client, self._where)
         if publish.certificate:
             self._client.tls_set_context(ssl.create_default_context(cafile=publish.certificate))
 
@@ -156,6 +157,12 @@ class Edge:
         signals = self.sequence * SIGNALS
         digest = self._digest.hexdigest()
         return Sent(self.store, f"edge-{self.number}", self.boot.hex(), self.sequence, signals, digest)
+
+
+def sign_in(client: paho.Client, where: SplitResult) -> None:
+    """Take the name and password of a broker's URL, where it has them."""
+    if where.username is not None:
+        client.username_pw_set(unquote(where.username), None if where.password is None else unquote(where.password))
 
 
 class Store:
