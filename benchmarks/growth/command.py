@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -16,19 +17,22 @@ from benchmarks.results_part import replace_part
 
 _SHORT: Final = (1, 10, 100)
 _FULL: Final = (1, 10, 100, 1_000)
-_COLUMNS: Final = (
+_COSTS: Final = (
     "stores",
     "signals/s",
     "CPU per signal, ns (worker)",
     "signals per core-second",
     "worker, MB (a store)",
     "database, MB",
+    "load",
+)
+_AROUND: Final = (
+    "stores",
     "kill -9 to taking in again, s",
     "page of a store, ms: p50, p99",
     "signal to page, s: p50, p99",
     "bytes a signal in the log",
     "bytes a visit",
-    "load",
 )
 
 
@@ -73,9 +77,9 @@ def markdown(found: list[Size], command: list[str]) -> str:
             "",
             f"    {shlex.join(command)}",
             "",
-            f"| {' | '.join(_COLUMNS)} |",
-            "|---" * len(_COLUMNS) + "|",
-            *map(_row, found),
+            *_table(_COSTS, map(_costs, found)),
+            "",
+            *_table(_AROUND, map(_around, found)),
             "",
             *[f"{size.stores} stores: **{'; '.join(size.wrong)}**" for size in found if size.wrong],
             "The checker was green (what was sent is logged, once, and decoded, once) at "
@@ -85,19 +89,29 @@ def markdown(found: list[Size], command: list[str]) -> str:
     )
 
 
-def _row(size: Size) -> str:
-    cells = (
+def _costs(size: Size) -> tuple[str, ...]:
+    return (
         f"{size.stores:,}",
         f"{size.per_second:,.0f}",
         f"{size.ns_per_signal:,.0f} ({size.worker_ns_per_signal:,.0f})",
         f"{1e9 / size.ns_per_signal:,.0f}",
         f"{size.worker_mb:,.0f} ({size.mb_a_store:.1f})",
         f"{size.database_mb:,.0f}",
+        f"{size.load:.1f}",
+    )
+
+
+def _around(size: Size) -> tuple[str, ...]:
+    return (
+        f"{size.stores:,}",
         f"{size.recovery_s:.1f}",
         f"{size.page_ms[0]:.0f}, {size.page_ms[1]:.0f}",
         f"{size.to_page_s[0]:.2f}, {size.to_page_s[1]:.2f}",
         f"{size.log_bytes:.1f}",
         f"{size.visit_bytes:,.0f}",
-        f"{size.load:.1f}",
     )
-    return f"| {' | '.join(cells)} |"
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [f"| {' | '.join(cells)} |" for cells in (columns, *rows)]
+    return [lines[0], "|---" * len(columns) + "|", *lines[1:]]

@@ -13,6 +13,7 @@ Pages: TypeAlias = Mapping[str, str]
 """Markdown by path among the pages."""
 
 _ORDER: Final = ("get", "post", "put", "patch", "delete")
+_SHAPE: Final = re.compile(r"\(#shape-([A-Za-z0-9_]+)\)")
 _SAYS_NOTHING: Final = "Successful Response"
 _EXAMPLE_CHARACTERS: Final = 2_500
 """Longer examples are cut: the schema says the rest."""
@@ -31,6 +32,7 @@ def reference(described: dict[str, Any]) -> dict[str, str]:
         parts = [f"# API: {tag}"]
         for method, path, operation in operations_of:
             parts += _operation(method, path, operation, schemas)
+        parts += _shapes("\n".join(parts), schemas)
         pages[f"reference/{_slug(tag)}.md"] = "\n".join(parts) + "\n"
     return pages
 
@@ -91,14 +93,7 @@ def _shape(content: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
     schema = _resolved(content.get("schema", {}), schemas)
     if schema.get("type") == "array":
         schema = _resolved(schema.get("items", {}), schemas)
-    lines: list[str] = []
-    if schema.get("properties"):
-        needed = set(schema.get("required", ()))
-        lines += ["| field | type | |", "|---|---|---|"]
-        for name, part in schema["properties"].items():
-            optional = "" if name in needed else ", may be left out"
-            lines.append(f"| `{name}` | {_type(part, schemas)}{optional} | {_cell(part.get('description', ''))} |")
-        lines.append("")
+    lines = _fields(schema, schemas)
     example = content.get("example") or next(iter(_examples(content)), None)
     if example is not None:
         text = example if isinstance(example, str) else json.dumps(example, indent=1, ensure_ascii=False)
@@ -106,6 +101,36 @@ def _shape(content: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
             text = text[:_EXAMPLE_CHARACTERS].rsplit("\n", 1)[0] + "\n…"
         lines += ["```json" if not isinstance(example, str) else "```text", text.rstrip(), "```", ""]
     return lines
+
+
+def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
+    if not schema.get("properties"):
+        return []
+    needed = set(schema.get("required", ()))
+    lines = ["| field | type | |", "|---|---|---|"]
+    for name, part in schema["properties"].items():
+        optional = "" if name in needed else ", may be left out"
+        lines.append(f"| `{name}` | {_type(part, schemas)}{optional} | {_cell(part.get('description', ''))} |")
+    return [*lines, ""]
+
+
+def _shapes(text: str, schemas: dict[str, Any]) -> list[str]:
+    """Return the tables of what a page's fields consist of, and what those consist of."""
+    lines: list[str] = []
+    told: set[str] = set()
+    wanted = sorted(set(_SHAPE.findall(text)))
+    while wanted:
+        told.update(wanted)
+        fresh: list[str] = []
+        for name in wanted:
+            schema = schemas[name]
+            fresh += ["", f"### {name} {{ #shape-{name} }}", ""]
+            if schema.get("description"):
+                fresh += [_plain(schema["description"]), ""]
+            fresh += _fields(schema, schemas)
+        lines += fresh
+        wanted = sorted(set(_SHAPE.findall("\n".join(fresh))) - told)
+    return ["", "## Shapes", *lines] if lines else []
 
 
 def _examples(content: dict[str, Any]) -> Iterable[Any]:
@@ -124,7 +149,7 @@ def _type(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
     if "$ref" in schema:
         named = schema["$ref"].rsplit("/", 1)[-1]
         values = schemas[named].get("enum")
-        return " or ".join(f"`{value}`" for value in values) if values else named
+        return " or ".join(f"`{value}`" for value in values) if values else f"[{named}](#shape-{named})"
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
