@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -25,8 +25,8 @@ from api.metrics.dwell_cache import DwellCache
 from api.pages import as_page
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rendering import HERE
-from api.routing import PAGES, ROUTES
-from api.service import Service
+from api.routing import ANALYTICS, PAGES, ROUTES
+from api.service import Service, reads_analytics
 from api.settings import Settings
 from api.stores import live_routes
 from api.stores.drawing import DrawingCache
@@ -63,20 +63,20 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
     ConfigurationError
         If the URL cannot be read.
     """
-    check_url(database_url)
+    settings = settings if settings is not None else Settings()
+    for url in (database_url, settings.databases.listen_url, settings.databases.analytics_url):
+        check_url(url if url is not None else "")
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(
-            _lifespan, database_url=database_url, settings=settings if settings is not None else Settings()
-        ),
+        lifespan=partial(_lifespan, database_url=database_url, settings=settings),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
     for router in (*ROUTES, *PAGES):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(reads_analytics)] if router in ANALYTICS else [])
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
@@ -88,15 +88,20 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> AsyncIterator[None]:
-    reader = Reader(database_url)
-    writer = Writer(database_url)
+    databases = settings.databases
+    listen_url = databases.listen_url if databases.listen_url is not None else database_url
+    pools = partial(Reader, connections=databases.readers, pooled=databases.pooled)
+    reader = pools(database_url)
+    analytics = reader if databases.analytics_url is None else pools(databases.analytics_url, replica=True)
+    writer = Writer(database_url, connections=databases.writers, pooled=databases.pooled)
     live = LiveHub(
-        listen=partial(listen, database_url, application_name="sojourn api live"),
+        listen=partial(listen, listen_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
     )
-    cues = CueHub(partial(listen_to_cues, database_url))
+    cues = CueHub(partial(listen_to_cues, listen_url))
     app.state.service = Service(
         reader=reader,
+        analytics=analytics,
         writer=writer,
         plans=PlanCache(),
         drawings=DrawingCache(),
@@ -106,7 +111,7 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         now=lambda: datetime.now(UTC),
         settings=settings,
     )
-    arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
+    arriving = Arrivals(app.state.service, partial(listen, listen_url, application_name="sojourn api arrivals"))
     works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
     working = [asyncio.create_task(work) for work in works]
     try:
@@ -117,7 +122,8 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        await asyncio.to_thread(reader.close)
+        for pool in {reader, analytics}:
+            await asyncio.to_thread(pool.close)
         await asyncio.to_thread(writer.close)
 
 
