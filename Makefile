@@ -47,7 +47,7 @@ check: setup-dev ## linting, formatting, types, floors of the house
 	@$(VENV)/lint-imports
 
 kernels-nojit: setup-dev ## the kernels' tests once more as plain Python
-	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m kernels $(or $(ARGS),$(side_by_side))
+	@NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -m "kernels and not compiled" $(or $(ARGS),$(side_by_side))
 
 chaos: setup-dev ## 65 faults against a whole store and what they must not change; SEED=2 draws another order
 	@$(VENV)/python -m servers
@@ -55,7 +55,7 @@ chaos: setup-dev ## 65 faults against a whole store and what they must not chang
 
 chaos-test: setup-dev ## the run of 65 faults and the mutants that its checker has to catch, as tests
 	@$(VENV)/python -m servers
-	@$(VENV)/python -m pytest -m chaos tests/chaos $(ARGS)
+	@$(VENV)/python -m pytest -m chaos tests/chaos tests/ingest $(ARGS)
 
 chaos-long: setup-dev ## ten times that, with seeds from SEED on
 	@$(VENV)/python -m servers

@@ -23,6 +23,7 @@ from api.inputs.rows import CSV_BYTES
 from api.memory.watch import watch
 from api.metrics.dwell_cache import DwellCache
 from api.pages import as_page
+from api.parameters import known_parameters
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rendering import HERE
 from api.routing import ANALYTICS, PAGES, ROUTES
@@ -73,6 +74,7 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         lifespan=partial(_lifespan, database_url=database_url, settings=settings),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
+        dependencies=[Depends(known_parameters)],
         generate_unique_id_function=_operation_id,
     )
     for router in (*ROUTES, *PAGES):

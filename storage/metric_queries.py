@@ -3,6 +3,7 @@
 Days whose visits changed since they were counted are counted here from the visits, within the same snapshot.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -49,12 +50,12 @@ class MovesRow:
 
 
 @dataclass(frozen=True)
-class PathRow:
-    """A path of a day: zones in their order, and how many people took it."""
+class PathSum:
+    """A path: zones in their order, how many people took it on days when enough did, and on how many days few did."""
 
-    day: date
     zones: tuple[int, ...]
     people: int
+    left_out: int
 
 
 _SEEN: Final[ContextVar[dict[Any, Any] | None]] = ContextVar("seen", default=None)
@@ -146,10 +147,10 @@ def moves_rows(connection: Connection, stored: StoredPlan, first: date, last: da
     return [MovesRow(*key, *counts) for key, counts in sorted(sums.items()) if counts[0]]
 
 
-def path_rows(
+def path_sums(
     connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
-) -> list[PathRow]:
-    """Return the paths that `least` people took on a day, and on every day how many took each of those."""
+) -> list[PathSum]:
+    """Return the paths that `least` people took on a day, and on how many days fewer did."""
     found = _due(connection, stored, first, last)
     fresh = {
         (day, tuple(zones)): people
@@ -161,15 +162,28 @@ def path_rows(
         "with wanted as materialized (select distinct zones from path_rollup"
         " where store_no = %s and day between %s and %s and people >= %s"
         " union select array(select jsonb_array_elements_text(one)::smallint) from jsonb_array_elements(%s) as one)"
-        " select path.day, path.zones, path.people from wanted, lateral (select day, zones, people from path_rollup"
-        " where store_no = %s and zones = wanted.zones and day between %s and %s offset 0) path",
-        [*span, least, Jsonb([list(path) for _, path in fresh]), *span],
+        # days that stand are added up here, those that have changed one by one
+        " select zones, day, sum(people) filter (where people >= %s), count(*) filter (where people < %s),"
+        " sum(people)"
+        "  from (select wanted.zones, path.people, case when day = any(%s::date[]) then day end as day"
+        "    from wanted, lateral (select day, people from path_rollup where store_no = %s and zones = wanted.zones"
+        "      and day between %s and %s offset 0) path) each group by zones, day",
+        [*span, least, Jsonb([list(path) for _, path in fresh]), least, least, sorted(found.days), *span],
     ).fetchall()
-    sums = {(day, tuple(zones)): people for day, zones, people in rows if day not in found.stale}
-    for key, people in fresh.items():
-        sums[key] = sums.get(key, 0) + people
-    told = {path for (_, path), people in sums.items() if people >= least}
-    return [PathRow(day, path, people) for (day, path), people in sorted(sums.items()) if path in told and people]
+    people: Counter[tuple[int, ...]] = Counter()
+    left_out: Counter[tuple[int, ...]] = Counter()
+    moving: Counter[tuple[date, tuple[int, ...]]] = Counter(fresh)
+    for zones, day, told, few, every in rows:
+        path = tuple(zones)
+        if day is None:
+            people[path] += told or 0
+            left_out[path] += few
+        elif day not in found.stale:
+            moving[day, path] += every
+    for (_, path), count in moving.items():
+        people[path] += count if count >= least else 0
+        left_out[path] += 0 < count < least
+    return [PathSum(path, count, left_out[path]) for path, count in sorted(people.items()) if count]
 
 
 def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:

@@ -139,5 +139,6 @@ def _due(row: DueRow) -> Due:
         operator=row.operator,
         made_at=to_ns(row.made_at),
         due_at=to_ns(row.due_at),
+        promised_at=to_ns(row.promised_at),
         done_at=to_ns(row.done_at) if row.done_at is not None else None,
     )

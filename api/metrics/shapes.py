@@ -16,7 +16,7 @@ from core.metrics.cells import Cell, merged
 from core.metrics.disclosure import K_PEOPLE, joined
 from core.metrics.formulas import Shape
 from storage.connect import Connection
-from storage.metric_queries import crowd_hours, moves_rows, path_rows
+from storage.metric_queries import crowd_hours, moves_rows, path_sums
 from storage.rollups.counting import STORE_SCOPE, CrowdHour
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
@@ -194,21 +194,15 @@ def flow_rows(connection: Connection, stored: StoredPlan, question: Question) ->
 
 def paths_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return paths, most frequent first; those that few people took on a day are left out of it."""
-    people: dict[tuple[int, ...], int] = defaultdict(int)
-    left_out: dict[tuple[int, ...], int] = defaultdict(int)
-    for row in path_rows(connection, stored, question.first, question.last):
-        if row.people < K_PEOPLE:
-            left_out[row.zones] += 1
-        else:
-            people[row.zones] += row.people
+    found = path_sums(connection, stored, question.first, question.last)
     return [
         MetricRow(
-            value=float(count),
-            state="partly_hidden" if left_out[path] else "told",
-            hidden=left_out[path],
-            path=path,
+            value=float(one.people),
+            state="partly_hidden" if one.left_out else "told",
+            hidden=one.left_out,
+            path=one.zones,
         )
-        for path, count in sorted(people.items(), key=lambda item: (-item[1], item[0]))
+        for one in sorted(found, key=lambda one: (-one.people, one.zones))
     ]
 
 

@@ -196,8 +196,8 @@ def _table(
     if not over:
         counts = count_notes(connection, wanted, by)
         return Table(
-            (by, "notes", "positive", "mixed", "negative"),
-            [(label(row.word), row.notes, row.positive, row.mixed, row.negative) for row in counts],
+            (by, "notes", "positive", "mixed", "neutral", "negative"),
+            [(label(row.word), row.notes, row.positive, row.mixed, row.neutral, row.negative) for row in counts],
         )
     return _matrix(connection, wanted, by, over, label)
 

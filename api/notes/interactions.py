@@ -39,7 +39,7 @@ class InteractionIn(BaseModel):
     at: datetime = Field(description="When it was written, with an offset; within the last 7 days")
     profile_id: UUID | None = None
     kind: str | None = Field(None, description=f"Of the identifier: {', '.join(KINDS)}", examples=["email"])
-    value: Annotated[str, StringConstraints(max_length=320)] | None = Field(None, examples=["amara@example.com"])
+    value: Annotated[str, StringConstraints(max_length=320)] | None = Field(None, examples=["amara@mail.example"])
     purpose: Annotated[str, StringConstraints(max_length=40)] = Field("service", examples=["service"])
     follow_up: FollowUpIn | None = None
 
@@ -62,8 +62,9 @@ def write_interaction(
     note = NoteIn.model_validate(
         {
             "purpose": asked.purpose,
-            "subject": asked.subject,
-            "detail": asked.text,
+            # one line that fits is the subject, and is not kept twice
+            "subject": asked.text if _is_line(asked) else asked.subject,
+            "detail": "" if _is_line(asked) else asked.text,
             "profile_id": profile,
             "noted_at": asked.at,
             "source": asked.channel,
@@ -78,3 +79,7 @@ def write_interaction(
         response,
         idempotency_key=uuid5(_INTERACTIONS, f"{asked.channel} {asked.key}"),
     )
+
+
+def _is_line(asked: InteractionIn) -> bool:
+    return not asked.subject and len(asked.text) <= SUBJECT_CHARACTERS and len(asked.text.splitlines()) == 1

@@ -269,6 +269,7 @@ class NoteCountOut(BaseModel):
     positive_count: int
     negative_count: int
     mixed_count: int
+    neutral_count: int
 
     @classmethod
     def of(cls, row: NoteCount) -> Self:
@@ -279,6 +280,7 @@ class NoteCountOut(BaseModel):
             positive_count=row.positive,
             negative_count=row.negative,
             mixed_count=row.mixed,
+            neutral_count=row.neutral,
         )
 
 

@@ -24,8 +24,15 @@ _Word = Annotated[str | None, Query(max_length=64), _UNSET]
 
 def _filter(
     *,
-    q: Annotated[str, Query(max_length=WORDS_CHARACTERS, description="Words of subject and detail")] = "",
+    q: Annotated[
+        str,
+        Query(
+            max_length=WORDS_CHARACTERS,
+            description="Words of subject and detail, of labels of tags, of instructions and results of follow-ups",
+        ),
+    ] = "",
     profile: Annotated[UUID | None, _UNSET] = None,
+    visit: Annotated[UUID | None, Query(description="Id of the store visit"), _UNSET] = None,
     operator: Annotated[str | None, Query(max_length=OPERATOR_CHARACTERS), _UNSET] = None,
     source: Annotated[SourceWord | None, _UNSET] = None,
     purpose: _Word = None,
@@ -39,11 +46,18 @@ def _filter(
     end: Annotated[datetime | None, Query(description=f"Does not count; {_CLOCK}"), _UNSET] = None,
     complete: Annotated[bool | None, Query(description="Whether no follow-up is open"), _UNSET] = None,
 ) -> NoteFilter:
+    if begin is not None and end is not None and (begin.tzinfo is None) != (end.tzinfo is None):
+        raise InputError(
+            "One end of the range has an offset and the other has none.",
+            hint="Send both with an offset, or both on the store's clock.",
+            where="begin",
+        )
     if begin is not None and end is not None and _as_utc(begin) >= _as_utc(end):
         raise InputError("The range ends before it begins.", hint="Send an `end` after `begin`.", where="begin")
     return NoteFilter(
         words=q.strip(),
         profile_id=profile,
+        visit_id=visit,
         operator=operator,
         source=source,
         purpose=purpose,

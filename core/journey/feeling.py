@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 import vader
+from vader.constants import BOOSTER_DICT, NEGATE
+from vader.data.emoji import EMOJI
 from vader.data.lexicon import MULTIWORD
 
 TEXT_CHARACTERS: Final = 5_000
@@ -30,7 +32,11 @@ _BLANK: Final = "xx"
 """Stands in for a cue to see what is said without it; no lexicon has it."""
 _APOSTROPHE: Final = "\N{RIGHT SINGLE QUOTATION MARK}"
 _DASHES: Final = "-\N{EN DASH}\N{EM DASH}"
-_WORD: Final = re.compile(rf"[^\W_]+(?:['{_APOSTROPHE}-][^\W_]+)*")
+_WORD: Final = rf"[^\W_]+(?:['{_APOSTROPHE}-][^\W_]+)*"
+_SAYS: Final = re.compile("[^\\W_]|[\u2600-\u27bf\U0001f300-\U0001faff]")
+"""What a piece must have to be one: a letter, a digit or a pictograph."""
+_GAP: Final = r"\s+"
+_SHOWN_AS_PICTURE: Final = "\N{VARIATION SELECTOR-16}"
 _END: Final = re.compile(rf"[.!?;\n]+[\"')\]]*(?=\s|$)|\n|\s[{_DASHES}]\s")
 
 
@@ -46,7 +52,10 @@ class Feeling(StrEnum):
 class FeelingLexicon(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one language, as data: `words` and `phrases` with their valence, -4..4.
 
-    `contrast` are words that begin a clause against the one before, `concession` those that begin the weaker one.
+    `contrast` are words that begin a clause against the one before, `concession` those that begin the weaker one,
+    `addition` those that join opposite feelings as well as like ones. `negations` turn what follows them, beside
+    those that VADER knows. `rewrites` are phrases that mean something else than their words add up to, with what is
+    read in their place; `*` is any one word. `emoji` have valences as words have.
     """
 
     language: str
@@ -55,6 +64,10 @@ class FeelingLexicon(msgspec.Struct, frozen=True, kw_only=True):
     phrases: dict[str, float]
     contrast: tuple[str, ...]
     concession: tuple[str, ...]
+    addition: tuple[str, ...]
+    negations: tuple[str, ...]
+    rewrites: dict[str, str]
+    emoji: dict[str, float]
 
 
 class Cue(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,16 +107,26 @@ class FeelingReader:
     """
 
     def __init__(self, lexicon: FeelingLexicon) -> None:
+        drawn = {emoji: f"{_BLANK}emoji{number}" for number, emoji in enumerate(lexicon.emoji)}
         self._scorer = vader.SentimentIntensityAnalyzer(
-            extra_lexicon=lexicon.words, multiword=dict(MULTIWORD) | lexicon.phrases
+            extra_lexicon=lexicon.words | {drawn[emoji]: valence for emoji, valence in lexicon.emoji.items()},
+            multiword=dict(MULTIWORD) | lexicon.phrases,
+            booster={word: weight for word, weight in BOOSTER_DICT.items() if word not in lexicon.negations},
+            negations=NEGATE | set(lexicon.negations),
+            emoji=dict(EMOJI) | drawn | {emoji + _SHOWN_AS_PICTURE: word for emoji, word in drawn.items()},
+        )
+        self._word = re.compile("|".join((_WORD, *map(re.escape, lexicon.emoji))))
+        self._rewrites = tuple(
+            (_rewritten(said), meant.replace("*", r"\1")) for said, meant in lexicon.rewrites.items()
         )
         known = {word for word, valence in self._scorer.lexicon.items() if valence}
-        self._words = frozenset(known)
+        self._words = frozenset(known) | lexicon.emoji.keys()
         phrases = {tuple(phrase.split()): valence for phrase, valence in self._scorer.multiword.items()}
         self._phrases = frozenset(phrase for phrase, valence in phrases.items() if valence)
         self._silent = frozenset(phrases) - self._phrases
         self._longest = max(map(len, self._phrases | self._silent), default=1)
         self._joint = _joint_pattern(lexicon.contrast + lexicon.concession)
+        self._adds = _joint_pattern(lexicon.addition)
         self._begins_weaker = re.compile(rf"\W*(?:{_either(lexicon.concession)})\b", re.IGNORECASE)
         self.model = f"vader+retail-{lexicon.language}"
         self.version = f"{vader.__version__}+{lexicon.version}"
@@ -123,15 +146,18 @@ class FeelingReader:
         )
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the clauses: cut at sentence ends and contrasts, and at commas between opposite feelings."""
+        """Yield the clauses: cut at sentence ends and contrasts, and at commas and at "and" between opposites."""
+        whole = [match.span() for said, _ in self._rewrites for match in said.finditer(text)]
         for begin, end in _cut(text, 0, len(text), _ends(text)):
             joints = [match.start("joint") for match in self._joint.finditer(text, begin, end)]
+            joints = [joint for joint in joints if not any(first < joint < last for first, last in whole)]
             for inner_begin, inner_end in _cut(text, begin, end, joints):
                 commas = [match + 1 for match in _commas(text, inner_begin, inner_end)]
+                adds = [match.start("joint") for match in self._adds.finditer(text, inner_begin, inner_end)]
                 if self._begins_weaker.match(text, inner_begin, inner_end):
                     yield from _cut(text, inner_begin, inner_end, commas[:1])
-                elif commas and self._opposed(text, inner_begin, inner_end):
-                    yield from _cut(text, inner_begin, inner_end, commas)
+                elif commas + adds and self._opposed(text, inner_begin, inner_end):
+                    yield from _cut(text, inner_begin, inner_end, sorted({*commas, *adds}))
                 else:
                     yield inner_begin, inner_end
 
@@ -163,7 +189,7 @@ class FeelingReader:
     def _rated(self, clause: str) -> Iterator[tuple[int, int]]:
         """Yield where rated phrases and words stand, the longest first, none within another."""
         tokens = [
-            (match.group().lower().replace(_APOSTROPHE, "'"), *match.span()) for match in _WORD.finditer(clause)
+            (match.group().lower().replace(_APOSTROPHE, "'"), *match.span()) for match in self._word.finditer(clause)
         ]
         place = 0
         while place < len(tokens):
@@ -180,7 +206,10 @@ class FeelingReader:
                 place += 1
 
     def _score(self, clause: str) -> float:
-        return float(self._scorer.polarity_scores(clause.replace(" n't", "n't"))["compound"])
+        clause = clause.replace(" n't", "n't").replace(_APOSTROPHE, "'")
+        for said, meant in self._rewrites:
+            clause = said.sub(meant, clause)
+        return float(self._scorer.polarity_scores(clause)["compound"])
 
 
 def _whole(clauses: list[Clause], score: float) -> Feeling:
@@ -213,6 +242,11 @@ def _either(words: tuple[str, ...]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
+def _rewritten(phrase: str) -> re.Pattern[str]:
+    parts = (r"([\w'-]+)" if part == "*" else re.escape(part) for part in phrase.split())
+    return re.compile(rf"\b{_GAP.join(parts)}\b", re.IGNORECASE)
+
+
 def _joint_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<=\S)[\s,]+(?P<joint>(?:{_either(words)})\b)", re.IGNORECASE)
 
@@ -228,5 +262,5 @@ def _cut(text: str, begin: int, end: int, places: list[int]) -> Iterator[tuple[i
     """Yield the pieces of [begin, end) between these places, without the space around them; none is empty."""
     for first, last in zip([begin, *places], [*places, end], strict=True):
         piece = text[first:last]
-        if _WORD.search(piece) is not None:
+        if _SAYS.search(piece) is not None:
             yield first + len(piece) - len(piece.lstrip()), last - len(piece) + len(piece.rstrip())

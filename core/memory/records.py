@@ -50,7 +50,7 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up on a customer's note: what somebody said would be done."""
+    """A follow-up on a customer's note: what somebody said would be done, `promised_at` first."""
 
     id: str
     note: str
@@ -59,3 +59,4 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     made_at: int
     due_at: int
     done_at: int | None
+    promised_at: int | None = None

@@ -253,7 +253,7 @@ def _promises(known: Sequence[Felt], dues: Sequence[Due], finder: TopicFinder, a
 
 def _dated(due: Due, as_of: int) -> Promise:
     if due.done_at is not None and due.done_at <= as_of:
-        state = "kept" if due.done_at <= due.due_at else "kept_late"
+        state = "kept" if due.done_at <= (due.promised_at or due.due_at) else "kept_late"
     else:
         state = "open" if due.due_at >= as_of else "overdue"
     return Promise(

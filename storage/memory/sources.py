@@ -41,6 +41,7 @@ class DueRow(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     due_at: datetime
     done_at: datetime | None
+    promised_at: datetime
 
 
 def notes_remembered(connection: Connection, profile: UUID) -> list[NotedRow]:
@@ -61,7 +62,10 @@ def dues_remembered(connection: Connection, profile: UUID) -> list[DueRow]:
     """Return the newest follow-ups of notes on a customer."""
     rows = connection.execute(
         "select task.follow_up_id, task.note_id, task.instructions, task.operator, task.made_at, task.due_at,"
-        "       task.done_at"
+        # before it was ever put off, as whoever it was promised to remembers
+        "       task.done_at, coalesce((select change.before::timestamptz from follow_up_change change"
+        " where change.follow_up_id = task.follow_up_id and change.change = 'snoozed' order by change.change_no"
+        " limit 1), task.due_at)"
         "  from person join note_seen note using (profile_id) join follow_up task using (note_id)"
         " where person.kept_id = %s order by task.made_at desc, task.follow_up_id limit %s",
         [profile, DUES_REMEMBERED],

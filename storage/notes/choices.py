@@ -61,7 +61,7 @@ def save_choice(connection: Connection, choice: Choice) -> None:
     Raises
     ------
     InputError
-        If the list is full or the label is empty or too long.
+        If the list is full, or the label is empty, too long, or on another entry that is offered.
     """
     label = storable(choice.label).strip()
     if not 1 <= len(label) <= LABEL_CHARACTERS:
@@ -76,6 +76,16 @@ def save_choice(connection: Connection, choice: Choice) -> None:
             f"A list has at most {CHOICES_PER_LIST} entries.",
             hint="Change one that is not needed any more.",
             where=choice.list,
+        )
+    twin = connection.execute(
+        "select word from note_choice where list = %s and word <> %s and not retired and lower(label) = lower(%s)",
+        [choice.list, choice.word, label],
+    ).fetchone()
+    if twin is not None and not choice.retired:
+        raise InputError(
+            f"The list has an entry {label!r} already: {twin[0]}.",
+            hint="Choose another label, or retire the other entry.",
+            where="label",
         )
     connection.execute(
         "insert into note_choice (list, word, label, place, feeling, retired)"

@@ -49,6 +49,7 @@ class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     words: str = ""
     profile_id: UUID | None = None
+    visit_id: UUID | None = None
     operator: str | None = None
     source: SourceWord | None = None
     purpose: str | None = None
@@ -78,6 +79,7 @@ class NoteCount(msgspec.Struct, frozen=True, kw_only=True):
     positive: int
     negative: int
     mixed: int
+    neutral: int
 
 
 def notes_page(connection: Connection, wanted: NoteFilter, *, limit: int, cursor: str | None = None) -> NotePage:
@@ -118,7 +120,8 @@ def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> li
     clauses, values = clauses_of(wanted)
     query = sql.SQL(
         "select {by} as word, count(*), count(*) filter (where note.feeling = 'positive'),"
-        " count(*) filter (where note.feeling = 'negative'), count(*) filter (where note.feeling = 'mixed')"
+        " count(*) filter (where note.feeling = 'negative'), count(*) filter (where note.feeling = 'mixed'),"
+        " count(*) filter (where note.feeling = 'neutral')"
         " from {source} where {clauses} group by 1 order by {order} limit %(limit)s"
     ).format(
         by=sql.SQL(GROUPED[by]),
@@ -127,7 +130,7 @@ def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> li
         order=sql.SQL("1" if by == "day" else "2 desc, 1"),
     )
     return [
-        NoteCount(word=row[0], notes=row[1], positive=row[2], negative=row[3], mixed=row[4])
+        NoteCount(word=row[0], notes=row[1], positive=row[2], negative=row[3], mixed=row[4], neutral=row[5])
         for row in connection.execute(query, values | {"limit": GROUPS})
     ]
 
@@ -146,6 +149,15 @@ def tags_of(by: GroupWord) -> str:
     return " left join lateral unnest(note.tags) one_tag (tag) on true" if by == "tag" else ""
 
 
+_WORDS_OF_NOTE: Final = "note.words @@ websearch_to_tsquery('english', %(words)s)"
+"""What a query with -words is held against: "not this" is meant of the note, not of one of its parts."""
+_WORDS: Final = (
+    f"({_WORDS_OF_NOTE} or exists (select from follow_up where"  # noqa: S608 - constants
+    " follow_up.note_id = note.note_id and to_tsvector("
+    "'english', follow_up.instructions || ' ' || coalesce(follow_up.result, '')) @@ websearch_to_tsquery('english',"
+    " %(words)s)) or note.tags && (select coalesce(array_agg(choice.word), '{}') from note_choice choice where"
+    " choice.list = 'tag' and to_tsvector('english', choice.label) @@ websearch_to_tsquery('english', %(words)s)))"
+)
 _SINCE: Final = "note.noted_at >= %(begin)s"
 _BEFORE: Final = "note.noted_at < %(end)s"
 _ON_ITS_CLOCK: Final = "note.noted_at at time zone coalesce(store.timezone, 'UTC')"
@@ -174,11 +186,11 @@ def clauses_of(wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]
     clauses: list[sql.Composable] = [sql.SQL("true")]
     clauses += [
         sql.SQL("note.{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
-        for name in ("profile_id", "source", "purpose", "outcome", "mood", "feeling")
+        for name in ("profile_id", "visit_id", "source", "purpose", "outcome", "mood", "feeling")
         if values[name] is not None
     ]
     for set_, clause in (
-        (wanted.words, "note.words @@ websearch_to_tsquery('english', %(words)s)"),
+        (wanted.words, _WORDS if "-" not in wanted.words else _WORDS_OF_NOTE),
         (wanted.operator, "lower(note.operator) = lower(%(operator)s)"),
         (wanted.tag, "note.tags @> array[%(tag)s]"),
         (wanted.store, "store.id = %(store)s"),

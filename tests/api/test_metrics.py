@@ -193,7 +193,7 @@ PROBLEMS = (
     ("marktplatz/metrics/zone_entry", 422, "is of a zone"),
     ("marktplatz/metrics/footfall?from=2999-01-01&to=2999-01-02", 422, "Nothing has happened yet"),
     ("marktplatz/metrics/footfall?compare_store=nowhere", 404, "no store"),
-    ("marktplatz/metrics/footfall?form=xml", 422, "value that cannot be used"),
+    ("marktplatz/metrics/footfall?form=xml", 422, "no parameter 'form'"),
 )
 
 

@@ -71,7 +71,7 @@ def test_moods_and_outcomes_are_counted_over_time_on_the_clocks_of_the_store(
     assert "2026-09-28" in page
     assert client.get("/notes/reports", params={"by": "operator", "over": "week"}).status_code == 422
     assert lines(client, "/notes/reports.csv", by="operator") == [
-        "operator,notes,positive,mixed,negative", "Ines,4,0,0,4",
+        "operator,notes,positive,mixed,neutral,negative", "Ines,4,0,0,0,4",
     ]  # fmt: skip
 
 
@@ -159,7 +159,9 @@ def test_an_entry_is_added_by_its_label_alone(client: httpx.Client) -> None:
         return found
 
     assert add("Fragte nach Größe")["word"] == "fragte_nach_groe"
-    assert add("Hesitated")["word"] == "hesitated_2"
+    twin = client.post("/v1/note-choices/tag", json={"label": "hesitated"}, headers=INES)
+    assert (twin.status_code, "already" in twin.json()["detail"]) == (422, True)
+    assert add("Hesitated!")["word"] == "hesitated_2"
     assert add("試着")["word"] == "choice"
     assert add("x" * 60)["word"] == "x" * 36
     places = [choice["place"] for choice in client.get("/v1/note-choices").json()["tag"]]
@@ -184,6 +186,7 @@ def test_what_a_customer_writes_comes_in_by_the_address_it_came_from(
     note = first.json()
     assert (note["profile_name"], note["source"], note["purpose"]) == ("Amara Okafor", "email", "service")
     assert note["suggestion"]["feeling"] == "mixed"
+    assert (note["subject"], note["detail"]) == (asked["text"], "")  # not twice
     assert client.post("/v1/interactions", json=asked | {"text": "Other"}, headers=INES).status_code == 422
     for wrong, status in (
         ({"value": "somebody@shop.test"}, 404), ({"value": None}, 404), ({"kind": "shoe_size"}, 422),

@@ -178,7 +178,7 @@ def test_the_lists_are_the_users(client: httpx.Client) -> None:
     kept = SAID | {"tags": ["asked_about_wool"], "revision": 0}
     assert client.put(f"/v1/notes/{note['note_id']}", json=kept, headers=INES).status_code == 200
     for number in range(49):
-        answer = client.put(f"/v1/note-choices/tag/more_{number}", json={"label": "More"}, headers=INES)
+        answer = client.put(f"/v1/note-choices/tag/more_{number}", json={"label": f"More {number}"}, headers=INES)
         assert answer.status_code == 200, number
     full = client.put("/v1/note-choices/tag/one_more", json={"label": "One more"}, headers=INES)
     assert (full.status_code, "at most 60" in full.json()["detail"]) == (422, True)
@@ -214,7 +214,8 @@ def test_notes_are_found_by_any_field_and_counted(
     ).json()
     soon = (store.now + timedelta(days=2)).isoformat()
     open_ = write(
-        client, subject="Wants a call", detail="", source="chat", follow_up={"due_at": soon, "instructions": "Call"}
+        client, subject="Wants a call", detail="", source="chat",
+        follow_up={"due_at": soon, "instructions": "Telephone"},
     ).json()  # fmt: skip
 
     def found(**query: str) -> list[str]:
@@ -228,11 +229,14 @@ def test_notes_are_found_by_any_field_and_counted(
         ({"feeling": "negative"}, zone), ({"zone": "bags", "store": "marktplatz"}, zone),
         ({"purpose": "service"}, zone),
         ({"source": "chat"}, open_), ({"complete": "false"}, open_),
+        ({"q": "telephone"}, open_), ({"q": "hesitating"}, about), ({"visit": about["visit_id"]}, about),
     ):  # fmt: skip
         assert found(**query) == [wanted["note_id"]], query
     assert found(operator="ines VÖGT") == everything
     assert found(begin=soon) == []
     assert found(end=soon) == everything
+    for refused in ({"subjekt": "x"}, {"begin": soon, "end": "2099-01-01T10:00"}):
+        assert client.get("/v1/notes", params=refused).status_code == 422, refused
     page = client.get("/v1/notes", params={"limit": 2}).json()
     rest = client.get("/v1/notes", params={"limit": 2, "cursor": page["next_cursor"]}).json()
     assert [note["note_id"] for note in page["notes"] + rest["notes"]] == everything

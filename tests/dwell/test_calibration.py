@@ -33,6 +33,7 @@ def right_share(plan: StorePlan, signals: SignalArray, truth: NDArray[np.int64],
     return right / len(signals)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("offset_db", [-6.0, 6.0])
 def test_weaker_and_stronger_devices_decode_as_well(offset_db: float) -> None:
     signals, truth = walk_with_truth(PLAN, 1, SHOPPERS)
@@ -55,6 +56,7 @@ def test_a_weak_device_is_learnt_while_decoding() -> None:
     assert learnt[1] - learnt[0] == pytest.approx(-8, abs=3)
 
 
+@pytest.mark.compiled
 def test_another_path_loss_is_found_and_used() -> None:
     spans = []
     for path_loss in (1.8, 2.4, 3.2):

@@ -75,6 +75,7 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
     assert not zones["forced"].any()
 
 
+@pytest.mark.compiled
 def test_a_large_store_is_decoded_exactly() -> None:
     plan = grid_plan(40, 2)
     model = random_model(plan, 5)
@@ -84,6 +85,7 @@ def test_a_large_store_is_decoded_exactly() -> None:
         assert rows_of(visits, device) == told(plan, signals, model, device)
 
 
+@pytest.mark.compiled
 def test_256_zones_and_1024_anchors_fit() -> None:
     plan = grid_plan(256, 4)
     signals = walk(plan, 1, Walk(devices=1, stays=2))

@@ -148,10 +148,11 @@ def test_preferences_are_quoted_once_and_the_newest_first() -> None:
 
 
 def test_promises_are_follow_ups_with_their_state_and_words_that_nobody_dated() -> None:
-    def due(name: str, due_in: int, done_in: int | None = None) -> Due:
+    def due(name: str, due_in: int, done_in: int | None = None, promised_in: int | None = None) -> Due:
         return Due(
             id=name, note=f"n-{name}", says=f"Call {name}", operator="Jo", made_at=NOW - 9 * DAY_NS,
             due_at=NOW + due_in * DAY_NS, done_at=NOW + done_in * DAY_NS if done_in is not None else None,
+            promised_at=NOW + promised_in * DAY_NS if promised_in is not None else None,
         )  # fmt: skip
 
     memory = Known(
@@ -160,10 +161,11 @@ def test_promises_are_follow_ups_with_their_state_and_words_that_nobody_dated() 
             said("w", "Told her we will send the catalogue"),
             said("x", "We will see", by_staff=False),
         ],
-        dues=[due("kept", -3, -4), due("late", -2), due("open", 2), due("slow", -4, -3)],
+        dues=[due("kept", -3, -4), due("late", -2), due("open", 2), due("slow", -4, -3), due("put off", -1, -1, -5)],
     ).memory()
     assert [(one.state, one.evidence.id) for one in memory.promises] == [
-        ("overdue", "late"), ("open", "open"), ("undated", "w"), ("kept_late", "slow"), ("kept", "kept"),
+        ("overdue", "late"), ("open", "open"), ("undated", "w"), ("kept_late", "slow"), ("kept_late", "put off"),
+        ("kept", "kept"),
     ]  # fmt: skip
 
 

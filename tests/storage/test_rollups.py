@@ -15,7 +15,7 @@ from core.metrics.bins import EDGES_S
 from core.metrics.exclusions import DEFAULT_RULES, CountedAs, OpeningHours, Rules
 from core.records import Role
 from storage.connect import connect
-from storage.metric_queries import counted_rows, crowd_hours, moves_rows, path_rows, snapshot
+from storage.metric_queries import counted_rows, crowd_hours, moves_rows, path_sums, snapshot
 from storage.rollups.changes import due
 from storage.rollups.counting import CONVERTED_SCOPE
 from storage.rollups.keeping import freeze, refresh
@@ -139,7 +139,9 @@ def as_stored(store: SeededStore) -> list[dict[Any, Any]]:
             for row in moves_rows(store.connection, stored, FIRST, LAST)
         }
         paths = {
-            (row.day, row.zones): row.people for row in path_rows(store.connection, stored, FIRST, LAST, least=1)
+            (day, row.zones): row.people
+            for day in (FIRST, FIRST + timedelta(days=1), LAST)
+            for row in path_sums(store.connection, stored, day, day, least=1)
         }
         crowd = {
             one.begins_at: (round(one.mean, 6), one.most)
