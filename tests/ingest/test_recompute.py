@@ -155,11 +155,11 @@ def test_one_that_was_cut_off_goes_on_and_nothing_is_seen_before_its_end(
     assert 0 < before.done < before.tasks
     left = waiting(connection, run.run_no)
     done = "select day, done_at from recompute_task where run_no = %s and done_at is not null"
-    once = dict(connection.execute(done, [run.run_no]).fetchall())
+    once: dict[Any, Any] = dict(connection.execute(done, [run.run_no]).fetchall())
     with pytest.raises(Exception, match="is not over: --from 2026-03-02 --to 2026-03-04 --model latest"):
         command(store, *WORDS[:-2], "0")
     assert "were revised" in command(store, *WORDS)
-    after = dict(connection.execute(done, [run.run_no]).fetchall())
+    after: dict[Any, Any] = dict(connection.execute(done, [run.run_no]).fetchall())
     assert {day: at for day, at in after.items() if day in once} == once, "what was done is not done again"
     assert len(after) == before.tasks
     assert len(left) == before.tasks - before.done
