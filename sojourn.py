@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from commands import audit, converting, floorplans, models, recordings, services, trying, visits
+from commands.telling import without_contents
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
 
@@ -32,6 +33,7 @@ def main() -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            without_contents,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],

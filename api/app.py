@@ -36,6 +36,7 @@ from api.stores.drawing import DrawingCache
 from api.stores.live import LiveHub
 from api.stores.models import LiveStateOut
 from core.errors import SojournError
+from core.faults import place_of
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
@@ -129,7 +130,8 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
 async def _answer_error(request: Request, error: Exception) -> Response:
     problem = from_exception(error)
     if problem.status >= 500 and problem.word == "fault":
-        _log.error("a request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+        route = getattr(request.scope.get("route"), "path", "")
+        _log.error("a request failed", route=route, error=type(error).__name__, where=place_of(error))
     if request.url.path.startswith("/v1/"):
         return as_json(request, problem)
     return as_page(request, problem)

@@ -20,6 +20,12 @@ _BACKLOG: Final = 256
 _log = structlog.get_logger()
 
 
+def _without_contents(record: logging.LogRecord) -> bool:
+    """Take an exception out of what uvicorn says of it: its message may repeat a row; the fault was told before."""
+    record.exc_info = None
+    return True
+
+
 class _Server(uvicorn.Server):
     """Ends live streams first: uvicorn would wait for them, and they never end by themselves."""
 
@@ -63,6 +69,7 @@ def run(
     """
     # psycopg's pool repeats itself with every attempt; Reader says once what it means
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn.error").addFilter(_without_contents)
     app = create_app(database_url, settings)
     with _listening_socket(host, port) as listener:
         bound = listener.getsockname()
