@@ -8,7 +8,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from commands import audit, converting, floorplans, models, recordings, services, trying, visits
+from commands import audit, converting, floorplans, models, privacy, recordings, services, trying, visits
 from commands.telling import without_contents
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
@@ -19,12 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for words in (trying, services, recordings, visits):
+for words in (trying, services, recordings, visits, privacy):
     app.add_typer(words.app)
 app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
 app.add_typer(models.app, name="model")
 app.add_typer(audit.app, name="audit")
+app.add_typer(privacy.suppress, name="suppress")
 
 
 def main() -> None:

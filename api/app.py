@@ -40,6 +40,8 @@ from core.faults import place_of
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
 
@@ -111,6 +113,7 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         cues=cues,
         now=lambda: datetime.now(UTC),
         settings=settings,
+        guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
     )
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
     works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), keep_sealing(app.state.service))

@@ -34,6 +34,8 @@ from api.operations import alerts, by_preset, exclusions, exports, heatmap, shel
 from api.operations import pages as operations_pages
 from api.plans import page as plan_page
 from api.plans import routes as plan_routes
+from api.privacy import pages as privacy_pages
+from api.privacy import routes as privacy_routes
 from api.profiles import journey_history, understanding_routes
 from api.profiles import routes as profile_routes
 from api.stores import live_routes
@@ -76,6 +78,7 @@ ROUTES: Final[tuple[APIRouter, ...]] = (
     audit_routes.router,
     status_routes.router,
     plan_routes.router,
+    privacy_routes.router,
 )
 """What answers JSON and files; described in `/openapi.json`."""
 
@@ -96,5 +99,6 @@ PAGES: Final[tuple[APIRouter, ...]] = (
     fleet_pages.router,
     audit_pages.router,
     plan_page.router,
+    privacy_pages.router,
 )
 """What a person looks at."""

@@ -25,5 +25,13 @@ WebhookAllow = Annotated[
         help="Private networks that events may be sent to, also without https: 10.1.0.0/16,192.0.2.7.",
     ),
 ]
+Privacy = Annotated[
+    Path | None,
+    typer.Option(envvar="SOJOURN_PRIVACY", help="Folder of the suppression list and its key (docs/protect.md)."),
+]
+Retain = Annotated[
+    str,
+    typer.Option(envvar="SOJOURN_RETAIN", help="How long each kind is kept: signals=14d, visits=6mo, notes=2y."),
+]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Let ingest take it into use.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
+from commands.options import DatabaseUrl, MqttUrl, Privacy, Retain, WebhookAllow
 from commands.running import stop_on_signals
 
 app = typer.Typer()
@@ -31,19 +31,24 @@ def ingest(
             help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
         ),
     ] = "24h",
+    privacy: Privacy = None,
+    retain: Retain = "",
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
+    from core.privacy.retention import read_policy
     from ingest import run
     from ingest.settings import Settings
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    run(database_url, mqtt_url, stop=stop_on_signals(), settings=Settings(calibrate_every_s=every_s))
+    settings = Settings(calibrate_every_s=every_s, privacy=privacy, retain=read_policy(retain))
+    run(database_url, mqtt_url, stop=stop_on_signals(), settings=settings)
 
 
 @app.command()
 def api(
+    *,
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
@@ -55,13 +60,16 @@ def api(
             help="Origins whose pages may show a profile's card in a frame: https://crm.example.",
         ),
     ] = "",
+    privacy: Privacy = None,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
     from api.settings import Settings, read_origins
     from core.webhooks import read_networks
 
-    settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
+    settings = Settings(
+        webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins), privacy=privacy
+    )
     run(database_url, host, port, settings=settings)
 
 

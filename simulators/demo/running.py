@@ -117,6 +117,7 @@ class _Demo:
         environment = {
             "SOJOURN_DATABASE_URL": self._servers.database_url,
             "SOJOURN_MQTT_URL": self._servers.mqtt_url,
+            "SOJOURN_PRIVACY": str(self._folder / "privacy"),
         }
         with Processes(logs, environment) as processes:
             processes.run("migrate")

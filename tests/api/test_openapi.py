@@ -37,6 +37,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/notes/{note}", "/v1/notes/{note}/history", "/v1/notes/{note}/follow-ups", "/v1/follow-ups",
         "/v1/follow-ups/{follow_up}/snooze", "/v1/follow-ups/{follow_up}/reassign", "/v1/follow-ups/{follow_up}/done",
         "/v1/fleet", "/v1/fleet/{store}", "/v1/audit", "/v1/audit/hints", "/v1/audit/heads",
+        "/v1/erasures", "/v1/erasures/{erasure}", "/v1/profiles/{profile}/access-export", "/v1/data-map",
         "/v1/app/installations", "/v1/app/installations/{installation}/revoke", "/v1/app/presence",
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
         "/v1/imports/{import_no}", "/v1/imports/{import_no}/revert",
