@@ -250,8 +250,8 @@ PLACES: Final[tuple[Place, ...]] = (
     Place(
         "audit_subject", "Who looked at a customer or changed something, when and what for",
         "To prove who looked; after an erasure under a keyed hash.", "audit",
-        "(select subject.entry_no, subject.place, subject.profile_id, entry.at, entry.kind, entry.purpose, entry.role,"
-        " entry.fields from audit_subject subject join audit_entry entry using (entry_no)) held"
+        "(select subject.entry_no, subject.place, subject.profile_id, entry.at, entry.kind, entry.purpose,"
+        " entry.role, entry.fields from audit_subject subject join audit_entry entry using (entry_no)) held"
         f" where {_HERS}", ("entry_no", "place"), "pseudonym",
     ),
 )  # fmt: skip

@@ -28,7 +28,9 @@ class Round(NamedTuple):
     verified: str | None = None
 
 
-def run_place(connection: Connection, place: Place, subject: Subject, cursor: dict[str, Any] | None) -> Round:
+def run_place(  # noqa: PLR0911 - one for each kind of place
+    connection: Connection, place: Place, subject: Subject, cursor: dict[str, Any] | None
+) -> Round:
     """Do the next step in a place; to be called in a transaction.
 
     `cursor` is what the step before returned; its `round` counts how often the place was begun anew.
