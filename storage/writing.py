@@ -1,6 +1,6 @@
 """Access for the API's writes that outlives the database's absence: one transaction a request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -38,6 +38,10 @@ class Writer:
     def close(self) -> None:
         """Close every connection; harmless when repeated."""
         self._pool.close()
+
+    def fares(self) -> Mapping[str, int]:
+        """Return how the pool fares, in psycopg_pool's words: pool_size, pool_available, requests_waiting, …."""
+        return self._pool.get_stats()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and commit it; it may run again where the database asks for that.
