@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from cryptography import x509
 from typer.testing import CliRunner
 
@@ -13,7 +14,9 @@ from authority.access import Gateway, access_table, check_gateway
 from authority.authority import Authority
 from authority.house import equip
 from core.errors import ConfigurationError, InputError, SojournError
+from edge.broker import Broker
 from edge.enrolment import accept, identity_of, request
+from edge.tls import client_context
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -101,6 +104,24 @@ def test_what_ends_soon_is_renewed_and_the_list_of_revoked_lasts(authority: Auth
     assert listed.next_update_utc == ends, "a list that runs out would keep everybody out"
     with pytest.raises(InputError, match="no certificate that holds"):
         authority.revoke("ingest", late)
+
+
+def test_a_certificate_is_spoken_of_a_month_before_its_end(authority: Authority, tmp_path: Path) -> None:
+    authority.equip_broker(["broker"], NOW)
+    authority.enrol("shop", "north", tmp_path / "own", NOW)
+    broker = Broker.from_url("mqtts://broker", tmp_path / "own")
+    for days, said in ((366, []), (368, ["the certificate ends soon; renew it"])):
+        with structlog.testing.capture_logs() as logs:
+            client_context(broker, NOW + timedelta(days=days))
+        assert [entry["event"] for entry in logs] == said
+    with pytest.raises(ConfigurationError, match="ended on 2027-12-30"):
+        client_context(broker, NOW + timedelta(days=397))
+    with pytest.raises(ConfigurationError, match="clock of this machine"):
+        client_context(broker, NOW - timedelta(days=1))
+    with pytest.raises(ConfigurationError, match="without TLS"):
+        Broker.from_url("mqtt://broker", tmp_path / "own")
+    with pytest.raises(ConfigurationError, match=r"has no ca\.pem"):
+        Broker.from_url("mqtts://broker", tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
