@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from psycopg import pq
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from core.metrics.cells import Counted
@@ -66,10 +66,10 @@ _SEEN: Final[ContextVar[dict[Any, Any] | None]] = ContextVar("seen", default=Non
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """Let several queries see the same state of the database, and count what changed in it once."""
-    # a question that is asked in somebody's role stands in a snapshot already
-    alone = connection.info.transaction_status == pq.TransactionStatus.IDLE
+    # behind a pooler, or for somebody in a role, a connection is lent in such a transaction
+    lent = connection.info.transaction_status != TransactionStatus.IDLE
     with connection.transaction():
-        if alone:
+        if not lent:
             connection.execute("set transaction isolation level repeatable read")
         before = _SEEN.set({})
         try:

@@ -65,6 +65,7 @@ NOBODY: Final = frozenset(
         "signal_log", "engine_snapshot",  # of ingest
         "webhook_sender", "app_edge", "app_outbox",  # secrets of senders, and what is on its way to the broker
         "erasure", "erasure_subject", "erasure_place", "retention_run",  # of the privacy desk's jobs
+        "recompute_run", "recompute_store", "recompute_task", "recompute_change",  # of visits decided anew
         "audit_entry", "audit_subject", "audit_waiting", "audit_link", "audit_start",  # entered by triggers and by us
     }
 )  # fmt: skip
