@@ -11,8 +11,12 @@ _OFTEN: Final = 10_000_000
 UNBOUNDED: Final = Settings(rates=Rates(read=_OFTEN, write=_OFTEN, heavy=_OFTEN, nobody=_OFTEN))
 
 
-def key_headers(database_url: str) -> dict[str, str]:
-    """Return headers with a new key that may see stores and customers."""
+def api_key(database_url: str) -> str:
+    """Return a new key that may see stores and customers."""
     roles = ("operations", "crm")
-    key = add_program(database_url, "benchmark", roles, None, holds_for=timedelta(days=1), by="benchmark")
-    return {"Authorization": f"Bearer {key}"}
+    return add_program(database_url, "benchmark", roles, None, holds_for=timedelta(days=1), by="benchmark")
+
+
+def key_headers(database_url: str) -> dict[str, str]:
+    """Return headers with such a key."""
+    return {"Authorization": f"Bearer {api_key(database_url)}"}

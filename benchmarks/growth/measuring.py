@@ -88,7 +88,7 @@ def _page_ms(running: Machine, stores: int) -> tuple[float, float]:
         store = store_id(number * 7 % stores)
         begun_s = time.monotonic()
         for path in (f"/v1/stores/{store}/occupancy", f"/v1/stores/{store}/visits"):
-            status, _ = ask(running.api_port, path)
+            status, _ = ask(running.api_port, path, running.key)
             if status != 200:
                 raise RuntimeError(f"{path} answers {status}")
         taken.append((time.monotonic() - begun_s) * 1e3)

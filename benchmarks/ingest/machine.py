@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psutil
 
+from benchmarks.asking import api_key
 from benchmarks.ingest.air import StoreAir, plan_text, store_id
 from benchmarks.ingest.checking import COMMIT_TIMES
 from benchmarks.ingest.edges import encrypted_door, trusting
@@ -57,6 +58,7 @@ class Machine:
     connection: Connection
     api_port: int
     profiles: list[UUID]
+    key: str
 
     @property
     def groups(self) -> dict[str, int]:
@@ -143,11 +145,14 @@ def on_servers(folder: Path, servers: Servers, *, stores: int, edges: int, devic
             **trusting(servers.certificate),
         }
         with Processes(folder, environment) as processes:
-            running = Machine(folder, servers, processes, connection, _free_port(), profiles)
+            running = Machine(
+                folder, servers, processes, connection, _free_port(), profiles, api_key(servers.database_url)
+            )
             running.start_ingest()
             processes.start("api", "--port", str(running.api_port))
             running.await_condition(
-                lambda: ask(running.api_port, f"/v1/stores/{store_id(0)}")[0] == 200, "the API does not answer"
+                lambda: ask(running.api_port, f"/v1/stores/{store_id(0)}", running.key)[0] == 200,
+                "the API does not answer",
             )
             yield running
 

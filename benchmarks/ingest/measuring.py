@@ -79,7 +79,7 @@ def measure_product(machine: Machine, asked: Asked) -> Product:
     """Let edges publish for some seconds, all be decoded, and check it."""
     publishes = publishes_of(machine, asked)
     empty = sizes(machine.connection)
-    page = Delays(machine.api_port, "store-0")
+    page = Delays(machine.api_port, "store-0", machine.key)
     with publishing(publishes, machine.folder / "edges.log") as edges:
         machine.await_condition(lambda: edges.committed > 0, "nothing of what the edges send is committed")
         _pause(asked.settle_s)
@@ -105,7 +105,7 @@ def measure_product(machine: Machine, asked: Asked) -> Product:
         wire_bytes_per_signal=wire,
         page_cpu_s=page_cpu_s,
         catch_up_s=catch_up_s,
-        journeys=profiles_with_journey(machine.api_port, machine.profiles),
+        journeys=profiles_with_journey(machine.api_port, machine.profiles, machine.key),
         left=left,
         sent=sent,
         parts=parts,

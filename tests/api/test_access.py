@@ -99,7 +99,7 @@ def test_every_route_with_every_role(store: SeededStore, client: httpx.Client, v
                      "import_no", "delivery_no", "key_no"):  # fmt: skip
             path = path.replace("{" + word + "}", "1")
         for who, headers in asked.items():
-            body = None if method in {"GET", "DELETE"} else {}
+            body: dict[str, str] | None = None if method in {"GET", "DELETE"} else {}
             url = str(client.base_url).rstrip("/") + path
             request = httpx.Request(method, url, headers={"Idempotency-Key": route} | headers, json=body)
             answer = client.send(request, stream=True)
