@@ -53,7 +53,7 @@ AROUND_PROFILE: Final = {
 """Tables beside profiles, and which of their rows belong to own stores."""
 KNOWN_BY: Final = "profile_store"
 """Which stores know which profile: read by the policies of everything around a profile."""
-FOR_PEOPLE: Final = frozenset({KNOWN_BY, "suppression", "suppression_state"})
+FOR_PEOPLE: Final = frozenset({KNOWN_BY, "suppression", "suppression_state", "erasure_subject"})
 """Read by PEOPLE: who was erased is looked for before somebody is written again, by keyed digests."""
 BY_STORE: Final = frozenset({"store", "zone_visit", "store_visit", "presence", KNOWN_BY})
 """Rows of one store, by its `store_no`: who is bound to stores has those of no other. What names a store is joined
@@ -64,7 +64,7 @@ NOBODY: Final = frozenset(
         "account", "account_recovery", "account_session", "api_key", "profile_read", "access_granted",  # of the login
         "signal_log", "engine_snapshot",  # of ingest
         "webhook_sender", "app_edge", "app_outbox",  # secrets of senders, and what is on its way to the broker
-        "erasure", "erasure_subject", "erasure_place", "retention_run",  # of the privacy desk's jobs
+        "erasure", "erasure_place", "retention_run",  # of the privacy desk's jobs
         "recompute_run", "recompute_store", "recompute_task", "recompute_change",  # of visits decided anew
         "audit_entry", "audit_subject", "audit_waiting", "audit_link", "audit_start",  # entered by triggers and by us
     }
