@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from api import pages, status_routes
 from api.app_presence import routes as app_presence_routes
+from api.audit import pages as audit_pages
+from api.audit import routes as audit_routes
 from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
 from api.cues import routes as cue_routes
@@ -73,6 +75,7 @@ ROUTES: Final[tuple[APIRouter, ...]] = (
     alerts.router,
     shelf_items.router,
     fleet_routes.router,
+    audit_routes.router,
     status_routes.router,
     plan_routes.router,
     privacy_routes.router,
@@ -94,6 +97,7 @@ PAGES: Final[tuple[APIRouter, ...]] = (
     message_pages.router,
     cue_pages.router,
     fleet_pages.router,
+    audit_pages.router,
     plan_page.router,
     privacy_pages.router,
 )

@@ -1,5 +1,6 @@
 """The first transaction: batches into the signal log, cursors forward, faults into dead letters; all or nothing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -58,7 +59,8 @@ class Committed:
     """What one transaction did.
 
     `changes` come after `logged` in the log. `edges` are the numbers of all edges that were heard; `cursors` holds
-    for each of them the committed sequences of its boots, those just heard first.
+    for each of them the committed sequences of its boots, those just heard first. `reasons` says how many of the
+    `dead_letters` have which reason.
     """
 
     logged: tuple[Logged, ...] = ()
@@ -66,6 +68,7 @@ class Committed:
     edges: Mapping[EdgeKey, EdgeNumber] = field(default_factory=dict)
     repeated: int = 0
     dead_letters: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
     parked: Parked[CursorKey, Arrival] = field(default_factory=dict)
     cursors: Mapping[EdgeKey, Mapping[bytes, int]] = field(default_factory=dict)
 
@@ -205,6 +208,7 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
         edges=edges,
         repeated=len(arranged.repeated),
         dead_letters=len(letters),
+        reasons=Counter(letter.reason for letter in letters),
         parked=arranged.parked,
         cursors=_told(connection, edges, arranged.committed),
     )

@@ -36,6 +36,7 @@ from storage.log.snapshots import Snapshot, good_snapshots, save_snapshot
 from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
 from storage.stores import AdoptedPlan, EdgeNumber, adopted_plans, edges_heard
 from storage.visits import Progress, clear_presence, save_presence, save_progress, save_visits
+from telemetry.tracing import OFF, Tracing
 
 PRESENCE_STEP_NS: Final = 5 * NS_PER_S
 """A device that only stays is written every five seconds, not with every advertisement."""
@@ -123,6 +124,16 @@ class StoreFeed:
     def store(self) -> str:
         """Its id."""
         return self._adopted.plan.id
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come and what it has counted."""
+        return self._progress()
+
+    @property
+    def anchors(self) -> tuple[int, int]:
+        """How many anchors its plan has, and how many of them do not work."""
+        return len(self._adopted.plan.anchors), len(self._engine_faults())
 
     def adopt(self, adopted: AdoptedPlan) -> None:
         """Change to another plan.
@@ -241,7 +252,7 @@ class StoreFeed:
             self.forget_written()
         return gone
 
-    def write(self, connection: Connection, *, snapshot: bool = False) -> int:
+    def write(self, connection: Connection, *, snapshot: bool = False, tracing: Tracing = OFF) -> int:
         """Write what is new, with a snapshot on demand, in one transaction; return the number of visits.
 
         Raises
@@ -289,7 +300,8 @@ class StoreFeed:
             if state is not None:
                 save_snapshot(connection, self.store_no, state)
             if event is not None:
-                notify(connection, event)
+                with tracing.span("live event", store=self.store):
+                    notify(connection, msgspec.structs.replace(event, trace=tracing.here()))
 
         in_transaction(connection, work)
         self._derived.clear()
