@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, LiteralString, TypeAlias
 from uuid import UUID
 
-How: TypeAlias = Literal["delete", "engine", "batches", "outbox", "freeze", "visits"]
+How: TypeAlias = Literal["delete", "engine", "batches", "outbox", "freeze", "visits", "audit"]
 """How a place is cleared: by deleting rows, or by what storage.privacy.erasing does for it."""
 
 
@@ -246,8 +246,14 @@ PLACES: Final[tuple[Place, ...]] = (
         "To know whom another system means.", "as long as the profile",
     ),
     _of_profile("profile", ("profile_id",), "Name and tier", "To greet a customer who consented.", "withdrawn"),
+    Place(
+        "audit_subject", "Whom an entry of the audit log is about; once she is erased a keyed hash",
+        "To tell who looked at whom.", "audit", f"audit_subject held where {_HERS}", ("entry_no", "place"), "audit",
+        left_out=("salt",),
+    ),
 )  # fmt: skip
-"""In the order in which an erasure goes through them: what hides her first, what names her last."""
+"""In the order in which an erasure goes through them: what hides her first, what names her last; as rows that go are
+entered in the audit log, that comes at the end."""
 
 IMPERSONAL: Final[dict[str, str]] = {
     "store": "A store and its plan", "zone": "Zones", "anchor": "Anchors", "adopted_plan": "Plans",
@@ -265,6 +271,8 @@ IMPERSONAL: Final[dict[str, str]] = {
     "input_import": "Counts and fields, never a value", "app_edge": "Numbers of batches",
     "suppression": "Keyed hashes without their key", "suppression_state": "A version",
     "erasure": "A keyed hash", "erasure_place": "Counts", "erasure_subject": "Empty once an erasure is done",
+    "audit_entry": "Who did what when; whom, as salted commitments", "audit_waiting": "Numbers of entries",
+    "audit_link": "Hashes", "audit_start": "Hashes",
     "retention_run": "Counts", "sojourn_migration": "Names of files",
 }  # fmt: skip
 """Tables without anybody in them, each with what it holds."""

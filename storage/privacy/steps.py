@@ -4,6 +4,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from core.privacy.suppression import subject_hash
+from storage.audit.acting import Acting
+from storage.audit.erasing import pseudonymise
 from storage.connect import Connection
 from storage.privacy.batches import LogPlace, redact_app_outbox, redact_log
 from storage.privacy.places import Place, Subject
@@ -13,6 +16,7 @@ from storage.rollups.keeping import freeze
 
 MOST_ROWS: Final = 2_000
 """Rows that go in one transaction: a fraction of a second, and no page waits for longer."""
+_ERASING: Final = Acting(actor="erasure", actor_kind="program", route="erasure", purpose="data_subject")
 _DAYS: Final = 10
 """Days that are counted for good in one transaction: some seconds in a large store."""
 
@@ -25,16 +29,25 @@ class Round(NamedTuple):
     verified: str | None = None
 
 
-def run_place(connection: Connection, place: Place, subject: Subject, cursor: dict[str, Any] | None) -> Round:
+def run_place(  # noqa: PLR0911 - one a way of clearing a place
+    connection: Connection, place: Place, subject: Subject, cursor: dict[str, Any] | None, key: bytes
+) -> Round:
     """Do the next step in a place; to be called in a transaction.
 
-    `cursor` is what the step before returned; its `round` counts how often the place was begun anew.
+    `cursor` is what the step before returned; its `round` counts how often the place was begun anew. `key` is that of
+    the suppression list.
     """
     before = cursor if cursor is not None else {}
     match place.how:
         case "engine":
             # whoever is the one ingest has done it, see storage.privacy.erasing._engines_know
             return _done(before, 0, "every engine, snapshot and row of presence was looked through for her devices")
+        case "audit":
+            rows = sum(
+                pseudonymise(connection, _ERASING, profile, subject_hash(key, "profile", profile.bytes))
+                for profile in subject.profiles
+            )
+            return _done(before, rows, "counted again: every entry about her names a keyed hash")
         case "batches":
             return _log(connection, subject, before)
         case "outbox":
