@@ -40,8 +40,8 @@ app.add_typer(models.app, name="model")
 app.add_typer(edges.app, name="edge")
 app.add_typer(authority.app, name="certify")
 app.add_typer(privacy.suppress, name="suppress")
-app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

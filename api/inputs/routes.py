@@ -59,7 +59,7 @@ BodyDep = Annotated[bytes, Depends(_body)]
 
 @router.post(
     "/profiles",
-    responses={200: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
+    responses={200: {"model": IdentifiedOut}, 201: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
     summary="Tell of a customer who consented",
 )
 def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep) -> Response:

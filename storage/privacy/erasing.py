@@ -152,7 +152,7 @@ def _step(connection: Connection, folder: PrivacyFolder, now: Callable[[], datet
         return "worked"
     if place.how == "engine" and not _engines_know(connection, folder, version):
         return "waits"
-    in_transaction(connection, lambda connection: _advance(connection, folder, erasure, place, now()))
+    in_transaction(connection, lambda connection: _advance(connection, erasure, place, now()))
     return "worked"
 
 
@@ -200,14 +200,14 @@ def _next_place(connection: Connection, erasure: UUID) -> Place | None:
     return None if row is None else next(place for place in PLACES if place.table == row[0])
 
 
-def _advance(connection: Connection, folder: PrivacyFolder, erasure: UUID, place: Place, at: datetime) -> None:
+def _advance(connection: Connection, erasure: UUID, place: Place, at: datetime) -> None:
     subject = load_subject(connection, erasure)
     row = connection.execute(
         "select cursor, rows from erasure_place where erasure_id = %s and place = %s for update",
         [erasure, place.table],
     ).fetchone()
     cursor = None if row is None else row[0]
-    done = run_place(connection, place, subject, cursor, folder.key)
+    done = run_place(connection, place, subject, cursor)
     connection.execute(
         "update erasure_place set rows = rows + %(rows)s, cursor = %(cursor)s::jsonb,"
         " begun_at = coalesce(begun_at, %(at)s), finished_at = case when %(verified)s::text is null then null"

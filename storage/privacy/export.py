@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from storage.audit.seen import saw
 from storage.connect import Connection
 from storage.privacy.batches import LogPlace, signals_of
 from storage.privacy.places import PLACES, Place, Subject
@@ -15,11 +14,8 @@ SIGNALS: Final = "signal_log"
 
 
 def subject_of(connection: Connection, profile: UUID) -> Subject | None:
-    """Return a person by any of her profiles, consented or not; None if there is none. It counts as a look at her."""
-    found = find_subject(connection, profile)
-    for one in found.profiles if found is not None else ():
-        saw(one)
-    return found
+    """Return a person by any of her profiles, consented or not; None if there is none."""
+    return find_subject(connection, profile)
 
 
 def place_rows(connection: Connection, place: Place, subject: Subject) -> Iterator[list[dict[str, Any]]]:
@@ -35,7 +31,9 @@ def place_rows(connection: Connection, place: Place, subject: Subject) -> Iterat
 
 def exported_places() -> tuple[Place, ...]:
     """Return the places that an export reads: all that hold rows of hers."""
-    return tuple(place for place in PLACES if place.how in ("delete", "visits", "audit") or place.table == SIGNALS)
+    return tuple(
+        place for place in PLACES if place.how in ("delete", "visits", "pseudonym") or place.table == SIGNALS
+    )
 
 
 def _signals(connection: Connection, subject: Subject) -> Iterator[list[dict[str, Any]]]:

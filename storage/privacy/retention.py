@@ -117,14 +117,17 @@ def retain(
 def _kind(connection: Connection, kind: str, before: datetime, *, dry_run: bool) -> Iterator[Kept]:
     if kind == "withdrawn":
         yield _people(connection, before, dry_run=dry_run)
-    if kind == "audit":
-        yield _noted(connection, _audit(connection, before, dry_run=dry_run), dry_run)
     for table in _CHUNKS.get(kind, ()):
         until = min(before, _not_decoded(connection)) if table == "signal_log" else before
         if table != "signal_log" and not dry_run and not _let_counts_stand(connection, until):
             continue  # the next run finds them counted
         count = _chunks(connection, table, until, dry_run=dry_run)
         yield _noted(connection, Kept(kind=kind, table=table, before=until, count=count, unit="chunks"), dry_run)
+    if kind == "audit" and not dry_run:
+        count = in_transaction(connection, lambda lent: forget_before(lent, before))
+        yield _noted(
+            connection, Kept(kind=kind, table="audit_entry", before=before, count=count, unit="rows"), dry_run
+        )
     for table, keys, old in _ROWS.get(kind, ()):
         count = _rows(connection, table, keys, old, before, dry_run=dry_run)
         yield _noted(connection, Kept(kind=kind, table=table, before=before, count=count, unit="rows"), dry_run)
@@ -200,16 +203,6 @@ def _rows(
         rows = connection.execute(statement, {"before": before, "most": MOST_ROWS}).rowcount
         total += rows
     return total
-
-
-def _audit(connection: Connection, before: datetime, *, dry_run: bool) -> Kept:
-    """Take the oldest links of the chain; what stays can still be verified."""
-    if dry_run:
-        row = connection.execute("select count(*) from audit_entry where at < %s", [before]).fetchone()
-        count = 0 if row is None else int(row[0])
-    else:
-        count = in_transaction(connection, lambda connection: forget_before(connection, before))
-    return Kept(kind="audit", table="audit_entry", before=before, count=count, unit="rows")
 
 
 def _people(connection: Connection, before: datetime, *, dry_run: bool) -> Kept:
