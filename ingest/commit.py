@@ -191,7 +191,7 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
     for (edge_no, _), arrival in arranged.ready:
         stored = directory.plans[arrival.store]
         judged, payload = _judge(arrival, stored, directory.suppressed, letters)
-        entries.append(_entry(arrival, stored.store_no, edge_no, judged.batch, payload))
+        entries.append(_entry(arrival, stored.store_no, edge_no, judged, payload))
         batches.append(judged.batch)
     numbers = append(connection, entries)
     save_gaps(connection, _gaps(directory, arranged))
@@ -253,10 +253,11 @@ def _judge(
 
 def _unsuppressed(judged: Accepted, batch: Batch, suppressed: Suppressed) -> Accepted:
     found = without(batch, suppressed)
-    return judged if found is None else replace(judged, batch=found[0], whole=False)
+    return judged if found is None else replace(judged, batch=found[0], whole=False, redacted=found[1])
 
 
-def _entry(arrival: Arrival, store_no: int, edge_no: int, batch: Batch | None, payload: bytes) -> LogEntry:
+def _entry(arrival: Arrival, store_no: int, edge_no: int, judged: Accepted, payload: bytes) -> LogEntry:
+    batch = judged.batch
     return LogEntry(
         store_no=store_no,
         edge_no=edge_no,
@@ -268,6 +269,7 @@ def _entry(arrival: Arrival, store_no: int, edge_no: int, batch: Batch | None, p
         last_ns=None if batch is None else int(batch.ts.max()),
         sha256=arrival.sha256,
         batch=payload,
+        redacted=judged.redacted,
     )
 
 

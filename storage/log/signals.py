@@ -22,10 +22,11 @@ CursorKey: TypeAlias = tuple[int, bytes]
 _LOCK: Final = 0x696E67657374  # "ingest" in ASCII
 _APPEND: Final = (
     "copy signal_log (received_at, log_no, store_no, edge_no, boot, sequence, signals, first_at, last_at, sha256,"
-    " batch) from stdin (format binary)"
+    " batch, redacted) from stdin (format binary)"
 )
 _APPEND_TYPES: Final = (
     "timestamptz", "int8", "int4", "int4", "uuid", "int8", "int4", "timestamptz", "timestamptz", "bytea", "bytea",
+    "int4",
 )  # fmt: skip
 
 _TALLY: Final = """
@@ -59,7 +60,10 @@ select coalesce(sum(logged.times), 0)::bigint,
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One batch to append. `received_at` is ns; `first_ns` and `last_ns` are None where no signal was accepted."""
+    """One batch to append. `received_at` is ns; `first_ns` and `last_ns` are None where no signal was accepted.
+
+    `redacted` signals of people who were erased were left out.
+    """
 
     store_no: int
     edge_no: int
@@ -71,6 +75,7 @@ class LogEntry:
     last_ns: int | None
     sha256: bytes
     batch: bytes
+    redacted: int = 0
 
 
 @dataclass(frozen=True)
@@ -205,6 +210,7 @@ def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
                     None if entry.last_ns is None else to_datetime(entry.last_ns),
                     entry.sha256,
                     entry.batch,
+                    entry.redacted,
                 )
             )
     return numbers

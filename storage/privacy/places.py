@@ -138,6 +138,11 @@ PLACES: Final[tuple[Place, ...]] = (
         ("visit_id", "revision"),
     ),
     Place(
+        "recompute_change", "Revisions that wait for the end of a recomputation, under pseudonyms",
+        "To change all visits at once.", "until the run ends", _visits("recompute_change"),
+        ("run_no", "visit_id", "change"),
+    ),
+    Place(
         "zone_visit", "Stays in zones, under pseudonyms", "Dwell times and journeys.", "visits",
         _visits("zone_visit"), ("visit_id", "entered_at"), "visits",
     ),
@@ -285,6 +290,7 @@ IMPERSONAL: Final[dict[str, str]] = {
     "api_key": "Digests; programs", "access_granted": "A digest",
     "audit_entry": "Staff and programs, what they did and what for; customers as salted hashes alone",
     "audit_link": "Hashes", "audit_waiting": "Numbers of entries", "audit_start": "Hashes",
+    "recompute_run": "Days and stores", "recompute_store": "Models", "recompute_task": "Days and counts",
     "retention_run": "Counts", "sojourn_migration": "Names of files",
 }  # fmt: skip
 """Tables without anybody in them, each with what it holds."""
@@ -293,6 +299,7 @@ NOT_REACHED: Final = (
     "Files that people took out: CSV and JSON exports, access exports, screenshots.",
     "What other systems were told by webhooks before: they have to be asked.",
     "Recordings of `sojourn record`: they hold no pseudonym of ours, and the key of each was not kept.",
+    "Archives of signals: remove them, or run `sojourn suppress reapply` after visits were recomputed from one.",
     "Backups: what the suppression list names is erased again when one is restored.",
     "The list of consented devices of each edge: take her pseudonyms out; until then ingest refuses them.",
     "Pages of the database that are free but not yet overwritten, and its write-ahead log until it is recycled.",
