@@ -69,7 +69,7 @@ def test_what_comes_in_is_looked_at(store: SeededStore) -> None:
 def test_a_server_that_takes_no_writes(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         name = connection.info.dbname
-        connection.execute(f'alter database "{name}" set default_transaction_read_only = on')  # type: ignore[call-overload]
+        connection.execute(f'alter database "{name}" set default_transaction_read_only = on')
     (found,) = (finding for finding in check_database(database_url) if finding.what == "database")
     assert (found.state, "takes no writes" in found.says) == ("fail", True)
 
@@ -109,7 +109,10 @@ def test_files_that_are_no_certificates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ahead_s", "state"), [(0.01, "ok"), (-5, "warn"), (90, "fail"), (-90, "fail")])
 def test_an_offset_is_found_whatever_the_way_takes(ahead_s: float, state: State) -> None:
     ticks = iter(range(0, 10**12, 20_000_000))  # 40 ms there and back
-    now_ns = lambda: next(ticks)  # noqa: E731
+
+    def now_ns() -> int:
+        return next(ticks)
+
     offset, sure_s = clock.offset_s(lambda: now_ns() + int(ahead_s * 1e9), now_ns)
     assert offset == pytest.approx(ahead_s, abs=0.001)
     assert sure_s == pytest.approx(0.02)
