@@ -8,7 +8,7 @@ from typing import Never
 import typer
 from rich.console import Console
 
-from commands import converting, doctor, floorplans, models, recordings, services, trying, visits
+from commands import backup, converting, doctor, floorplans, models, recordings, services, trying, visits
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
 from telemetry.logs import FORM_VARIABLE, configure
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for words in (trying, services, doctor, recordings, visits):
+for words in (trying, services, doctor, backup, recordings, visits):
     app.add_typer(words.app)
 app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
