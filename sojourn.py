@@ -8,7 +8,21 @@ from typing import Never
 import typer
 from rich.console import Console
 
-from commands import backup, converting, doctor, floorplans, models, recordings, services, trying, visits
+from commands import (
+    audit,
+    authority,
+    backup,
+    converting,
+    doctor,
+    edges,
+    floorplans,
+    models,
+    privacy,
+    recordings,
+    services,
+    trying,
+    visits,
+)
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
 from telemetry.logs import FORM_VARIABLE, configure
@@ -19,11 +33,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for words in (trying, services, doctor, backup, recordings, visits):
+for words in (trying, services, doctor, backup, recordings, visits, privacy):
     app.add_typer(words.app)
 app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
 app.add_typer(models.app, name="model")
+app.add_typer(edges.app, name="edge")
+app.add_typer(authority.app, name="certify")
+app.add_typer(privacy.suppress, name="suppress")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

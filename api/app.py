@@ -15,6 +15,8 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from api.audit.recording import audited
+from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
@@ -38,6 +40,8 @@ from core.errors import SojournError
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
 from telemetry.tracing import OFF, Tracing
@@ -87,8 +91,9 @@ def create_app(
         ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
-        dependencies=[Depends(known_parameters)],
         generate_unique_id_function=_operation_id,
+        # "function": the entry is written when the answer is made and before it is sent
+        dependencies=[Depends(known_parameters), Depends(audited, scope="function")],
     )
     for router in (*ROUTES, *PAGES):
         app.include_router(router)
@@ -124,10 +129,11 @@ async def _lifespan(
         cues=cues,
         now=lambda: datetime.now(UTC),
         settings=settings,
+        guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
     )
     meters.serve(app.state.service)
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
-    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
+    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), keep_sealing(app.state.service))
     working = [asyncio.create_task(work) for work in works]
     try:
         yield

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from ingest.feed import StoreFeed, restore
 from ingest.late_revision import LateRevision
 from ingest.messages import Arrival, read
 from ingest.meters import Meters, StoreState
+from ingest.privacy import PrivacyWork
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.subscriber import Message, Subscriber
@@ -41,6 +43,10 @@ from storage.log.late import late_open
 from storage.log.signals import CursorKey, claim
 from storage.migrate import pending
 from storage.models import save_model, want_model
+from storage.privacy.erasing import adopt_list
+from storage.privacy.erasing import waiting as erasures_wait
+from storage.privacy.restoring import is_behind, reapply
+from storage.privacy.suppression import list_version, load_suppressed
 from storage.rollups.keeping import waiting
 from storage.stores import plan_versions
 from telemetry.exposition import exposed, make_registry
@@ -58,6 +64,7 @@ def run(
     *,
     stop: threading.Event,
     settings: Settings | None = None,
+    credentials: Path | None = None,
     metrics: str = "",
     tracing: Tracing = OFF,
 ) -> None:
@@ -70,6 +77,8 @@ def run(
     stop : threading.Event
         When set, ingest finishes the commit it is in, writes snapshots and returns.
     settings : Settings, optional
+    credentials : Path, optional
+        Folder with the certificate of ingest at the broker; see `edge.broker.Broker.from_url`.
     metrics : str
         Address that counts are served on, such as 127.0.0.1:9464; empty: nowhere.
     tracing : Tracing
@@ -78,14 +87,14 @@ def run(
     Raises
     ------
     ConfigurationError
-        If a URL cannot be read or the database lacks migrations.
+        If a URL or the credentials cannot be used, or the database lacks migrations.
     UnavailableError
         If `metrics` cannot be listened on.
     """
     meters = Meters(make_registry("ingest"))
     with exposed(meters.registry, metrics):
         chosen = settings if settings is not None else Settings()
-        _Worker(database_url, mqtt_url, stop, chosen, meters=meters, tracing=tracing).run()
+        _Worker(database_url, mqtt_url, stop, chosen, credentials, meters=meters, tracing=tracing).run()
 
 
 class _Worker:
@@ -97,6 +106,7 @@ class _Worker:
         mqtt_url: str,
         stop: threading.Event,
         settings: Settings,
+        credentials: Path | None = None,
         *,
         meters: Meters | None = None,
         tracing: Tracing = OFF,
@@ -111,7 +121,7 @@ class _Worker:
         client_id = settings.client_id
         if client_id is None:
             client_id = f"sojourn-ingest-{address_digest(database_url)}"
-        self._subscriber = Subscriber(mqtt_url, client_id, settings)
+        self._subscriber = Subscriber(mqtt_url, client_id, settings, credentials)
         self._directory = Directory()
         self._feeds: dict[int, StoreFeed] = {}
         self._parked: Parked[CursorKey, Arrival] = {}
@@ -126,6 +136,8 @@ class _Worker:
             database_url, settings.revise_settle_s, settings.revise_wait_s, settings.revise_again_s
         )
         self._counting = Counting(database_url, settings.rollup_days)
+        self._privacy = PrivacyWork(database_url, settings.privacy, settings.retain)
+        self._suppression = 0  # the version of the list that everything here has taken into use
         self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
 
     def run(self) -> None:
@@ -148,6 +160,7 @@ class _Worker:
             self._refresh.stop()
             self._revision.stop()
             self._counting.stop()
+            self._privacy.stop()
 
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
@@ -211,6 +224,7 @@ class _Worker:
             feed = self._feeds[adopted.store_no]
             replayed += feed.catch_up(connection, stopped=self._stop.is_set)
             feed.forget_written()
+        self._suppress(connection)
         if replayed:
             _log.info("batches replayed from the log", batches=replayed)
         return not self._stop.is_set()
@@ -252,6 +266,8 @@ class _Worker:
             self._feeds[store_no] = restore(connection, store_no)
             # not to be cut short: what is pushed next would pass over the rest
             self._feeds[store_no].catch_up(connection, stopped=lambda: False)
+            if self._directory.suppressed is not None:
+                self._feeds[store_no].redact(self._directory.suppressed.erased)
         return self._feeds[store_no]
 
     def _derive(self, connection: Connection) -> None:
@@ -274,6 +290,8 @@ class _Worker:
         """Do what is to be done from time to time."""
         if self._timers.due("status", self._settings.status_s):
             self._write_status(connection)
+            if list_version(connection) != self._suppression:
+                self._suppress(connection)
             self._adopt_changes(connection)
             self._calibrate(connection)
             self._revision.begin(connection)
@@ -283,12 +301,31 @@ class _Worker:
             self._make_chunks(connection)
         if self._timers.due("rollup", self._settings.rollup_s) and waiting(connection):
             self._counting.begin()
+        if self._timers.due("privacy", self._settings.privacy_s) and erasures_wait(connection):
+            self._privacy.begin()
+        if self._timers.due("retain", self._settings.retain_s):
+            self._privacy.begin(retain=True)
         if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
             self._counting.begin()
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
             if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
                 self._write(connection, feed, snapshot=True)
+
+    def _suppress(self, connection: Connection) -> None:
+        """Take the suppression list into use: here, in the engines, and in what they wrote."""
+        folder = self._privacy.folder
+        if folder is not None and is_behind(connection, folder):
+            jobs = reapply(connection, folder)
+            _log.warning("the database is older than its suppression list; it is erased again", people=jobs)
+        self._suppression = list_version(connection)
+        self._directory.suppressed = load_suppressed(connection, folder)
+        if self._directory.suppressed is not None:
+            for feed in self._feeds.values():
+                feed.redact(self._directory.suppressed.erased)
+                self._write(connection, feed)
+        if folder is not None and self._suppression:
+            in_transaction(connection, lambda connection: adopt_list(connection, folder))
 
     def _make_chunks(self, connection: Connection) -> None:
         made = make_chunks(connection, datetime.now(UTC))

@@ -10,6 +10,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 ROOT = Path(__file__).parents[2]
 ROOMS = (
     "api",
+    "authority",
     "benchmarks",
     "commands",
     "core",

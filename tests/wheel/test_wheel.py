@@ -22,6 +22,7 @@ import pytest
 TOP = Path(__file__).parents[2]
 ROOMS = {
     "api",
+    "authority",
     "benchmarks",
     "commands",
     "core",
