@@ -1,5 +1,6 @@
 """Make a backup of one moment while everything runs, and put it into an empty database."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -96,8 +97,14 @@ def restore(database_url: str, path: Path, *, programs: Path | None = None) -> C
         connection.execute("analyze")
         pending(connection)  # raises if this program is not the one for it
         found = checksums(connection)
-    different = tuple(table for table, one in about.tables.items() if found.get(table) != one)
-    return Compared(tables=found, different=different)
+    return compare(about.tables, found)
+
+
+def compare(before: Mapping[str, TableSum], after: Mapping[str, TableSum]) -> Compared:
+    """Return what there is now and what of it is not what it was."""
+    return Compared(
+        tables=dict(after), different=tuple(name for name, one in before.items() if after.get(name) != one)
+    )
 
 
 def read_about(path: Path) -> About:

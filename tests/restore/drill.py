@@ -4,16 +4,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from ingest.commit import Directory, commit
 from ingest.feed import restore as restore_feed
 from ingest.messages import read
 from storage.backup.checksum import TableSum, checksums
 from storage.backup.copying import Compared, back_up, read_about, restore
-from storage.connect import Connection, connect
+from storage.connect import Connection, connect, in_transaction
 from storage.migrate import migrate, pending
+from storage.privacy.erasing import ask, waiting, work_all
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.restoring import reapply
 from storage.stores import save_plan
 from tests.api.seeding import PLAN, SMALL_PLAN, add_customers, add_stores, database_now, fill, floor_plan
 from tests.ingest import world
@@ -89,6 +93,40 @@ def goes_on(restored_url: str, *, after: int) -> None:
         assert checksums(connection)["signal_log"].rows == before + 5
         (store_no,) = connection.execute("select store_no from store where id = %s", [STORE]).fetchone() or (0,)
         assert world.stored_visits(connection, store_no) == world.cold_replay(connection, store_no)
+
+
+def erase_somebody(database_url: str, privacy: Path) -> UUID:
+    """Erase one customer, after the backup; return her profile."""
+    folder = PrivacyFolder(privacy)
+    with connect(database_url) as connection:
+        (profile,) = connection.execute("select min(profile_id::text)::uuid from profile").fetchone() or (None,)
+        assert (
+            in_transaction(connection, lambda connection: ask(connection, profile, asked_by="the drill")) is not None
+        )
+        _work(connection, folder)
+        assert not _is_there(connection, profile)
+    return UUID(str(profile))
+
+
+def erase_again(restored_url: str, profile: UUID, privacy: Path) -> int:
+    """Do what `sojourn suppress reapply` does: the backup has brought her back, and she goes; return how many did."""
+    folder = PrivacyFolder(privacy)
+    with connect(restored_url) as connection:
+        assert _is_there(connection, profile), "the backup is older than her erasure"
+        again = reapply(connection, folder)
+        _work(connection, folder)
+        assert not _is_there(connection, profile)
+    return again
+
+
+def _work(connection: Connection, folder: PrivacyFolder) -> None:
+    while waiting(connection):
+        work_all(connection, folder, lambda: datetime.now(UTC), stopped=lambda: False)
+
+
+def _is_there(connection: Connection, profile: UUID) -> bool:
+    row = connection.execute("select exists (select from profile where profile_id = %s)", [profile]).fetchone()
+    return row == (True,)
 
 
 @contextmanager

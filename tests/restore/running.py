@@ -1,8 +1,5 @@
 """Two servers of their own, a backup from one into the other, and the checksums of both."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from rich.table import Table
 from servers.clients import provide_clients
 from servers.postgres import Postgres
 from servers.provide import provide
-from tests.restore.drill import drill, goes_on, seed
+from tests.restore.drill import drill, erase_again, erase_somebody, goes_on, seed
 
 BATCHES = 300
 """Fifty minutes of twelve shoppers, beside the visits and customers that are written."""
@@ -41,9 +38,10 @@ def main() -> int:
             )
             if found.compared.different:
                 return 1
-            reapplied = _reapply(urls[1], folder / "privacy")
+            erased = erase_somebody(urls[0], folder / "privacy")
+            again = erase_again(urls[1], erased, folder / "privacy")
             goes_on(urls[1], after=BATCHES)
-            console.print(f"suppression list: {reapplied}")
+            console.print(f"suppression list: {again} erased again who were erased after the backup")
             console.print(
                 "ingest goes on: what it had counts once, what is new was taken, visits equal a cold replay"
             )
@@ -54,11 +52,3 @@ def _database(server: Postgres) -> str:
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute("create database sojourn")
     return server.dsn("sojourn")
-
-
-def _reapply(database_url: str, privacy: Path) -> str:
-    """Erase again whom the list outside of the database names, as after every restore."""
-    words = [sys.executable, "-m", "sojourn", "suppress", "reapply", "--database-url", database_url]
-    environment = {**os.environ, "SOJOURN_PRIVACY": str(privacy)}
-    done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
-    return done.stdout.strip() if done.returncode == 0 else f"not applied: {done.stderr.strip()[-200:]}"
