@@ -27,6 +27,7 @@ LABELS = {
     "sojourn-api": {"method", "route", "status", "kind", "pool"},
     "sojourn-webhooks": {"outcome"},
     "sojourn-edge": {"anchor"},
+    "sojourn-app-presence": set(),
 }
 
 
