@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -74,6 +74,19 @@ fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=3
 
 fuzz-short: setup-fuzz ## half a minute of the fuzzer in all targets at once, as CI runs it
 	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes 0.4 --target together
+
+wheel-twice: setup-dev ## build the wheel twice, from two folders: the same bytes, and their SHA-256
+	@rm -rf dist && mkdir -p dist/second .cache/second
+	@git archive HEAD | tar -x -C .cache/second
+	@git archive HEAD | (mkdir -p .cache/first && tar -x -C .cache/first)
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(VENV)/python -m build --wheel --no-isolation --outdir dist .cache/first >/dev/null
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(VENV)/python -m build --wheel --no-isolation --outdir dist/second .cache/second >/dev/null
+	@rm -rf .cache/first .cache/second
+	@cmp dist/*.whl dist/second/*.whl && sha256sum dist/*.whl
+
+restore-drill: setup-dev ## a backup into a second server: equal checksums, and ingest goes on there
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m tests.restore
 
 soak: setup-dev ## a whole store at half of what this machine can take, for MINUTES=30: what grows?
 	@$(VENV)/python -m servers

@@ -12,7 +12,9 @@ from commands import (
     access,
     audit,
     authority,
+    backup,
     converting,
+    doctor,
     edges,
     floorplans,
     keys,
@@ -33,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for words in (trying, services, recordings, visits, privacy):
+for words in (trying, services, doctor, backup, recordings, visits, privacy):
     app.add_typer(words.app)
 app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")

@@ -171,11 +171,13 @@ def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metric
 
 
 @app.command(name="app-presence")
-def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl, mqtt_credentials: MqttCredentials = None) -> None:
+def app_presence(
+    database_url: DatabaseUrl, mqtt_url: MqttUrl, mqtt_credentials: MqttCredentials = None, metrics: Metrics = ""
+) -> None:
     """Publish what apps told the API, and take in what they tell over MQTT."""
     from api.app_presence.forward import run
 
-    run(database_url, mqtt_url, stop_on_signals(), credentials=mqtt_credentials)
+    run(database_url, mqtt_url, stop_on_signals(), credentials=mqtt_credentials, metrics=metrics)
 
 
 @app.command()
