@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz fuzz-short soak bench bench-accuracy bench-metrics bench-profiles format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz fuzz-short api-fuzz security sbom soak bench bench-accuracy bench-metrics bench-profiles format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -70,6 +70,21 @@ fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=3
 fuzz-short: setup-fuzz ## half a minute of the fuzzer in all targets at once, as CI runs it
 	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes 0.4 --target together
 
+api-fuzz: setup-dev ## ask the whole API by its own description, as every role; EXAMPLES=1000 of each operation, SEED=7
+	@$(VENV)/python -m servers
+	@SOJOURN_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) SOJOURN_API_FUZZ_SEED=$(SEED) $(VENV)/python -m pytest tests/api_fuzz --timeout 0 -s $(ARGS)
+
+setup-security: setup-dev ## make .cache/security with what looks for known flaws and writes the bill of materials
+	@$(call bootstrap,security)
+
+security: setup-security ## known flaws of packages, the rules of bandit, secrets in files; ends with what was found
+	@$(VENV)/python -m tests.security
+
+sbom: setup-security ## the bill of materials of what the service needs, CycloneDX JSON, into test-artifacts/sbom.json
+	@mkdir -p test-artifacts
+	@.cache/security/bin/cyclonedx-py requirements --output-reproducible --of JSON -o test-artifacts/sbom.json requirements/runtime.lock
+	@$(VENV)/python -m tests.security --sbom test-artifacts/sbom.json
+
 soak: setup-dev ## a whole store at half of what this machine can take, for MINUTES=30: what grows?
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks soak --minutes $(or $(MINUTES),30) --out test-artifacts/soak $(ARGS)
@@ -98,6 +113,7 @@ lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,dev,--constraint requirements/runtime.lock)
 	@$(call compile,otel,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
+	@$(call compile,security,)
 	@$(call compile,fuzz,--constraint requirements/runtime.lock)
 
 clean: ## remove what the words above made here (the private folder of the servers stays)

@@ -173,3 +173,15 @@ def test_a_stream_of_cues_enters_each_that_it_sends(store: SeededStore, client: 
         assert any(line == "event: cue" for line in lines)
     newest = entered(client, kind="list")[0]
     assert (newest["fields"], newest["people"], newest["actor"]) == (["cues"], [str(ada)], "Anna")
+
+
+def test_what_people_write_stays_text(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    wild = '<img src=x onerror="alert(1)">\'"&'
+    store.connection.execute("update profile set display_name = %s where profile_id = %s", [wild, ada])
+    who = {"Sojourn-Operator": "%3Cscript%3Ealert(2)%3C/script%3E"}
+    for path in ("/profiles", f"/profiles/{ada}", f"/profiles/{ada}", "/audit", f"/audit?profile={ada}"):
+        answer = client.get(path, headers=who)
+        assert answer.status_code == 200, path
+        assert "<img src=x" not in answer.text, path
+        assert "<script>alert" not in answer.text, path
+    assert "&lt;script&gt;alert(2)" in client.get("/audit").text
