@@ -29,8 +29,8 @@ from api.pages import as_page
 from api.parameters import known_parameters
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rendering import HERE
-from api.routing import PAGES, ROUTES
-from api.service import Service
+from api.routing import ANALYTICS, PAGES, ROUTES
+from api.service import Service, reads_analytics
 from api.settings import Settings
 from api.stores import live_routes
 from api.stores.drawing import DrawingCache
@@ -77,19 +77,15 @@ def create_app(
     ConfigurationError
         If the URL cannot be read.
     """
-    check_url(database_url)
+    settings = settings if settings is not None else Settings()
+    for url in (database_url, settings.databases.listen_url, settings.databases.analytics_url):
+        check_url(url if url is not None else "")
     meters = meters if meters is not None else Meters()
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(
-            _lifespan,
-            database_url=database_url,
-            settings=settings if settings is not None else Settings(),
-            meters=meters,
-            tracing=tracing,
-        ),
+        lifespan=partial(_lifespan, database_url=database_url, settings=settings, meters=meters, tracing=tracing),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
@@ -97,7 +93,7 @@ def create_app(
         dependencies=[Depends(known_parameters), Depends(audited, scope="function")],
     )
     for router in (*ROUTES, *PAGES):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(reads_analytics)] if router in ANALYTICS else [])
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
@@ -112,16 +108,21 @@ def create_app(
 async def _lifespan(
     app: FastAPI, *, database_url: str, settings: Settings, meters: Meters, tracing: Tracing
 ) -> AsyncIterator[None]:
-    reader = Reader(database_url)
-    writer = Writer(database_url)
+    databases = settings.databases
+    listen_url = databases.listen_url if databases.listen_url is not None else database_url
+    pools = partial(Reader, connections=databases.readers, pooled=databases.pooled)
+    reader = pools(database_url)
+    analytics = reader if databases.analytics_url is None else pools(databases.analytics_url, replica=True)
+    writer = Writer(database_url, connections=databases.writers, pooled=databases.pooled)
     live = LiveHub(
-        listen=partial(listen, database_url, application_name="sojourn api live"),
+        listen=partial(listen, listen_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
         tracing=tracing,
     )
-    cues = CueHub(partial(listen_to_cues, database_url))
+    cues = CueHub(partial(listen_to_cues, listen_url))
     app.state.service = Service(
         reader=reader,
+        analytics=analytics,
         writer=writer,
         plans=PlanCache(),
         drawings=DrawingCache(),
@@ -133,7 +134,7 @@ async def _lifespan(
         guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
     )
     meters.serve(app.state.service)
-    arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
+    arriving = Arrivals(app.state.service, partial(listen, listen_url, application_name="sojourn api arrivals"))
     works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), keep_sealing(app.state.service))
     working = [asyncio.create_task(work) for work in works]
     try:
@@ -144,7 +145,8 @@ async def _lifespan(
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        await asyncio.to_thread(reader.close)
+        for pool in {reader, analytics}:
+            await asyncio.to_thread(pool.close)
         await asyncio.to_thread(writer.close)
 
 

@@ -66,7 +66,7 @@ def _rows(what: ExportWord, connection: Connection, profiles: list[UUID]) -> lis
 
 def _parts(service: Service, read: ReadPart, profiles: list[UUID]) -> Iterator[list[tuple[Any, ...]]]:
     while profiles:
-        with service.reader.connection() as connection:
+        with service.analytics.connection() as connection:
             rows = read(connection, profiles)
             profiles = next_profiles(connection, profiles[-1])
         yield rows

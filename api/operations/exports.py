@@ -151,7 +151,7 @@ def _weeks(service: Service, stored: StoredPlan, question: Question, by: str) ->
     begin = question.first
     while begin <= question.last:
         end = min(question.last, begin + timedelta(days=_DAYS_AT_ONCE - 1))
-        with service.reader.connection() as connection, snapshot(connection):
+        with service.analytics.connection() as connection, snapshot(connection):
             cells = list(_cells(connection, stored, question, begin, end, by))
         yield cells
         begin = end + timedelta(days=1)
