@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from api.audit.recording import audited
+from api.audit.refusals import Refusals
 from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
@@ -98,6 +99,7 @@ def create_app(
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
+    app.add_middleware(Refusals)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Metered, meters=meters, tracing=tracing)
     _describe_schemas(app)

@@ -185,3 +185,13 @@ def test_what_people_write_stays_text(store: SeededStore, client: httpx.Client, 
         assert "<img src=x" not in answer.text, path
         assert "<script>alert" not in answer.text, path
     assert "&lt;script&gt;alert(2)" in client.get("/audit").text
+
+
+def test_what_was_refused_is_entered_and_a_flood_is_counted(client: httpx.Client, ada: UUID) -> None:
+    for _ in range(5):
+        assert client.post("/v1/hooks/nobody/orders", content=b"{}").status_code == 401
+    found = [one for one in entered(client, kind="key") if one["outcome"] == "refused"]
+    assert 1 <= len(found) < 5
+    assert found[-1]["route"] == "POST /v1/hooks/{source}/{what}"
+    assert found[-1]["detail"] == {"status": 401, "more": 0}
+    assert found[-1]["actor_kind"] == "nobody"
