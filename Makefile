@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice setup-security api-fuzz security sbom soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -88,6 +88,21 @@ restore-drill: setup-dev ## a backup into a second server: equal checksums, and 
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.restore
 
+api-fuzz: setup-dev ## ask the whole API by its own description, as every role; EXAMPLES=1000 of each operation, SEED=7
+	@$(VENV)/python -m servers
+	@SOJOURN_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) SOJOURN_API_FUZZ_SEED=$(SEED) $(VENV)/python -m pytest tests/api_fuzz --timeout 0 -s $(ARGS)
+
+setup-security: setup-dev ## make .cache/security with what looks for known flaws and writes the bill of materials
+	@$(call bootstrap,security)
+
+security: setup-security ## known flaws of packages, the rules of bandit, secrets in files; ends with what was found
+	@$(VENV)/python -m tests.security
+
+sbom: setup-security ## the bill of materials of what the service needs, CycloneDX JSON, into test-artifacts/sbom.json
+	@mkdir -p test-artifacts
+	@.cache/security/bin/cyclonedx-py requirements --output-reproducible --of JSON -o test-artifacts/sbom.json requirements/runtime.lock
+	@$(VENV)/python -m tests.security --sbom test-artifacts/sbom.json
+
 soak: setup-dev ## a whole store at half of what this machine can take, for MINUTES=30: what grows?
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks soak --minutes $(or $(MINUTES),30) --out test-artifacts/soak $(ARGS)
@@ -134,6 +149,7 @@ lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,dev,--constraint requirements/runtime.lock)
 	@$(call compile,otel,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
+	@$(call compile,security,)
 	@$(call compile,fuzz,--constraint requirements/runtime.lock)
 	@$(call compile,docs,--constraint requirements/runtime.lock)
 

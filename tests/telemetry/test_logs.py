@@ -37,9 +37,9 @@ IDENTIFIERS = {
     "profile without dashes": PROFILE.hex,
     "profile in a path": f"/v1/profiles/{PROFILE}/journey",
     "telephone": "+49 170 1234567",
-    "credentials": "postgresql://sojourn:verysecret@db:5432/x",
+    "credentials": "postgresql://sojourn:verysecret@db:5432/x",  # not a secret
     "bearer": "Authorization: Bearer sk_abcdefgh",
-    "webhook secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "webhook secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",  # not a secret
     "exception": ValueError("Key (email)=(anna.muster@example.org) already exists."),
     "nested": {"rows": [{"what": ("x", "a4:c1:38:5f:00:7e")}]},
     "a key": {"a4:c1:38:5f:00:7e": 1},
