@@ -277,9 +277,7 @@ class _Worker:
         every_s = self._pace.every_s if busy else self._settings.derive_s
         for store_no, feed in self._feeds.items():
             if feed.dirty and self._timers.due(f"derive {store_no}", every_s):
-                begun_s = time.monotonic()
                 self._write(connection, feed)
-                self._pace.took(store_no, time.monotonic() - begun_s)
 
     def _write(self, connection: Connection, feed: StoreFeed, *, snapshot: bool = False) -> None:
         begun_s = time.monotonic()
@@ -287,7 +285,9 @@ class _Worker:
         with self._tracing.span("visits", parent=parent, store=feed.store, snapshot=snapshot) as span:
             visits = feed.write(connection, snapshot=snapshot, tracing=self._tracing)
             span.set(visits=visits)
-        self._meters.wrote(visits, time.monotonic() - begun_s)
+        took_s = time.monotonic() - begun_s
+        self._meters.wrote(visits, took_s)
+        self._pace.took(feed.store_no, took_s)
         if snapshot:
             self._snapshot_at_s[feed.store_no] = time.monotonic()
 
