@@ -14,8 +14,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.meters import Meters
 from api.settings import Settings
 from core.errors import ConfigurationError, UnavailableError
+from telemetry.exposition import exposed, make_registry
+from telemetry.tracing import OFF, Tracing
 
 STOP_WITHIN_S: Final = 1
 """Requests under way get a second; live streams are ended before, so that a stop takes less than two."""
@@ -103,6 +106,8 @@ def run(
     settings: Settings | None = None,
     log_level: str = "info",
     transport: Transport | None = None,
+    metrics: str = "",
+    tracing: Tracing = OFF,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then stop within two seconds, with or without live pages.
 
@@ -118,11 +123,15 @@ def run(
         debug, info, warning or error, for the server's own messages.
     transport : Transport, optional
         TLS here or in a proxy; without it neither.
+    metrics : str
+        Address that counts are served on, another than that of the pages; empty: nowhere.
+    tracing : Tracing
+        Is told of each request.
 
     Raises
     ------
     UnavailableError
-        If host and port cannot be listened on.
+        If host and port, or `metrics`, cannot be listened on.
     ConfigurationError
         If the database URL cannot be read, or the transport does not fit together.
     """
@@ -130,8 +139,9 @@ def run(
     transport.check(host)
     # psycopg's pool repeats itself with every attempt; Reader says once what it means
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    app = create_app(database_url, settings)
-    with _listening_socket(host, port) as listener:
+    meters = Meters(make_registry("api"))
+    app = create_app(database_url, settings, meters=meters, tracing=tracing)
+    with exposed(meters.registry, metrics), _listening_socket(host, port) as listener:
         bound = listener.getsockname()
         _log.info("the api is listening", url=f"{'https' if transport.tls else 'http'}://{host}:{bound[1]}")
         config = _config(app, transport, log_level)

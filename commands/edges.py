@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from commands.options import AuthorityFolder
+from commands.options import AuthorityFolder, EdgeMetrics
 from commands.running import stop_on_signals
 
 
@@ -35,6 +35,7 @@ def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+    metrics: EdgeMetrics = "",
 ) -> None:
     """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
     from edge.service import run as run_edge
@@ -44,7 +45,7 @@ def run(
     if check:
         typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
         return
-    run_edge(settings, stop_on_signals())
+    run_edge(settings, stop_on_signals(), metrics=metrics)
 
 
 @app.command()

@@ -5,8 +5,18 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, MqttCredentials, MqttUrl, WebhookAllow
-from commands.running import stop_on_signals
+from commands.options import (
+    DatabaseUrl,
+    EdgeMetrics,
+    Metrics,
+    MqttCredentials,
+    MqttUrl,
+    Privacy,
+    Retain,
+    Traces,
+    WebhookAllow,
+)
+from commands.running import stop_on_signals, traces
 
 app = typer.Typer()
 
@@ -24,6 +34,7 @@ def migrate(database_url: DatabaseUrl) -> None:
 def ingest(
     database_url: DatabaseUrl,
     mqtt_url: MqttUrl,
+    *,
     calibrate_every: Annotated[
         str,
         typer.Option(
@@ -32,21 +43,30 @@ def ingest(
         ),
     ] = "24h",
     mqtt_credentials: MqttCredentials = None,
+    metrics: Metrics = "",
+    trace_url: Traces = "",
+    privacy: Privacy = None,
+    retain: Retain = "",
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
+    from core.privacy.retention import read_policy
     from ingest import run
     from ingest.settings import Settings
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    run(
-        database_url,
-        mqtt_url,
-        stop=stop_on_signals(),
-        settings=Settings(calibrate_every_s=every_s),
-        credentials=mqtt_credentials,
-    )
+    settings = Settings(calibrate_every_s=every_s, privacy=privacy, retain=read_policy(retain))
+    with traces(trace_url, "sojourn ingest") as tracing:
+        run(
+            database_url,
+            mqtt_url,
+            stop=stop_on_signals(),
+            settings=settings,
+            credentials=mqtt_credentials,
+            metrics=metrics,
+            tracing=tracing,
+        )
 
 
 @app.command()
@@ -77,6 +97,9 @@ def api(
     unencrypted: Annotated[
         bool, typer.Option("--unencrypted", help="Listen beyond this machine without TLS and without a proxy.")
     ] = False,
+    metrics: Metrics = "",
+    trace_url: Traces = "",
+    privacy: Privacy = None,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
@@ -84,18 +107,21 @@ def api(
     from api.settings import Settings, read_origins
     from core.webhooks import read_networks
 
-    settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
+    settings = Settings(
+        webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins), privacy=privacy
+    )
     transport = Transport(certificate=tls_cert, key=tls_key, trusted_proxy=trusted_proxy, unencrypted=unencrypted)
-    run(database_url, host, port, settings=settings, transport=transport)
+    with traces(trace_url, "sojourn api") as tracing:
+        run(database_url, host, port, settings=settings, transport=transport, metrics=metrics, tracing=tracing)
 
 
 @app.command()
-def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> None:
+def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metrics: Metrics = "") -> None:
     """Send what is queued for other systems to whoever subscribed."""
     from core.webhooks import read_networks
     from webhooks import run
 
-    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow))
+    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow), metrics=metrics)
 
 
 @app.command(name="app-presence")
@@ -111,6 +137,7 @@ def gateway(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/gateways.md has an example.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+    metrics: EdgeMetrics = "",
 ) -> None:
     """Translate what gateways bought elsewhere publish, give it pseudonyms, and publish it as an edge."""
     from edge.gateways.service import run
@@ -121,4 +148,4 @@ def gateway(
         named = f"{len(settings.gateways)} gateways, {len(settings.listen)} topics, {len(settings.hear)} rules"
         typer.echo(f"{settings.store}/{settings.edge}: {named}")
         return
-    run(settings, stop_on_signals())
+    run(settings, stop_on_signals(), metrics=metrics)

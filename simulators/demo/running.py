@@ -29,8 +29,8 @@ from simulators.demo.processes import ChildDiedError, Processes
 from simulators.demo.screen import Screen
 from simulators.demo.servers import Servers, free_api_port, run_folder, running_servers
 from simulators.store_live import DRAIN_S, HISTORY_S, State
-from storage.audit import Figures, figures
 from storage.connect import Connection, connect
+from storage.figures import Figures, figures
 from storage.stores import save_plan
 
 PLAN: Final = Path(__file__).parents[1] / "plans" / "demo.json"
@@ -123,6 +123,7 @@ class _Demo:
         environment = {
             "SOJOURN_DATABASE_URL": self._servers.database_url,
             "SOJOURN_MQTT_URL": self._servers.mqtt_url,
+            "SOJOURN_PRIVACY": str(self._folder / "privacy"),
         }
         with Processes(logs, environment) as processes:
             processes.run("migrate")

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import typer
-import yaml  # type: ignore[import-untyped]  # comes with pre-commit, without types
+import yaml
 
 import sojourn
 from authority.authority import Authority
