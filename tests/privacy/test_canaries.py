@@ -197,14 +197,15 @@ def publishing(url: str) -> Iterator[paho.Client]:
 @contextmanager
 def gateway(folder: Path, url: str) -> Iterator[None]:
     """The gateway service, with keys, outbox and health in a folder of its own."""
-    broker, secret = Broker.from_url(url), folder / "password"
-    secret.touch(mode=0o600)
-    secret.write_text(broker.password or "")
+    broker, password = Broker.from_url(url), folder / "password"
+    folder.mkdir(exist_ok=True)
+    password.touch(mode=0o600)
+    password.write_text(str(broker.password))
     settings = GatewaySettings(
         store=STORE,
         edge="north",
         broker=BrokerSettings(
-            url=f"mqtt://{broker.host}:{broker.port}", username=broker.username, password_file=secret
+            url=f"mqtt://{broker.host}:{broker.port}", username=broker.username, password_file=password
         ),
         files=Files(keys=folder / "keys", outbox=folder / "outbox.db", health=folder / "health.json"),
         gateways={"omg": "a0"},
