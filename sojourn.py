@@ -8,7 +8,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from commands import converting, floorplans, models, recordings, services, trying, visits
+from commands import archives, converting, floorplans, models, recordings, services, trying, visits
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
 
@@ -23,6 +23,7 @@ for words in (trying, services, recordings, visits):
 app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
 app.add_typer(models.app, name="model")
+app.add_typer(archives.app, name="archive")
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def test_what_one_writes_the_other_reads_and_both_hear_what_is_new(
             for url in (site, served.url)
         ]
         assert given[0].status_code in {200, 201}
-        assert given[0].content == given[1].content
+        assert given[0].json() == given[1].json()
         assert store.connection.execute("select count(*) from profile").fetchone() == (1,)
         # a plan that both keep in mind is looked up by its version
         for name in ("Marktplatz", "Hafen"):
