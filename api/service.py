@@ -19,6 +19,7 @@ from core.floorplan import ID_PATTERN
 from core.metrics.formulas import FORMULAS
 from storage.connect import Connection
 from storage.occupancy import PlanCache
+from storage.privacy.suppression import Guard
 from storage.profiles.profiles import ProfileRow, find_profile
 from storage.reading import Reader
 from storage.stores import StoredPlan
@@ -45,6 +46,7 @@ class Service:
     cues: CueHub
     now: Callable[[], datetime]
     settings: Settings
+    guard: Guard
 
 
 def _service(request: Request) -> Service:

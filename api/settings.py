@@ -1,6 +1,7 @@
 """What an operator may set of the API."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -49,11 +50,14 @@ class Settings:
     card_origins : tuple of str
         Origins whose pages may show the card of a profile in a frame; see `read_origins`.
     databases : Databases
+    privacy : Path or None
+        Folder of the suppression list and its key. Without it nobody can be erased from here.
     """
 
     webhook_allow: tuple[Network, ...] = ()
     card_origins: tuple[str, ...] = ()
     databases: Databases = field(default_factory=Databases)
+    privacy: Path | None = None
 
 
 def read_origins(text: str) -> tuple[str, ...]:

@@ -5,8 +5,18 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
-from commands.running import stop_on_signals
+from commands.options import (
+    DatabaseUrl,
+    EdgeMetrics,
+    Metrics,
+    MqttCredentials,
+    MqttUrl,
+    Privacy,
+    Retain,
+    Traces,
+    WebhookAllow,
+)
+from commands.running import stop_on_signals, traces
 
 app = typer.Typer()
 
@@ -24,6 +34,7 @@ def migrate(database_url: DatabaseUrl) -> None:
 def ingest(
     database_url: DatabaseUrl,
     mqtt_url: MqttUrl,
+    *,
     calibrate_every: Annotated[
         str,
         typer.Option(
@@ -31,15 +42,31 @@ def ingest(
             help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
         ),
     ] = "24h",
+    mqtt_credentials: MqttCredentials = None,
+    metrics: Metrics = "",
+    trace_url: Traces = "",
+    privacy: Privacy = None,
+    retain: Retain = "",
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
+    from core.privacy.retention import read_policy
     from ingest import run
     from ingest.settings import Settings
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    run(database_url, mqtt_url, stop=stop_on_signals(), settings=Settings(calibrate_every_s=every_s))
+    settings = Settings(calibrate_every_s=every_s, privacy=privacy, retain=read_policy(retain))
+    with traces(trace_url, "sojourn ingest") as tracing:
+        run(
+            database_url,
+            mqtt_url,
+            stop=stop_on_signals(),
+            settings=settings,
+            credentials=mqtt_credentials,
+            metrics=metrics,
+            tracing=tracing,
+        )
 
 
 @app.command()
@@ -48,6 +75,7 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+    *,
     webhook_allow: WebhookAllow = "",
     card_origins: Annotated[
         str,
@@ -73,9 +101,27 @@ def api(
     writers: Annotated[
         int, typer.Option(envvar="SOJOURN_WRITERS", min=1, max=200, help="Connections that write, at most.")
     ] = 4,
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="SOJOURN_TLS_CERT", help="Certificate, PEM: pages and API by https.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(envvar="SOJOURN_TLS_KEY", help="Its key, PEM, mode 0600.")] = None,
+    trusted_proxy: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_TRUSTED_PROXY",
+            help="Address of the proxy in which TLS ends; only its X-Forwarded-… is believed: 127.0.0.1,10.0.0.0/24.",
+        ),
+    ] = "",
+    unencrypted: Annotated[
+        bool, typer.Option("--unencrypted", help="Listen beyond this machine without TLS and without a proxy.")
+    ] = False,
+    metrics: Metrics = "",
+    trace_url: Traces = "",
+    privacy: Privacy = None,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
+    from api.server import Transport
     from api.settings import Databases, Settings, read_origins
     from core.webhooks import read_networks
 
@@ -83,42 +129,28 @@ def api(
         webhook_allow=read_networks(webhook_allow),
         card_origins=read_origins(card_origins),
         databases=Databases(listen_url or None, analytics_url or None, readers, writers),
+        privacy=privacy,
     )
-    run(database_url, host, port, settings=settings)
+    transport = Transport(certificate=tls_cert, key=tls_key, trusted_proxy=trusted_proxy, unencrypted=unencrypted)
+    with traces(trace_url, "sojourn api") as tracing:
+        run(database_url, host, port, settings=settings, transport=transport, metrics=metrics, tracing=tracing)
 
 
 @app.command()
-def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> None:
+def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metrics: Metrics = "") -> None:
     """Send what is queued for other systems to whoever subscribed."""
     from core.webhooks import read_networks
     from webhooks import run
 
-    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow))
-
-
-@app.command()
-def edge(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
-) -> None:
-    """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
-    from edge.service import run
-    from edge.settings import read_settings
-
-    settings = read_settings(config)
-    if check:
-        typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
-        return
-    run(settings, stop_on_signals())
+    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow), metrics=metrics)
 
 
 @app.command(name="app-presence")
-def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl) -> None:
+def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl, mqtt_credentials: MqttCredentials = None) -> None:
     """Publish what apps told the API, and take in what they tell over MQTT."""
     from api.app_presence.forward import run
 
-    run(database_url, mqtt_url, stop_on_signals())
+    run(database_url, mqtt_url, stop_on_signals(), credentials=mqtt_credentials)
 
 
 @app.command()
@@ -126,6 +158,7 @@ def gateway(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/gateways.md has an example.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+    metrics: EdgeMetrics = "",
 ) -> None:
     """Translate what gateways bought elsewhere publish, give it pseudonyms, and publish it as an edge."""
     from edge.gateways.service import run
@@ -136,4 +169,4 @@ def gateway(
         named = f"{len(settings.gateways)} gateways, {len(settings.listen)} topics, {len(settings.hear)} rules"
         typer.echo(f"{settings.store}/{settings.edge}: {named}")
         return
-    run(settings, stop_on_signals())
+    run(settings, stop_on_signals(), metrics=metrics)
