@@ -84,9 +84,7 @@ def create_app(
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(
-            _lifespan, database_url=database_url, settings=settings, meters=meters, tracing=tracing
-        ),
+        lifespan=partial(_lifespan, database_url=database_url, settings=settings, meters=meters, tracing=tracing),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import Quiet
+from commands.options import Privacy, Quiet, Retain
 from commands.running import database
 from core.errors import ConfigurationError
 
@@ -18,16 +18,19 @@ def archive(
     *,
     to: _Target = None,
     store: Annotated[list[str] | None, typer.Option(help="Id of a store, as often as wanted (default: all).")] = None,
-    keep: Annotated[int, typer.Option(min=1, help="Days that stay, in the archive as in the signal log.")] = 30,
+    retain: Retain = "",
+    privacy: Privacy = None,
     database_url: Annotated[str, typer.Option(envvar="SOJOURN_DATABASE_URL", help="As for `sojourn ingest`.")] = "",
     quiet: Quiet = False,
 ) -> None:
     """Copy the signals of days that are over to Parquet, by store and day; again, it adds what is new."""
     from datetime import UTC, datetime
 
+    from core.privacy.retention import read_policy
     from ingest.archive_commands import archive as run
     from simulators.replay.report import shown
     from storage.archive.places import Place
+    from storage.privacy.keys import PrivacyFolder
 
     if context.invoked_subcommand is not None:
         return
@@ -41,7 +44,8 @@ def archive(
             Place(to),
             store or [],
             datetime.now(UTC),
-            keep_days=keep,
+            keep_days=read_policy(retain)["signals"],
+            privacy=None if privacy is None else PrivacyFolder(privacy),
             progress=lambda share: progress("write", share),
         )
     typer.echo(said)

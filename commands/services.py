@@ -75,7 +75,6 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
-    *,
     webhook_allow: WebhookAllow = "",
     card_origins: Annotated[
         str,

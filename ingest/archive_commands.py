@@ -6,15 +6,16 @@ from typing import Final
 
 from core.errors import ConfigurationError, InputError
 from core.limits import PSEUDONYM_BYTES
+from core.privacy.suppression import Span
 from storage.archive.keeping import drop_before, erase
 from storage.archive.partitions import DAY_NS
 from storage.archive.places import Place
 from storage.archive.writing import archive_day, days_of
 from storage.connect import Connection
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.suppression import list_version, load_suppressed
 from storage.stores import load_plans
 
-KEEP_DAYS: Final = 30
-"""As long as the signal log itself: an archive is no way around the policy. Visits are revised for a month."""
 _DAY: Final = timedelta(microseconds=DAY_NS // 1000)
 
 
@@ -25,9 +26,13 @@ def archive(
     now: datetime,
     *,
     keep_days: int,
+    privacy: PrivacyFolder | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> str:
-    """Bring an archive to where the log is, for days that are over, and take away what is older than the policy.
+    """Bring an archive to where the log is, for days that are over, and take away what shall not be kept.
+
+    That is what is older than `keep_days`, as the policy has it for the signal log, and the signals of people who are
+    on the suppression list (its key is in `privacy`): days that were gone through with this version of it are left.
 
     Raises
     ------
@@ -40,6 +45,7 @@ def archive(
     missing = set(stores) - {stored.plan.id for stored in plans}
     if missing:
         raise InputError(f"The database has no store {min(missing)!r}.", hint="`sojourn floorplan load` brings it.")
+    version, spans = list_version(connection), load_suppressed(connection, privacy)
     first = (now - keep_days * _DAY).date()
     wanted = [(stored.store_no, one) for stored in plans for one in days_of(connection, stored.store_no, now)]
     wanted = [(store_no, one) for store_no, one in wanted if one.day >= first]
@@ -50,8 +56,10 @@ def archive(
         if made is not None:
             written, rows, size = written + 1, rows + made.rows, size + made.bytes
     gone = drop_before(place, first)
+    erased = 0 if spans is None else erase(place, spans, version)
     said = f"{place.target}: {written:,} days of stores written, {rows:,} signals in {size / 1e6:,.1f} MB"
-    return f"{said}; {len(wanted) - written:,} were there, {len(gone):,} older than {keep_days} days are gone."
+    said += f"; {len(wanted) - written:,} were there, {len(gone):,} older than {keep_days} days are gone"
+    return f"{said}, {erased:,} signals of people who were erased."
 
 
 def erase_devices(place: Place, devices: Sequence[str]) -> str:
@@ -66,14 +74,14 @@ def erase_devices(place: Place, devices: Sequence[str]) -> str:
     UnavailableError
         If the archive is away; the same call goes on.
     """
-    named = [_pseudonym(device) for device in devices]
+    named = {_pseudonym(device) for device in devices}
     days = 0
 
     def count(*_: object) -> None:
         nonlocal days
         days += 1
 
-    signals = erase(place, named, told=count)
+    signals = erase(place, lambda pseudonym: (Span(),) if pseudonym in named else (), told=count)
     return f"{place.target}: {signals:,} signals were taken out of {days:,} days of stores."
 
 

@@ -49,6 +49,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     last_ns: int
     whole_before: bool
     archived_at: datetime
+    list_version: int = 0
+    """Of the suppression list whose people are not in here any more."""
     next: "Manifest | None" = None
     """Of the file that is about to take the place of this one: either of the two stands there."""
 

@@ -1,6 +1,8 @@
 """Signals of an archive by their time, as decoding again reads them."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +74,9 @@ class ArchiveBlocks:
     def __init__(self, place: Place, store: str, after: int, from_ns: int, until_ns: int) -> None:
         self._place = place
         self._after = after
-        # a name that ends with the object, so that a worker that does many days does not keep them all
-        self._folder = tempfile.TemporaryDirectory(prefix="sojourn-archive-")
+        self._folder = Path(tempfile.mkdtemp(prefix="sojourn-archive-"))
+        # gone with this object: a worker that does many days does not keep their files
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._parts = {
             one.begin_ns: one
             for one in partitions(place, store)
@@ -118,7 +121,7 @@ class ArchiveBlocks:
         if self._day is None or self._day[0] != day_ns:
             if self._day is not None:
                 self._day[1].unlink(missing_ok=True)
-            path = Path(self._folder.name, str(day_ns))
+            path = self._folder / str(day_ns)
             fetch(self._place, one, path)
             self._day = (day_ns, path)
         return self._day[1]

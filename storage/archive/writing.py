@@ -110,6 +110,7 @@ def _put(
         through_log_no=wanted[-1],
         first_ns=first,
         last_ns=last,
+        list_version=0 if before is None else before.list_version,
         whole_before=whole or (before is not None and before.whole_before),
         archived_at=datetime.now(UTC),
     )

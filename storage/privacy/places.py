@@ -138,6 +138,11 @@ PLACES: Final[tuple[Place, ...]] = (
         ("visit_id", "revision"),
     ),
     Place(
+        "recompute_change", "Visits as a recomputation that is not over would make them, under pseudonyms",
+        "To show all of it at once.", "until the run is over", _visits("recompute_change"),
+        ("run_no", "visit_id", "revision"),
+    ),
+    Place(
         "zone_visit", "Stays in zones, under pseudonyms", "Dwell times and journeys.", "visits",
         _visits("zone_visit"), ("visit_id", "entered_at"), "visits",
     ),
@@ -265,6 +270,7 @@ IMPERSONAL: Final[dict[str, str]] = {
     "input_import": "Counts and fields, never a value", "app_edge": "Numbers of batches",
     "suppression": "Keyed hashes without their key", "suppression_state": "A version",
     "erasure": "A keyed hash", "erasure_place": "Counts", "erasure_subject": "Empty once an erasure is done",
+    "recompute_run": "Days", "recompute_store": "Models", "recompute_task": "Days and counts",
     "retention_run": "Counts", "sojourn_migration": "Names of files",
 }  # fmt: skip
 """Tables without anybody in them, each with what it holds."""
@@ -273,6 +279,7 @@ NOT_REACHED: Final = (
     "Files that people took out: CSV and JSON exports, access exports, screenshots.",
     "What other systems were told by webhooks before: they have to be asked.",
     "Recordings of `sojourn record`: they hold no pseudonym of ours, and the key of each was not kept.",
+    "Archives of `sojourn archive`: its next run takes out who is on the suppression list.",
     "Backups: what the suppression list names is erased again when one is restored.",
     "The list of consented devices of each edge: take her pseudonyms out; until then ingest refuses them.",
     "Pages of the database that are free but not yet overwritten, and its write-ahead log until it is recycled.",

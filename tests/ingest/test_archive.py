@@ -10,15 +10,18 @@ import polars as pl
 import pytest
 
 from core.errors import InputError
+from core.privacy.suppression import subject_hash
 from simulators.recordings.reading import open_recording
 from simulators.recordings.rows import TypedRows
 from storage.archive.partitions import fetch, partitions
 from storage.archive.places import Place
-from storage.connect import Connection, connect
+from storage.connect import Connection, connect, in_transaction
 from storage.log.signals import tally
+from storage.privacy.keys import Entry, PrivacyFolder
+from storage.privacy.suppression import suppress
 from tests.api.serving import free_port, wait_for
 from tests.ingest.conftest import Store
-from tests.ingest.late_store import HERE, SHOPPER, Heard, LateStore, batches, in_pieces
+from tests.ingest.late_store import BEGIN, HERE, OTHER, SHOPPER, Heard, LateStore, S, batches, in_pieces
 from tests.ingest.test_recompute import bring, command, otherwise
 
 pytestmark = pytest.mark.servers
@@ -45,7 +48,7 @@ def test_an_archive_is_whole_grows_is_decoded_as_the_log_is_and_can_be_erased(
 ) -> None:
     bring(connection, store)
     otherwise(connection, store)
-    words = ("archive", "--to", str(tmp_path / "a"), "--keep", "4000", "--quiet")
+    words = ("archive", "--to", str(tmp_path / "a"), "--retain", "signals=4000d", "--quiet")
     assert "3 days of stores written" in command(store, *words)
     assert "0 days of stores written" in command(store, *words)
     place = Place(str(tmp_path / "a"))
@@ -88,6 +91,17 @@ def test_an_archive_is_whole_grows_is_decoded_as_the_log_is_and_can_be_erased(
     left = held(place)
     assert left.equals(now.filter(pl.col("device") != SHOPPER.hex()))
     assert 0 < len(left) < len(now)
+    # and so is who is on the suppression list, for as long as the device was hers, once
+    folder = PrivacyFolder(tmp_path / "privacy")
+    before = BEGIN + 300 * S
+    entry = Entry("device", subject_hash(folder.key, "device", OTHER), None, before // 1000, BEGIN // 1000)
+    in_transaction(connection, lambda connection: suppress(connection, folder, [entry]))
+    erased = command(store, *words, "--privacy", str(folder.folder))
+    hers = (pl.col("device") == OTHER.hex()) & (pl.col("ts") < before)
+    assert f"{len(left.filter(hers))} signals of people who were erased" in erased
+    assert 0 < len(left.filter(hers)) < len(left.filter(pl.col("device") == OTHER.hex()))
+    assert held(place).equals(left.filter(~hers))
+    assert "0 signals of people" in command(store, *words, "--privacy", str(folder.folder))
     # what is damaged is said, and made anew from the log
     one = partitions(place)[1]
     Path(place.target, one.part).write_bytes(b"PAR1")
@@ -95,7 +109,7 @@ def test_an_archive_is_whole_grows_is_decoded_as_the_log_is_and_can_be_erased(
         fetch(place, one, tmp_path / "copy")
     # and what is older than the policy is gone
     assert "3 older than 30 days are gone" in command(
-        store, "archive", "--to", place.target, "--keep", "30", "--quiet"
+        store, "archive", "--to", place.target, "--privacy", str(folder.folder), "--quiet"
     )
     assert partitions(place) == []
     assert not list(Path(place.target).rglob("*.parquet"))
@@ -105,7 +119,7 @@ def test_a_write_that_was_cut_off_leaves_what_can_be_read(
     store: Store, connection: Connection, tmp_path: Path
 ) -> None:
     bring(connection, store)
-    words = ("archive", "--to", str(tmp_path), "--keep", "4000", "--quiet")
+    words = ("archive", "--to", str(tmp_path), "--retain", "signals=4000d", "--quiet")
     command(store, *words)
     place = Place(str(tmp_path))
     one = partitions(place)[0]
@@ -154,7 +168,7 @@ def test_s3_holds_an_archive_as_a_folder_does(
     store: Store, connection: Connection, bucket: str, tmp_path: Path
 ) -> None:
     bring(connection, store)
-    words = ("--keep", "4000", "--quiet")
+    words = ("--retain", "signals=4000d", "--quiet")
     assert "3 days of stores written" in command(store, "archive", "--to", bucket, *words)
     command(store, "archive", "--to", str(tmp_path / "a"), *words)
     remote, local = Place(bucket), Place(str(tmp_path / "a"))
