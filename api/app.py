@@ -44,6 +44,7 @@ from storage.privacy.keys import PrivacyFolder
 from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
+from telemetry.faults import place_of
 from telemetry.tracing import OFF, Tracing
 
 VERSION: Final = "0.1.0"
@@ -152,7 +153,8 @@ async def _lifespan(
 async def _answer_error(request: Request, error: Exception) -> Response:
     problem = from_exception(error)
     if problem.status >= 500 and problem.word == "fault":
-        _log.error("a request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+        route = getattr(request.scope.get("route"), "path", "")
+        _log.error("a request failed", route=route, error=type(error).__name__, where=place_of(error))
     if request.url.path.startswith("/v1/"):
         return as_json(request, problem)
     return as_page(request, problem)

@@ -49,15 +49,15 @@ class Settings:
         Private networks, or such without TLS, that events may be sent to; `sojourn webhooks` needs the same.
     card_origins : tuple of str
         Origins whose pages may show the card of a profile in a frame; see `read_origins`.
-    databases : Databases
     privacy : Path or None
         Folder of the suppression list and its key. Without it nobody can be erased from here.
+    databases : Databases
     """
 
     webhook_allow: tuple[Network, ...] = ()
     card_origins: tuple[str, ...] = ()
-    databases: Databases = field(default_factory=Databases)
     privacy: Path | None = None
+    databases: Databases = field(default_factory=Databases)
 
 
 def read_origins(text: str) -> tuple[str, ...]:

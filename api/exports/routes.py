@@ -29,7 +29,10 @@ _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
     responses={
         200: {
             "description": "A CSV file with a header, or with format=json an array of objects with the same names",
-            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            },
         },
         **described(404, 422, 503),
     },

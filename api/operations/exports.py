@@ -72,7 +72,16 @@ class CellsOut(BaseModel):
 @router.get(
     "/{store}/cells",
     response_model=CellsOut,
-    responses=described(404, 422, 503),
+    responses={
+        200: {
+            "description": "A page as JSON, or the whole range as CSV or Parquet",
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+            },
+        },
+        **described(404, 422, 503),
+    },
     summary="Counted visits by day or hour and zone",
 )
 def read_cells(
