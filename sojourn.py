@@ -10,6 +10,7 @@ from rich.console import Console
 
 from commands import (
     access,
+    archives,
     audit,
     authority,
     backup,
@@ -41,6 +42,7 @@ app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
 app.add_typer(models.app, name="model")
 app.add_typer(access.app, name="access")
+app.add_typer(archives.app, name="archive")
 app.add_typer(edges.app, name="edge")
 app.add_typer(authority.app, name="certify")
 app.add_typer(privacy.suppress, name="suppress")

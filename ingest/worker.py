@@ -35,7 +35,7 @@ from ingest.subscriber import Message, Subscriber
 from ingest.topics import committed_topic
 from servers.kernel_cache import seal_compiled
 from storage.alerts.looking import has_rules
-from storage.connect import Connection, address_digest, connect, in_transaction, reachable
+from storage.connect import Connection, address_digest, connect, in_transaction, reachable, timeline
 from storage.edition import read_edition
 from storage.log.chunks import make_chunks
 from storage.log.dead_letters import prune
@@ -131,6 +131,7 @@ class _Worker:
         self._committed_at: int | None = None
         self._batches = self._signals = self._repeated = self._dead_letters = 0
         self._failures = 0
+        self._timeline = ""
         self._timers = _Timers()
         self._pace = Pace(settings)
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
@@ -217,6 +218,11 @@ class _Worker:
                     compile_learning(plan)
             seal_compiled()
         self._make_chunks(connection)
+        known, self._timeline = self._timeline, timeline(connection)
+        if known not in {"", self._timeline}:
+            # another server took over, which may lack what was committed last: our memory is not of its log
+            _log.warning("the database has moved; engines begin again from their snapshots")
+            self._feeds.clear()
         replayed = 0
         for adopted in self._directory.plans.values():
             if adopted.store_no not in self._feeds:

@@ -138,9 +138,9 @@ PLACES: Final[tuple[Place, ...]] = (
         ("visit_id", "revision"),
     ),
     Place(
-        "recompute_change", "Revisions that wait for the end of a recomputation, under pseudonyms",
-        "To change all visits at once.", "until the run ends", _visits("recompute_change"),
-        ("run_no", "visit_id", "change"),
+        "recompute_change", "Visits as a recomputation that is not over would make them, under pseudonyms",
+        "To show all of it at once.", "until the run is over", _visits("recompute_change"),
+        ("run_no", "visit_id", "revision"),
     ),
     Place(
         "zone_visit", "Stays in zones, under pseudonyms", "Dwell times and journeys.", "visits",
@@ -299,7 +299,7 @@ NOT_REACHED: Final = (
     "Files that people took out: CSV and JSON exports, access exports, screenshots.",
     "What other systems were told by webhooks before: they have to be asked.",
     "Recordings of `sojourn record`: they hold no pseudonym of ours, and the key of each was not kept.",
-    "Archives of signals: remove them, or run `sojourn suppress reapply` after visits were recomputed from one.",
+    "Archives of `sojourn archive`: its next run takes out who is on the suppression list.",
     "Backups: what the suppression list names is erased again when one is restored.",
     "The list of consented devices of each edge: take her pseudonyms out; until then ingest refuses them.",
     "Pages of the database that are free but not yet overwritten, and its write-ahead log until it is recycled.",
