@@ -1,10 +1,11 @@
 """What runs all day beside the database and the broker."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from commands.kafka import KafkaServers, KafkaSettings, KafkaTopic, kafka_from
 from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
 from commands.running import stop_on_signals
 
@@ -31,6 +32,14 @@ def ingest(
             help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
         ),
     ] = "24h",
+    *,
+    source: Annotated[
+        Literal["mqtt", "kafka"],
+        typer.Option(help="mqtt: the one ingest of this database; kafka: one of several, each with some stores."),
+    ] = "mqtt",
+    kafka: KafkaServers = "",
+    kafka_settings: KafkaSettings = None,
+    kafka_topic: KafkaTopic = "sojourn.edges",
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
@@ -39,7 +48,44 @@ def ingest(
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    run(database_url, mqtt_url, stop=stop_on_signals(), settings=Settings(calibrate_every_s=every_s))
+    settings = Settings(calibrate_every_s=every_s)
+    if source == "mqtt":
+        run(database_url, mqtt_url, stop=stop_on_signals(), settings=settings)
+        return
+    where = kafka_from(kafka, kafka_settings, kafka_topic)
+    from ingest.kafka.source import KafkaSource
+
+    stop = stop_on_signals()
+    member = KafkaSource(where, mqtt_url, settings)
+    try:
+        run(database_url, mqtt_url, stop=stop, settings=settings, source=member)
+    finally:
+        member.stop()
+
+
+@app.command()
+def bridge(
+    mqtt_url: MqttUrl,
+    *,
+    kafka: KafkaServers = "",
+    kafka_settings: KafkaSettings = None,
+    kafka_topic: KafkaTopic = "sojourn.edges",
+    partitions: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Create the topic with so many, if it is not there; 0: do not.")
+    ] = 0,
+    replicas: Annotated[int, typer.Option(min=1, max=9, help="Brokers that keep each record, when creating it.")] = 3,
+) -> None:
+    """Carry what edges publish from the MQTT broker to Kafka, for `ingest --source kafka`."""
+    from ingest.settings import Settings
+
+    where = kafka_from(kafka, kafka_settings, kafka_topic)
+    from ingest.kafka.bridge import RECEIVE_MAXIMUM, Bridge
+    from ingest.kafka.topic import create_topic
+
+    if partitions:
+        create_topic(where, partitions=partitions, replicas=replicas)
+    settings = Settings(receive_maximum=RECEIVE_MAXIMUM, commit_messages=RECEIVE_MAXIMUM)
+    Bridge(where, mqtt_url, f"sojourn-bridge-{kafka_topic}", settings).run(stop_on_signals())
 
 
 @app.command()

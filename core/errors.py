@@ -8,6 +8,7 @@ SojournError
 │   ├── SurveyError         a survey point is not usable; says which line
 │   ├── ModelError          a calibration does not fit its floor plan or version
 │   └── SnapshotError       an engine snapshot is torn, flipped or from another version
+├── FencedError             a store belongs to another ingest by now
 ├── UnavailableError        a server, disk or network is away; says what to do instead
 └── ConfigurationError      a setting is missing or contradicts another
 """
@@ -73,6 +74,10 @@ class ModelError(InputError):
 
 class SnapshotError(InputError):
     """An engine snapshot is torn, flipped or from another version."""
+
+
+class FencedError(SojournError):
+    """A store belongs to another ingest by now; nothing was written for it."""
 
 
 class UnavailableError(SojournError):

@@ -6,9 +6,9 @@ broker, which then keeps the messages (and behind it each edge its outbox), so n
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
@@ -18,7 +18,7 @@ from tenacity.nap import sleep_using_event
 
 from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.dwell.engine import compile_kernels
-from core.errors import ConfigurationError, UnavailableError
+from core.errors import ConfigurationError, FencedError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
 from ingest.counting import Counting
 from ingest.cursors import Parked, bounded, parked_count
@@ -27,7 +27,8 @@ from ingest.late_revision import LateRevision
 from ingest.messages import Arrival, read
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
-from ingest.subscriber import Message, Subscriber
+from ingest.source import Source
+from ingest.subscriber import Subscriber
 from ingest.topics import committed_topic
 from servers.kernel_cache import seal_compiled
 from storage.alerts.looking import has_rules
@@ -37,11 +38,12 @@ from storage.log.chunks import make_chunks
 from storage.log.dead_letters import prune
 from storage.log.ingest_status import IngestStatus, save_status
 from storage.log.late import late_open
+from storage.log.owners import check_owned, lead
 from storage.log.signals import CursorKey, claim
 from storage.migrate import pending
 from storage.models import save_model, want_model
 from storage.rollups.keeping import waiting
-from storage.stores import plan_versions
+from storage.stores import AdoptedPlan, load_plans, plan_versions
 
 _IDLE_S: Final = 0.5
 """How long ingest may sleep without messages before it looks whether it shall stop."""
@@ -49,7 +51,14 @@ _IDLE_S: Final = 0.5
 _log = structlog.get_logger()
 
 
-def run(database_url: str, mqtt_url: str, *, stop: threading.Event, settings: Settings | None = None) -> None:
+def run(
+    database_url: str,
+    mqtt_url: str,
+    *,
+    stop: threading.Event,
+    settings: Settings | None = None,
+    source: Source[Any] | None = None,
+) -> None:
     """Take in batches until `stop` is set; servers that are away are waited for.
 
     Parameters
@@ -59,27 +68,39 @@ def run(database_url: str, mqtt_url: str, *, stop: threading.Event, settings: Se
     stop : threading.Event
         When set, ingest finishes the commit it is in, writes snapshots and returns.
     settings : Settings, optional
+    source : Source, optional
+        Where batches come from in the place of the MQTT broker.
 
     Raises
     ------
     ConfigurationError
         If a URL cannot be read or the database lacks migrations.
     """
-    _Worker(database_url, mqtt_url, stop, settings if settings is not None else Settings()).run()
+    _Worker(database_url, mqtt_url, stop, settings if settings is not None else Settings(), source=source).run()
 
 
 class _Worker:
     """What one ingest process knows; everything here can be derived from the database again."""
 
-    def __init__(self, database_url: str, mqtt_url: str, stop: threading.Event, settings: Settings) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        mqtt_url: str,
+        stop: threading.Event,
+        settings: Settings,
+        *,
+        source: Source[Any] | None = None,
+    ) -> None:
         self._database_url = database_url
         self._stop = stop
         self._settings = settings
         client_id = settings.client_id
         if client_id is None:
             client_id = f"sojourn-ingest-{address_digest(database_url)}"
-        self._subscriber = Subscriber(mqtt_url, client_id, settings)
-        self._directory = Directory()
+        self._source: Source[Any] = source if source is not None else Subscriber(mqtt_url, client_id, settings)
+        self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
+        self._directory = self._new_directory()
+        self._leads = False  # does what is done once a database
         self._feeds: dict[int, StoreFeed] = {}
         self._parked: Parked[CursorKey, Arrival] = {}
         self._told_away: dict[str, str] = {}
@@ -93,7 +114,6 @@ class _Worker:
             database_url, settings.revise_settle_s, settings.revise_wait_s, settings.revise_again_s
         )
         self._counting = Counting(database_url, settings.rollup_days)
-        self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
 
     def run(self) -> None:
         """Work in sessions: each lasts as long as its connection to the database."""
@@ -106,37 +126,52 @@ class _Worker:
                         return
                     with connection, reachable():
                         self._session(connection)
+                except FencedError as error:
+                    self._forget(error)
                 except UnavailableError as error:
                     self._let_go(error)
                     # one that lets us in and then refuses (a full disk) is not asked again at once
                     self._stop.wait(self._backoff_s(lasted_s=time.monotonic() - begun_s))
         finally:
-            self._subscriber.drop()
+            self._source.drop()
             self._refresh.stop()
             self._revision.stop()
             self._counting.stop()
 
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
-        self._subscriber.drop()
+        self._source.drop()
         self._say_away("database", error)
+
+    def _forget(self, error: FencedError) -> None:
+        """Begin afresh: somebody took this ingest for dead, and what it still had is for that one to derive."""
+        _log.warning("ingest has lost its stores and begins afresh; nothing is lost", why=str(error))
+        self._feeds.clear()
+        self._directory = self._new_directory()
+        self._source.drop()
+
+    def _new_directory(self) -> Directory:
+        return Directory(owner=self._name if self._source.shared else "")
 
     def _session(self, connection: Connection) -> None:
         if not self._prepare(connection):
             return
         while not self._stop.is_set():
-            if not self._subscriber.connected:
+            if not self._source.connected:
                 self._connect_broker(connection)
             self._turn(connection, wait_s=self._wait_s())
-        self._subscriber.drop()
+        self._source.drop()
         for feed in self._feeds.values():
-            if feed.dirty or feed.log_no > feed.snapshot_log_no:
-                feed.write(connection, snapshot=True)
+            self._seal(connection, feed)
         self._write_status(connection)
 
     def _turn(self, connection: Connection, *, wait_s: float) -> None:
         """Take in what has come, at most one commit's worth, and do what else is due."""
-        messages = self._subscriber.take(wait_s=wait_s)
+        if self._source.gained():
+            self._take_over(connection)
+            if self._stop.is_set():  # it may have been cut short, and what is pushed next would pass over the rest
+                return
+        messages = self._source.take(wait_s=wait_s)
         if messages:
             self._take_in(connection, messages)
         self._derive(connection)
@@ -156,20 +191,41 @@ class _Worker:
         self._write_status(connection)
         self._say_back("database")
         _log.info("ingest has the database", timescaledb=version, edition=edition.value)
-        self._directory.adopt(connection)
-        self._directory.adopt_models(connection)  # the feeds find them in the log
         if (
             not self._feeds
         ):  # a fresh process: it takes half a minute the very first time, and nobody waits for it yet
-            sizes = {len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()}
-            for plan in sizes.values():
-                compile_kernels(plan)
-                if self._refresh.on:
-                    compile_learning(plan)
-            seal_compiled()
+            self._compile(connection)
+        self._directory.adopt(connection, self._held(connection))
+        self._directory.adopt_models(connection)  # the feeds find them in the log
         self._make_chunks(connection)
+        self._bring_up(connection, list(self._directory.plans.values()))
+        return not self._stop.is_set()
+
+    def _compile(self, connection: Connection) -> None:
+        sizes = {len(stored.plan.zones): stored.plan for stored in load_plans(connection)}
+        for plan in sizes.values():
+            compile_kernels(plan)
+            if self._refresh.on:
+                compile_learning(plan)
+        seal_compiled()
+
+    def _held(self, connection: Connection) -> list[str] | None:
+        """Return the stores that come to this ingest; None: all, whichever there are."""
+        if not self._source.shared:
+            return None
+        return [store for store in plan_versions(connection) if self._source.holds(store)]
+
+    def _take_over(self, connection: Connection) -> None:
+        """Claim the stores that came to this ingest; from then on nobody else writes for them."""
+        new = self._directory.adopt(connection, self._held(connection))
+        self._directory.adopt_models(connection)
+        self._bring_up(connection, [adopted for adopted in new if adopted.store_no not in self._feeds])
+        _log.info("stores taken over", stores=len(new), held=len(self._feeds))
+
+    def _bring_up(self, connection: Connection, stores: Iterable[AdoptedPlan]) -> None:
+        """Bring the engines of stores to where the log is, from a snapshot where they are not here yet."""
         replayed = 0
-        for adopted in self._directory.plans.values():
+        for adopted in stores:
             if adopted.store_no not in self._feeds:
                 for zones in sounding_alike(adopted.plan):
                     _log.warning("zones cannot be told apart", store=adopted.plan.id, zones=zones, hint=WHAT_TO_DO)
@@ -179,13 +235,28 @@ class _Worker:
             feed.forget_written()
         if replayed:
             _log.info("batches replayed from the log", batches=replayed)
-        return not self._stop.is_set()
 
-    def _take_in(self, connection: Connection, messages: list[Message]) -> None:
+    def _hand_over(self, connection: Connection, *, seal: bool) -> None:
+        """Let go of the stores that go to another ingest, if there is time with a snapshot for it to begin from."""
+        going = [feed for feed in self._feeds.values() if not self._source.holds(feed.store)]
+        for feed in going:
+            try:
+                if seal:
+                    self._seal(connection, feed)
+            except (UnavailableError, FencedError) as error:
+                seal = False  # the next ingest begins from an earlier snapshot, and derives the same
+                _log.warning("stores go without a snapshot; the log has what they need", why=str(error))
+            del self._feeds[feed.store_no]
+            self._directory.release(feed.store)
+        if going:
+            self._parked = {}  # their edges send again to whoever has them next
+            _log.info("stores handed over", stores=len(going), held=len(self._feeds))
+
+    def _take_in(self, connection: Connection, messages: list[Any]) -> None:
         """Commit what these messages say, then acknowledge them, then let the engines have it."""
         readings = [reading for reading in map(read, messages) if reading is not None]
         committed = commit(connection, self._directory, readings, self._parked)
-        self._subscriber.acknowledge(messages)
+        self._source.acknowledge(messages)
         self._keep_parked(committed.parked)
         for edge, cursors in committed.cursors.items():
             self._tell(edge, cursors)
@@ -214,7 +285,12 @@ class _Worker:
         """Write what the engines have found, each store at most every `derive_s`."""
         for store_no, feed in self._feeds.items():
             if feed.dirty and self._timers.due(f"derive {store_no}", self._settings.derive_s):
-                feed.write(connection)
+                feed.write(connection, owned=self._directory.owned)
+
+    def _seal(self, connection: Connection, feed: StoreFeed) -> None:
+        """Write what a feed has found, with a snapshot that stands where the log does."""
+        if feed.dirty or feed.log_no > feed.snapshot_log_no:
+            feed.write(connection, snapshot=True, owned=self._directory.owned)
 
     def _tend(self, connection: Connection) -> None:
         """Do what is to be done from time to time."""
@@ -222,6 +298,17 @@ class _Worker:
             self._write_status(connection)
             self._adopt_changes(connection)
             self._calibrate(connection)
+            self._leads = self._leads or lead(connection)
+        if self._leads:
+            self._keep_house(connection)
+        for store_no, feed in self._feeds.items():
+            moved = feed.log_no > feed.snapshot_log_no
+            if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
+                feed.write(connection, snapshot=True, owned=self._directory.owned)
+
+    def _keep_house(self, connection: Connection) -> None:
+        """Do what is due once for the whole database."""
+        if self._timers.due("revise", self._settings.status_s):
             self._revision.begin(connection)
         if self._timers.due("prune", self._settings.prune_s):
             prune(connection)
@@ -231,10 +318,6 @@ class _Worker:
             self._counting.begin()
         if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
             self._counting.begin()
-        for store_no, feed in self._feeds.items():
-            moved = feed.log_no > feed.snapshot_log_no
-            if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
-                feed.write(connection, snapshot=True)
 
     def _make_chunks(self, connection: Connection) -> None:
         made = make_chunks(connection, datetime.now(UTC))
@@ -245,6 +328,7 @@ class _Worker:
         """Take plans into use that were loaded or changed since, then models that are wanted."""
         in_use = {store: adopted.version for store, adopted in self._directory.plans.items()}
         changed = [store for store, version in plan_versions(connection).items() if in_use.get(store) != version]
+        changed = [store for store in changed if self._source.holds(store)]
         if changed:
             for adopted in self._directory.adopt(connection, changed):
                 self._feed(connection, adopted.store_no).adopt(adopted)
@@ -261,6 +345,7 @@ class _Worker:
             store_no = learnt.adopted.store_no
 
             def work(connection: Connection) -> None:
+                check_owned(connection, self._directory.owned, [store_no])
                 version = save_model(connection, store_no, learnt.model, span=learnt.span)
                 want_model(connection, store_no, version)
 
@@ -283,7 +368,7 @@ class _Worker:
         told = list(cursors.items())
         for start in range(0, max(len(told), 1), BOOTS_TOLD):
             boots = {boot.hex(): sequence for boot, sequence in told[start : start + BOOTS_TOLD]}
-            self._subscriber.publish(committed_topic(*edge), msgspec.json.encode({"boots": boots}))
+            self._source.publish(committed_topic(*edge), msgspec.json.encode({"boots": boots}))
 
     def _count(self, committed: Committed) -> None:
         self._batches += len(committed.logged)
@@ -294,14 +379,16 @@ class _Worker:
             self._committed_at = time.time_ns()
 
     def _write_status(self, connection: Connection) -> None:
+        if not self._leads:
+            return
         newest_ns = max((feed.newest_ns for feed in self._feeds.values()), default=0)
         save_status(
             connection,
             IngestStatus(
                 started_at=self._started_at,
                 changed_at=time.time_ns(),
-                broker_connected=self._subscriber.connected,
-                queued=self._subscriber.queued,
+                broker_connected=self._source.connected,
+                queued=self._source.queued,
                 parked=parked_count(self._parked),
                 batches=self._batches,
                 signals=self._signals,
@@ -311,7 +398,7 @@ class _Worker:
                 committed_at=self._committed_at,
                 late_open=late_open(connection),
                 visits_revised=self._revision.revised,
-                broker_dropped=self._subscriber.dropped_by_broker,
+                broker_dropped=self._source.dropped_by_broker,
             ),
         )
 
@@ -338,17 +425,19 @@ class _Worker:
         # The broker sends again what it still has, the edges what it has not. Kept, it would do no harm (what is in
         # the log by now counts as repeated), but take room for nothing.
         self._parked = {}
-        self._retrying(meanwhile)(self._subscriber.connect)
-        if self._subscriber.connected:
+        self._retrying(meanwhile)(self._source.connect, lambda seal: self._hand_over(connection, seal=seal))
+        if self._source.connected:
             self._say_back("broker")
             self._write_status(connection)
 
     def _claim(self, connection: Connection) -> bool:
-        """Wait until no other ingest writes to this database; standing by like this is allowed."""
-        while not claim(connection):
+        """Wait until no other ingest writes to these stores; standing by like this is allowed."""
+        shared = self._source.shared
+        while not claim(connection, shared=shared):
             self._say_away("place of the one ingest", UnavailableError("Another ingest writes to this database."))
             if self._stop.wait(1.0):
                 return False
+        self._leads = not shared or lead(connection)
         self._say_back("place of the one ingest")
         return True
 
