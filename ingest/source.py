@@ -38,7 +38,10 @@ class Source(Protocol[M]):
         """Whether the messages of this store come to this ingest."""
 
     def gained(self) -> bool:
-        """Whether stores have come since this was asked last; they are to be taken over before the next `take`."""
+        """Whether stores have come since this was asked last; to be taken over before the next `take`.
+
+        A `take` with which stores come brings no messages.
+        """
 
     def take(self, *, wait_s: float) -> list[M]:
         """Return the next messages, at most one commit's worth."""

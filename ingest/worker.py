@@ -167,11 +167,10 @@ class _Worker:
 
     def _turn(self, connection: Connection, *, wait_s: float) -> None:
         """Take in what has come, at most one commit's worth, and do what else is due."""
+        messages = self._source.take(wait_s=wait_s)
         if self._source.gained():
             self._take_over(connection)
-            if self._stop.is_set():  # it may have been cut short, and what is pushed next would pass over the rest
-                return
-        messages = self._source.take(wait_s=wait_s)
+            return  # where it was cut short, what is pushed next would pass over the rest
         if messages:
             self._take_in(connection, messages)
         self._derive(connection)
@@ -190,7 +189,7 @@ class _Worker:
             return False
         self._write_status(connection)
         self._say_back("database")
-        _log.info("ingest has the database", timescaledb=version, edition=edition.value)
+        _log.info("ingest has the database", timescaledb=version, edition=edition.value, name=self._name)
         if (
             not self._feeds
         ):  # a fresh process: it takes half a minute the very first time, and nobody waits for it yet
