@@ -96,6 +96,7 @@ format: setup-dev ## put the code into the form that `make check` asks for
 lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,runtime,)
 	@$(call compile,dev,--constraint requirements/runtime.lock)
+	@$(call compile,otel,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
 	@$(call compile,fuzz,--constraint requirements/runtime.lock)
 

@@ -1,16 +1,29 @@
 """The front door: one command line, thin. Its words are in `commands/`; each imports its room when it is called."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Never
 
-import structlog
 import typer
 from rich.console import Console
 
-from commands import converting, floorplans, models, recordings, services, trying, visits
+from commands import (
+    audit,
+    authority,
+    converting,
+    edges,
+    floorplans,
+    models,
+    privacy,
+    recordings,
+    services,
+    trying,
+    visits,
+)
 from core.errors import SojournError
 from servers.kernel_cache import prepare, seal
+from telemetry.logs import FORM_VARIABLE, configure
 
 app = typer.Typer(
     help="Signals from stores, turned into zone visits with honest dwell times and consented journeys.",
@@ -18,24 +31,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for words in (trying, services, recordings, visits):
+for words in (trying, services, recordings, visits, privacy):
     app.add_typer(words.app)
 app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
 app.add_typer(models.app, name="model")
+app.add_typer(edges.app, name="edge")
+app.add_typer(authority.app, name="certify")
+app.add_typer(privacy.suppress, name="suppress")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:
     """Run the command line; what is wrong becomes one sentence, not a traceback."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure(os.environ.get(FORM_VARIABLE, ""))
     kernels = keep_kernels()
     try:
         app()

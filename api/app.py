@@ -15,12 +15,15 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from api.audit.recording import audited
+from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
 from api.headers import BodyLimit, SecurityHeaders
 from api.inputs.rows import CSV_BYTES
 from api.memory.watch import watch
+from api.meters import Metered, Meters
 from api.metrics.dwell_cache import DwellCache
 from api.pages import as_page
 from api.parameters import known_parameters
@@ -37,8 +40,11 @@ from core.errors import SojournError
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
+from telemetry.tracing import OFF, Tracing
 
 VERSION: Final = "0.1.0"
 _DESCRIPTION: Final = """Zone visits with honest dwell times, live occupancy, journeys of customers who consented.
@@ -49,7 +55,9 @@ Lists come in pages: ask again with `cursor` set to `next_cursor`. Errors are ap
 _log = structlog.get_logger()
 
 
-def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    database_url: str, settings: Settings | None = None, *, meters: Meters | None = None, tracing: Tracing = OFF
+) -> FastAPI:
     """Return the application; it starts, and recovers, whether or not the database is there.
 
     Parameters
@@ -58,6 +66,10 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         As libpq reads it, for example postgresql://user:secret@host:5432/name.
     settings : Settings, optional
         What the operator has set.
+    meters : Meters, optional
+        Count what is asked.
+    tracing : Tracing
+        Is told of each request.
 
     Raises
     ------
@@ -65,17 +77,23 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         If the URL cannot be read.
     """
     check_url(database_url)
+    meters = meters if meters is not None else Meters()
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=partial(
-            _lifespan, database_url=database_url, settings=settings if settings is not None else Settings()
+            _lifespan,
+            database_url=database_url,
+            settings=settings if settings is not None else Settings(),
+            meters=meters,
+            tracing=tracing,
         ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
-        dependencies=[Depends(known_parameters)],
         generate_unique_id_function=_operation_id,
+        # "function": the entry is written when the answer is made and before it is sent
+        dependencies=[Depends(known_parameters), Depends(audited, scope="function")],
     )
     for router in (*ROUTES, *PAGES):
         app.include_router(router)
@@ -84,17 +102,21 @@ def create_app(database_url: str, settings: Settings | None = None) -> FastAPI:
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Metered, meters=meters, tracing=tracing)
     _describe_schemas(app)
     return app
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> AsyncIterator[None]:
+async def _lifespan(
+    app: FastAPI, *, database_url: str, settings: Settings, meters: Meters, tracing: Tracing
+) -> AsyncIterator[None]:
     reader = Reader(database_url)
     writer = Writer(database_url)
     live = LiveHub(
         listen=partial(listen, database_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
+        tracing=tracing,
     )
     cues = CueHub(partial(listen_to_cues, database_url))
     app.state.service = Service(
@@ -107,9 +129,11 @@ async def _lifespan(app: FastAPI, *, database_url: str, settings: Settings) -> A
         cues=cues,
         now=lambda: datetime.now(UTC),
         settings=settings,
+        guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
     )
+    meters.serve(app.state.service)
     arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
-    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service))
+    works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), keep_sealing(app.state.service))
     working = [asyncio.create_task(work) for work in works]
     try:
         yield

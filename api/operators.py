@@ -1,7 +1,7 @@
-"""Who is at work: the one place that says so. There is no login yet; a login fills `operator_of`, nothing else.
+"""Who is at work: the one place that says so, by the name of whoever is logged in.
 
-Until then people name themselves: a program in the header `Sojourn-Operator`, a page in the cookie
-`sojourn_operator`, both percent-encoded UTF-8.
+A program with a key may work for a person: it says so in the header `Sojourn-Operator`, percent-encoded UTF-8, and
+what it writes carries that name; the audit keeps the key beside it. A person is always herself.
 """
 
 from typing import Annotated, Final
@@ -9,22 +9,27 @@ from urllib.parse import unquote
 
 from fastapi import Depends, Request
 
+from api.access.principal import principal_of
 from api.problems import ProblemError
 from storage.notes.notes import OPERATOR_CHARACTERS
 
 HEADER: Final = "Sojourn-Operator"
 COOKIE: Final = "sojourn_operator"
+"""What a page reads to greet whoever is logged in; where nobody can log in yet, it is all there is."""
 
 
 def operator_of(request: Request) -> str | None:
-    """Return the name of whoever asks; None if nobody was named.
+    """Return the name of whoever asks; None if nobody is known.
 
     Raises
     ------
     ProblemError
-        If the name is too long.
+        If the name that a program gives is too long.
     """
-    said = request.headers.get(HEADER) or request.cookies.get(COOKIE)
+    principal = principal_of(request)
+    said = request.headers.get(HEADER) if principal is None or principal.kind == "key" else None
+    if said is None and principal is None:
+        said = request.cookies.get(COOKIE)
     name = " ".join(unquote(said).split()) if said else ""
     if len(name) > OPERATOR_CHARACTERS:
         raise ProblemError(
@@ -34,7 +39,7 @@ def operator_of(request: Request) -> str | None:
             detail=f"An operator's name has at most {OPERATOR_CHARACTERS} characters, this one {len(name)}.",
             hint="Use a shorter name.",
         )
-    return name or None
+    return name or (principal.name if principal is not None else None)
 
 
 def _operator(request: Request) -> str:
@@ -45,7 +50,7 @@ def _operator(request: Request) -> str:
             "operator-missing",
             "Who are you?",
             detail="It is not said who is doing this.",
-            hint=f"Send your name, percent-encoded, in the header {HEADER}; on a page, where it says You are.",
+            hint=f"Log in, or send your name, percent-encoded, in the header {HEADER}.",
         )
     return name
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from api.audit.wording import said
 from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
@@ -18,7 +19,9 @@ from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
 from api.stores.live_routes import NEWEST_VISITS, read_state_now
 from api.stores.models import VisitOut
+from core.audit.words import KINDS, PURPOSES
 from core.errors import InputError
+from storage.audit.entries import AuditFilter, entries_page
 from storage.instants import to_datetime
 from storage.notes.search import NoteFilter, notes_page
 from storage.occupancy import stores_page
@@ -33,7 +36,9 @@ _LIST_ROWS: Final = 50
 _EARLIER_VISITS: Final = 10
 _NOTES: Final = 10
 """Notes on a profile before "all notes": what was said in the last months."""
-_SECTIONS: Final = ("profiles", "journey-map", "identity", "notes", "follow-ups", "fleet", "webhooks")
+_LOOKED: Final = 8
+"""Looks at a profile before "all of it": those of its last visit."""
+_SECTIONS: Final = ("audit", "profiles", "journey-map", "identity", "notes", "follow-ups", "fleet", "webhooks")
 
 
 @router.get("/")
@@ -128,6 +133,10 @@ def show_profile(
         expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
         timeline=timeline(known.heard, known.visits),
         store_names={row.store: plans[row.store].label for row in page.visits},
+        looked=entries_page(connection, AuditFilter(profile_id=found.profile_id), limit=_LOOKED),
+        audit_kinds=KINDS,
+        audit_purposes=PURPOSES,
+        audit_said=said,
         feelings={
             stage.value: mean for stage, mean in feelings_around(felt, visit_of(detail), service.now()).items()
         },

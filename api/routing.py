@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from api import pages, status_routes
 from api.app_presence import routes as app_presence_routes
+from api.audit import pages as audit_pages
+from api.audit import routes as audit_routes
 from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
 from api.cues import routes as cue_routes
@@ -32,6 +34,8 @@ from api.operations import alerts, by_preset, exclusions, exports, heatmap, shel
 from api.operations import pages as operations_pages
 from api.plans import page as plan_page
 from api.plans import routes as plan_routes
+from api.privacy import pages as privacy_pages
+from api.privacy import routes as privacy_routes
 from api.profiles import journey_history, understanding_routes
 from api.profiles import routes as profile_routes
 from api.stores import live_routes
@@ -71,8 +75,10 @@ ROUTES: Final[tuple[APIRouter, ...]] = (
     alerts.router,
     shelf_items.router,
     fleet_routes.router,
+    audit_routes.router,
     status_routes.router,
     plan_routes.router,
+    privacy_routes.router,
 )
 """What answers JSON and files; described in `/openapi.json`."""
 
@@ -91,6 +97,8 @@ PAGES: Final[tuple[APIRouter, ...]] = (
     message_pages.router,
     cue_pages.router,
     fleet_pages.router,
+    audit_pages.router,
     plan_page.router,
+    privacy_pages.router,
 )
 """What a person looks at."""

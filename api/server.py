@@ -2,7 +2,11 @@
 
 import logging
 import socket
+import ssl
 from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -10,14 +14,75 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.meters import Meters
 from api.settings import Settings
-from core.errors import UnavailableError
+from core.errors import ConfigurationError, UnavailableError
+from telemetry.exposition import exposed, make_registry
+from telemetry.tracing import OFF, Tracing
 
 STOP_WITHIN_S: Final = 1
 """Requests under way get a second; live streams are ended before, so that a stop takes less than two."""
 _BACKLOG: Final = 256
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: forward secrecy and authenticated encryption alone (RFC 9325); 1.3 has nothing else."""
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_KEY_OPEN: Final = 0o007
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transport:
+    """How answers travel to browsers.
+
+    Parameters
+    ----------
+    certificate, key : Path or None
+        PEM, for TLS here; None: without TLS, or TLS in a proxy before it.
+    trusted_proxy : str
+        Addresses or networks of a proxy, by commas: what it says of the client and of https (X-Forwarded-For,
+        X-Forwarded-Proto) is believed; whoever else says so is not. Empty: nobody.
+    unencrypted : bool
+        Listen beyond this machine without TLS and without a proxy.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    trusted_proxy: str = ""
+    unencrypted: bool = False
+
+    @property
+    def tls(self) -> bool:
+        """Whether TLS ends here."""
+        return self.certificate is not None
+
+    def check(self, host: str) -> None:
+        """Hold that what was set fits together and names do not travel in the open.
+
+        Raises
+        ------
+        ConfigurationError
+            If it does not.
+        """
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigurationError("A certificate and its key go together.", hint="Set --tls-cert and --tls-key.")
+        if self.certificate is not None and self.key is not None:
+            _check_files(self.certificate, self.key)
+        for address in self.trusted_proxy.split(","):
+            try:
+                if self.trusted_proxy and ip_network(address.strip(), strict=False).prefixlen == 0:
+                    raise ValueError(address)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f"{address.strip()!r} is no address of a proxy.",
+                    hint="Write --trusted-proxy 127.0.0.1 or 10.0.0.0/24.",
+                ) from error
+        if not (self.tls or self.trusted_proxy or self.unencrypted or _on_this_machine(host)):
+            raise ConfigurationError(
+                f"Names of customers would travel from {host} unencrypted.",
+                hint="Set --tls-cert and --tls-key, or --trusted-proxy where TLS ends in a proxy; --unencrypted if"
+                " nobody but you is on that network.",
+            )
 
 
 class _Server(uvicorn.Server):
@@ -40,6 +105,9 @@ def run(
     *,
     settings: Settings | None = None,
     log_level: str = "info",
+    transport: Transport | None = None,
+    metrics: str = "",
+    tracing: Tracing = OFF,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then stop within two seconds, with or without live pages.
 
@@ -53,20 +121,29 @@ def run(
         What the operator has set.
     log_level : str
         debug, info, warning or error, for the server's own messages.
+    transport : Transport, optional
+        TLS here or in a proxy; without it neither.
+    metrics : str
+        Address that counts are served on, another than that of the pages; empty: nowhere.
+    tracing : Tracing
+        Is told of each request.
 
     Raises
     ------
     UnavailableError
-        If host and port cannot be listened on.
+        If host and port, or `metrics`, cannot be listened on.
     ConfigurationError
-        If the database URL cannot be read.
+        If the database URL cannot be read, or the transport does not fit together.
     """
+    transport = transport if transport is not None else Transport()
+    transport.check(host)
     # psycopg's pool repeats itself with every attempt; Reader says once what it means
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    app = create_app(database_url, settings)
-    with _listening_socket(host, port) as listener:
+    meters = Meters(make_registry("api"))
+    app = create_app(database_url, settings, meters=meters, tracing=tracing)
+    with exposed(meters.registry, metrics), _listening_socket(host, port) as listener:
         bound = listener.getsockname()
-        _log.info("the api is listening", url=f"http://{host}:{bound[1]}")
+        _log.info("the api is listening", url=f"{'https' if transport.tls else 'http'}://{host}:{bound[1]}")
         config = uvicorn.Config(
             app,
             log_level=log_level,
@@ -74,6 +151,11 @@ def run(
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=STOP_WITHIN_S,
+            proxy_headers=bool(transport.trusted_proxy),
+            forwarded_allow_ips=transport.trusted_proxy or None,
+            ssl_certfile=transport.certificate,
+            ssl_keyfile=transport.key,
+            ssl_ciphers=_CIPHERS,
         )
         with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has stopped in order
             _Server(config, app).run(sockets=[listener])
@@ -97,3 +179,22 @@ def _listening_socket(host: str, port: int) -> socket.socket:
             hint="Stop what uses that port, or choose another with --port.",
         ) from error
     return listener
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return host in _LOOPBACK or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_files(certificate: Path, key: Path) -> None:
+    try:
+        if key.stat().st_mode & _KEY_OPEN:
+            raise ConfigurationError(f"{key} can be read by everybody.", hint=f"Run: chmod 600 {key}")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")  # no prompt
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"The certificate {certificate} and its key {key} cannot be used: {error}.",
+            hint="Both are PEM files of the same pair; `sojourn certify server HOST` makes one.",
+        ) from error

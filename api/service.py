@@ -18,6 +18,7 @@ from api.stores.live import LiveHub
 from core.floorplan import ID_PATTERN
 from storage.connect import Connection
 from storage.occupancy import PlanCache
+from storage.privacy.suppression import Guard
 from storage.profiles.profiles import ProfileRow, find_profile
 from storage.reading import Reader
 from storage.stores import StoredPlan
@@ -39,6 +40,7 @@ class Service:
     cues: CueHub
     now: Callable[[], datetime]
     settings: Settings
+    guard: Guard
 
 
 def _service(request: Request) -> Service:

@@ -1,6 +1,7 @@
 """What an operator may set of the API."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,10 +21,13 @@ class Settings:
         Private networks, or such without TLS, that events may be sent to; `sojourn webhooks` needs the same.
     card_origins : tuple of str
         Origins whose pages may show the card of a profile in a frame; see `read_origins`.
+    privacy : Path or None
+        Folder of the suppression list and its key. Without it nobody can be erased from here.
     """
 
     webhook_allow: tuple[Network, ...] = ()
     card_origins: tuple[str, ...] = ()
+    privacy: Path | None = None
 
 
 def read_origins(text: str) -> tuple[str, ...]:

@@ -263,3 +263,11 @@ def dwell_short(seconds: int) -> str:
 def ago(length: timedelta) -> str:
     """Return how long ago like 2 s ago; nothing lies in the future."""
     return f"{dwell(length.total_seconds())} ago"
+
+
+ERASURE_STATE: Final = {"waiting": "Waits", "running": "Under way", "done": "Done"}
+ERASURE_SOURCE: Final = {
+    "request": "On request",
+    "retention": "Consent ended long ago",
+    "restored": "Came back with a backup",
+}

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 DatabaseUrl = Annotated[str, typer.Option(envvar="SOJOURN_DATABASE_URL", help="postgresql://… of a TimescaleDB.")]
-MqttUrl = Annotated[str, typer.Option(envvar="SOJOURN_MQTT_URL", help="mqtt://host:port of an MQTT 5 broker.")]
+MqttUrl = Annotated[str, typer.Option(envvar="SOJOURN_MQTT_URL", help="mqtts://host:port of an MQTT 5 broker.")]
+MqttCredentials = Annotated[
+    Path | None,
+    typer.Option(
+        "--mqtt-credentials",
+        envvar="SOJOURN_MQTT_CREDENTIALS",
+        help="Folder with ca.pem, certificate.pem and key.pem, for mqtts://.",
+    ),
+]
+AuthorityFolder = Annotated[
+    Path, typer.Option("--authority", envvar="SOJOURN_AUTHORITY", help="Folder of the authority, mode 0700.")
+]
 Home = Annotated[
     Path | None,
     typer.Option(envvar="SOJOURN_HOME", help="Folder for servers, keys and caches (default: the user's cache)."),
@@ -24,6 +35,41 @@ WebhookAllow = Annotated[
         envvar="SOJOURN_WEBHOOK_ALLOW",
         help="Private networks that events may be sent to, also without https: 10.1.0.0/16,192.0.2.7.",
     ),
+]
+Metrics = Annotated[
+    str,
+    typer.Option(
+        "--metrics",
+        envvar="SOJOURN_METRICS",
+        metavar="ADDRESS",
+        help="Serve counts for Prometheus on 127.0.0.1:9464, an address of its own.",
+    ),
+]
+EdgeMetrics = Annotated[
+    str,
+    typer.Option(
+        "--metrics",
+        envvar="SOJOURN_METRICS",
+        metavar="ADDRESS|FILE",
+        help="Serve counts for Prometheus on 127.0.0.1:9464, or rewrite a file that ends in .prom.",
+    ),
+]
+Traces = Annotated[
+    str,
+    typer.Option(
+        "--traces",
+        envvar="SOJOURN_TRACES",
+        metavar="URL",
+        help="Send traces by OTLP to http://127.0.0.1:4318/v1/traces; needs the extra otel.",
+    ),
+]
+Privacy = Annotated[
+    Path | None,
+    typer.Option(envvar="SOJOURN_PRIVACY", help="Folder of the suppression list and its key (docs/protect.md)."),
+]
+Retain = Annotated[
+    str,
+    typer.Option(envvar="SOJOURN_RETAIN", help="How long each kind is kept: signals=14d, visits=6mo, notes=2y."),
 ]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Let ingest take it into use.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]

@@ -1,14 +1,17 @@
 """Recordings: made from live stores, turned into visits, played live, scored."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from commands.options import MqttUrl, PlanFile, Quiet, RecordingArgument
+from commands.options import MqttCredentials, MqttUrl, PlanFile, Quiet, RecordingArgument
 from commands.running import stop_on_signals
 from core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from edge.broker import Broker
 
 app = typer.Typer()
 
@@ -22,6 +25,7 @@ def record(
     for_: Annotated[str | None, typer.Option("--for", help="How long: 90s, 10m, 8h (default: until Ctrl-C).")] = None,
     most_rows: Annotated[int, typer.Option(min=1, help="Stop after so many signals.")] = 200_000_000,
     quiet: Quiet = False,
+    mqtt_credentials: MqttCredentials = None,
 ) -> None:
     """Record what live stores send into a fixture: under new pseudonyms, with its provenance and a checksum."""
     from core.duration import duration_s
@@ -31,7 +35,7 @@ def record(
 
     for_s = None if for_ is None else duration_s(for_, name="--for")
     stores = store if store is not None else []
-    broker = Broker.from_url(mqtt_url)
+    broker = Broker.from_url(mqtt_url, mqtt_credentials)
     with recording(for_s, quiet=quiet) as told:
         made = run(broker, out, stop_on_signals(), stores=stores, for_s=for_s, most_rows=most_rows, told=told)
     typer.echo(f"{made.rows:,} signals of {len(made.stores):,} stores in {made.messages:,} messages: {out}")
@@ -56,18 +60,23 @@ def replay(
         Literal["now", "recorded"], typer.Option(help="With --live: move times to now, or leave them.")
     ] = "now",
     mqtt_url: Annotated[
-        str | None, typer.Option(envvar="SOJOURN_MQTT_URL", help="With --live: mqtt://host:port of the broker.")
+        str | None, typer.Option(envvar="SOJOURN_MQTT_URL", help="With --live: mqtts://host:port of the broker.")
     ] = None,
+    mqtt_credentials: MqttCredentials = None,
     quiet: Quiet = False,
 ) -> None:
     """Turn a recording into visits, without broker or database; or play it live, through MQTT."""
+    from edge.broker import Broker
     from simulators.fixtures.sealing import check_seal
     from simulators.replay.report import print_report, shown
     from simulators.replay.running import replay as run
 
     check_seal(recording)
     if live:
-        _play(recording, plan, mqtt_url, speed=speed, times=times, rejects=rejects, quiet=quiet)
+        if mqtt_url is None:
+            raise ConfigurationError("It is not said where the broker is.", hint="Add --mqtt-url mqtts://host:port.")
+        broker = Broker.from_url(mqtt_url, mqtt_credentials)
+        _play(recording, plan, broker, speed=speed, times=times, rejects=rejects, quiet=quiet)
         return
     if out is None:
         raise ConfigurationError("It is not said where the visits go.", hint="Add --out visits.csv, or --live.")
@@ -79,7 +88,7 @@ def replay(
 def _play(
     recording: Path,
     plan: Path,
-    mqtt_url: str | None,
+    broker: "Broker",
     *,
     speed: float,
     times: Literal["now", "recorded"],
@@ -88,16 +97,12 @@ def _play(
 ) -> None:
     import time
 
-    from edge.broker import Broker
     from simulators.fixtures.pacing import Pacer
     from simulators.fixtures.pieces import measure
     from simulators.fixtures.player import play
     from simulators.fixtures.screen import keys, playing
     from simulators.replay.files import read_plan
 
-    if mqtt_url is None:
-        raise ConfigurationError("It is not said where the broker is.", hint="Add --mqtt-url mqtt://host:port.")
-    broker = Broker.from_url(mqtt_url)
     measured = measure(recording, read_plan(plan), rejects)
     stop = stop_on_signals()
     pacer = Pacer(speed, time.monotonic)

@@ -10,6 +10,7 @@ from core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from storage.connect import Connection
+    from telemetry.tracing import Tracing
 
 
 @contextmanager
@@ -23,6 +24,28 @@ def database(database_url: str) -> Iterator["Connection"]:
         if lacking:
             raise ConfigurationError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
         yield connection
+
+
+@contextmanager
+def traces(url: str, service: str) -> Iterator["Tracing"]:
+    """Lend what makes traces and sends them to a collector; without a URL it makes none."""
+    from telemetry.tracing import OFF
+
+    if not url:
+        yield OFF
+        return
+    try:
+        from telemetry.otel import to_collector
+    except ImportError as error:
+        raise ConfigurationError(
+            "Traces need OpenTelemetry, which is not installed.",
+            hint="Install the extra: `pip install -r requirements/otel.lock`, or sojourn[otel].",
+        ) from error
+    tracing = to_collector(url, service)
+    try:
+        yield tracing
+    finally:
+        tracing.close()
 
 
 def stop_on_signals() -> threading.Event:

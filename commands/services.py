@@ -5,9 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands.kafka import KafkaServers, KafkaSettings, KafkaTopic, kafka_from
-from commands.options import DatabaseUrl, MqttUrl, WebhookAllow
-from commands.running import stop_on_signals
+from commands.kafka import KafkaServers, KafkaSettings, KafkaTopic, kafka_from, kafka_member
+from commands.options import (
+    DatabaseUrl,
+    EdgeMetrics,
+    Metrics,
+    MqttCredentials,
+    MqttUrl,
+    Privacy,
+    Retain,
+    Traces,
+    WebhookAllow,
+)
+from commands.running import stop_on_signals, traces
 
 app = typer.Typer()
 
@@ -25,6 +35,7 @@ def migrate(database_url: DatabaseUrl) -> None:
 def ingest(
     database_url: DatabaseUrl,
     mqtt_url: MqttUrl,
+    *,
     calibrate_every: Annotated[
         str,
         typer.Option(
@@ -32,7 +43,6 @@ def ingest(
             help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
         ),
     ] = "24h",
-    *,
     source: Annotated[
         Literal["mqtt", "kafka"],
         typer.Option(help="mqtt: the one ingest of this database; kafka: one of several, each with some stores."),
@@ -40,33 +50,44 @@ def ingest(
     kafka: KafkaServers = "",
     kafka_settings: KafkaSettings = None,
     kafka_topic: KafkaTopic = "sojourn.edges",
+    mqtt_credentials: MqttCredentials = None,
+    metrics: Metrics = "",
+    trace_url: Traces = "",
+    privacy: Privacy = None,
+    retain: Retain = "",
 ) -> None:
     """Take batches from the broker into the signal log and decode them into visits."""
     from core.duration import duration_s
+    from core.privacy.retention import read_policy
     from ingest import run
     from ingest.settings import Settings
 
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
-    settings = Settings(calibrate_every_s=every_s)
-    if source == "mqtt":
-        run(database_url, mqtt_url, stop=stop_on_signals(), settings=settings)
-        return
-    where = kafka_from(kafka, kafka_settings, kafka_topic)
-    from ingest.kafka.source import KafkaSource
-
+    settings = Settings(calibrate_every_s=every_s, privacy=privacy, retain=read_policy(retain))
+    where = kafka_from(kafka, kafka_settings, kafka_topic) if source == "kafka" else None
     stop = stop_on_signals()
-    member = KafkaSource(where, mqtt_url, settings)
-    try:
-        run(database_url, mqtt_url, stop=stop, settings=settings, source=member)
-    finally:
-        member.stop()
+    with (
+        traces(trace_url, "sojourn ingest") as tracing,
+        kafka_member(where, mqtt_url, settings, mqtt_credentials) as group,
+    ):
+        run(
+            database_url,
+            mqtt_url,
+            stop=stop,
+            settings=settings,
+            credentials=mqtt_credentials,
+            metrics=metrics,
+            tracing=tracing,
+            source=group,
+        )
 
 
 @app.command()
 def bridge(
     mqtt_url: MqttUrl,
     *,
+    mqtt_credentials: MqttCredentials = None,
     kafka: KafkaServers = "",
     kafka_settings: KafkaSettings = None,
     kafka_topic: KafkaTopic = "sojourn.edges",
@@ -85,7 +106,7 @@ def bridge(
     if partitions:
         create_topic(where, partitions=partitions, replicas=replicas)
     settings = Settings(receive_maximum=RECEIVE_MAXIMUM, commit_messages=RECEIVE_MAXIMUM)
-    Bridge(where, mqtt_url, f"sojourn-bridge-{kafka_topic}", settings).run(stop_on_signals())
+    Bridge(where, mqtt_url, f"sojourn-bridge-{kafka_topic}", settings, mqtt_credentials).run(stop_on_signals())
 
 
 @app.command()
@@ -93,6 +114,7 @@ def api(
     database_url: DatabaseUrl,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
+    *,
     webhook_allow: WebhookAllow = "",
     card_origins: Annotated[
         str,
@@ -101,48 +123,53 @@ def api(
             help="Origins whose pages may show a profile's card in a frame: https://crm.example.",
         ),
     ] = "",
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="SOJOURN_TLS_CERT", help="Certificate, PEM: pages and API by https.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(envvar="SOJOURN_TLS_KEY", help="Its key, PEM, mode 0600.")] = None,
+    trusted_proxy: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_TRUSTED_PROXY",
+            help="Address of the proxy in which TLS ends; only its X-Forwarded-… is believed: 127.0.0.1,10.0.0.0/24.",
+        ),
+    ] = "",
+    unencrypted: Annotated[
+        bool, typer.Option("--unencrypted", help="Listen beyond this machine without TLS and without a proxy.")
+    ] = False,
+    metrics: Metrics = "",
+    trace_url: Traces = "",
+    privacy: Privacy = None,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
+    from api.server import Transport
     from api.settings import Settings, read_origins
     from core.webhooks import read_networks
 
-    settings = Settings(webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins))
-    run(database_url, host, port, settings=settings)
+    settings = Settings(
+        webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins), privacy=privacy
+    )
+    transport = Transport(certificate=tls_cert, key=tls_key, trusted_proxy=trusted_proxy, unencrypted=unencrypted)
+    with traces(trace_url, "sojourn api") as tracing:
+        run(database_url, host, port, settings=settings, transport=transport, metrics=metrics, tracing=tracing)
 
 
 @app.command()
-def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "") -> None:
+def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metrics: Metrics = "") -> None:
     """Send what is queued for other systems to whoever subscribed."""
     from core.webhooks import read_networks
     from webhooks import run
 
-    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow))
-
-
-@app.command()
-def edge(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/edge.md has an example.")],
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
-) -> None:
-    """Listen with Bluetooth adapters and publish what is heard of the devices that are ours."""
-    from edge.service import run
-    from edge.settings import read_settings
-
-    settings = read_settings(config)
-    if check:
-        typer.echo(f"{settings.store}/{settings.edge}: {len(settings.adapter)} adapters, {len(settings.hear)} rules")
-        return
-    run(settings, stop_on_signals())
+    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow), metrics=metrics)
 
 
 @app.command(name="app-presence")
-def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl) -> None:
+def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl, mqtt_credentials: MqttCredentials = None) -> None:
     """Publish what apps told the API, and take in what they tell over MQTT."""
     from api.app_presence.forward import run
 
-    run(database_url, mqtt_url, stop_on_signals())
+    run(database_url, mqtt_url, stop_on_signals(), credentials=mqtt_credentials)
 
 
 @app.command()
@@ -150,6 +177,7 @@ def gateway(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML; docs/gateways.md has an example.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the configuration is right.")] = False,
+    metrics: EdgeMetrics = "",
 ) -> None:
     """Translate what gateways bought elsewhere publish, give it pseudonyms, and publish it as an edge."""
     from edge.gateways.service import run
@@ -160,4 +188,4 @@ def gateway(
         named = f"{len(settings.gateways)} gateways, {len(settings.listen)} topics, {len(settings.hear)} rules"
         typer.echo(f"{settings.store}/{settings.edge}: {named}")
         return
-    run(settings, stop_on_signals())
+    run(settings, stop_on_signals(), metrics=metrics)

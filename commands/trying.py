@@ -84,6 +84,9 @@ def simulate_live(
     shoppers: Annotated[int, typer.Option(min=1, max=5000, help="People in the store at a time.")] = 150,
     members: Annotated[int, typer.Option(min=0, help="How many of them always carry the same tag.")] = 0,
     history: Annotated[float, typer.Option(min=0, max=3600, help="Seconds before now to begin with.")] = 1200.0,
+    credentials: Annotated[
+        Path | None, typer.Option(help="For mqtts://: a folder with a folder of credentials for each edge.")
+    ] = None,
 ) -> None:
     """Let a store live in real time: edge agents publish what they hear of its shoppers."""
     from edge.broker import Broker
@@ -95,6 +98,7 @@ def simulate_live(
         broker=Broker.from_url(mqtt_url),
         folder=folder,
         keys=keys if keys is not None else folder / "keys",
+        credentials=credentials,
         seed=seed,
         shoppers=shoppers,
         members=members,

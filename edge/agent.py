@@ -142,6 +142,11 @@ class Agent:
         return self._outbox.dropped + self.dropped + self._readings.turned_away
 
     @property
+    def held_bytes(self) -> int:
+        """What the outbox holds."""
+        return self._outbox.held_bytes
+
+    @property
     def backlog(self) -> int:
         """Messages that are not known to be in the database."""
         return self._outbox.rows

@@ -1,13 +1,17 @@
-"""Where the broker is, and the topics of one edge."""
+"""Where the broker is, who we are there, and the topics of one edge."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from core.errors import ConfigurationError
 
+CA: Final = "ca.pem"
+CERTIFICATE: Final = "certificate.pem"
+KEY: Final = "key.pem"
+"""The files of a folder of credentials: whom we trust, who we are, and the proof of it."""
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}  # as registered with IANA
 _ID: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
 
@@ -28,13 +32,19 @@ class Broker:
     """This client's own certificate and its key, PEM."""
 
     @classmethod
-    def from_url(cls, url: str) -> "Broker":
+    def from_url(cls, url: str, credentials: Path | None = None) -> "Broker":
         """Read `mqtt://[user:password@]host[:port]`, or `mqtts://` for TLS.
+
+        Parameters
+        ----------
+        url : str
+        credentials : Path or None
+            Folder with ca.pem, certificate.pem and key.pem; None: no certificate of ours.
 
         Raises
         ------
         ConfigurationError
-            If it is something else.
+            If it is something else, or a file of the folder is not there.
         """
         try:
             parts = urlsplit(url)
@@ -45,13 +55,29 @@ class Broker:
             raise ConfigurationError(
                 "The address of the broker cannot be read.", hint="Write it as mqtt://host:port or mqtts://host:port."
             )
-        return cls(
+        broker = cls(
             parts.hostname,
             port if port is not None else _PORTS[parts.scheme],
             parts.scheme == "mqtts",
             unquote(parts.username) if parts.username is not None else None,
             unquote(parts.password) if parts.password is not None else None,
         )
+        return broker if credentials is None else broker.with_credentials(credentials)
+
+    def with_credentials(self, credentials: Path) -> "Broker":
+        """Return the same broker with the certificate of a folder; as `from_url`."""
+        if not self.tls:
+            raise ConfigurationError(
+                "There are credentials for the broker, but its address is without TLS.",
+                hint="Write the address as mqtts://host:port.",
+            )
+        for name in (CA, CERTIFICATE, KEY):
+            if not (credentials / name).is_file():
+                raise ConfigurationError(
+                    f"{credentials} has no {name}, so nobody can prove to the broker who they are.",
+                    hint="`sojourn certify service NAME --out FOLDER` writes one; docs/transport.md.",
+                )
+        return replace(self, ca=credentials / CA, certificate=credentials / CERTIFICATE, key=credentials / KEY)
 
 
 @dataclass(frozen=True)

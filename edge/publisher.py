@@ -20,11 +20,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from core.errors import UnavailableError
+from core.errors import ConfigurationError, UnavailableError
 from core.wire import BOOT_BYTES
 from edge.broker import Broker, Topics
 from edge.clock import Clock
 from edge.outbox import Outbox
+from edge.tls import use_tls, why_not
 from edge.window import Step, Window
 
 STATUS_S: Final = 10.0
@@ -150,8 +151,10 @@ class Publisher:
         # with one id the broker ends an older connection, and tells its last will, before it takes the new one
         name = f"sojourn-{self._topics.store}-{self._topics.edge}"
         client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
-        if self._broker.tls:
-            self._use_tls(client)
+        try:  # certificates are read at each connection, so that new ones are taken into use without a restart
+            use_tls(client, self._broker, link.refuse)
+        except ConfigurationError as error:
+            raise _LostError(str(error)) from error
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
         client.connect_timeout = _CONNECT_S
@@ -163,18 +166,6 @@ class Publisher:
         client.on_message = link.on_message
         return client
 
-    def _use_tls(self, client: mqtt.Client) -> None:
-        """Read the certificates; at each connection, so that new ones are taken into use without a restart."""
-        broker = self._broker
-        try:
-            client.tls_set(
-                None if broker.ca is None else str(broker.ca),
-                None if broker.certificate is None else str(broker.certificate),
-                None if broker.key is None else str(broker.key),
-            )
-        except (OSError, ValueError) as error:
-            raise _LostError(f"the TLS files cannot be used: {error}") from error
-
     def _connect(self, client: mqtt.Client, link: "_Link") -> None:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
         properties.SessionExpiryInterval = 0  # the outbox is the session
@@ -183,7 +174,7 @@ class Publisher:
                 self._broker.host, self._broker.port, _KEEPALIVE_S, clean_start=True, properties=properties
             )
         except (OSError, ValueError) as error:
-            raise _LostError(f"the broker cannot be reached: {error}") from error
+            raise _LostError(f"the broker cannot be reached: {why_not(error, self._broker)}") from error
         client.loop_start()
         if not link.wait_for(lambda: link.connected or link.lost is not None, _CONNECT_S) or link.lost is not None:
             raise _LostError(link.lost if link.lost is not None else "the broker does not answer")
@@ -308,7 +299,13 @@ class _Link:
             config, self._config = self._config, None
         return config
 
-    def on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+    def refuse(self, why: str) -> None:
+        """Note what the broker's TLS says of this edge; the connection ends right after it."""
+        self.lost = why
+        self.notify()
+
+    def on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        client.on_log = None
         if reason.is_failure:
             self.lost = f"the broker refuses this edge: {reason}"
         else:
@@ -317,7 +314,8 @@ class _Link:
 
     def on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
         self.connected = False
-        self.lost = f"the connection to the broker ended: {reason}"
+        if self.lost is None:
+            self.lost = f"the connection to the broker ended: {reason}"
         self.notify()
 
     def on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:

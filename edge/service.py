@@ -18,6 +18,7 @@ from edge.agent import Agent, AgentSettings
 from edge.clock import Clock
 from edge.health import HEALTH_S, Health, notify
 from edge.hearing import Hearing
+from edge.meters import Meters, Told, telling
 from edge.readings import ReadingQueue
 from edge.remote import RemoteControl
 from edge.scanner import Listening, Scanner
@@ -73,10 +74,14 @@ class EdgeService:
         self._hearing = Hearing(settings.anchors, self._identities(listening), self._readings, self._clock)
         self._scanners = [self._scanner(place, listening) for place in range(len(settings.adapter))]
         self._health = Health(settings.files.health)
+        self.meters = Meters(self._agent)
+        self._told = Told(self.meters.registry, None)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def run(self, stop: threading.Event) -> int:
+    async def run(self, stop: threading.Event, told: Told | None = None) -> int:
         """Listen until told to stop; return how many messages the database is not known to have."""
+        if told is not None:
+            self._told = told
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_note_fault)
         self._agent.start()
@@ -135,6 +140,8 @@ class EdgeService:
             away = [scanner for scanner in self._scanners if scanner.reason]
             sentence = away[0].reason if away else f"{len(self._scanners)} adapters, {self._agent.backlog} to deliver"
             self._health.tell(self._said(), sentence, well=well)
+            self.meters.adapters = self._adapters()
+            self._told.rewrite()
             await asyncio.sleep(HEALTH_S)
 
     def _said(self) -> dict[str, object]:
@@ -173,8 +180,15 @@ def _note_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) ->
     log.warning("something failed unseen", what=context.get("message"), error=type(context.get("exception")).__name__)
 
 
-def run(settings: EdgeSettings, stop: threading.Event) -> int:
+def run(settings: EdgeSettings, stop: threading.Event, *, metrics: str = "") -> int:
     """Run an edge until told to stop.
+
+    Parameters
+    ----------
+    settings : EdgeSettings
+    stop : threading.Event
+    metrics : str
+        Address that counts are served on, or a file that ends in `.prom`; empty: nowhere.
 
     Returns
     -------
@@ -188,7 +202,9 @@ def run(settings: EdgeSettings, stop: threading.Event) -> int:
     """
     for name in ("bleak", "dbus_fast", "bluetooth_data_tools"):  # their debug messages hold addresses
         logging.getLogger(name).setLevel(logging.WARNING)
-    left = asyncio.run(EdgeService(settings).run(stop))
+    service = EdgeService(settings)
+    with telling(service.meters, metrics) as told:
+        left = asyncio.run(service.run(stop, told))
     if left:
         log.warning("stopped before the database had everything; the outbox keeps it", messages=left)
     return left

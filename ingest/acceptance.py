@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core.floorplan import StorePlan
 from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS, RSSI_MAX_DBM, RSSI_MIN_DBM
+from core.privacy.batches import only
 from core.records import APP_ENTER, APP_EXIT
 from core.wire import Batch
 
@@ -65,7 +66,7 @@ def accept(batch: Batch, plan: StorePlan, received_at: int) -> Accepted:
             left &= ~bad
     if not rejects:
         return Accepted(batch if len(batch) else None, len(batch) > 0, ())
-    return Accepted(_only(batch, left) if left.any() else None, False, tuple(rejects))
+    return Accepted(only(batch, left) if left.any() else None, False, tuple(rejects))
 
 
 def _can_be_heard(rssi_dbm: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -86,19 +87,3 @@ def _detail(reason: str, batch: Batch, refused: NDArray[np.bool_], ahead_ns: NDA
         "seconds_ahead": [round(float(seconds.min()), 3), round(float(seconds.max()), 3)],
         "hint": "Look at the edge's clock.",
     }
-
-
-def _only(batch: Batch, left: NDArray[np.bool_]) -> Batch:
-    """Return these rows, with only the anchors and devices that they name."""
-    anchors, anchor = np.unique(batch.anchor[left], return_inverse=True)
-    devices, device = np.unique(batch.device[left], return_inverse=True)
-    return Batch(
-        boot=batch.boot,
-        sequence=batch.sequence,
-        anchors=tuple(batch.anchors[place] for place in anchors.tolist()),
-        devices=batch.devices[devices],
-        ts=batch.ts[left],
-        anchor=anchor.astype(np.uint16),
-        device=device.astype(np.uint16),
-        rssi_dbm=batch.rssi_dbm[left],
-    )

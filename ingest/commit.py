@@ -1,5 +1,6 @@
 """The first transaction: batches into the signal log, cursors forward, faults into dead letters; all or nothing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -8,6 +9,8 @@ import msgspec
 import structlog
 
 from core.errors import ModelError, WireError
+from core.privacy.batches import without
+from core.privacy.suppression import Suppressed
 from core.wire import Batch, encode
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged, Parked, arrange
@@ -56,7 +59,8 @@ class Committed:
     """What one transaction did.
 
     `changes` come after `logged` in the log. `edges` are the numbers of all edges that were heard; `cursors` holds
-    for each of them the committed sequences of its boots, those just heard first.
+    for each of them the committed sequences of its boots, those just heard first. `reasons` says how many of the
+    `dead_letters` have which reason.
     """
 
     logged: tuple[Logged, ...] = ()
@@ -64,6 +68,7 @@ class Committed:
     edges: Mapping[EdgeKey, EdgeNumber] = field(default_factory=dict)
     repeated: int = 0
     dead_letters: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
     parked: Parked[CursorKey, Arrival] = field(default_factory=dict)
     cursors: Mapping[EdgeKey, Mapping[bytes, int]] = field(default_factory=dict)
 
@@ -79,6 +84,8 @@ class Directory:
     epochs: dict[int, int] = field(default_factory=dict)
     refused: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By store: the wish for a model that did not fit, and the version of the plan it did not fit."""
+    suppressed: Suppressed | None = None
+    """The devices of people who were erased: their signals are not logged, however late they come."""
 
     @property
     def owned(self) -> Owned:
@@ -206,7 +213,7 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
     batches: list[Batch | None] = []
     for (edge_no, _), arrival in arranged.ready:
         stored = directory.plans[arrival.store]
-        judged, payload = _judge(arrival, stored, letters)
+        judged, payload = _judge(arrival, stored, directory.suppressed, letters)
         entries.append(_entry(arrival, stored.store_no, edge_no, judged.batch, payload))
         batches.append(judged.batch)
     numbers = append(connection, entries)
@@ -224,6 +231,7 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
         edges=edges,
         repeated=len(arranged.repeated),
         dead_letters=len(letters),
+        reasons=Counter(letter.reason for letter in letters),
         parked=arranged.parked,
         cursors=_told(connection, edges, arranged.committed),
     )
@@ -242,7 +250,9 @@ def _number_edges(
     return numbers
 
 
-def _judge(arrival: Arrival, stored: AdoptedPlan, letters: list[DeadLetter]) -> tuple[Accepted, bytes]:
+def _judge(
+    arrival: Arrival, stored: AdoptedPlan, suppressed: Suppressed | None, letters: list[DeadLetter]
+) -> tuple[Accepted, bytes]:
     """Return what is accepted of a batch and the bytes to log; what is not accepted goes to `letters`."""
     if arrival.batch is None:
         what = "" if arrival.fault is None else str(arrival.fault)
@@ -251,6 +261,8 @@ def _judge(arrival: Arrival, stored: AdoptedPlan, letters: list[DeadLetter]) -> 
         return Accepted(None, False, ()), b""
     judged = accept(arrival.batch, stored.plan, arrival.received_at)
     letters += [arrival.dead_letter(reject.reason, reject.signals, reject.detail) for reject in judged.rejects]
+    if suppressed is not None and judged.batch is not None:
+        judged = _unsuppressed(judged, judged.batch, suppressed)
     if judged.whole:
         return judged, arrival.payload
     if judged.batch is None:
@@ -260,6 +272,11 @@ def _judge(arrival: Arrival, stored: AdoptedPlan, letters: list[DeadLetter]) -> 
     except WireError as error:  # its edge compressed harder than we do, and the rest no longer fits
         letters.append(arrival.dead_letter(error.reason, len(judged.batch), {"what": str(error)}))
         return Accepted(None, False, ()), b""
+
+
+def _unsuppressed(judged: Accepted, batch: Batch, suppressed: Suppressed) -> Accepted:
+    found = without(batch, suppressed)
+    return judged if found is None else replace(judged, batch=found[0], whole=False)
 
 
 def _entry(arrival: Arrival, store_no: int, edge_no: int, batch: Batch | None, payload: bytes) -> LogEntry:

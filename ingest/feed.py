@@ -8,7 +8,7 @@ again.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
 import msgspec
@@ -17,10 +17,12 @@ import structlog
 from numpy.typing import NDArray
 
 from core.dwell import snapshot as snapshots
+from core.dwell.devices import Erased
 from core.dwell.engine import StoreEngine
 from core.dwell.model import load, prior_model
 from core.errors import ModelError, SnapshotError
 from core.floorplan import StorePlan
+from core.identity import are_nobody
 from core.limits import NS_PER_S, NS_PER_US
 from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArray
 from core.wire import Batch, decode
@@ -35,6 +37,7 @@ from storage.log.snapshots import Snapshot, good_snapshots, save_snapshot
 from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
 from storage.stores import AdoptedPlan, EdgeNumber, adopted_plans, edges_heard
 from storage.visits import Progress, clear_presence, save_presence, save_progress, save_visits
+from telemetry.tracing import OFF, Tracing
 
 PRESENCE_STEP_NS: Final = 5 * NS_PER_S
 """A device that only stays is written every five seconds, not with every advertisement."""
@@ -122,6 +125,16 @@ class StoreFeed:
     def store(self) -> str:
         """Its id."""
         return self._adopted.plan.id
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come and what it has counted."""
+        return self._progress()
+
+    @property
+    def anchors(self) -> tuple[int, int]:
+        """How many anchors its plan has, and how many of them do not work."""
+        return len(self._adopted.plan.anchors), len(self._engine_faults())
 
     def adopt(self, adopted: AdoptedPlan) -> None:
         """Change to another plan.
@@ -229,7 +242,20 @@ class StoreFeed:
         self._faults = None
         self.dirty = True
 
-    def write(self, connection: Connection, *, snapshot: bool = False, owned: Owned = None) -> int:
+    def redact(self, erased: Erased) -> int:
+        """Forget who is erased; return how many devices that were.
+
+        What is under way of them is never written, and presence is written anew, without them.
+        """
+        gone = self._engine.redact(erased)
+        if gone:
+            self._derived = [_without(derived, erased(derived.devices)) for derived in self._derived]
+            self.forget_written()
+        return gone
+
+    def write(
+        self, connection: Connection, *, snapshot: bool = False, owned: Owned = None, tracing: Tracing = OFF
+    ) -> int:
         """Write what is new, with a snapshot on demand, in one transaction; return the number of visits.
 
         Raises
@@ -240,6 +266,7 @@ class StoreFeed:
             If the store is another ingest's by now; what was not written is for that one to derive.
         """
         presence = _by_device(self._engine.presence())
+        presence = presence[~are_nobody(self._engine.pseudonyms(presence["device"]))]
         if self._forgotten != self._engine.forgotten:  # an index in `_written` may be another device's by now
             self._presence_known = False
         known = self._written if self._presence_known else np.empty(0, PRESENCE)
@@ -279,7 +306,8 @@ class StoreFeed:
             if state is not None:
                 save_snapshot(connection, self.store_no, state)
             if event is not None:
-                notify(connection, event)
+                with tracing.span("live event", store=self.store):
+                    notify(connection, msgspec.structs.replace(event, trace=tracing.here()))
 
         in_transaction(connection, work)
         self._derived.clear()
@@ -316,7 +344,8 @@ class StoreFeed:
     def _keep(self, visits: VisitArray) -> None:
         if len(visits):
             devices = self._engine.pseudonyms(visits["device"])
-            self._derived.append(_Derived(self._adopted.plan, self.model_version, visits, devices))
+            derived = _Derived(self._adopted.plan, self.model_version, visits, devices)
+            self._derived.append(_without(derived, are_nobody(devices)))
 
     def _progress(self) -> Progress:
         counts = self._engine.counts
@@ -353,6 +382,12 @@ class StoreFeed:
             sampled_signal_at_us=tuple((_sample(stamps, SAMPLED_SIGNALS) // NS_PER_US).tolist()),
             visits=visits,
         )
+
+
+def _without(derived: _Derived, gone: NDArray[np.bool_]) -> _Derived:
+    if not gone.any():
+        return derived
+    return replace(derived, visits=derived.visits[~gone], devices=derived.devices[~gone])
 
 
 def restore(connection: Connection, store_no: int) -> StoreFeed:

@@ -1,6 +1,8 @@
 """How much ingest takes at once and how long it waits, each with its reason."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from core.limits import BATCH_BYTES
 
@@ -82,6 +84,18 @@ class Settings:
 
     revise_again_s: float = 900.0
     """How long a store rests after a pass, which reads up to 60 hours of its log for each day that is touched."""
+
+    privacy: Path | None = None
+    """Folder of the suppression list and its key. None: nobody can be erased here, and nobody was."""
+
+    privacy_s: float = 2.0
+    """How often erasures that were asked for are looked after."""
+
+    retain: Mapping[str, int] = field(default_factory=dict)
+    """Days by kind of data after which it goes (`core.privacy.retention.read_policy`); empty: nothing ever does."""
+
+    retain_s: float = 3600.0
+    """How often retention looks: chunks are a day long, so an hour more or less does not matter."""
 
     retry_first_s: float = 0.2
     retry_most_s: float = 10.0

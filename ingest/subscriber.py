@@ -8,13 +8,13 @@ on the new connection, where its number belongs to another message.
 import contextlib
 import queue
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import paho.mqtt.client as paho
 import structlog
@@ -25,6 +25,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from core.errors import ConfigurationError, UnavailableError
+from edge.broker import Broker
+from edge.tls import client_context, use_tls, why_not
 from ingest.settings import Settings
 from ingest.source import Parting
 from ingest.topics import DROPPED, SUBSCRIPTIONS
@@ -37,8 +39,6 @@ _FAREWELL_S: Final = 1.0
 """A connection that does not take a DISCONNECT within a second is stuck."""
 _UNSENT_PUBLICATIONS: Final = 10_000
 """Cursors that wait to be sent; they are told again with the next commit, so dropping one only delays it."""
-_PLAIN_PORT: Final = 1883
-_TLS_PORT: Final = 8883
 
 _log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class _Connection:
 
     def __init__(
         self,
-        url: SplitResult,
+        broker: Broker,
         client_id: str,
         settings: Settings,
         messages: "queue.Queue[Message]",
@@ -75,6 +75,7 @@ class _Connection:
         self._connected = threading.Event()
         self._subscribed = threading.Event()
         self._refused = ""
+        self._broker = broker
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -82,10 +83,9 @@ class _Connection:
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        if url.username is not None:
-            client.username_pw_set(unquote(url.username), None if url.password is None else unquote(url.password))
-        if url.scheme == "mqtts":
-            client.tls_set_context(ssl.create_default_context())
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        use_tls(client, broker, self._refuse)
         client.max_queued_messages_set(_UNSENT_PUBLICATIONS)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -93,16 +93,18 @@ class _Connection:
         client.on_message = self._on_message
         self.client = client
 
-    def open(self, host: str, port: int) -> None:
+    def open(self) -> None:
         """Connect and subscribe, or raise UnavailableError."""
         asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own annotations end here
         asked.SessionExpiryInterval = self._settings.session_expiry_s if self._subscriptions else 0
         asked.ReceiveMaximum = self._settings.receive_maximum
         asked.MaximumPacketSize = self._settings.packet_bytes
         try:
-            self.client.connect(host, port, _KEEPALIVE_S, clean_start=False, properties=asked)
+            self.client.connect(
+                self._broker.host, self._broker.port, _KEEPALIVE_S, clean_start=False, properties=asked
+            )
         except OSError as error:
-            raise self._away(str(error)) from error
+            raise self._away(why_not(error, self._broker)) from error
         self.client.loop_start()
         self._await(self._connected, "does not answer")
         if not self._subscriptions:
@@ -130,6 +132,10 @@ class _Connection:
             if self._refused or self.lost.is_set() or time.monotonic() > deadline:
                 raise self._away(self._refused or otherwise)
 
+    def _refuse(self, said: str) -> None:
+        """Note why the broker does not let us in; the first word is the cause."""
+        self._refused = self._refused or said
+
     def _away(self, said: str) -> UnavailableError:
         return UnavailableError(
             f"The broker cannot be used: {said}.", hint="Is it running, and is SOJOURN_MQTT_URL right?"
@@ -138,8 +144,9 @@ class _Connection:
     def _on_connect(
         self, _client: paho.Client, _userdata: Any, _flags: paho.ConnectFlags, reason: ReasonCode, _said: Any
     ) -> None:
+        self.client.on_log = None
         if reason.is_failure:
-            self._refused = f"it refuses the connection ({reason})"
+            self._refuse(f"it refuses the connection ({reason})")
         else:
             self._connected.set()
 
@@ -150,7 +157,7 @@ class _Connection:
         if self._subscribed.is_set():
             return
         if refused:
-            self._refused = f"it refuses the subscription ({refused[0]})"
+            self._refuse(f"it refuses the subscription ({refused[0]})")
         else:
             self._subscribed.set()
 
@@ -190,23 +197,31 @@ class Subscriber:
     client_id : str
         Names the broker's session.
     settings : Settings
+    credentials : Path, optional
+        Folder with our certificate at the broker.
     subscriptions : sequence of str, optional
         Other topics than those of all edges; none for a client that only publishes, and then without a session.
 
     Raises
     ------
     ConfigurationError
-        If the URL cannot be read.
+        If the URL or the credentials cannot be used.
     """
 
     def __init__(
-        self, mqtt_url: str, client_id: str, settings: Settings, subscriptions: Sequence[str] = SUBSCRIPTIONS
+        self,
+        mqtt_url: str,
+        client_id: str,
+        settings: Settings,
+        credentials: Path | None = None,
+        *,
+        subscriptions: Sequence[str] = SUBSCRIPTIONS,
     ) -> None:
         self._subscriptions = subscriptions
-        self._url = urlsplit(mqtt_url)
+        self._broker = Broker.from_url(mqtt_url, credentials)
         self._client_id = client_id
-        if self._url.scheme not in ("mqtt", "mqtts") or self._url.hostname is None:
-            raise ConfigurationError("The MQTT URL cannot be read.", hint="It looks like mqtt://host:1883.")
+        if self._broker.tls:  # what is wrong with the files is said now; later ones are waited for
+            client_context(self._broker, datetime.now(UTC))
         self._settings = settings
         self._messages: queue.Queue[Message] = queue.Queue(settings.receive_maximum)
         self._connection: _Connection | None = None
@@ -251,16 +266,18 @@ class Subscriber:
         Raises
         ------
         UnavailableError
-            If the broker is away or refuses.
+            If the broker is away or refuses, or the certificates cannot be used any more.
         """
         del parting
         self.drop()
-        connection = _Connection(self._url, self._client_id, self._settings, self._messages, self._subscriptions)
         try:
-            connection.open(
-                str(self._url.hostname),
-                self._url.port if self._url.port is not None else self._default_port(),
+            connection = _Connection(
+                self._broker, self._client_id, self._settings, self._messages, self._subscriptions
             )
+        except ConfigurationError as error:
+            raise UnavailableError(error.what, hint=error.hint) from error
+        try:
+            connection.open()
         except UnavailableError:
             connection.close()
             raise
@@ -306,6 +323,3 @@ class Subscriber:
                 self._messages.get_nowait()
             except queue.Empty:
                 break
-
-    def _default_port(self) -> int:
-        return _TLS_PORT if self._url.scheme == "mqtts" else _PLAIN_PORT

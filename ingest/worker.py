@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -25,6 +26,8 @@ from ingest.cursors import Parked, bounded, parked_count
 from ingest.feed import StoreFeed, restore
 from ingest.late_revision import LateRevision
 from ingest.messages import Arrival, read
+from ingest.meters import Meters, StoreState
+from ingest.privacy import PrivacyWork
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.source import Source
@@ -42,8 +45,14 @@ from storage.log.owners import check_owned, lead
 from storage.log.signals import CursorKey, claim
 from storage.migrate import pending
 from storage.models import save_model, want_model
+from storage.privacy.erasing import adopt_list
+from storage.privacy.erasing import waiting as erasures_wait
+from storage.privacy.restoring import is_behind, reapply
+from storage.privacy.suppression import list_version, load_suppressed
 from storage.rollups.keeping import waiting
 from storage.stores import AdoptedPlan, load_plans, plan_versions
+from telemetry.exposition import exposed, make_registry
+from telemetry.tracing import OFF, Tracing
 
 _IDLE_S: Final = 0.5
 """How long ingest may sleep without messages before it looks whether it shall stop."""
@@ -57,6 +66,9 @@ def run(
     *,
     stop: threading.Event,
     settings: Settings | None = None,
+    credentials: Path | None = None,
+    metrics: str = "",
+    tracing: Tracing = OFF,
     source: Source[Any] | None = None,
 ) -> None:
     """Take in batches until `stop` is set; servers that are away are waited for.
@@ -68,15 +80,28 @@ def run(
     stop : threading.Event
         When set, ingest finishes the commit it is in, writes snapshots and returns.
     settings : Settings, optional
+    credentials : Path, optional
+        Folder with the certificate of ingest at the broker; see `edge.broker.Broker.from_url`.
+    metrics : str
+        Address that counts are served on, such as 127.0.0.1:9464; empty: nowhere.
+    tracing : Tracing
+        Is told what became of each batch.
     source : Source, optional
         Where batches come from in the place of the MQTT broker.
 
     Raises
     ------
     ConfigurationError
-        If a URL cannot be read or the database lacks migrations.
+        If a URL or the credentials cannot be used, or the database lacks migrations.
+    UnavailableError
+        If `metrics` cannot be listened on.
     """
-    _Worker(database_url, mqtt_url, stop, settings if settings is not None else Settings(), source=source).run()
+    meters = Meters(make_registry("ingest"))
+    with exposed(meters.registry, metrics):
+        chosen = settings if settings is not None else Settings()
+        _Worker(
+            database_url, mqtt_url, stop, chosen, credentials, source=source, meters=meters, tracing=tracing
+        ).run()
 
 
 class _Worker:
@@ -88,16 +113,25 @@ class _Worker:
         mqtt_url: str,
         stop: threading.Event,
         settings: Settings,
+        credentials: Path | None = None,
         *,
         source: Source[Any] | None = None,
+        meters: Meters | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         self._database_url = database_url
+        self._meters = meters if meters is not None else Meters()
+        self._tracing = tracing
+        self._traced: dict[int, str] = {}  # by store: the span of the newest batch that its visits are not written of
+        self._snapshot_at_s: dict[int, float] = {}
         self._stop = stop
         self._settings = settings
         client_id = settings.client_id
         if client_id is None:
             client_id = f"sojourn-ingest-{address_digest(database_url)}"
-        self._source: Source[Any] = source if source is not None else Subscriber(mqtt_url, client_id, settings)
+        self._source: Source[Any] = (
+            source if source is not None else Subscriber(mqtt_url, client_id, settings, credentials)
+        )
         self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
         self._directory = self._new_directory()
         self._leads = False  # does what is done once a database
@@ -114,6 +148,8 @@ class _Worker:
             database_url, settings.revise_settle_s, settings.revise_wait_s, settings.revise_again_s
         )
         self._counting = Counting(database_url, settings.rollup_days)
+        self._privacy = PrivacyWork(database_url, settings.privacy, settings.retain)
+        self._suppression = 0  # the version of the list that everything here has taken into use
 
     def run(self) -> None:
         """Work in sessions: each lasts as long as its connection to the database."""
@@ -137,10 +173,12 @@ class _Worker:
             self._refresh.stop()
             self._revision.stop()
             self._counting.stop()
+            self._privacy.stop()
 
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
         self._source.drop()
+        self._meters.away()
         self._say_away("database", error)
 
     def _forget(self, error: FencedError) -> None:
@@ -232,6 +270,7 @@ class _Worker:
             feed = self._feeds[adopted.store_no]
             replayed += feed.catch_up(connection, stopped=self._stop.is_set)
             feed.forget_written()
+        self._suppress(connection)
         if replayed:
             _log.info("batches replayed from the log", batches=replayed)
 
@@ -253,14 +292,24 @@ class _Worker:
 
     def _take_in(self, connection: Connection, messages: list[Any]) -> None:
         """Commit what these messages say, then acknowledge them, then let the engines have it."""
-        readings = [reading for reading in map(read, messages) if reading is not None]
-        committed = commit(connection, self._directory, readings, self._parked)
-        self._source.acknowledge(messages)
-        self._keep_parked(committed.parked)
-        for edge, cursors in committed.cursors.items():
-            self._tell(edge, cursors)
-        self._count(committed)
-        self._feed_engines(connection, committed)
+        with self._tracing.span("batch receive", messages=len(messages)) as span:
+            with self._tracing.span("decode"):
+                readings = [reading for reading in map(read, messages) if reading is not None]
+            begun_s = time.monotonic()
+            with self._tracing.span("commit"):
+                committed = commit(connection, self._directory, readings, self._parked)
+            self._meters.committed(committed, time.monotonic() - begun_s)
+            self._source.acknowledge(messages)
+            self._keep_parked(committed.parked)
+            for edge, cursors in committed.cursors.items():
+                self._tell(edge, cursors)
+            self._count(committed)
+            span.set(batches=len(committed.logged), dead_letters=committed.dead_letters)
+            with self._tracing.span("feed engines"):
+                self._feed_engines(connection, committed)
+            here = self._tracing.here()
+            if here:
+                self._traced.update(dict.fromkeys({logged.store_no for logged in committed.logged}, here))
 
     def _feed_engines(self, connection: Connection, committed: Committed) -> None:
         for (store, _), edge in sorted(committed.edges.items(), key=lambda item: item[1].log_no):
@@ -278,23 +327,37 @@ class _Worker:
             self._feeds[store_no] = restore(connection, store_no)
             # not to be cut short: what is pushed next would pass over the rest
             self._feeds[store_no].catch_up(connection, stopped=lambda: False)
+            if self._directory.suppressed is not None:
+                self._feeds[store_no].redact(self._directory.suppressed.erased)
         return self._feeds[store_no]
 
     def _derive(self, connection: Connection) -> None:
         """Write what the engines have found, each store at most every `derive_s`."""
         for store_no, feed in self._feeds.items():
             if feed.dirty and self._timers.due(f"derive {store_no}", self._settings.derive_s):
-                feed.write(connection, owned=self._directory.owned)
+                self._write(connection, feed)
+
+    def _write(self, connection: Connection, feed: StoreFeed, *, snapshot: bool = False) -> None:
+        begun_s = time.monotonic()
+        parent = self._traced.pop(feed.store_no, "")
+        with self._tracing.span("visits", parent=parent, store=feed.store, snapshot=snapshot) as span:
+            visits = feed.write(connection, snapshot=snapshot, owned=self._directory.owned, tracing=self._tracing)
+            span.set(visits=visits)
+        self._meters.wrote(visits, time.monotonic() - begun_s)
+        if snapshot:
+            self._snapshot_at_s[feed.store_no] = time.monotonic()
 
     def _seal(self, connection: Connection, feed: StoreFeed) -> None:
         """Write what a feed has found, with a snapshot that stands where the log does."""
         if feed.dirty or feed.log_no > feed.snapshot_log_no:
-            feed.write(connection, snapshot=True, owned=self._directory.owned)
+            self._write(connection, feed, snapshot=True)
 
     def _tend(self, connection: Connection) -> None:
         """Do what is to be done from time to time."""
         if self._timers.due("status", self._settings.status_s):
             self._write_status(connection)
+            if list_version(connection) != self._suppression:
+                self._suppress(connection)
             self._adopt_changes(connection)
             self._calibrate(connection)
             self._leads = self._leads or lead(connection)
@@ -303,7 +366,7 @@ class _Worker:
         for store_no, feed in self._feeds.items():
             moved = feed.log_no > feed.snapshot_log_no
             if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
-                feed.write(connection, snapshot=True, owned=self._directory.owned)
+                self._write(connection, feed, snapshot=True)
 
     def _keep_house(self, connection: Connection) -> None:
         """Do what is due once for the whole database."""
@@ -315,8 +378,27 @@ class _Worker:
             self._make_chunks(connection)
         if self._timers.due("rollup", self._settings.rollup_s) and waiting(connection):
             self._counting.begin()
+        if self._timers.due("privacy", self._settings.privacy_s) and erasures_wait(connection):
+            self._privacy.begin()
+        if self._timers.due("retain", self._settings.retain_s):
+            self._privacy.begin(retain=True)
         if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
             self._counting.begin()
+
+    def _suppress(self, connection: Connection) -> None:
+        """Take the suppression list into use: here, in the engines, and in what they wrote."""
+        folder = self._privacy.folder
+        if folder is not None and is_behind(connection, folder):
+            jobs = reapply(connection, folder)
+            _log.warning("the database is older than its suppression list; it is erased again", people=jobs)
+        self._suppression = list_version(connection)
+        self._directory.suppressed = load_suppressed(connection, folder)
+        if self._directory.suppressed is not None:
+            for feed in self._feeds.values():
+                feed.redact(self._directory.suppressed.erased)
+                self._write(connection, feed)
+        if folder is not None and self._suppression:
+            in_transaction(connection, lambda connection: adopt_list(connection, folder))
 
     def _make_chunks(self, connection: Connection) -> None:
         made = make_chunks(connection, datetime.now(UTC))
@@ -378,9 +460,18 @@ class _Worker:
             self._committed_at = time.time_ns()
 
     def _write_status(self, connection: Connection) -> None:
-        if not self._leads:
-            return
         newest_ns = max((feed.newest_ns for feed in self._feeds.values()), default=0)
+        open_batches = late_open(connection)
+        self._meters.state(
+            broker=self._source.connected,
+            queued=self._source.queued,
+            parked=parked_count(self._parked),
+            dropped=self._source.dropped_by_broker,
+            late_open=open_batches,
+        )
+        self._meters.stores(self._store_states())
+        if not self._leads:  # the table has one row
+            return
         save_status(
             connection,
             IngestStatus(
@@ -395,11 +486,31 @@ class _Worker:
                 dead_letters=self._dead_letters,
                 newest_signal_at=newest_ns if newest_ns > 0 else None,
                 committed_at=self._committed_at,
-                late_open=late_open(connection),
+                late_open=open_batches,
                 visits_revised=self._revision.revised,
                 broker_dropped=self._source.dropped_by_broker,
             ),
         )
+
+    def _store_states(self) -> list[StoreState]:
+        now_s = time.monotonic()
+        states = []
+        for store_no, feed in self._feeds.items():
+            progress = feed.progress
+            anchors, away = feed.anchors
+            since_s = self._snapshot_at_s.setdefault(store_no, now_s)
+            states.append(
+                StoreState(
+                    store=feed.store,
+                    newest_at=feed.newest_ns,
+                    decided_through=progress.decided_through,
+                    late=progress.late,
+                    anchors=anchors,
+                    anchors_away=away,
+                    snapshot_age_s=now_s - since_s if feed.log_no > feed.snapshot_log_no else 0.0,
+                )
+            )
+        return states
 
     def _wait_s(self) -> float:
         dirty = [store_no for store_no, feed in self._feeds.items() if feed.dirty]

@@ -1,5 +1,6 @@
-"""A private mosquitto (MQTT 5 and 3.1.1) on loopback."""
+"""A private mosquitto (MQTT 5 and 3.1.1) on loopback: nobody comes in without a certificate or a password."""
 
+import os
 import signal
 from pathlib import Path
 from types import TracebackType
@@ -7,6 +8,7 @@ from typing import Final, Self
 
 from servers.errors import RunError
 from servers.identity import own, server_identity
+from servers.passwords import drawn_password, mosquitto_hash
 from servers.process import HOST, GuardedProcess, hold, port_is_free, port_taken, start_on_free_port
 from servers.provide import Installed
 
@@ -15,9 +17,10 @@ _STOP_S: Final = 10.0
 _CONFIGURATION: Final = """\
 # Written at each start.
 per_listener_settings false
+allow_anonymous false
+{access}
 listener {port} {host}
-# Loopback only, for a demo or a test: nobody outside this machine can reach it.
-allow_anonymous true
+{listener}
 persistence true
 persistence_location {folder}/
 # Not durability: what came after the last save is lost with SIGKILL. The edge keeps a batch until ingest has
@@ -40,6 +43,22 @@ log_type notice
 log_type information
 connection_messages false
 """
+_BY_PASSWORD: Final = "password_file {folder}/passwords"  # noqa: S105  # the name of a file
+_BY_CERTIFICATE: Final = """\
+acl_file {folder}/access.acl
+password_file {folder}/passwords"""
+_TLS: Final = """\
+cafile {folder}/ca.pem
+certfile {folder}/certificate.pem
+keyfile {folder}/key.pem
+crlfile {folder}/revoked.pem
+tls_version tlsv1.2
+require_certificate true
+# the common name of the certificate is the user name; it is the client id too, so that nobody can take the session
+# of another
+use_identity_as_username true
+use_username_as_clientid true"""
+_USER: Final = "local"
 
 
 class Mosquitto:
@@ -60,7 +79,10 @@ class Mosquitto:
     tell_s : int
         How often it publishes its own counts ($SYS), seconds.
     more : str
-        More lines for its configuration, as a listener with TLS.
+        More lines for its configuration, as a further listener.
+    secure : Path or None
+        Folder that `sojourn certify broker` wrote: TLS alone, certificates of clients, and what each may do. None:
+        without TLS, one password for everything, which `url` holds; drawn anew for each object.
     """
 
     def __init__(
@@ -72,6 +94,7 @@ class Mosquitto:
         queued_messages: int = 100_000,
         tell_s: int = 10,
         more: str = "",
+        secure: Path | None = None,
     ) -> None:
         self._installed = installed
         self.folder = folder.absolute()
@@ -79,6 +102,8 @@ class Mosquitto:
         self._queued_messages = queued_messages
         self._tell_s = tell_s
         self._more = more
+        self._secure = secure.absolute() if secure is not None else None
+        self._password = drawn_password()
         self._process: GuardedProcess | None = None
 
     @property
@@ -93,8 +118,10 @@ class Mosquitto:
 
     @property
     def url(self) -> str:
-        """The broker's address, `mqtt://host:port`."""
-        return f"mqtt://{HOST}:{self._port}"
+        """The broker's address, `mqtts://host:port`, or `mqtt://user:password@host:port`."""
+        if self._secure is not None:
+            return f"mqtts://{HOST}:{self._port}"
+        return f"mqtt://{_USER}:{self._password}@{HOST}:{self._port}"
 
     @property
     def running(self) -> bool:
@@ -132,8 +159,15 @@ class Mosquitto:
         store = self.folder / "store"
         store.mkdir(exist_ok=True)
         configuration = self.folder / "mosquitto.conf"
+        access, listener = self._write_access()
         settings = _CONFIGURATION.format(
-            port=port, host=HOST, folder=store, queued_messages=self._queued_messages, tell_s=self._tell_s
+            port=port,
+            host=HOST,
+            folder=store,
+            queued_messages=self._queued_messages,
+            tell_s=self._tell_s,
+            access=access,
+            listener=listener,
         )
         configuration.write_text(settings + self._more)
         own(store, server_identity())
@@ -153,6 +187,20 @@ class Mosquitto:
             if "Address already in use" in process.output():
                 raise port_taken("mosquitto", port, "SOJOURN_MQTT_URL") from None
             raise
+
+    def _write_access(self) -> tuple[str, str]:
+        """Return the lines that say who comes in, for all listeners and for ours."""
+        if self._secure is not None:
+            return _BY_CERTIFICATE.format(folder=self._secure), _TLS.format(folder=self._secure)
+        passwords = self.folder / "passwords"
+        passwords.touch(mode=0o600)
+        passwords.write_text(f"{_USER}:{mosquitto_hash(self._password)}\n")
+        own(passwords, server_identity())
+        return _BY_PASSWORD.format(folder=self.folder), ""
+
+    def reload(self) -> None:
+        """Let it read its access list and passwords anew."""
+        os.kill(self.pid, signal.SIGHUP)
 
     def stop(self) -> None:
         """Stop cleanly; the broker writes its persistence."""

@@ -51,10 +51,21 @@ class LiveStore:
     """Takes the outboxes, `journal.jsonl`, `truth.parquet` and `state.json`."""
     keys: Path
     """Key folder of the edges, with the list of consented devices."""
+    credentials: Path | None = None
+    """Folder with a folder of credentials for each edge, by its id; None: the broker asks for none."""
     seed: int = 1
     shoppers: int = 150
     members: int = 0
     history_s: float = HISTORY_S
+
+    def broker_of(self, edge: str) -> Broker:
+        """Return the broker as an edge of the store knows it."""
+        return self.broker if self.credentials is None else self.broker.with_credentials(self.credentials / edge)
+
+
+def edges_of(plan: StorePlan) -> tuple[str, ...]:
+    """Return the ids of the edges that a store is simulated with."""
+    return tuple(f"edge-{number + 1}" for number in range(min(EDGES, len(plan.anchors))))
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -189,7 +200,7 @@ class _Edges:
                 store=store.plan.id,
                 edge=name,
                 anchors=tuple(self._anchors[place] for place in np.flatnonzero(self._edge_of == edge)),
-                broker=store.broker,
+                broker=store.broker_of(name),
                 keys=store.keys,
                 outbox=store.folder / f"{name}.sqlite3",
                 heartbeat_s=HEARTBEAT_S,

@@ -20,12 +20,14 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `as_of_us` is the time of the newest signal that the store's state reflects, `sampled_signal_at_us` those of up
     to SAMPLED_SIGNALS signals that it did not reflect before (µs since 1970), `visits` the count of new visits.
+    `trace` is the traceparent of the span that told it, empty where nobody traces.
     """
 
     store: str
     as_of_us: int
     sampled_signal_at_us: tuple[int, ...] = ()
     visits: int = 0
+    trace: str = ""
 
 
 def notify(connection: Connection, event: LiveEvent) -> None:

@@ -4,7 +4,7 @@ The service starts while the database is away; every use then raises Unavailable
 soon as the database is back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -52,6 +52,10 @@ class Reader:
     def close(self) -> None:
         """Close every connection; harmless when repeated."""
         self._pool.close()
+
+    def fares(self) -> Mapping[str, int]:
+        """Return how the pool fares, in psycopg_pool's words: pool_size, pool_available, requests_waiting, …."""
+        return self._pool.get_stats()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

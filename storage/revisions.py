@@ -105,6 +105,11 @@ def revising(connection: Connection, store_no: int) -> Iterator[None]:
             connection.execute("select pg_advisory_unlock(%s, %s)", [_LOCK, store_no])
 
 
+def wait_for_revisions(connection: Connection, store_no: int) -> None:
+    """Wait until nobody revises visits of a store, and let nobody begin until the end of this transaction."""
+    connection.execute("select pg_advisory_xact_lock(%s, %s)", [_LOCK, store_no])
+
+
 def stored_visits(connection: Connection, store_no: int, from_ns: int, until_ns: int) -> StoredVisits:
     """Return the visits of a store that were entered within `from_ns` <= t < `until_ns`, withdrawn ones too."""
     parts = [_stored(connection, store_no, kind, from_ns, until_ns) for kind in VisitKind]

@@ -1,11 +1,13 @@
 """Access for the API's writes that outlives the database's absence: one transaction a request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from psycopg import errors
 
 from core.errors import InputError, UnavailableError
+from storage.audit.acting import SETTING, acting, as_json
 from storage.connect import Connection, in_transaction, open_pool, reachable
 
 WRITERS: Final = 4
@@ -37,8 +39,14 @@ class Writer:
         """Close every connection; harmless when repeated."""
         self._pool.close()
 
+    def fares(self) -> Mapping[str, int]:
+        """Return how the pool fares, in psycopg_pool's words: pool_size, pool_available, requests_waiting, …."""
+        return self._pool.get_stats()
+
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and commit it; it may run again where the database asks for that.
+
+        What it changes of people is entered into the audit log in the name of whoever is at work.
 
         Raises
         ------
@@ -47,10 +55,20 @@ class Writer:
         InputError
             If a value is nothing the database can hold.
         """
+        with self._lent() as connection:
+            return in_transaction(connection, lambda lent: work(_bounded(lent)))
+
+    def add(self, work: Callable[[Connection], T]) -> T:
+        """Run the one statement of `work` by itself: one round trip, committed when it returns; errors as above."""
+        with self._lent() as connection:
+            return work(connection)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
         try:
             with reachable(), self._pool.connection() as connection:
-                return in_transaction(connection, lambda lent: work(_bounded(lent)))
-        except errors.UndefinedTable as error:
+                yield connection
+        except (errors.UndefinedTable, errors.UndefinedFunction) as error:
             raise UnavailableError(
                 "The database has no tables of this version yet.", hint="Run `sojourn migrate`."
             ) from error
@@ -72,8 +90,10 @@ class Writer:
 
 
 def _bounded(connection: Connection) -> Connection:
+    who = acting.get()
     connection.execute(
-        "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
-        [_LOCK_TIMEOUT, _STATEMENT_TIMEOUT],
+        "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
+        " set_config(%s, %s, true)",
+        [_LOCK_TIMEOUT, _STATEMENT_TIMEOUT, SETTING, as_json(who) if who is not None else ""],
     )
     return connection

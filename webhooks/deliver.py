@@ -18,9 +18,21 @@ from core.errors import UnavailableError
 from core.webhooks import Network
 from storage.connect import Connection
 from storage.reading import check_url
-from storage.webhooks.queue import Attempt, DueDelivery, listen, record_attempt, sweep, take_due
+from storage.webhooks.queue import (
+    Attempt,
+    DueDelivery,
+    Outcome,
+    Waiting,
+    listen,
+    record_attempt,
+    sweep,
+    take_due,
+    waiting,
+)
 from storage.webhooks.subscriptions import pause
 from storage.writing import Writer
+from telemetry.exposition import exposed, make_registry
+from webhooks.meters import Meters
 from webhooks.sending import GONE, Sender
 
 AT_ONCE: Final = 32
@@ -32,13 +44,15 @@ LOOK_EVERY_S: Final = 5.0
 AGAIN_S: Final = 1.0
 """Before the database is asked again after it was away."""
 SWEEP_EVERY_S: Final = 60.0
+TELL_EVERY_S: Final = 10.0
+"""How often the queue is counted, more often than it is usually scraped."""
 STOP_S: Final = 5.0
 """What is under way gets so long at a stop; the rest is sent again later."""
 
 _log = structlog.get_logger()
 
 
-def run(database_url: str, stop: threading.Event, *, allowed: Sequence[Network] = ()) -> None:
+def run(database_url: str, stop: threading.Event, *, allowed: Sequence[Network] = (), metrics: str = "") -> None:
     """Deliver until told to stop; survives the database's absence.
 
     Parameters
@@ -48,21 +62,28 @@ def run(database_url: str, stop: threading.Event, *, allowed: Sequence[Network] 
     stop : threading.Event
     allowed : sequence of Network
         Private networks, or such without TLS, that events may be sent to.
+    metrics : str
+        Address that counts are served on, such as 127.0.0.1:9464; empty: nowhere.
 
     Raises
     ------
     ConfigurationError
-        If the URL cannot be read.
+        If a URL or address cannot be read.
+    UnavailableError
+        If `metrics` cannot be listened on.
     """
     check_url(database_url)
-    asyncio.run(Deliverer(database_url, allowed).run(stop))
+    meters = Meters(make_registry("webhooks"))
+    with exposed(meters.registry, metrics):
+        asyncio.run(Deliverer(database_url, allowed, meters).run(stop))
 
 
 class Deliverer:
     """See `run`."""
 
-    def __init__(self, database_url: str, allowed: Sequence[Network]) -> None:
+    def __init__(self, database_url: str, allowed: Sequence[Network], meters: Meters | None = None) -> None:
         self._database_url = database_url
+        self._meters = meters if meters is not None else Meters()
         self._writer = Writer(database_url, application_name="sojourn webhooks")
         self._sender = Sender(allowed)
         self._wake = asyncio.Event()
@@ -71,7 +92,9 @@ class Deliverer:
 
     async def run(self, stop: threading.Event) -> None:
         """Deliver until told to stop."""
-        around = [asyncio.create_task(one) for one in (self._listen(), self._sweep(), self._await(stop))]
+        around = [
+            asyncio.create_task(one) for one in (self._listen(), self._sweep(), self._tell(), self._await(stop))
+        ]
         _log.info("webhooks are delivered")
         try:
             while not stop.is_set():
@@ -117,8 +140,12 @@ class Deliverer:
 
     async def _deliver(self, due: DueDelivery) -> None:
         try:
-            attempt = await self._sender.send(due)
-            await asyncio.to_thread(self._writer.write, lambda connection: _record(connection, due, attempt))
+            with self._meters.under_way.track_inprogress():
+                attempt = await self._sender.send(due)
+            outcome = await asyncio.to_thread(
+                self._writer.write, lambda connection: _record(connection, due, attempt)
+            )
+            self._meters.attempted(attempt, outcome)
         except UnavailableError as error:
             # what was sent is sent again after its lease: at least once
             _log.warning("what came of a webhook cannot be written", error=str(error))
@@ -143,14 +170,22 @@ class Deliverer:
                 await asyncio.to_thread(self._writer.write, sweep)
             await asyncio.sleep(SWEEP_EVERY_S)
 
+    async def _tell(self) -> None:
+        while True:
+            with suppress(UnavailableError):
+                found: Waiting = await asyncio.to_thread(self._writer.write, waiting)
+                self._meters.waits(found)
+            await asyncio.sleep(TELL_EVERY_S)
+
     async def _await(self, stop: threading.Event) -> None:
         await asyncio.to_thread(stop.wait)
         self._wake.set()
 
 
-def _record(connection: Connection, due: DueDelivery, attempt: Attempt) -> None:
+def _record(connection: Connection, due: DueDelivery, attempt: Attempt) -> Outcome:
     outcome = record_attempt(connection, attempt)
     if attempt.http_status == GONE:
         pause(connection, due.subscription_id, "pause", because="the receiver answered 410: it wants nothing more")
     if outcome == "dead":
         _log.warning("a webhook is given up", delivery=due.delivery_id, said=attempt.outcome)
+    return outcome

@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -26,6 +27,7 @@ from api.app_presence.taking import take
 from api.problems import ProblemError
 from core.errors import InputError, UnavailableError
 from edge.broker import Broker, Topics
+from edge.tls import use_tls
 from storage.app.outbox import EDGE, outboxes, remove_committed, take_due
 from storage.connect import Connection
 from storage.inputs.idempotency import once
@@ -49,16 +51,16 @@ _TOPIC: Final = "sojourn/1/+/app/presence"
 log = structlog.get_logger()
 
 
-def run(database_url: str, mqtt_url: str, stop: threading.Event) -> None:
+def run(database_url: str, mqtt_url: str, stop: threading.Event, *, credentials: Path | None = None) -> None:
     """Forward until told to stop; survives the absence of database and broker.
 
     Raises
     ------
     ConfigurationError
-        If a URL cannot be read.
+        If a URL or the credentials cannot be used.
     """
     check_url(database_url)
-    forwarder = _Forwarder(database_url, Broker.from_url(mqtt_url))
+    forwarder = _Forwarder(database_url, Broker.from_url(mqtt_url, credentials))
     forwarder.start()
     try:
         while not stop.is_set():
@@ -87,8 +89,7 @@ class _Forwarder:
         self._client.on_connect_fail = self._on_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
-        if broker.tls:
-            self._client.tls_set()
+        use_tls(self._client, broker, lambda why: self.say(f"{why[0].upper()}{why[1:]}."))
         if broker.username is not None:
             self._client.username_pw_set(broker.username, broker.password)
 
@@ -186,6 +187,7 @@ class _Forwarder:
         if reason.is_failure:
             self.say(f"The broker refuses us: {reason}.")
             return
+        client.on_log = None
         self._states.clear()  # retained words may be of before
         self._connected.set()
         client.subscribe(_TOPIC, qos=1)

@@ -8,14 +8,15 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from api.cards.card import CardOut, card_of
+from api.forms import FormDep
 from api.headers import CONTENT_SECURITY_POLICY
 from api.inputs.idempotent import OnceDep
 from api.operators import operator_of
 from api.problems import described, profile_unknown
 from api.rendering import render
-from api.service import ConnectionDep, ProfileDep, ServiceDep
+from api.service import ConnectionDep, ProfileDep, Service, ServiceDep
 from storage.connect import Connection
-from storage.profiles.cards import make_ticket, profile_of_ticket
+from storage.profiles.cards import make_ticket, spend_ticket
 from storage.profiles.profiles import find_profile
 
 router = APIRouter(prefix="/v1", tags=["cards"])
@@ -26,7 +27,11 @@ _NOBODY: Final = "frame-ancestors 'none'"
 class TicketOut(BaseModel):
     """Where the card may be seen, and until when; make a new one each time a page is loaded."""
 
-    path: str = Field(description="For the src of an iframe, on this server", examples=["/card/q4Rk…"])
+    path: str = Field(
+        description="For the src of an iframe, on this server. The ticket stands behind the #, which browsers send to"
+        " nobody, and opens the card once",
+        examples=["/card#q4Rk…"],
+    )
     expires_at: datetime
     frame_ancestors: list[str] = Field(
         description="Origins whose pages may show it, as the operator has set", examples=[["https://crm.example"]]
@@ -46,29 +51,41 @@ def read_card(found: ProfileDep, connection: ConnectionDep, service: ServiceDep)
     summary="A ticket to the card in a frame",
 )
 def make_card_ticket(found: ProfileDep, once: OnceDep, service: ServiceDep, request: Request) -> Response:
-    """Make a path that shows the card for five minutes, in frames of the origins that the operator allows."""
+    """Make a path that shows the card once within five minutes, in frames of the origins that the operator allows."""
     by = operator_of(request)
 
     def work(connection: Connection) -> tuple[int, Any]:
         if find_profile(connection, found.profile_id) is None:
             raise profile_unknown()
         ticket, ends = make_ticket(connection, found.profile_id, by=by if by is not None else "another system")
-        made = TicketOut(path=f"/card/{ticket}", expires_at=ends, frame_ancestors=list(service.settings.card_origins))
+        made = TicketOut(path=f"/card#{ticket}", expires_at=ends, frame_ancestors=list(service.settings.card_origins))
         return 201, made.model_dump(mode="json")
 
     return once.answer(b"", work)
 
 
-@frame.get("/card/{ticket}")
-def show_card(ticket: str, connection: ConnectionDep, service: ServiceDep) -> Response:
-    """Show a card in a frame; a ticket that is unknown or over, and a customer without consent, answer the same."""
-    profile = profile_of_ticket(connection, ticket)
-    found = find_profile(connection, profile) if profile is not None else None
-    if found is None:
-        response = render("card_over.html")
-        response.status_code = profile_unknown().status
-    else:
-        response = render("card.html", card=card_of(service, connection, found), now=service.now())
+@frame.get("/card")
+def open_card(service: ServiceDep) -> Response:
+    """Show the page that posts the ticket of its fragment: the rest of a URL is in logs, history and referrers."""
+    return _framed(render("card_opening.html"), service)
+
+
+@frame.post("/card")
+def show_card(form: FormDep, service: ServiceDep) -> Response:
+    """Show a card in a frame; a ticket that is unknown, used or over, and no consent, answer the same."""
+    ticket = form.get("ticket")
+    profile = service.writer.write(lambda connection: spend_ticket(connection, ticket))
+    with service.reader.connection() as connection:
+        found = find_profile(connection, profile) if profile is not None else None
+        if found is None:
+            response = render("card_over.html")
+            response.status_code = profile_unknown().status
+        else:
+            response = render("card.html", card=card_of(service, connection, found), now=service.now())
+    return _framed(response, service)
+
+
+def _framed(response: Response, service: Service) -> Response:
     response.headers["Content-Security-Policy"] = framed_policy(service.settings.card_origins)
     return response
 

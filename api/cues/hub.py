@@ -54,6 +54,11 @@ class CueHub:
         self._closed = False
 
     @property
+    def watchers(self) -> int:
+        """How many watch now."""
+        return len(self._watchers)
+
+    @property
     def full(self) -> bool:
         """Whether nobody more can watch."""
         return self._closed or len(self._watchers) >= WATCHERS

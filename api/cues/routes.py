@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from api.audit.recording import enter_streamed
 from api.cues.models import OutcomeIn, ToldCueOut, ToldCuesOut, TrialIn, TrialMadeOut, TrialOut, TrialsOut
 from api.identity.models import DoneOut
 from api.inputs.idempotent import OnceDep
@@ -173,6 +174,8 @@ def trial_unknown() -> ProblemError:
 def _told(service: Service, store_no: int, after: int) -> list[CueRow]:
     try:
         with service.reader.connection() as connection:
-            return cues_after(connection, store_no, after)
+            rows = cues_after(connection, store_no, after)
+        enter_streamed(service)
     except UnavailableError:
         return []  # the next notice, or the page's own look, shows them
+    return rows

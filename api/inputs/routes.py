@@ -61,12 +61,12 @@ BodyDep = Annotated[bytes, Depends(_body)]
     responses={200: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
     summary="Tell of a customer who consented",
 )
-def tell_profile(given: ProfileIn, once: OnceDep) -> Response:
+def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep) -> Response:
     """Make a profile, or extend the one that its identifiers mean; the consent goes into the ledger.
 
     Identifiers of two profiles are a conflict (409) and a case for a person: nothing merges by itself.
     """
-    work = taking_profile(given)
+    work = taking_profile(given, service.guard)
     return answer_or_conflict(once.answer(given.model_dump_json().encode(), work))
 
 
@@ -119,7 +119,10 @@ def import_profile_file(
         malformed_count=len(malformed),
     )
     return _imported(
-        once, body, left_out, lambda connection: import_profiles(connection, file, rows, dry_run=dry_run)
+        once,
+        body,
+        left_out,
+        lambda connection: import_profiles(connection, file, rows, guard=service.guard, dry_run=dry_run),
     )
 
 

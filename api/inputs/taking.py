@@ -17,13 +17,14 @@ from storage.connect import Connection
 from storage.identity.consents import ConsentWord, withdraw_everywhere
 from storage.identity.links import GivenProfile, find_holder, identify
 from storage.inputs.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, save_events
+from storage.privacy.suppression import Guard
 from storage.profiles.profiles import PURPOSE
 
 Work: TypeAlias = Callable[[Connection], tuple[int, Any]]
 """Takes something in and returns status and answer, all in one transaction."""
 
 
-def taking_profile(given: ProfileIn) -> Work:
+def taking_profile(given: ProfileIn, guard: Guard) -> Work:
     """Return the work that takes in a customer; raises InputError at once if a value is not possible."""
     profile = GivenProfile(
         source=given.source,
@@ -43,7 +44,7 @@ def taking_profile(given: ProfileIn) -> Work:
     )
 
     def work(connection: Connection) -> tuple[int, Any]:
-        found = identify(connection, profile)
+        found = identify(connection, profile, guard)
         if found.profile_id is None:
             faults = [{"where": one.where, "what": one.what} for one in found.conflicts]
             return 409, {"faults": faults}

@@ -17,6 +17,7 @@ import structlog
 from api.stores.models import LiveStateOut
 from core.errors import UnavailableError
 from storage.live import LiveEvent
+from telemetry.tracing import OFF, Tracing
 
 WATCHERS: Final = 200
 """Pages that are open at the same time; each holds a connection and a few kB here."""
@@ -103,6 +104,7 @@ class _Watched:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     visits: bool = True
     samples: list[int] = field(default_factory=list)
+    trace: str = ""
     latest: LiveStateOut | None = None
     task: asyncio.Task[None] | None = None
 
@@ -116,20 +118,25 @@ class LiveHub:
         Returns an iterator as `storage.live.listen` does.
     read_state : callable
         See ReadState; may raise UnavailableError.
+    tracing : Tracing
+        Is told of each state that is read, as a part of what became of a batch.
     """
 
-    def __init__(self, listen: Callable[[], AsyncIterator[LiveEvent | None]], read_state: ReadState) -> None:
+    def __init__(
+        self, listen: Callable[[], AsyncIterator[LiveEvent | None]], read_state: ReadState, tracing: Tracing = OFF
+    ) -> None:
         self.counts = LiveCounts()
         self.listening = False
         self._listen = listen
         self._read_state = read_state
+        self._tracing = tracing
         self._stores: dict[str, _Watched] = {}
         self._closed = False
 
     @property
     def watchers(self) -> int:
         """How many watch now."""
-        return sum(len(watched.watchers) for watched in self._stores.values())
+        return sum(len(watched.watchers) for watched in list(self._stores.values()))  # also asked by other threads
 
     @property
     def full(self) -> bool:
@@ -200,6 +207,7 @@ class LiveHub:
             return
         known.samples = [*known.samples, *event.sampled_signal_at_us][-SAMPLES_KEPT:]
         known.visits = known.visits or event.visits > 0
+        known.trace = event.trace
         known.changed.set()
 
     def _say_listening(self, *, listening: bool) -> None:
@@ -227,8 +235,10 @@ class LiveHub:
             watched.changed.clear()
             samples, watched.samples = watched.samples, []
             visits, watched.visits = watched.visits, False
+            trace, watched.trace = watched.trace, ""
             try:
-                state = await self._read_state(store, visits)
+                with self._tracing.span("live state", parent=trace, store=store):
+                    state = await self._read_state(store, visits)
             except UnavailableError:
                 watched.samples = [*samples, *watched.samples][-SAMPLES_KEPT:]
                 watched.visits = watched.visits or visits

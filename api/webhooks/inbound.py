@@ -14,7 +14,7 @@ from api.inputs.idempotent import Once, OnceDep
 from api.inputs.models import EVENTS_TOGETHER, EventsIn, InputWord, ProfileIn, TakenOut, WithdrawalIn
 from api.inputs.taking import Work, answer_or_conflict, taking_events, taking_profile, taking_withdrawal
 from api.problems import ProblemError, conflict, described, unknown
-from api.service import ConnectionDep, ServiceDep
+from api.service import ConnectionDep, Service, ServiceDep
 from api.webhooks.routes import new_secret
 from core.errors import InputError
 from storage.connect import Connection
@@ -146,7 +146,7 @@ def take_hook(
     withdrawal. A row without `kind`, `occurred_at` or `key` gets the type, the timestamp and the webhook-id.
     """
     _check_signature(connection, source, body, request)
-    work = _work(what, source, _told(body), webhook_id, service.now())
+    work = _work(what, source, _told(body), webhook_id, service)
 
     def heard_and_taken(writing: Connection) -> tuple[int, Any]:
         heard(writing, source)
@@ -208,11 +208,12 @@ def _told(body: bytes) -> _Envelope:
         ) from error
 
 
-def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, now: datetime) -> Work:
+def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service: Service) -> Work:
+    now = service.now()
     try:
         match what:
             case "profiles":
-                return taking_profile(ProfileIn.model_validate(_of(source, told.data)))
+                return taking_profile(ProfileIn.model_validate(_of(source, told.data)), service.guard)
             case "withdrawals":
                 return taking_withdrawal(WithdrawalIn.model_validate(_of(source, told.data)))
             case _:

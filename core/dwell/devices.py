@@ -1,6 +1,7 @@
 """Pseudonyms to dense indices and back."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from core.dwell import device_kernels as kernels
 from core.dwell.reorder_kernels import DEVICE
 from core.errors import InputError
+from core.identity import nobody
 from core.limits import PSEUDONYM_BYTES
 
 DEVICES_MOST: Final = DEVICE + 1
@@ -16,6 +18,8 @@ _FIRST_ROWS: Final = 512
 _SLOTS_A_ROW: Final = 4
 """The slots are at most a quarter full: half full, a look-up often met another device first and cost twice."""
 _WORDS: Final = 2  # a pseudonym as two 64-bit words
+Erased: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
+"""Tells which pseudonyms (uint8, shape (k, PSEUDONYM_BYTES)) are of somebody who was erased."""
 
 
 class DeviceTable:
@@ -79,6 +83,17 @@ class DeviceTable:
         """Take out devices; their pseudonyms can still be read until the index is given anew."""
         self._free = np.sort(np.concatenate([self._free, index.astype(np.int32)]))[::-1].copy()
         self._fill(len(self._slots))
+
+    def redact(self, erased: Erased) -> int:
+        """Put nobody in the place of devices that are erased, forgotten ones too; return how many.
+
+        The index stays, so that what is under way can end; whoever comes again is a new device.
+        """
+        index = np.flatnonzero(erased(self._keys[: self._count].view(np.uint8).reshape(-1, PSEUDONYM_BYTES)))
+        if len(index):
+            self._keys[index] = nobody(index).view("<u8")
+            self._fill(len(self._slots))
+        return len(index)
 
     def free(self) -> NDArray[np.int32]:
         """Return the indices that are to be given anew, the next one last; for snapshots."""

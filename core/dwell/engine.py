@@ -16,7 +16,7 @@ from core.dwell import reorder_kernels, snapshot
 from core.dwell.clocks import in_store_time
 from core.dwell.coverage import Coverage, CoveredHour
 from core.dwell.decoder import NODE, TIME_BEFORE_ALL, Decoder, device_dtype, joined
-from core.dwell.devices import DeviceTable
+from core.dwell.devices import DeviceTable, Erased
 from core.dwell.emission import tables
 from core.dwell.heartbeats import Heartbeats
 from core.dwell.held import AS_NAMED, LONG_AGO
@@ -152,6 +152,13 @@ class StoreEngine:
     def pseudonyms(self, index: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the pseudonyms (uint8, shape (k, 16)) of indices; of visits and presence until the next push."""
         return self._devices.pseudonyms(index)
+
+    def redact(self, erased: Erased) -> int:
+        """Put nobody in the place of devices that are erased; return how many there were.
+
+        What is under way of them ends under nobody's pseudonym (`core.identity.are_nobody`), for nobody to keep.
+        """
+        return self._devices.redact(erased)
 
     def expect(self, source: int) -> None:
         """Decode nothing until this source has spoken, at most for the patience; call it before its first push.

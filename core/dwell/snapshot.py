@@ -1,5 +1,6 @@
 """An engine's state as bytes: a versioned MessagePack map behind a checksum."""
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SnapshotError
+from core.identity import nobody
+from core.limits import PSEUDONYM_BYTES
 
 VERSION: Final = 8
 _MAGIC: Final = b"SJNSNAP"
@@ -58,6 +61,25 @@ def pack(state: State) -> bytes:
     """Return a state as bytes: magic, version, BLAKE2b-256 of the rest, the map."""
     body = msgspec.msgpack.encode(state)
     return _MAGIC + bytes([VERSION]) + _digest(body) + body
+
+
+def redacted(data: bytes, erased: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]) -> bytes | None:
+    """Return a snapshot with nobody in the place of devices that are erased; None if it holds none of them.
+
+    What `DeviceTable.redact` does to a running engine, so that both go on alike.
+
+    Raises
+    ------
+    SnapshotError
+        If it cannot be read.
+    """
+    state = unpack(data)
+    rows = np.frombuffer(state.devices, np.uint8).reshape(-1, PSEUDONYM_BYTES).copy()
+    index = np.flatnonzero(erased(rows))
+    if not len(index):
+        return None
+    rows[index] = nobody(index)
+    return pack(msgspec.structs.replace(state, devices=rows.tobytes()))
 
 
 def unpack(data: bytes) -> State:

@@ -90,13 +90,18 @@ class Bridge:
 
     def said(self) -> dict[str, object]:
         """Return how many messages there were and what became of them."""
+        anchors = self.adapters()
         with self._lock:
-            anchors = {
+            return {"counts": dict(self.counts), "adapters": anchors}
+
+    def adapters(self) -> dict[str, dict[str, object]]:
+        """Return by anchor what each gateway heard."""
+        with self._lock:
+            return {
                 anchor: {"adverts": one.adverts, "signals": one.signals, "not_ours": one.not_ours,
                          "unmeasured": one.unmeasured}
                 for anchor, one in zip(self._anchors, self._hearing.heard, strict=True)
             }  # fmt: skip
-            return {"counts": dict(self.counts), "adapters": anchors}
 
     def _hear(self, one: Heard, at_s: float) -> None:
         place = self._places.get(one.gateway)

@@ -11,6 +11,7 @@ from edge.broker import Broker
 from edge.clock import Clock
 from edge.gateways.bridge import Bridge
 from edge.gateways.settings import Listen
+from edge.tls import use_tls
 
 _KEEPALIVE_S: Final = 15
 _BACKOFF_S: Final = (1, 30)
@@ -43,11 +44,7 @@ class Listener:
         self._client.on_subscribe = self._on_subscribe
         for listen in listens:
             self._client.message_callback_add(listen.topic, self._callback(listen.format))
-        if broker.tls:
-            ca, certificate, key = (
-                None if path is None else str(path) for path in (broker.ca, broker.certificate, broker.key)
-            )
-            self._client.tls_set(ca, certificate, key)
+        use_tls(self._client, broker, lambda why: self._say(f"Gateways cannot be heard: {why}."))
         if broker.username is not None:
             self._client.username_pw_set(broker.username, broker.password)
 
@@ -72,6 +69,7 @@ class Listener:
         if reason.is_failure:
             self._say(f"The broker of the gateways refuses us: {reason}.")
             return
+        client.on_log = None
         self.connected, self.reason = True, ""
         log.info("listening to gateways", topics=len(self._listens))
         client.subscribe([(listen.topic, 0) for listen in self._listens])

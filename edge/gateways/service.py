@@ -15,6 +15,7 @@ from edge.gateways.listener import Listener
 from edge.gateways.settings import GatewaySettings
 from edge.gateways.webhook import WebhookServer
 from edge.health import HEALTH_S, Health, notify
+from edge.meters import Meters, telling
 from edge.readings import ReadingQueue
 
 HAND_OVER_S: Final = 0.1
@@ -23,8 +24,8 @@ DRAIN_S: Final = 5.0
 log = structlog.get_logger()
 
 
-def run(settings: GatewaySettings, stop: threading.Event, clock: Clock | None = None) -> int:
-    """Listen to gateways until told to stop.
+def run(settings: GatewaySettings, stop: threading.Event, clock: Clock | None = None, *, metrics: str = "") -> int:
+    """Listen to gateways until told to stop; `metrics` is as for `edge.service.run`.
 
     Returns
     -------
@@ -54,6 +55,7 @@ def run(settings: GatewaySettings, stop: threading.Event, clock: Clock | None = 
         more_status=bridge.said,
     )
     health = Health(settings.files.health)
+    meters = Meters(agent)
     listener = Listener(
         settings.source_connection(),
         f"sojourn-gateways-{settings.store}-{settings.edge}",
@@ -62,6 +64,7 @@ def run(settings: GatewaySettings, stop: threading.Event, clock: Clock | None = 
         clock,
     )
     with ExitStack() as sources:
+        told = sources.enter_context(telling(meters, metrics))
         if settings.meraki is not None:
             webhook = WebhookServer(settings.meraki, settings.secret(), bridge, clock)
             webhook.start()
@@ -79,6 +82,8 @@ def run(settings: GatewaySettings, stop: threading.Event, clock: Clock | None = 
                 sentence = listener.reason if settings.listen and listener.reason else f"{agent.backlog} to deliver"
                 said = _said(settings, agent, listener, clock.now_ns()) | bridge.said()
                 health.tell(said, sentence, well=agent.running)
+                meters.adapters = bridge.adapters()
+                told.rewrite()
     notify("STOPPING=1")
     bridge.flush()
     left = agent.stop(DRAIN_S)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -50,15 +51,16 @@ class Bridge:
     Parameters
     ----------
     kafka : Kafka
-    mqtt_url, client_id : str
+    mqtt_url, client_id, settings, credentials
         As `ingest.subscriber.Subscriber` has them.
-    settings : Settings
     """
 
-    def __init__(self, kafka: Kafka, mqtt_url: str, client_id: str, settings: Settings) -> None:
+    def __init__(
+        self, kafka: Kafka, mqtt_url: str, client_id: str, settings: Settings, credentials: Path | None = None
+    ) -> None:
         self._kafka = kafka
         self._settings = settings
-        self._subscriber = Subscriber(mqtt_url, client_id, settings)
+        self._subscriber = Subscriber(mqtt_url, client_id, settings, credentials)
         self._under_way: deque[_Way] = deque()
         self._partitions = 0
         self._failed: KafkaError | None = None

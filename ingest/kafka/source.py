@@ -8,6 +8,7 @@ group says who shall have a store, the epoch in the database (`storage.log.owner
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -53,6 +54,8 @@ class KafkaSource:
     mqtt_url : str
         Where edges are told what is in the database.
     settings : Settings
+    credentials : Path, optional
+        Folder with our certificate at the MQTT broker.
     session_ms : int
         After how long without a word the group takes this ingest for dead.
     """
@@ -60,11 +63,19 @@ class KafkaSource:
     shared = True
     dropped_by_broker = None
 
-    def __init__(self, kafka: Kafka, mqtt_url: str, settings: Settings, *, session_ms: int = SESSION_MS) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        mqtt_url: str,
+        settings: Settings,
+        credentials: Path | None = None,
+        *,
+        session_ms: int = SESSION_MS,
+    ) -> None:
         self._kafka = kafka
         self._settings = settings
         self._session_ms = session_ms
-        self._teller = Teller(mqtt_url, settings)
+        self._teller = Teller(mqtt_url, settings, credentials)
         self._consumer: Consumer | None = None
         self._parting: Parting = lambda _: None
         self._held: set[int] = set()

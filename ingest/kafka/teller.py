@@ -4,6 +4,7 @@ The one who committed tells it, in one hop; the bridge carries one direction and
 """
 
 import threading
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -22,8 +23,9 @@ _log = structlog.get_logger()
 class Teller:
     """Publishes while the broker is there; a thread of its own connects again, so that ingest never waits for it."""
 
-    def __init__(self, mqtt_url: str, settings: Settings) -> None:
-        self._client = Subscriber(mqtt_url, f"sojourn-teller-{uuid4().hex[:12]}", settings, subscriptions=())
+    def __init__(self, mqtt_url: str, settings: Settings, credentials: Path | None = None) -> None:
+        name = f"sojourn-teller-{uuid4().hex[:12]}"
+        self._client = Subscriber(mqtt_url, name, settings, credentials, subscriptions=())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._stay, name="tell edges", daemon=True)
         self._thread.start()

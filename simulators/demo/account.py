@@ -10,8 +10,8 @@ import polars as pl
 from core.limits import NS_PER_US
 from simulators.score.scoring import score
 from simulators.store_live import Sent, read_journal
-from storage.audit import Figures, LoggedBatch, logged_batches, reported_visits
 from storage.connect import Connection
+from storage.figures import Figures, LoggedBatch, logged_batches, reported_visits
 
 
 class Signals(NamedTuple):

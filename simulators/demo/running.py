@@ -22,14 +22,15 @@ from core.floorplan import FloorPlan, load
 from servers.home import sojourn_home
 from servers.process import HOST
 from simulators.demo.account import account
+from simulators.demo.credentials import OWN_EDGE, certify
 from simulators.demo.pages import Delays, ask, profiles_with_journey
 from simulators.demo.people import PEOPLE, add_people
 from simulators.demo.processes import ChildDiedError, Processes
 from simulators.demo.screen import Screen
 from simulators.demo.servers import Servers, free_api_port, run_folder, running_servers
 from simulators.store_live import DRAIN_S, HISTORY_S, State
-from storage.audit import Figures, figures
 from storage.connect import Connection, connect
+from storage.figures import Figures, figures
 from storage.stores import save_plan
 
 PLAN: Final = Path(__file__).parents[1] / "plans" / "demo.json"
@@ -109,6 +110,11 @@ class _Demo:
         self._port = port
         self._keys = folder / "keys"
         self._simulated = folder / "simulated"
+        self._credentials = (
+            certify(servers.authority, plan.stores[0], folder / "credentials")
+            if servers.authority is not None
+            else None
+        )
 
     def run(self, for_s: float | None, *, as_json: bool, seed: int, shoppers: int, history_s: float) -> int:
         members = min(len(PEOPLE), int(shoppers * _MEMBERS_AT_MOST))
@@ -117,6 +123,7 @@ class _Demo:
         environment = {
             "SOJOURN_DATABASE_URL": self._servers.database_url,
             "SOJOURN_MQTT_URL": self._servers.mqtt_url,
+            "SOJOURN_PRIVACY": str(self._folder / "privacy"),
         }
         with Processes(logs, environment) as processes:
             processes.run("migrate")
@@ -135,7 +142,8 @@ class _Demo:
     def _start(self, processes: Processes, *, seed: int, shoppers: int, members: int, history_s: float) -> None:
         with self._console.status("Starting ingest, API and store"):
             processes.start("api", "--port", str(self._port))
-            processes.start("ingest")
+            known = self._credentials
+            processes.start("ingest", *(() if known is None else ("--mqtt-credentials", str(known.ingest))))
             processes.start("webhooks")
             self._await(processes, self._ready, "The API or ingest is not ready")
             processes.start(
@@ -143,12 +151,14 @@ class _Demo:
                 *("--floorplan", str(PLAN), "--folder", str(self._simulated), "--keys", str(self._keys)),
                 *("--seed", str(seed), "--shoppers", str(shoppers), "--members", str(members)),
                 *("--history", str(history_s)),
+                *(() if known is None else ("--credentials", str(known.edges))),
                 disposable=True,
             )
             self._await(processes, (self._simulated / "state.json").exists, "The simulated store does not start")
         if self._servers.started:
             self._console.print(
-                f"The broker listens on {self._servers.mqtt_url} for batches of your own (docs/wire.md)."
+                f"The broker listens on {self._servers.mqtt_url} for batches of your own (docs/wire.md)"
+                + ("." if known is None else f" as the edge {OWN_EDGE}, with what is in {known.own}.")
             )
         self._console.print(f"Open [bold]http://{HOST}:{self._port}/[/bold] in a browser. Ctrl-C stops everything.")
 

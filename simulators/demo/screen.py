@@ -10,7 +10,7 @@ from rich.table import Table
 
 from core.limits import NS_PER_US
 from simulators.store_live import State
-from storage.audit import Figures
+from storage.figures import Figures
 
 _LINE_EVERY_S: Final = 10.0
 

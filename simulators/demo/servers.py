@@ -6,13 +6,15 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.errors import UnavailableError
+from authority.authority import Authority
+from core.errors import ConfigurationError, UnavailableError
 from edge.broker import Broker
 from servers.errors import ServersError
 from servers.home import lock_folder, make_home
@@ -35,6 +37,8 @@ class Servers(NamedTuple):
     database_url: str
     mqtt_url: str
     started: tuple[Postgres | Mosquitto, ...] = ()
+    authority: Authority | None = None
+    """Who signs for the broker; None: the broker is somebody's own and asks for no certificates."""
 
     def check(self) -> None:
         """Raise UnavailableError if a server that was started here ended by itself."""
@@ -74,6 +78,7 @@ def running_servers(home: Path, folder: Path, console: Console) -> Iterator[Serv
     with ExitStack() as stack:
         installed = None
         started: list[Postgres | Mosquitto] = []
+        authority = None
         if not (database_url and mqtt_url):
             installed = _provide(home, console)
         with _one_sentence():
@@ -84,12 +89,17 @@ def running_servers(home: Path, folder: Path, console: Console) -> Iterator[Serv
             else:
                 database_url = stack.enter_context(scratch_database(database_url))
             if installed is not None and not mqtt_url:
-                broker = stack.enter_context(Mosquitto(installed, folder / "broker"))
+                authority = Authority.create(folder / "authority", datetime.now(UTC))
+                authority.equip_broker([HOST, "localhost"], datetime.now(UTC))
+                secure = authority.broker_folder
+                broker = stack.enter_context(Mosquitto(installed, folder / "broker", secure=secure))
                 started.append(broker)
                 mqtt_url = broker.url
             else:
-                _greet(Broker.from_url(mqtt_url))
-        yield Servers(database_url, mqtt_url, tuple(started))
+                theirs = Broker.from_url(mqtt_url)
+                _greet(theirs)
+                authority = _authority_of(theirs)
+        yield Servers(database_url, mqtt_url, tuple(started), authority)
 
 
 def free_api_port(asked: int | None, console: Console) -> int:
@@ -114,6 +124,16 @@ def free_api_port(asked: int | None, console: Console) -> int:
     raise UnavailableError(
         f"Every port from {PORT} to {PORT + _PORTS_TRIED - 1} on {HOST} is taken.", hint="Choose one with --port."
     )
+
+
+def _authority_of(broker: Broker) -> Authority | None:
+    folder = os.environ.get("SOJOURN_AUTHORITY", "")
+    if broker.tls and not folder:
+        raise ConfigurationError(
+            f"The broker at {broker.host}:{broker.port} wants certificates, and nobody is named who signs them.",
+            hint="Set SOJOURN_AUTHORITY to the folder of its authority (docs/transport.md).",
+        )
+    return Authority(Path(folder)) if broker.tls else None
 
 
 def _greet(broker: Broker) -> None:

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from psycopg.types.json import Jsonb
 
 from core.errors import InputError
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.profiles.profiles import PURPOSE
 
@@ -17,7 +17,7 @@ INSTALLATIONS_MOST: Final = 10
 LISTED_MOST: Final = 200
 
 
-class Installation(msgspec.Struct, frozen=True, kw_only=True):
+class Installation(AboutPerson, frozen=True, kw_only=True):
     """An installation; `consented` is whether the consent of its profile holds now."""
 
     installation_id: UUID

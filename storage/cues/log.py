@@ -9,6 +9,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection, connect_async, reachable
 from storage.page_cursors import read_cursor, write_cursor
 from storage.profiles.profiles import PURPOSE
@@ -51,7 +52,7 @@ class NewCue(msgspec.Struct, frozen=True, kw_only=True):
     tried: bool | None
 
 
-class CueRow(msgspec.Struct, frozen=True, kw_only=True):
+class CueRow(AboutPerson, frozen=True, kw_only=True):
     """A cue that was told; `outcome` is what staff said of it."""
 
     cue_no: int

@@ -8,6 +8,7 @@ import msgspec
 from psycopg import errors, sql
 
 from core.errors import InputError
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.profiles.profiles import PURPOSE
 
@@ -21,7 +22,7 @@ class DeskConflictError(InputError):
     """A decision contradicts what stands there; nothing was changed."""
 
 
-class CaseProfile(msgspec.Struct, frozen=True, kw_only=True):
+class CaseProfile(AboutPerson, frozen=True, kw_only=True):
     """One of the profiles of a case, with what tells people apart; identifiers by kind and their values."""
 
     profile_id: UUID

@@ -13,8 +13,10 @@ from core.limits import PSEUDONYM_BYTES
 from core.resolution import IDENTIFIERS_TOGETHER, Identifier, Resolution, resolve
 from storage.connect import Connection
 from storage.identity.consents import ConsentWord, add_consent
+from storage.privacy.suppression import Guard
 from storage.profiles.profiles import NAME_CHARACTERS, PURPOSE
 
+_ERASED: Final = "She was erased after this consent was given; only a consent that she gave since counts."
 DEVICES_TOGETHER: Final = 10
 """Phone, watch, tag: more at once is not one person."""
 
@@ -53,22 +55,31 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
     case_no: int | None = None
 
 
-def identify(connection: Connection, given: GivenProfile) -> Identified:
+def identify(connection: Connection, given: GivenProfile, guard: Guard | None = None) -> Identified:
     """Write a customer who consented: a new profile, or the one that her identifiers mean.
 
     Parameters
     ----------
     connection : Connection
         In a transaction, which is to be committed even where there are conflicts: the case is in it.
+    given : GivenProfile
+    guard : Guard, optional
+        Knows who was erased; none is right only where nobody was.
 
     Raises
     ------
     InputError
         If a value is not possible.
+    ConfigurationError
+        If people were erased and the guard has not the key of their list.
     """
     _check(given)
     # one at a time: two that bring the same new identifier would both find nobody
     connection.execute("select pg_advisory_xact_lock(hashtextextended('identity', 0))")
+    guarding = guard if guard is not None else Guard(None)
+    erased = guarding.refused(connection, given.identifiers, given.devices, given.consent.occurred_at)
+    if erased:
+        return Identified(profile_id=None, conflicts=tuple(Conflict(where=one, what=_ERASED) for one in erased))
     found = _resolve(connection, given.identifiers)
     case_no = _open_case(connection, given, found) if found.rivals else None
     if case_no is not None:

@@ -113,22 +113,28 @@ class Tally:
     """Signals that edges say they dropped; at most so many: an edge that starts anew may have sent some of them."""
 
 
-def claim(connection: Connection, *, shared: bool = False) -> bool:
+def claim(connection: Connection, *, quietly: bool = False, shared: bool = False) -> bool:
     """Become the one ingest of this database for as long as the connection lives; False while another is.
 
     `shared`: become one of several that own different stores (`storage.log.owners`); False while one wants all.
 
     The claim and the writes share a connection, so whoever lost the claim can no longer write either. A connection
     that this process left behind, known by its application_name, is ended first: its network may have died without
-    the server knowing.
+    the server knowing. `quietly`: nobody's connection is ended.
     """
-    connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
-        " and pid <> pg_backend_pid() and usename = current_user"
-        " and application_name = current_setting('application_name')"
-    )
+    if not quietly:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+            " and pid <> pg_backend_pid() and usename = current_user"
+            " and application_name = current_setting('application_name')"
+        )
     take = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
     return connection.execute(f"select {take}(%s)", [_LOCK]).fetchone() == (True,)
+
+
+def release(connection: Connection) -> None:
+    """Be the one ingest no longer; for whoever claimed it for a moment."""
+    connection.execute("select pg_advisory_unlock(%s)", [_LOCK])
 
 
 def lock_cursors(connection: Connection, keys: Collection[CursorKey]) -> dict[CursorKey, int]:

@@ -1,6 +1,6 @@
 """Snapshots of the engines: two generations a store, checked when they are read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
@@ -83,6 +83,13 @@ def good_snapshots(connection: Connection, store_no: int) -> Iterator[Snapshot]:
             _log.warning("a snapshot is damaged, the one before it is used", store_no=store_no, log_no=log_no)
             continue
         yield replace(told, state=zstandard.ZstdDecompressor().decompress(told.state))
+
+
+def keep_only(connection: Connection, store_no: int, log_nos: Sequence[int]) -> int:
+    """Remove all other snapshots of a store; return how many went."""
+    return connection.execute(
+        "delete from engine_snapshot where store_no = %s and not log_no = any(%s)", [store_no, list(log_nos)]
+    ).rowcount
 
 
 def _digest(snapshot: Snapshot, packed: bytes) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from core.errors import InputError
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
 from storage.storable import storable
@@ -36,7 +37,7 @@ class NewAlert(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
 
 
-class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
+class AlertRow(AboutPerson, frozen=True, kw_only=True):
     """An alert that may be seen; `open` while a task of it is."""
 
     alert_id: UUID

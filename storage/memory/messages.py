@@ -9,6 +9,7 @@ import msgspec
 
 from core.errors import InputError
 from core.memory.messages import Template
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.storable import storable
 
@@ -18,7 +19,7 @@ MESSAGES_SHOWN: Final = 400
 """More than a year of one a day, the longest time that a cap looks back."""
 
 
-class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
+class MessageRow(AboutPerson, frozen=True, kw_only=True):
     """A message as the customer got it."""
 
     message_id: UUID

@@ -7,9 +7,10 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from storage.audit.seen import saw
 from storage.connect import Connection
 from storage.notes.notes import NOTE_SOURCE
-from storage.notes.search import GROUPED, GroupWord, NoteFilter, clauses_of, tags_of
+from storage.notes.search import GROUPED, NAMED, GroupWord, NoteFilter, clauses_of, tags_of
 
 OverWord: TypeAlias = Literal["day", "week", "month"]
 ROWS_MOST: Final = 20_000
@@ -55,7 +56,11 @@ class ZoneTag(msgspec.Struct, frozen=True, kw_only=True):
 
 def over_time(connection: Connection, wanted: NoteFilter, by: GroupWord, over: OverWord) -> list[PeriodCount]:
     """Return the wanted notes counted by a word in each period with any, in the order of time."""
-    rows = _counted(connection, (_PERIOD[over], GROUPED[by]), "count(*)", wanted, by)
+    named = f", {NAMED}" if by == "profile" else ""
+    rows = _counted(connection, (_PERIOD[over], GROUPED[by]), f"count(*){named}", wanted, by)
+    for _, _, _, *people in rows:
+        for profile in people[0] if people else ():
+            saw(profile)
     return [PeriodCount(period=row[0], word=row[1], notes=row[2]) for row in rows]
 
 

@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from core.errors import InputError
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
 from storage.storable import storable
@@ -52,7 +53,7 @@ class NewFollowUp(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
 
 
-class FollowUpRow(msgspec.Struct, frozen=True, kw_only=True):
+class FollowUpRow(AboutPerson, frozen=True, kw_only=True):
     """A follow-up of a note, or of an alert (`subject` is why there is one), that may be seen."""
 
     follow_up_id: UUID

@@ -8,6 +8,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from core.errors import InputError
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.notes.choices import FeelingWord
 from storage.storable import cleaned, storable
@@ -69,7 +70,7 @@ class NewNote(msgspec.Struct, frozen=True, kw_only=True):
     text: NoteText
 
 
-class NoteRow(msgspec.Struct, frozen=True, kw_only=True):
+class NoteRow(AboutPerson, frozen=True, kw_only=True):
     """A note that may be seen, with the names of where and whom it is about."""
 
     note_id: UUID

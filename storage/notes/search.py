@@ -9,6 +9,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from storage.audit.seen import saw
 from storage.connect import Connection
 from storage.notes.choices import FeelingWord
 from storage.notes.notes import NOTE_COLUMNS, NOTE_SOURCE, NoteRow, SourceWord, note_row
@@ -38,6 +39,8 @@ GROUPED: Final[dict[str, str]] = {
     "tag": "one_tag.tag",
 }
 """What each word is in SQL, of NOTE_SOURCE with `tags_of`."""
+NAMED: Final = "coalesce(array_agg(distinct note.profile_id) filter (where note.profile_id is not null), '{}')"
+"""Whose notes are counted in a line."""
 
 
 class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,17 +124,22 @@ def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> li
     query = sql.SQL(
         "select {by} as word, count(*), count(*) filter (where note.feeling = 'positive'),"
         " count(*) filter (where note.feeling = 'negative'), count(*) filter (where note.feeling = 'mixed'),"
-        " count(*) filter (where note.feeling = 'neutral')"
+        " count(*) filter (where note.feeling = 'neutral'), {people}"
         " from {source} where {clauses} group by 1 order by {order} limit %(limit)s"
     ).format(
         by=sql.SQL(GROUPED[by]),
+        people=sql.SQL(NAMED if by == "profile" else "'{}'::uuid[]"),
         source=sql.SQL(NOTE_SOURCE + tags_of(by)),
         clauses=sql.SQL(" and ").join(clauses),
         order=sql.SQL("1" if by == "day" else "2 desc, 1"),
     )
+    rows = connection.execute(query, values | {"limit": GROUPS}).fetchall()
+    for *_, people in rows:
+        for profile in people:
+            saw(profile)  # whoever counts by customer reads their names
     return [
         NoteCount(word=row[0], notes=row[1], positive=row[2], negative=row[3], mixed=row[4], neutral=row[5])
-        for row in connection.execute(query, values | {"limit": GROUPS})
+        for row in rows
     ]
 
 

@@ -1,4 +1,4 @@
-"""Tickets to the card of one profile: made for a frame in another system, good for minutes, kept only as a hash."""
+"""Tickets to the card of one profile: made for a frame in another system, good once, for minutes, kept as a hash."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -37,10 +37,10 @@ def make_ticket(connection: Connection, profile: UUID, *, by: str) -> tuple[str,
     return ticket, expires_at
 
 
-def profile_of_ticket(connection: Connection, ticket: str) -> UUID | None:
-    """Return whose card a ticket opens; None if it is unknown or has ended."""
+def spend_ticket(connection: Connection, ticket: str) -> UUID | None:
+    """Use a ticket up and return whose card it opens; None if it is unknown, was used, or has ended."""
     row = connection.execute(
-        "select profile_id from card_ticket where ticket_sha256 = %s and expires_at > clock_timestamp()",
+        "delete from card_ticket where ticket_sha256 = %s and expires_at > clock_timestamp() returning profile_id",
         [_digest(ticket)],
     ).fetchone()
     return row[0] if row is not None else None

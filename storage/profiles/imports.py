@@ -9,6 +9,7 @@ from storage.connect import Connection
 from storage.identity.links import GivenProfile, Identified, identify
 from storage.inputs.imports import ImportFile, ImportRow, RevertConflictError, begin_import, end_import
 from storage.inputs.inputs import ERRORS_SHOWN, Outcome, RowError
+from storage.privacy.suppression import Guard
 
 
 class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,7 @@ class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def import_profiles(
-    connection: Connection, file: ImportFile, rows: Sequence[ProfileRow], *, dry_run: bool
+    connection: Connection, file: ImportFile, rows: Sequence[ProfileRow], *, guard: Guard | None = None, dry_run: bool
 ) -> ImportRow:
     """Take in the profiles of a file and note the import; a row that conflicts stops no other.
 
@@ -30,6 +31,8 @@ def import_profiles(
     file : ImportFile
         Without events.
     rows : sequence of ProfileRow
+    guard : Guard, optional
+        As for `storage.identity.links.identify`.
     dry_run : bool
         As for `storage.inputs.imports.import_events`.
 
@@ -42,7 +45,7 @@ def import_profiles(
     taken, unchanged, refused = 0, 0, 0
     errors: list[RowError] = []
     for row in rows:
-        found = _take(connection, number, row.given)
+        found = _take(connection, number, row.given, guard)
         if found.profile_id is None:
             refused += 1
             errors += [RowError(line=row.line, field=one.where, what=one.what) for one in found.conflicts]
@@ -89,8 +92,8 @@ def take_back_profiles(connection: Connection, number: int) -> None:
     )
 
 
-def _take(connection: Connection, number: int, given: GivenProfile) -> Identified:
-    found = identify(connection, given)
+def _take(connection: Connection, number: int, given: GivenProfile, guard: Guard | None) -> Identified:
+    found = identify(connection, given, guard)
     if found.profile_id is not None and found.changed:
         before = found.before if found.before is not None else (given.display_name, given.loyalty_tier)
         _note(connection, number, found.profile_id, made=found.made, before=before)

@@ -13,6 +13,7 @@ from psycopg import errors, sql
 
 from core.errors import InputError
 from core.limits import PSEUDONYM_BYTES
+from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
 
@@ -38,7 +39,7 @@ class ConsentRow(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
-class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
+class ProfileRow(AboutPerson, frozen=True, kw_only=True):
     """A customer who consented; `consent` is the event that holds now."""
 
     profile_id: UUID
@@ -48,7 +49,7 @@ class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
     consent: ConsentRow
 
 
-class ProfileLine(msgspec.Struct, frozen=True, kw_only=True):
+class ProfileLine(AboutPerson, frozen=True, kw_only=True):
     """A line in the list of profiles; `store` and `zone` are names, set while a visit is in progress."""
 
     profile_id: UUID

@@ -80,7 +80,7 @@ def refresh(connection: Connection, *, most_days: int) -> int:
     return done
 
 
-def freeze(connection: Connection, devices: Sequence[bytes]) -> int:
+def freeze(connection: Connection, devices: Sequence[bytes], *, most_days: int | None = None) -> int:
     """Let the counts of the days on which these devices visited stand, before an erasure removes the visits.
 
     Whoever compares the figures of a day before and after an erasure would else see who was erased, where and how
@@ -93,6 +93,8 @@ def freeze(connection: Connection, devices: Sequence[bytes]) -> int:
         In the transaction of the erasure.
     devices : sequence of bytes
         Pseudonyms.
+    most_days : int, optional
+        At most so many; as many as that were frozen may mean that there are more.
 
     Returns
     -------
@@ -111,6 +113,8 @@ def freeze(connection: Connection, devices: Sequence[bytes]) -> int:
     ).fetchall()
     frozen = 0
     for store, day, is_past in rows:
+        if most_days is not None and frozen >= most_days:
+            return frozen
         stored = load_plans(connection, [store])[0]
         key = [stored.store_no, day]
         connection.execute("select pg_advisory_xact_lock(%s, %s)", [_LOCK, stored.store_no])

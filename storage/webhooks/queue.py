@@ -199,6 +199,24 @@ def record_attempt(connection: Connection, attempt: Attempt) -> Outcome:
     return outcome
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the queue of subscriptions that are not paused; `overdue_s` is 0 where nothing is due."""
+
+    deliveries: int
+    overdue_s: float
+
+
+def waiting(connection: Connection) -> Waiting:
+    """Return what is in the queue."""
+    row = connection.execute(
+        "select count(*), coalesce(extract(epoch from clock_timestamp() - min(next_at)), 0)::float8"
+        "  from webhook_delivery join webhook_subscription subscription using (subscription_id)"
+        " where status = 'waiting' and removed_at is null and paused_at is null"
+    ).fetchone()
+    deliveries, overdue_s = row if row is not None else (0, 0.0)
+    return Waiting(deliveries=deliveries, overdue_s=max(overdue_s, 0.0))
+
+
 def sweep(connection: Connection) -> int:
     """Take the oldest messages out of the log, with their deliveries and attempts, once they are KEPT long enough."""
     return connection.execute(

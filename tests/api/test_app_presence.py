@@ -162,10 +162,12 @@ def test_a_visit_comes_of_what_an_app_tells_over_http_and_mqtt(
     later: dict[str, Any] = {"store": "marktplatz", "events": ranging(anchor, begin + timedelta(minutes=20), 30)}
     _, next_token = issued(client, profile(store))
 
+    login: Any = {"username": broker.username, "password": broker.password}
+
     def say() -> None:
         sent = message | {"sent_at": datetime.now(UTC).isoformat()}
         topic = "sojourn/1/marktplatz/app/presence"
-        publish.single(topic, json.dumps(sent), qos=1, hostname=broker.host, port=broker.port)
+        publish.single(topic, json.dumps(sent), qos=1, hostname=broker.host, port=broker.port, auth=login)
 
     forwarding = threading.Thread(target=run, args=(store.database_url, mqtt_url, stop))
     with ingesting(store.database_url, mqtt_url):

@@ -42,7 +42,18 @@ def test_a_card_as_json_and_in_a_frame_for_minutes_with_consent_only(
 
     made = send(client, f"/v1/profiles/{amara}/card-tickets", None)
     assert [made.status_code, made.json()["frame_ancestors"]] == [201, [ORIGIN]]
-    shown = client.get(made.json()["path"])
+    page, ticket = made.json()["path"].split("#")
+    opening = client.get(page)
+    assert [opening.status_code, ticket in opening.text] == [200, False]
+    assert f"frame-ancestors {ORIGIN}" in opening.headers["Content-Security-Policy"]
+
+    def open_with(ticket: str) -> httpx.Response:
+        return client.post("/card", data={"ticket": ticket}, headers={"Sec-Fetch-Site": "same-origin"})
+
+    kept = store.connection.execute("select ticket_sha256 from card_ticket").fetchone()
+    assert kept is not None
+    assert ticket.encode() not in bytes(kept[0])
+    shown = open_with(ticket)
     assert shown.status_code == 200
     assert "Amara Okafor" in shown.text
     policy = shown.headers["Content-Security-Policy"]
@@ -50,22 +61,23 @@ def test_a_card_as_json_and_in_a_frame_for_minutes_with_consent_only(
     assert "'none'" not in policy.split("frame-ancestors")[1].split(";")[0]
     assert shown.headers["Cache-Control"] == "no-store"
     assert "frame-ancestors 'none'" in client.get(f"/profiles/{amara}").headers["Content-Security-Policy"]
-    ticket = made.json()["path"].removeprefix("/card/")
-    kept = store.connection.execute("select ticket_sha256 from card_ticket").fetchone()
-    assert kept is not None
-    assert ticket.encode() not in bytes(kept[0])
 
-    nobody = client.get("/card/nothing")
+    def fresh_ticket() -> str:
+        path: str = send(client, f"/v1/profiles/{amara}/card-tickets", None).json()["path"]
+        return path.split("#")[1]
+
+    nobody, again = open_with("nothing"), open_with(ticket)
+    late = fresh_ticket()
     store.connection.execute("update card_ticket set expires_at = now()")
-    over = client.get(made.json()["path"])
-    fresh = send(client, f"/v1/profiles/{amara}/card-tickets", None).json()["path"]
+    over = open_with(late)
+    fresh = fresh_ticket()
     store.connection.execute(
         "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
         " values (%s, 'in_store_journey', 'withdrawn', 'app', '1', now())",
         [amara],
     )
-    withdrawn = client.get(fresh)
-    for answer in (nobody, over, withdrawn):
+    withdrawn = open_with(fresh)
+    for answer in (nobody, again, over, withdrawn):
         assert [answer.status_code, answer.text] == [404, nobody.text]
     problems = [client.get(f"/v1/profiles/{one}/card").json() | {"instance": ""} for one in (amara, uuid4())]
     assert problems[0] == problems[1]

@@ -37,6 +37,8 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/notes/{note}", "/v1/notes/{note}/history", "/v1/notes/{note}/follow-ups", "/v1/follow-ups",
         "/v1/follow-ups/{follow_up}/snooze", "/v1/follow-ups/{follow_up}/reassign", "/v1/follow-ups/{follow_up}/done",
         "/v1/fleet", "/v1/fleet/{store}",
+        "/v1/erasures", "/v1/erasures/{erasure}", "/v1/profiles/{profile}/access-export", "/v1/data-map",
+        "/v1/audit", "/v1/audit/hints", "/v1/audit/heads",
         "/v1/app/installations", "/v1/app/installations/{installation}/revoke", "/v1/app/presence",
         "/v1/withdrawals", "/v1/inputs/{given_input}", "/v1/imports", "/v1/imports/{given_input}",
         "/v1/imports/{import_no}", "/v1/imports/{import_no}/revert",
@@ -76,7 +78,20 @@ def test_every_reference_resolves() -> None:
 
 
 _VERSIONS = ("plan", "model", "policy", "rule")
-_NUMBERED = ("case", "link", "block", "import", "rule", "delivery", "cue", "trial", "alert", "change", "segment")
+_NUMBERED = (
+    "case",
+    "link",
+    "block",
+    "import",
+    "rule",
+    "delivery",
+    "cue",
+    "trial",
+    "alert",
+    "change",
+    "segment",
+    "entry",
+)
 _SAID = re.compile(
     r"_(s|m|us|min|count|now|days|share)$|people$|^signals|^(total|status|http_status|revision|line|"
     rf"({'|'.join(_NUMBERED)})_no|(({'|'.join(_VERSIONS)})_)?version)$"

@@ -48,6 +48,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     edge: str
     anchors: tuple[int, ...]
     broker: str
+    credentials: str
     folder: str
     seed: int
     began_ns: int
@@ -165,7 +166,7 @@ def main(spec: Spec) -> int:
         # not told in the status: an edge that is away would be an outage of its anchors, which visits are to show,
         # so that they could not equal those of a run without outages
         anchors=(),
-        broker=Broker.from_url(spec.broker),
+        broker=Broker.from_url(spec.broker, Path(spec.credentials)),
         keys=folder / "keys",
         outbox=folder / f"{spec.edge}.sqlite3",
     )

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import psycopg
 
+from authority.authority import Authority
 from core.errors import UnavailableError
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
@@ -58,12 +60,13 @@ def await_that(what: Callable[[], bool], said: str, most_s: float = PATIENCE_S) 
 class Worker:
     """One ingest process at a time."""
 
-    def __init__(self, folder: Path, database_url: str, mqtt_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str, mqtt_url: str, credentials: Path) -> None:
         self.log = folder / "worker.log"
         self.ledger = folder / "ledger"
         self._environment = {
             "SOJOURN_DATABASE_URL": database_url,
             "SOJOURN_MQTT_URL": mqtt_url,
+            "SOJOURN_MQTT_CREDENTIALS": str(credentials),
             "CHAOS_CLIENT_ID": "chaos-ingest",
             "CHAOS_LEDGER": str(self.ledger),
         }
@@ -178,8 +181,10 @@ class Edge:
 class House:
     """One store with all its processes; nothing runs yet but database, broker and the proxies before them."""
 
-    def __init__(self, database: Postgres, broker: Mosquitto, folder: Path, seed: int) -> None:
+    def __init__(self, database: Postgres, broker: Mosquitto, folder: Path, seed: int, authority: Authority) -> None:
         self.database, self.broker, self.folder = database, broker, folder
+        self._authority = authority
+        authority.certify_service("ingest", folder / "ingest", datetime.now(UTC))
         self.url = database.dsn("chaos")
         self.quiet_url = database.dsn("quiet")
         for name, url in (("chaos", self.url), ("quiet", self.quiet_url)):
@@ -194,7 +199,12 @@ class House:
             "worker to broker": TcpProxy(broker.url),
             **{f"{edge} to broker": TcpProxy(broker.url) for edge in EDGES},
         }
-        self.worker = Worker(folder, self.proxies["worker to database"].url, self.proxies["worker to broker"].url)
+        self.worker = Worker(
+            folder,
+            self.proxies["worker to database"].url,
+            self.proxies["worker to broker"].url,
+            folder / "ingest",
+        )
         now_ns = time.time_ns()
         self.edges = {
             name: Edge(
@@ -203,6 +213,7 @@ class House:
                     edge=name,
                     anchors=anchors,
                     broker=self.proxies[f"{name} to broker"].url,
+                    credentials=str(self.credentials_of(name)),
                     folder=str(folder),
                     seed=seed,
                     began_ns=now_ns,
@@ -211,6 +222,13 @@ class House:
             )
             for name, anchors in EDGES.items()
         }
+
+    def credentials_of(self, edge: str) -> Path:
+        """Enrol an edge of the store; return the folder of its certificate."""
+        folder = self.folder / "credentials" / edge
+        if not folder.exists():
+            self._authority.enrol(STORE, edge, folder, datetime.now(UTC))
+        return folder
 
     def journal(self) -> Journal:
         return read_journal(self.folder)
@@ -263,8 +281,10 @@ def house(installed: Installed, folder: Path, seed: int) -> Iterator[House]:
     """Give a house on servers of its own; everything is stopped at the end."""
     with ExitStack() as stack:
         database = stack.enter_context(Postgres(installed, folder / "database", sync_initdb=False))
-        broker = stack.enter_context(Mosquitto(installed, folder / "broker"))
+        authority = Authority.create(folder / "authority", datetime.now(UTC))
+        authority.equip_broker(["127.0.0.1"], datetime.now(UTC))
+        broker = stack.enter_context(Mosquitto(installed, folder / "broker", secure=authority.broker_folder))
         (folder / "edges").mkdir(parents=True, exist_ok=True)
-        made = House(database, broker, folder / "edges", seed)
+        made = House(database, broker, folder / "edges", seed, authority)
         stack.callback(made.close)
         yield made

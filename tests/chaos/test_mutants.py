@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from core.wire import encode
+from edge.broker import Broker
+from edge.tls import use_tls
 from servers.provide import Installed
 from storage.connect import connect
 from storage.log.ingest_status import load_status
@@ -50,8 +51,9 @@ class Source:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, "plain", protocol=paho.MQTTv5)
         self._client.on_publish = lambda _c, _d, mid, reason, _p: self._reasons.update({mid: reason.value})
         self._client.reconnect_delay_set(1, 1)
-        parts = urlsplit(of.broker.url)
-        self._client.connect(str(parts.hostname), parts.port or 1883)
+        broker = Broker.from_url(of.broker.url, of.credentials_of("plain"))
+        use_tls(self._client, broker, print)
+        self._client.connect(broker.host, broker.port)
         self._client.loop_start()
 
     def send(self, *sequences: int, boot: bytes = _BOOT, journaled: bool = True) -> None:
@@ -124,7 +126,7 @@ def out_of_order(of: House, mutant: str) -> list[str]:
     journal = Journal()
     of.worker.start(CHAOS_MUTANT=mutant)
     await_subscribed(of)
-    edge = EdgeDouble(of.broker.url, STORE, "plain")
+    edge = EdgeDouble(of.broker.url, STORE, "plain", of.credentials_of("plain"))
     try:
         payloads = {sequence: encode(world.batch(sequence, boot=_BOOT)) for sequence in range(1, 7)}
         for sequence, payload in payloads.items():
@@ -159,7 +161,7 @@ def derived_again(of: House, mutant: str) -> list[str]:
     """Ingest is killed after it has written visits, and its snapshots are gone."""
     journal = Journal()
     of.worker.start(CHAOS_MUTANT=mutant)
-    edge = EdgeDouble(of.broker.url, STORE, "plain")
+    edge = EdgeDouble(of.broker.url, STORE, "plain", of.credentials_of("plain"))
     try:
         for sequence, payload in enumerate(world.walks(1, _BOOT, batches=60), start=1):
             journal.accept("plain", _BOOT, sequence, payload, signals=60, at_ns=sequence)

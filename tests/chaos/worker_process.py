@@ -78,4 +78,5 @@ if __name__ == "__main__":
         os.environ["SOJOURN_MQTT_URL"],
         stop=stop,
         settings=settings(os.environ["CHAOS_CLIENT_ID"]),
+        credentials=Path(os.environ["SOJOURN_MQTT_CREDENTIALS"]),
     )

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from paho.mqtt import client as mqtt
@@ -13,6 +14,7 @@ from paho.mqtt.properties import Properties
 
 from core import wire
 from edge.broker import Broker, Topics
+from edge.tls import use_tls
 
 
 def await_that(what: Callable[[], bool], most_s: float = 60.0) -> None:
@@ -26,7 +28,15 @@ def await_that(what: Callable[[], bool], most_s: float = 60.0) -> None:
 class StandInIngest:
     """Receives what an edge publishes and says what is committed; its database is a list."""
 
-    def __init__(self, url: str, topics: Topics, *, commits: bool = True, answers: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        topics: Topics,
+        *,
+        commits: bool = True,
+        answers: bool = True,
+        credentials: Path | None = None,
+    ) -> None:
         self.received: list[wire.Batch] = []  # in order, repeated ones included
         self.statuses: list[dict[str, Any]] = []
         self.log: dict[tuple[bytes, int], bytes] = {}  # first payload of each identity
@@ -38,11 +48,14 @@ class StandInIngest:
         self._changed = threading.Condition()
         self._cursors: dict[bytes, int] = {}
         self._subscribed = threading.Event()
-        broker = Broker.from_url(url)
+        broker = Broker.from_url(url, credentials)
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, f"ingest-{topics.store}", protocol=mqtt.MQTTv5)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
+        use_tls(self._client, broker, print)
+        if broker.username is not None:
+            self._client.username_pw_set(broker.username, broker.password)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 3600
         self._client.reconnect_delay_set(1, 1)

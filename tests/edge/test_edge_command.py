@@ -17,49 +17,41 @@ from typing import Any
 import pytest
 from paho.mqtt import publish
 
-from edge.broker import Topics
+from authority.authority import Authority
+from edge.broker import CA, CERTIFICATE, KEY, Topics
 from servers.mosquitto import Mosquitto
-from servers.process import free_port
 from servers.provide import Installed
 from tests.edge.bluez_double import BlueZ
-from tests.edge.certificates import Authority
 from tests.edge.listening import NAMESPACE, TAG, ibeacon
 from tests.edge.stand_ins import StandInIngest, await_that
 
 pytestmark = pytest.mark.servers
 OTHER = "74278bdab64445208f0c720eaf059935"
-_ACCESS = """\
-topic readwrite sojourn/#
-pattern write sojourn/1/+/%u/signals
-pattern write sojourn/1/+/%u/status
-pattern read sojourn/1/+/%u/committed
-pattern read sojourn/1/+/%u/config
-"""
 
 
 @dataclass
 class Store:
-    """A store with a broker that lets edges in by certificate only, and whoever is on the machine without one."""
+    """A store with a broker that lets in by certificate only."""
 
     broker: Mosquitto
-    tls_port: int
     authority: Authority
     topics: Topics
     folder: Path
 
     def configuration(self, authority: Authority | None = None) -> Path:
         """Write the configuration of the edge; with another authority its certificate is a stranger's."""
-        certificate, key = (authority if authority is not None else self.authority).issue(self.topics.edge)
+        signer, own = authority if authority is not None else self.authority, self.folder / "credentials"
+        signer.enrol(self.topics.store, self.topics.edge, own, datetime.now(UTC))
         path = self.folder / "edge.toml"
         path.write_text(f'''
 store = "{self.topics.store}"
 edge = "{self.topics.edge}"
 
 [broker]
-url = "mqtts://127.0.0.1:{self.tls_port}"
-ca = "{self.authority.file}"
-certificate = "{certificate}"
-key = "{key}"
+url = "{self.broker.url}"
+ca = "{self.authority.folder}/ca.pem"
+certificate = "{own}/certificate.pem"
+key = "{own}/key.pem"
 
 [files]
 keys = "{self.folder}/keys"
@@ -84,8 +76,15 @@ namespace = "{NAMESPACE}"
 
     def tell(self, config: dict[str, Any]) -> None:
         """Write the config topic."""
+        self.tell_raw(json.dumps(config).encode())
+
+    def tell_raw(self, payload: bytes) -> None:
+        """Write the config topic as the operator, who alone may."""
+        own = self.folder / "operator"
+        self.authority.certify_service("operator", own, datetime.now(UTC))
+        tls: Any = {"ca_certs": own / CA, "certfile": own / CERTIFICATE, "keyfile": own / KEY}
         publish.single(
-            self.topics.config, json.dumps(config), qos=1, retain=True, hostname="127.0.0.1", port=self.broker.port
+            self.topics.config, payload, qos=1, retain=True, hostname="127.0.0.1", port=self.broker.port, tls=tls
         )
 
 
@@ -110,28 +109,16 @@ class Edge:
 
 @pytest.fixture
 def store(installed: Installed, tmp_path: Path) -> Iterator[Store]:
-    authority = Authority(tmp_path / "authority")
-    certificate, key = authority.issue("broker")
-    for path in (tmp_path, tmp_path / "authority"):  # mosquitto gives up root
-        path.chmod(0o755)
-    key.chmod(0o644)
-    access = tmp_path / "access"
-    access.write_text(_ACCESS)
-    access.chmod(0o644)
-    port = free_port()
-    more = (
-        f"acl_file {access}\nlistener {port} 127.0.0.1\ncafile {authority.file}\ncertfile {certificate}\n"
-        f"keyfile {key}\n"
-        "require_certificate true\nuse_identity_as_username true\n"
-    )
-    with Mosquitto(installed, tmp_path / "broker", more=more) as broker:
-        topics = Topics(f"store-{uuid.uuid4().hex[:8]}", "north")
-        yield Store(broker, port, authority, topics, tmp_path)
+    authority = Authority.create(tmp_path / "authority", datetime.now(UTC))
+    authority.equip_broker(["127.0.0.1"], datetime.now(UTC))
+    with Mosquitto(installed, tmp_path / "broker", secure=authority.broker_folder) as broker:
+        yield Store(broker, authority, Topics(f"store-{uuid.uuid4().hex[:8]}", "north"), tmp_path)
 
 
 @pytest.fixture
 def ingest(store: Store) -> Iterator[StandInIngest]:
-    stand_in = StandInIngest(store.broker.url, store.topics)
+    store.authority.certify_service("ingest", store.folder / "ingest", datetime.now(UTC))
+    stand_in = StandInIngest(store.broker.url, store.topics, credentials=store.folder / "ingest")
     yield stand_in
     stand_in.close()
 
@@ -210,7 +197,7 @@ def test_an_edge_that_is_killed_is_offline_and_keeps_its_configuration(
         finally:
             edge.end(signal.SIGKILL)
     told(ingest, state="offline")
-    publish.single(store.topics.config, b"", qos=1, retain=True, hostname="127.0.0.1", port=store.broker.port)
+    store.tell_raw(b"")
     edge = Edge(configuration, store.folder / "log")
     try:
         told(ingest, state="online", config={"version": 7})
@@ -226,12 +213,13 @@ def bluez_socket(bluez: BlueZ) -> str:
 def test_a_broker_keeps_a_strangers_certificate_out_and_nothing_is_lost(
     store: Store, ingest: StandInIngest, bluez: BlueZ
 ) -> None:
-    stranger = Authority(store.folder / "stranger")
+    stranger = Authority.create(store.folder / "stranger", datetime.now(UTC))
     edge = Edge(store.configuration(stranger), store.folder / "log")
     try:
         await_that(lambda: bluez.adapters["hci0"].discovering)
         bluez.hear("hci0", TAG, -61, manufacturer=ibeacon(1))
         await_that(lambda: b"not delivering, keeping everything" in edge.log.read_bytes())
+        assert b"have it signed by the broker's own authority" in edge.log.read_bytes()
         await_that(lambda: store.health.get("backlog") == 1)
         assert not ingest.received
     finally:

@@ -6,6 +6,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paho.mqtt import publish
@@ -33,11 +34,14 @@ def ingest(mqtt_url: str, topics: Topics) -> Iterator[StandInIngest]:
     stand_in.close()
 
 
-def configuration(folder: Path, url: str, topics: Topics, port: int, root: str) -> Path:
+def configuration(folder: Path, broker: Broker, topics: Topics, port: int, root: str) -> Path:
     """Write a configuration with every format; topics of gateways stand below a root of this test's own."""
     secret = folder / "secret"
     secret.touch(mode=0o600)
     secret.write_text("swordfish\n")
+    password = folder / "password"
+    password.touch(mode=0o600)
+    password.write_text(str(broker.password))
     forms = {message.form: "#" for message in MESSAGES if message.form != "meraki"}
     listens = "".join(f'[[listen]]\nformat = "{form}"\ntopic = "{root}/{form}/#"\n' for form in forms)
     path = folder / "gateway.toml"
@@ -45,7 +49,9 @@ def configuration(folder: Path, url: str, topics: Topics, port: int, root: str) 
 store = "{topics.store}"
 edge = "{topics.edge}"
 [broker]
-url = "{url}"
+url = "mqtt://{broker.host}:{broker.port}"
+username = "{broker.username}"
+password_file = "{password}"
 [files]
 keys = "{folder}/keys"
 outbox = "{folder}/outbox.sqlite3"
@@ -71,7 +77,7 @@ def test_every_format_arrives_under_one_pseudonym_and_nothing_names_the_tag(
     mqtt_url: str, topics: Topics, ingest: StandInIngest, tmp_path: Path
 ) -> None:
     port, root, stop, broker = free_port(), f"foreign-{topics.store}", threading.Event(), Broker.from_url(mqtt_url)
-    settings = read_settings(configuration(tmp_path, mqtt_url, topics, port, root))
+    settings = read_settings(configuration(tmp_path, broker, topics, port, root))
     running = threading.Thread(target=run, args=(settings, stop))
     running.start()
     try:
@@ -80,7 +86,8 @@ def test_every_format_arrives_under_one_pseudonym_and_nothing_names_the_tag(
         for message in MESSAGES:
             if message.form != "meraki":
                 where = f"{root}/{message.form}/{message.topic.lstrip('/')}"
-                publish.single(where, message.payload, hostname=broker.host, port=broker.port)
+                login: Any = {"username": broker.username, "password": broker.password}
+                publish.single(where, message.payload, hostname=broker.host, port=broker.port, auth=login)
         meraki = MESSAGES[-1]
         assert ask(port) == (200, b"a1b2c3")
         assert ask(port, meraki.payload) == (200, b"")

@@ -1,10 +1,11 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from authority.authority import Authority
 from core.errors import ConfigurationError, SojournError
 from edge.settings import read_settings
-from tests.edge.certificates import Authority
 from tests.edge.listening import NAMESPACE
 
 SOUND = f"""
@@ -92,7 +93,8 @@ def test_secrets_that_others_may_read_are_refused(tmp_path: Path) -> None:
     assert (broker.username, broker.password) == ("e1", "secret")
     assert "secret" not in repr(broker)
 
-    certificate, key = Authority(tmp_path / "authority").issue("e1")
+    own = enrolled(tmp_path)
+    certificate, key = own / "certificate.pem", own / "key.pem"
     key.chmod(0o644)
     text = SOUND.replace('mqtt://127.0.0.1:1883"', f'mqtts://x"\ncertificate = "{certificate}"\nkey = "{key}"')
     with pytest.raises(ConfigurationError, match="key of the certificate"):
@@ -113,12 +115,16 @@ def test_identity_resolving_keys_are_read_from_a_private_file(tmp_path: Path) ->
             read_settings(written(tmp_path, text))
 
 
+def enrolled(folder: Path) -> Path:
+    """Return a folder with credentials of an edge."""
+    own = folder / "credentials"
+    Authority.create(folder / "authority", datetime.now(UTC)).enrol("s1", "e1", own, datetime.now(UTC))
+    return own
+
+
 def test_the_example_is_sound_but_for_its_paths(tmp_path: Path) -> None:
-    authority = Authority(tmp_path / "authority")
-    certificate, key = authority.issue("edge-1")
+    own = enrolled(tmp_path)
     text = (Path(__file__).parents[2] / "deploy/edge.toml").read_text()
-    for example, here in (("ca.pem", authority.file), ("edge-1.pem", certificate), ("edge-1.key", key)):
-        text = text.replace(f"/etc/sojourn/{example}", str(here))
-    settings = read_settings(written(tmp_path, text))
+    settings = read_settings(written(tmp_path, text.replace("/etc/sojourn/broker", str(own))))
     assert settings.anchors == ("gw-entrance", "gw-checkout")
     assert settings.connection().tls

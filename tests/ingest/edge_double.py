@@ -3,13 +3,15 @@
 import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from core.wire import decode
+from edge.broker import Broker
+from edge.tls import use_tls
 
 
 class EdgeDouble:
@@ -21,14 +23,14 @@ class EdgeDouble:
         Where, and as whom.
     """
 
-    def __init__(self, url: str, store: str, edge: str = "e1") -> None:
+    def __init__(self, url: str, store: str, edge: str = "e1", credentials: Path | None = None) -> None:
         self.store, self.edge = store, edge
         self.committed: list[dict[str, int]] = []  # every word from ingest, in order
         self.acknowledged = 0  # PUBACKs
         self.handed = 0  # batches given to `send`
         self._outbox: list[tuple[bytes, int, bytes]] = []
         self._changed = threading.Condition()
-        parts = urlsplit(url)
+        broker = Broker.from_url(url, credentials)
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2, f"double-{store}-{edge}", protocol=paho.MQTTv5
         )
@@ -36,7 +38,10 @@ class EdgeDouble:
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
-        client.connect(str(parts.hostname), parts.port or 1883, clean_start=True)
+        use_tls(client, broker, print)
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        client.connect(broker.host, broker.port, clean_start=True)
         client.loop_start()
 
     def topic(self, kind: str) -> str:

@@ -134,9 +134,9 @@ def visits_written_or_not(_world: "World") -> Iterator[None]:
     """What an engine has found is let go of, whether the database took it or not."""
     write = StoreFeed.write
 
-    def mutant(self: Any, connection: Any, *, snapshot: bool = False) -> int:
+    def mutant(self: Any, connection: Any, **how: Any) -> int:
         try:
-            return write(self, connection, snapshot=snapshot)
+            return write(self, connection, **how)
         finally:
             self._derived.clear()
 

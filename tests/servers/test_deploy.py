@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-import yaml  # type: ignore[import-untyped]  # comes with pre-commit, without types
+import yaml
 
 import sojourn
 

@@ -6,7 +6,7 @@ import pytest
 from simulators.demo.account import account_signals, account_visits
 from simulators.recordings.visits import VISITS_SCHEMA
 from simulators.store_live import Sent
-from storage.audit import Figures, LoggedBatch
+from storage.figures import Figures, LoggedBatch
 
 S = 10**9
 FIGURES = Figures(

@@ -62,10 +62,11 @@ def receiving() -> Iterator[Receiver]:
 
 
 @contextmanager
-def delivering(database_url: str, allow: str = "127.0.0.1") -> Iterator[None]:
+def delivering(database_url: str, allow: str = "127.0.0.1", metrics: str = "") -> Iterator[None]:
     """Run the loop in a thread."""
     stop = threading.Event()
-    thread = threading.Thread(target=run, args=(database_url, stop), kwargs={"allowed": read_networks(allow)})
+    how = {"allowed": read_networks(allow), "metrics": metrics}
+    thread = threading.Thread(target=run, args=(database_url, stop), kwargs=how)
     thread.start()
     try:
         yield

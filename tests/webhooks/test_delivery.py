@@ -17,8 +17,9 @@ from core.webhooks import read_networks
 from storage.profiles.profiles import create_profile, withdraw_consent
 from storage.webhooks import enqueue, queue
 from tests.api.inputting import send
-from tests.api.serving import answering
+from tests.api.serving import answering, free_port
 from tests.fix_api import SeededStore
+from tests.telemetry.scraping import Series, read_exposition, value
 from tests.webhooks.receiving import Receiver, delivering, receiving, soon
 
 pytestmark = pytest.mark.servers
@@ -64,7 +65,8 @@ def test_what_is_committed_arrives_signed_and_what_is_not_never_was(
 ) -> None:
     one, secret = subscribe(client, receiver.url, "a.b")
     subscribe(client, receiver.url, "other.type")
-    with delivering(store.database_url):
+    metrics = f"127.0.0.1:{free_port()}"
+    with delivering(store.database_url, metrics=metrics):
         with store.connection.transaction(force_rollback=True):
             enqueue(store.connection, "a.b", {"n": 0})
         with store.connection.transaction():
@@ -90,6 +92,15 @@ def test_what_is_committed_arrives_signed_and_what_is_not_never_was(
         soon(lambda: len(receiver.heard) == 4, "another")
         with pytest.raises(WebhookVerificationError):
             receiver.verified(secret)
+
+        def counted() -> Series:
+            return read_exposition(httpx.get(f"http://{metrics}/metrics").text)
+
+        attempts = "sojourn_webhooks_attempts_total"
+        soon(lambda: value(counted(), attempts, outcome="delivered") == 3, "three deliveries to be counted")
+        assert value(counted(), attempts, outcome="dead") == 0
+        assert value(counted(), "sojourn_webhooks_attempt_seconds_count") == 3
+        assert queue.waiting(store.connection) == queue.Waiting(deliveries=0, overdue_s=0.0)
     told = client.get(SUBSCRIPTIONS).json()["subscriptions"]
     assert [row["waiting_count"] for row in told] == [0, 0]
     assert secret not in client.get(SUBSCRIPTIONS).text

@@ -30,7 +30,8 @@ def main() -> int:
         print(sentence)
     print(
         f"seed {outcome.seed}: {sum(outcome.done.values())} faults, {outcome.accepted} batches accepted,"
-        f" {outcome.logged} logged, {outcome.signals} signals, {outcome.visits} zone visits, {outcome.takeovers} claims,"
+        f" {outcome.logged} logged, {outcome.signals} signals, {outcome.visits} zone visits,"
+        f" {outcome.takeovers} claims,"
         f" {outcome.refused} times shut out by the database, {outcome.total_s:.0f} s:"
         f" {'broken' if outcome.broken else 'holds'}"
     )

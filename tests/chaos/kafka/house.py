@@ -111,6 +111,7 @@ class Chain:
                     edge=f"edge-{store}",
                     anchors=(0, 1, 2, 3),
                     broker=broker.url,
+                    credentials="",
                     folder=str(folder),
                     seed=seed + number,
                     began_ns=now_ns,

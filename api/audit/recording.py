@@ -1,0 +1,127 @@
+"""One audit entry for each request that read of people, written before its answer leaves.
+
+If it cannot be written, there is no answer: what is not entered is not shown.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final, get_args
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from api.access.principal import principal_of
+from api.audit.kinds import EVERYBODY, READ_BY_POST, kind_of, parts_of
+from api.operators import operator_of
+from api.problems import ProblemError
+from api.service import Service
+from core.audit.words import ActorWord, KindWord, OutcomeWord, PurposeWord, default_purpose
+from storage.audit.acting import Acting, acting
+from storage.audit.entries import enter
+from storage.audit.seen import seen
+
+PURPOSE_HEADER: Final = "Sojourn-Purpose"
+PURPOSE_COOKIE: Final = "sojourn_purpose"
+_ADDRESS_CHARACTERS: Final = 64
+
+
+async def audited(request: Request) -> AsyncIterator[None]:
+    """Let the rows that a request reads say of whom they are, and enter it; a dependency of the whole application."""
+    who = acting_of(request)
+    people: dict[Any, None] = {}
+    acting.set(who)
+    seen.set(people)
+    yield
+    path = _path(request)
+    everybody = path in EVERYBODY
+    if (people or everybody) and (request.method in {"GET", "HEAD"} or path in READ_BY_POST):
+        await run_in_threadpool(
+            _enter,
+            request.app.state.service,
+            who,
+            kind_of(path),
+            people=[] if everybody else list(people),
+            fields=parts_of(path) if not everybody else (str(request.path_params.get("what", "")),),
+            detail={"everybody": True} if everybody else {},
+        )
+        people.clear()
+
+
+def enter_streamed(service: Service) -> None:
+    """Enter whom a live stream has just read of; called with each piece, from the thread that read it."""
+    who, people = acting.get(), seen.get()
+    if who is not None and people:
+        _enter(service, who, "list", people=list(people), fields=("cues",))
+        people.clear()
+
+
+def enter_event(
+    service: Service,
+    request: Request,
+    kind: KindWord,
+    *,
+    outcome: OutcomeWord,
+    actor: str | None = None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Enter what is no look at anybody: a login or the use of a key, and whether it was refused.
+
+    Parameters
+    ----------
+    actor : str, optional
+        The name that was tried, where nobody is logged in yet.
+    detail : dict, optional
+        Why, in words of a closed list; never a secret.
+    """
+    who = acting_of(request, tried=actor)
+    _enter(service, who, kind, fields=(), outcome=outcome, detail=detail)
+
+
+def acting_of(request: Request, *, tried: str | None = None) -> Acting:
+    """Return who asks and what for.
+
+    Raises
+    ------
+    ProblemError
+        If the purpose that is stated is none of the list.
+    """
+    service: Service = request.app.state.service
+    principal = principal_of(request)
+    roles = sorted(role.value for role in principal.roles) if principal is not None else []
+    name = principal.name if principal is not None else (tried if tried is not None else operator_of(request))
+    kind: ActorWord = principal.kind if principal is not None else ("person" if name else "nobody")
+    return Acting(
+        actor=name or "nobody",
+        actor_id=principal.principal_id if principal is not None else None,
+        actor_kind=kind,
+        role=",".join(roles) or None,
+        stores=tuple(sorted(principal.stores)) if principal is not None and principal.stores is not None else None,
+        route=f"{request.method} {_path(request)}",
+        purpose=_purpose(request) or default_purpose(roles, kind),
+        at=service.now(),
+    )
+
+
+def _purpose(request: Request) -> PurposeWord | None:
+    stated = request.headers.get(PURPOSE_HEADER) or request.cookies.get(PURPOSE_COOKIE)
+    if not stated:
+        return None
+    for word in get_args(PurposeWord):
+        if stated == word:
+            found: PurposeWord = word
+            return found
+    raise ProblemError(
+        422,
+        "purpose",
+        "Unknown purpose",
+        detail=f"{stated[:40]!r} is no purpose.",
+        hint=f"{PURPOSE_HEADER} is one of {', '.join(get_args(PurposeWord))}; leave it out for that of your role.",
+    )
+
+
+def _path(request: Request) -> str:
+    route = request.scope.get("route")
+    return str(getattr(route, "path", request.url.path[:_ADDRESS_CHARACTERS]))
+
+
+def _enter(service: Service, who: Acting, kind: KindWord, **said: Any) -> None:
+    service.writer.add(lambda connection: enter(connection, who, kind, **said))

@@ -1,0 +1,1 @@
+"""The privacy desk: erasures with their receipts, access exports, retention and the data map."""

@@ -1,0 +1,153 @@
+"""TLS to the broker, for everybody who connects there; what goes wrong becomes a sentence that says what to do.
+
+The broker is checked against whom we trust and against its name; we are known by our own certificate. TLS 1.3, or
+1.2 with a broker that has no newer one.
+"""
+
+import re
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from cryptography import x509
+from paho.mqtt import client as mqtt
+
+from core.errors import ConfigurationError
+from edge.broker import Broker
+
+RENEW_BEFORE: Final = timedelta(days=30)
+"""A month before its end a certificate is spoken of: time for a request to travel to whoever signs."""
+
+_EXPIRED, _NOT_YET, _OTHER_HOST, _OTHER_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_… of OpenSSL
+_STRANGERS: Final = frozenset({18, 19, 20, 21, 7})  # self-signed, unknown issuer, wrong signature
+_ALERT: Final = re.compile(r"ALERT_([A-Z_]+)|alert ([a-z ]+?) *\(")
+_REFUSALS: Final = {
+    "CERTIFICATE_EXPIRED": "our certificate has ended for it; renew it: docs/transport.md",
+    "CERTIFICATE_REVOKED": "our certificate was revoked; if that was a mistake, ask for a new one: docs/transport.md",
+    "UNKNOWN_CA": "it does not know who signed our certificate; have it signed by the broker's own authority",
+    "CERTIFICATE_REQUIRED": "it wants to know who we are; give certificate and key: docs/transport.md",
+    "BAD_CERTIFICATE": "it cannot use our certificate; have a new one signed: docs/transport.md",
+    "PROTOCOL_VERSION": "it speaks no TLS 1.2 or newer; update the broker",
+}
+"""What the broker says of us (RFC 8446, section 6.2), and what to do."""
+
+log = structlog.get_logger()
+
+
+def client_context(broker: Broker, now: datetime) -> ssl.SSLContext:
+    """Return the context of a connection; read anew for each one, so that renewed files are taken into use.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file cannot be used, our certificate has ended, or its key is another's.
+    """
+    try:
+        context = ssl.create_default_context(cafile=broker.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if broker.certificate is not None:
+            _check_dates(broker.certificate, now)
+            context.load_cert_chain(broker.certificate, broker.key, password="")  # or it would ask on the terminal
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"The TLS files cannot be used: {_of_files(error, broker)}.",
+            hint="ca, certificate and key are PEM files; docs/transport.md says how they are made.",
+        ) from error
+    return context
+
+
+def use_tls(client: mqtt.Client, broker: Broker, tell: Callable[[str], None]) -> None:
+    """Give a client its TLS, if the broker has it, and tell what the broker says of our certificate.
+
+    In TLS 1.3 the broker refuses a certificate after the client's own handshake is done. paho then writes the reason
+    into its log alone, so the log is listened to until the broker has let us in.
+
+    Raises
+    ------
+    ConfigurationError
+        As `client_context`.
+    """
+    if not broker.tls:
+        return
+    client.tls_set_context(client_context(broker, datetime.now(UTC)))
+
+    def listen(_client: mqtt.Client, _data: Any, _level: int, said: str) -> None:
+        refusal = refusal_in(said)
+        if refusal is not None:
+            tell(refusal)
+
+    client.on_log = listen
+
+
+def refusal_in(said: str) -> str | None:
+    """Return what the broker's TLS alert in a text means and what to do, None where there is none."""
+    found = _ALERT.search(said)
+    if found is None:
+        return None
+    word = (found[1] if found[1] is not None else found[2].upper().replace(" ", "_")).removeprefix("SSLV3_")
+    for alert, meaning in _REFUSALS.items():
+        if word.endswith(alert):
+            return f"the broker refuses our certificate: {meaning}"
+    return f"the broker ends TLS: {word.lower().replace('_', ' ')}"
+
+
+def why_not(error: Exception, broker: Broker) -> str:
+    """Say why a connection was not made, and what to do where that can be told."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _of_broker(error, broker)
+    said = str(error)
+    if "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER_FAILURE" in said or "record layer failure" in said.lower():
+        return f"{broker.host}:{broker.port} speaks no TLS; name its port for TLS, as a rule 8883"
+    refusal = refusal_in(said)
+    return refusal if refusal is not None else said
+
+
+def _of_broker(error: ssl.SSLCertVerificationError, broker: Broker) -> str:
+    code = error.verify_code
+    if code == _EXPIRED:
+        return "the broker's certificate has ended; renew it there: `sojourn certify broker`"
+    if code == _NOT_YET:
+        return "the broker's certificate is not valid yet; is the clock of this machine right?"
+    if code in (_OTHER_HOST, _OTHER_ADDRESS):
+        return (
+            f"the broker's certificate is not for {broker.host}; use a name that it is for, or make one for this"
+            f" name: `sojourn certify broker {broker.host}`"
+        )
+    if code in _STRANGERS:
+        trusted = str(broker.ca) if broker.ca is not None else "this machine's authorities"
+        return f"the broker's certificate is from nobody in {trusted}; copy ca.pem of the broker's own authority"
+    return f"the broker's certificate cannot be trusted: {error.verify_message}"
+
+
+def _check_dates(certificate: Path, now: datetime) -> None:
+    mine = x509.load_pem_x509_certificate(certificate.read_bytes())
+    if mine.not_valid_after_utc <= now:
+        raise ConfigurationError(
+            f"The certificate {certificate} ended on {mine.not_valid_after_utc:%Y-%m-%d}.",
+            hint="Renew it: `sojourn edge request --renew` for an edge, `sojourn certify service` for a service.",
+        )
+    if mine.not_valid_before_utc > now:
+        raise ConfigurationError(
+            f"The certificate {certificate} is valid from {mine.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on.",
+            hint="Is the clock of this machine right?",
+        )
+    if mine.not_valid_after_utc - now < RENEW_BEFORE:
+        log.warning(
+            "the certificate ends soon; renew it",
+            certificate=str(certificate),
+            ends=f"{mine.not_valid_after_utc:%Y-%m-%d}",
+        )
+
+
+def _of_files(error: Exception, broker: Broker) -> str:
+    if isinstance(error, ssl.SSLError) and "KEY_VALUES_MISMATCH" in str(error):
+        return f"{broker.key} is not the key of {broker.certificate}"
+    if isinstance(error, FileNotFoundError):
+        named = [path for path in (broker.ca, broker.certificate, broker.key) if path is not None]
+        return f"there is no {next((path for path in named if not path.exists()), 'such file')}"
+    if isinstance(error, ssl.SSLError) and "NO_CERTIFICATE_OR_CRL_FOUND" in str(error):
+        return f"there is no certificate in {broker.ca}"
+    return str(error).rstrip(".")

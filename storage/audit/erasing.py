@@ -1,0 +1,73 @@
+"""What erasure and retention may do to the audit log. The chain holds through both."""
+
+from datetime import datetime
+from uuid import UUID
+
+from storage.audit.acting import Acting
+from storage.audit.entries import enter
+from storage.connect import Connection
+
+
+def pseudonymise(connection: Connection, who: Acting, profile: UUID, pseudonym: bytes) -> int:
+    """Replace a profile in every entry by a keyed hash, and enter that.
+
+    Call it in the erasure's transaction, as its last step: the rows that the others take away are entered too.
+
+    Parameters
+    ----------
+    who : Acting
+        Who erases.
+    profile : UUID
+        Whom.
+    pseudonym : bytes
+        16 to 64 bytes: a keyed hash of the profile, the same as in the suppression list.
+
+    Returns
+    -------
+    int
+        In how many entries the person stood. Calling it again changes nothing and returns 0.
+    """
+    done = connection.execute(
+        "update audit_subject set profile_id = null, salt = null, pseudonym = %s where profile_id = %s",
+        [pseudonym, profile],
+    ).rowcount
+    if done:
+        enter(connection, who, "erasure", fields=("audit",), detail={"pseudonym": pseudonym.hex(), "entries": done})
+    return done
+
+
+def named(connection: Connection, profile: UUID) -> int:
+    """Return in how many entries a profile still stands: 0 after its erasure."""
+    row = connection.execute("select count(*) from audit_subject where profile_id = %s", [profile]).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def forget_before(connection: Connection, before: datetime) -> int:
+    """Take the oldest links away up to the first whose entry is not older; call it in a transaction.
+
+    The last hash that goes is kept in `audit_start`, so that what stays can still be verified. Entries that wait
+    to be sealed stay.
+
+    Returns
+    -------
+    int
+        How many entries went.
+    """
+    row = connection.execute(
+        "select link_no, hash from audit_link where link_no < coalesce("
+        " (select min(link_no) from audit_link join audit_entry using (entry_no) where at >= %s),"
+        " (select max(link_no) + 1 from audit_link)) order by link_no desc limit 1",
+        [before],
+    ).fetchone()
+    if row is None:
+        return 0
+    last, digest = row
+    connection.execute("select set_config('sojourn.forgetting', 'on', true)")
+    connection.execute("insert into audit_start (link_no, hash) values (%s, %s)", [last, digest])
+    gone = connection.execute(
+        "with gone as (delete from audit_link where link_no <= %s returning entry_no)"
+        " delete from audit_entry using gone where audit_entry.entry_no = gone.entry_no",
+        [last],
+    ).rowcount
+    connection.execute("select set_config('sojourn.forgetting', 'off', true)")
+    return gone

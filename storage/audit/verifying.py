@@ -1,0 +1,129 @@
+"""Go through the whole chain and name the first entry that is not as it was sealed."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from core.audit.chain import GENESIS, chained, commitment
+from storage.audit.sealing import ENTRY_COLUMNS, chained_entry
+from storage.connect import Connection
+
+_READ_AT_ONCE: Final = 5_000
+WAITS_AT_MOST: Final = timedelta(minutes=10)
+"""The API seals each second; an entry that waits longer says that no API runs, or that it is kept from it."""
+
+_LINKS: Final = (
+    f"select link.link_no, link.entry_no, link.sealed_on, link.hash, {ENTRY_COLUMNS}"
+    "  from audit_link link left join audit_entry entry using (entry_no) where link.link_no > %s"
+    " order by link.link_no limit %s"
+)
+_SUBJECTS: Final = (
+    "select entry_no, place, profile_id, salt, pseudonym from audit_subject"
+    " where entry_no = any(%s) order by entry_no, place"
+)
+_UNCHAINED: Final = """
+select entry_no from audit_entry entry
+ where not exists (select from audit_link where audit_link.entry_no = entry.entry_no)
+   and not exists (select from audit_waiting where audit_waiting.entry_no = entry.entry_no)
+ order by entry_no limit 1
+"""
+_ERASED: Final = (
+    "select decode(detail ->> 'pseudonym', 'hex') from audit_entry where kind = 'erasure' and detail ? 'pseudonym'"
+)
+_WAITING: Final = "select count(*), min(entry.at) from audit_waiting join audit_entry entry using (entry_no)"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found: `broken` is one sentence on the first thing that does not hold, None if all does.
+
+    `entry_no` is the entry it is about, where there is one; `links` were checked, `waiting` entries not sealed yet.
+    """
+
+    links: int
+    waiting: int
+    head: bytes
+    broken: str | None = None
+    entry_no: int | None = None
+
+
+def verify(connection: Connection, published: Mapping[date, tuple[int, bytes]] | None = None) -> Verdict:
+    """Check every link, whom each entry is about, that no entry stands outside, and the heads that were published.
+
+    Parameters
+    ----------
+    published : mapping, optional
+        Heads that were kept elsewhere, by day: number of the link and hash. Only they show that the end was cut off.
+    """
+    began = connection.execute("select link_no, hash from audit_start order by link_no desc limit 1").fetchone()
+    place, before = (began[0], began[1]) if began is not None else (0, GENESIS)
+    checked = 0
+    wanted = {number: (day, digest) for day, (number, digest) in (published or {}).items() if number > place}
+    erased = {bytes(row[0]) for row in connection.execute(_ERASED)}
+    while rows := connection.execute(_LINKS, [place, _READ_AT_ONCE]).fetchall():
+        subjects = _subjects(connection, [row[1] for row in rows])
+        for number, entry_no, sealed_on, digest, *entry in rows:
+            said = f"follows a gap: link {place + 1} is missing before it" if number != place + 1 else None
+            said = said or _link(before, digest, sealed_on, entry)
+            said = said or _people(entry[12], subjects.get(entry_no, []), erased)
+            if said is None and number in wanted and wanted[number][1] != digest:
+                said = f"was published with another hash on {wanted[number][0]}"
+            if said is not None:
+                return Verdict(
+                    links=checked, waiting=0, head=before, broken=f"Entry {entry_no} {said}.", entry_no=entry_no
+                )
+            place, before, checked = number, digest, checked + 1
+            wanted.pop(number, None)
+    return _rest(connection, wanted, place, before, checked)
+
+
+def _link(before: bytes, digest: bytes, sealed_on: date, entry: list[Any]) -> str | None:
+    if entry[0] is None:
+        return "was taken away"
+    if chained(before, chained_entry(entry, sealed_on)) != digest:
+        return "is not as it was sealed"
+    return None
+
+
+def _people(commitments: list[bytes], subjects: list[tuple[Any, ...]], erased: set[bytes]) -> str | None:
+    if [place for place, *_ in subjects] != list(range(1, len(commitments) + 1)):
+        return "has lost whom it is about"
+    for (_, profile, salt, pseudonym), said in zip(subjects, commitments, strict=True):
+        if profile is not None and commitment(salt, profile) != said:
+            return "is about somebody else than when it was written"
+        if pseudonym is not None and bytes(pseudonym) not in erased:
+            return "hides somebody of whom no erasure is entered"
+    return None
+
+
+def _subjects(connection: Connection, numbers: list[int]) -> dict[int, list[tuple[Any, ...]]]:
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for number, *subject in connection.execute(_SUBJECTS, [numbers]):
+        found.setdefault(number, []).append(tuple(subject))
+    return found
+
+
+def _rest(
+    connection: Connection, wanted: dict[int, tuple[date, bytes]], place: int, head: bytes, checked: int
+) -> Verdict:
+    """Look at what no link can tell: heads that the chain does not reach, entries outside of it."""
+    row = connection.execute(_WAITING).fetchone()
+    waiting, oldest = row if row is not None else (0, None)
+    verdict = Verdict(links=checked, waiting=waiting, head=head)
+    if wanted:
+        number, (day, _) = max(wanted.items())
+        return msgspec.structs.replace(
+            verdict, broken=f"The end was cut off: link {number} was published on {day}, the chain ends at {place}."
+        )
+    outside = connection.execute(_UNCHAINED).fetchone()
+    if outside is not None:
+        return msgspec.structs.replace(
+            verdict, broken=f"Entry {outside[0]} stands outside of the chain.", entry_no=outside[0]
+        )
+    late = connection.execute("select %s::timestamptz < now() - %s", [oldest, WAITS_AT_MOST]).fetchone()
+    if late is not None and late[0]:
+        return msgspec.structs.replace(
+            verdict, broken=f"An entry of {oldest:%Y-%m-%d %H:%M} UTC still waits to be sealed: is the API running?"
+        )
+    return verdict

@@ -1,0 +1,175 @@
+"""What requests leave in the audit log: who, what for, of whom; and what the privacy desk sees of it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from core.audit.hints import AGAIN_DAYS, MANY_AN_HOUR
+from storage.audit.acting import Acting
+from storage.audit.entries import enter
+from storage.audit.sealing import seal
+from storage.audit.verifying import verify
+from storage.connect import in_transaction
+from storage.cues.log import CHANNEL
+from tests.api.inputting import customer, event, send
+from tests.api.serving import wait_for
+from tests.fix_api import SeededStore
+
+pytestmark = pytest.mark.servers
+ANNA = {"Sojourn-Operator": "Anna"}
+
+
+@pytest.fixture
+def ada(store: SeededStore, client: httpx.Client) -> UUID:
+    told = send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=9), email="ada@shop.test"))
+    return UUID(told.json()["profile_id"])
+
+
+def entered(client: httpx.Client, **filters: Any) -> list[dict[str, Any]]:
+    answer = client.get("/v1/audit", params=filters)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["entries"]
+    return found
+
+
+def test_every_look_is_entered_before_the_answer(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    note = {
+        "profile_id": str(ada),
+        "purpose": "service",
+        "subject": "Boots",
+        "detail": "liked the brown ones",
+        "tags": [],
+    }
+    written = client.post("/v1/notes", json=note, headers=ANNA)
+    assert written.status_code == 201, written.text
+    looks = {
+        f"/v1/profiles/{ada}": ("read", ["profile", "consent", "whereabouts"]),
+        f"/v1/profiles/{ada}/memory": ("read", ["memory"]),
+        f"/v1/profiles/{ada}/journey": ("read", ["journey"]),
+        f"/v1/profiles/{ada}/card": ("read", ["profile", "journey", "cue", "whereabouts"]),
+        f"/profiles/{ada}/consent": ("read", ["profile", "consent", "devices"]),
+        f"/v1/notes/{written.json()['note_id']}": ("read", ["notes"]),
+        "/v1/profiles?q=Customer": ("list", ["profiles"]),
+        "/profiles": ("list", ["profiles"]),
+        "/v1/notes": ("list", ["notes"]),
+        "/notes.csv": ("export", ["notes.csv"]),
+    }
+    for path, (kind, fields) in looks.items():
+        assert client.get(path, headers=ANNA).status_code == 200, path
+        newest = entered(client)[0]
+        assert (newest["kind"], newest["fields"], newest["people"]) == (kind, fields, [str(ada)]), path
+        assert (newest["actor"], newest["actor_kind"], newest["purpose"]) == ("Anna", "person", "service")
+    before = len(entered(client, limit=200))
+    for path in ("/v1/stores", "/v1/health", f"/v1/profiles/{UUID(int=9)}", "/v1/profiles?q=nobody"):
+        client.get(path, headers=ANNA)
+    assert len(entered(client, limit=200)) == before
+    change = entered(client, kind="change", actor="Anna")[0]
+    assert (change["fields"], change["people"], change["route"]) == (["note"], [str(ada)], "POST /v1/notes")
+    assert "brown" not in client.get("/v1/audit").text
+
+
+def test_an_export_of_everybody_is_entered_as_such(client: httpx.Client, ada: UUID) -> None:
+    assert client.get("/v1/exports/profiles", headers=ANNA).status_code == 200
+    newest = entered(client, kind="export")[0]
+    assert (newest["detail"], newest["fields"], newest["actor"]) == ({"everybody": True}, ["profiles"], "Anna")
+    assert any(one["detail"] == {"everybody": True} for one in entered(client, profile=ada))  # it was of her, too
+
+
+def test_a_purpose_is_one_of_the_list(client: httpx.Client, ada: UUID) -> None:
+    asked = client.get(f"/v1/profiles/{ada}", headers=ANNA | {"Sojourn-Purpose": "incident"})
+    assert asked.status_code == 200
+    assert entered(client)[0]["purpose"] == "incident"
+    refused = client.get(f"/v1/profiles/{ada}", headers={"Sojourn-Purpose": "curiosity"})
+    assert refused.status_code == 422
+    assert "service" in refused.json()["hint"]
+
+
+def test_what_cannot_be_entered_is_not_shown(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    store.connection.execute("alter table audit_entry rename to gone")
+    try:
+        answer = client.get(f"/v1/profiles/{ada}", headers=ANNA)
+        assert answer.status_code == 503
+        assert "Customer" not in answer.text
+    finally:
+        store.connection.execute("alter table gone rename to audit_entry")
+    assert client.get(f"/v1/profiles/{ada}", headers=ANNA).status_code == 200
+
+
+def test_the_service_seals_by_itself(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    client.get(f"/v1/profiles/{ada}", headers=ANNA)
+    wait_for(lambda: verify(store.connection).waiting == 0 and verify(store.connection).links >= 2, "the seal")
+    found = verify(store.connection)
+    assert found.broken is None
+    assert client.get("/v1/audit/heads").json()["heads"][0]["hash"] == found.head.hex()
+
+
+def look(store: SeededStore, actor: str, at: datetime, profile: UUID, **more: Any) -> None:
+    who = Acting(
+        actor=actor, actor_kind="person", route="GET /v1/profiles/{profile}", purpose="service", at=at, **more
+    )
+    enter(store.connection, who, "read", people=[profile], fields=["profile"])
+
+
+def test_what_is_unusual_is_told_with_its_formula(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    noon = store.now.astimezone(UTC).replace(hour=11, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    for number in range(MANY_AN_HOUR + 1):
+        look(store, "Many", noon + timedelta(minutes=2 * number), UUID(int=number))
+        look(store, "Busy", noon + timedelta(minutes=2 * number), UUID(int=number))
+        look(store, "Busy", noon - timedelta(days=7) + timedelta(minutes=2 * number), UUID(int=number))
+        if number < MANY_AN_HOUR:
+            look(store, "Fewer", noon + timedelta(minutes=2 * number), UUID(int=number))
+    night = noon.replace(hour=0, minute=30)  # 1:30 in Berlin, 19:30 in New York
+    look(store, "Owl", night, ada, stores=("marktplatz",))
+    look(store, "Late", night, ada, stores=("quay",))
+    for days in range(AGAIN_DAYS):
+        look(store, "Again", noon - timedelta(days=days), ada)
+        if days:
+            look(store, "Thrice", noon - timedelta(days=days), ada)
+    enter(store.connection, Acting(actor="Ex", actor_kind="key", route="x", purpose="analysis", at=noon), "export",
+          detail={"people_count": 7})  # fmt: skip
+    told = client.get("/v1/audit/hints").json()
+    found = {(one["hint"], one["actor"]): one for one in told["found"]}
+    assert set(found) == {
+        ("many", "Many"), ("night", "Owl"), ("again", "Again"), ("export", "Ex"), ("elsewhere", "Owl"),
+        ("elsewhere", "Late"),
+    }  # fmt: skip
+    assert found["many", "Many"]["found_count"] == MANY_AN_HOUR + 1
+    assert found["again", "Again"]["profile_id"] == str(ada)
+    assert {hint["hint"] for hint in told["hints"]} == {"many", "night", "again", "elsewhere", "export"}
+
+
+def test_the_desk_filters_and_the_profile_says_who_looked(
+    store: SeededStore, client: httpx.Client, ada: UUID
+) -> None:
+    assert client.get(f"/profiles/{ada}", headers=ANNA).status_code == 200
+    page = client.get(f"/profiles/{ada}", headers={"Sojourn-Operator": "Bert"}).text
+    section = page[page.index('id="looked"') :]
+    assert ">Anna</a>" in section
+    in_transaction(store.connection, seal)
+    whole = client.get("/audit").text
+    for said in ("Worth asking about", "Same profile".lower(), "Heads of the last days", "Serving the customer"):
+        assert said.lower() in whole.lower()
+    only = client.get("/audit", params={"actor": "Anna", "kind": "read", "profile": str(ada), "day": ""}).text
+    assert re.findall(r'class="plain audit-who" href="[^"]+">(\w+)</a>', only) == ["Anna"]
+    assert "No entry fits" in client.get("/audit", params={"actor": "Nobody at all"}).text
+    assert client.get("/audit", params={"day": "yesterday"}).status_code == 422
+
+
+def test_a_stream_of_cues_enters_each_that_it_sends(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    send(client, "/v1/inputs/online", {"source": "web", "events": [event("1", "Product Viewed", store.now)]})
+    with client.stream("GET", "/v1/stores/marktplatz/cues/live", headers=ANNA) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        store.connection.execute(
+            "insert into cue_log (visit_id, store_no, profile_id, arrived_at, cue, because, policy_version)"
+            " values (gen_random_uuid(), %s, %s, now(), 'greet', 'x', 0)",
+            [store.store_no, ada],
+        )
+        store.connection.execute("select pg_notify(%s, 'marktplatz')", [CHANNEL])
+        assert any(line == "event: cue" for line in lines)
+    newest = entered(client, kind="list")[0]
+    assert (newest["fields"], newest["people"], newest["actor"]) == (["cues"], [str(ada)], "Anna")

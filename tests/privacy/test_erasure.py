@@ -1,0 +1,273 @@
+"""Erasure reaches every place, goes on after kill -9, leaves a receipt, and nobody comes back."""
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+from zipfile import ZipFile
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+
+from api.app import create_app
+from api.settings import Settings
+from core.errors import ConfigurationError
+from core.identity import are_nobody
+from core.privacy.suppression import Suppressed
+from core.resolution import Identifier
+from core.wire import decode
+from storage.connect import Connection, connect, in_transaction
+from storage.identity.consents import ConsentWord
+from storage.identity.links import GivenProfile, identify
+from storage.log.snapshots import good_snapshots
+from storage.privacy import erasing
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.places import IMPERSONAL, PLACES
+from storage.privacy.receipts import find_receipt
+from storage.privacy.restoring import is_behind, reapply
+from storage.privacy.suppression import Guard, load_suppressed
+from storage.profiles.profiles import PURPOSE
+from tests.api.serving import answering
+from tests.fix_api import SeededStore
+from tests.privacy.searching import found_in_database, needles
+from tests.privacy.somebody import EMAIL, HERS, NAME, OTHER, TAG, Somebody, everywhere
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PrivacyFolder:
+    return PrivacyFolder(tmp_path / "privacy")
+
+
+@pytest.fixture
+def her(store: SeededStore) -> Somebody:
+    return everywhere(store.connection, store.plan, store.store_no, store.now)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def erase(connection: Connection, folder: PrivacyFolder, profile: UUID) -> UUID:
+    erasure = in_transaction(connection, lambda lent: erasing.ask(lent, profile, asked_by="Ada"))
+    assert erasure is not None
+    assert erasing.work_all(connection, folder, now, stopped=lambda: False) == "idle"
+    return erasure
+
+
+def test_every_table_is_in_the_registry(store: SeededStore) -> None:
+    rows = store.connection.execute(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+    ).fetchall()
+    named = {place.table for place in PLACES}
+    assert {row[0] for row in rows} == named | IMPERSONAL.keys()
+    assert not named & IMPERSONAL.keys()
+
+
+def test_nothing_is_left_of_her_anywhere_and_all_of_others(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder
+) -> None:
+    wanted = needles(her.secrets)
+    before = found_in_database(store.connection, wanted)
+    held = {place.table for place in PLACES if place.how != "freeze"} - {"alert_look", "blocked_device"}
+    assert held - before.keys() == {"webhook_delivery"}, "somebody is not in every place: the test shows nothing"
+
+    erasure = erase(store.connection, folder, her.profile)
+
+    assert found_in_database(store.connection, wanted) == {}
+    receipt = find_receipt(store.connection, erasure)
+    assert receipt is not None
+    assert receipt.state == "done"
+    assert [one.place for one in receipt.places] == [place.table for place in PLACES]
+    assert all(one.verified and one.finished_at for one in receipt.places)
+    counts = {one.place: one.rows for one in receipt.places}
+    assert counts["signal_log"] == 30
+    assert counts["store_visit"] == counts["zone_visit"] == 3
+    assert not {name for name, rows in counts.items() if not rows} - {
+        "engine_snapshot", "presence", "blocked_device", "rollup_change"
+    }  # fmt: skip
+    log = store.connection.execute(
+        "select sequence, signals, redacted, batch from signal_log order by sequence"
+    ).fetchall()
+    assert [(sequence, signals, gone) for sequence, signals, gone, _ in log] == [
+        (1, 10, 10), (2, 10, 10), (3, 0, 10), (4, 10, 0),
+    ]  # fmt: skip
+    assert {row.tobytes() for *_, payload in log if payload for row in decode(bytes(payload)).devices} == {OTHER}
+    waiting = store.connection.execute("select payload from app_outbox order by sequence").fetchall()
+    assert [(len(one), one.gap is not None) for one in (decode(bytes(row[0])) for row in waiting)] == [
+        (10, False), (0, True)
+    ]  # fmt: skip
+    (snapshot,) = good_snapshots(store.connection, store.store_no)
+    assert OTHER in snapshot.state
+    others = store.connection.execute("select count(*) from store_visit").fetchone()
+    assert others == (3,)
+
+
+def test_counts_of_her_days_stand(store: SeededStore, her: Somebody, folder: PrivacyFolder) -> None:
+    erase(store.connection, folder, her.profile)
+    frozen = store.connection.execute("select count(*) from rollup_frozen").fetchone()
+    assert frozen == (2,), "the two days that are over; today is counted anew"
+
+
+def test_a_job_that_was_killed_goes_on_where_it_stopped(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erasure = in_transaction(store.connection, lambda lent: erasing.ask(lent, her.profile, asked_by="Ada"))
+    assert erasure is not None
+    steps = 0
+    while True:  # killed after every single step: another process, another connection
+        steps += 1
+        assert steps < 200
+        with connect(store.database_url) as connection:
+            once = iter([False])
+            if erasing.work_all(connection, folder, now, stopped=lambda: next(once, True)) == "idle":  # noqa: B023
+                break
+    assert steps > len(PLACES)
+    receipt = find_receipt(store.connection, erasure)
+    assert receipt is not None
+    assert receipt.state == "done"
+    assert {one.place: one.rows for one in receipt.places}["signal_log"] == 30
+    assert found_in_database(store.connection, needles(her.secrets)) == {}
+
+
+def test_she_is_hidden_at_once_and_cannot_be_brought_back(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder, tmp_path: Path
+) -> None:
+    given = GivenProfile(
+        source="crm",
+        display_name=NAME,
+        loyalty_tier=None,
+        identifiers=[Identifier("email", EMAIL)],
+        devices=[],
+        consent=ConsentWord(
+            purpose=PURPOSE, status="granted", source="crm", wording="1", occurred_at=store.now - timedelta(days=50)
+        ),
+    )
+    guard = Guard(folder)
+
+    def bring(what: GivenProfile, guarding: Guard | None = guard) -> UUID | None:
+        return in_transaction(store.connection, lambda lent: identify(lent, what, guarding)).profile_id
+
+    app = create_app(store.database_url, Settings(privacy=folder.folder))
+    with answering(app) as client:
+        assert client.get(f"/v1/profiles/{her.profile}").status_code == 200
+        answer = client.post(
+            "/v1/erasures",
+            json={"profile_id": str(her.profile), "asked_by": "Ada"},
+            headers={"Idempotency-Key": "e1"},
+        )
+        assert answer.status_code == 202
+        assert client.get(f"/v1/profiles/{her.profile}").status_code == 404
+        assert EMAIL not in client.get("/v1/identity/cases").text
+        assert bring(given) is None, "while the job waits"
+        assert erasing.work_all(store.connection, folder, now, stopped=lambda: False) == "idle"
+        receipt = client.get(f"/v1/erasures/{answer.json()['erasure_id']}").json()
+        assert receipt["state"] == "done"
+        assert str(her.profile) not in json.dumps(receipt)
+        page = client.get(f"/privacy/erasures/{receipt['erasure_id']}")
+        assert "every batch was read again" in page.text
+        assert client.get("/privacy").status_code == 200
+
+    assert bring(given) is None
+    with pytest.raises(ConfigurationError):
+        bring(given, None)
+    with pytest.raises(ConfigurationError):
+        load_suppressed(store.connection, PrivacyFolder(tmp_path / "another"))
+    anew = ConsentWord(purpose=PURPOSE, status="granted", source="crm", wording="1", occurred_at=now())
+    again = bring(msgspec.structs.replace(given, devices=[HERS], consent=anew))
+    assert again is not None, "a consent that she gave since is her own word"
+    suppressed = load_suppressed(store.connection, folder)
+    assert suppressed is not None
+    assert not suppressed.now(HERS)
+    assert suppressed.now(TAG)
+
+
+def test_a_restored_backup_is_erased_again(store: SeededStore, her: Somebody, folder: PrivacyFolder) -> None:
+    # a backup from before: the list of the file knows her, the database has everything of her
+    other = {"profile": her.profile, "device": UUID(bytes=HERS)}
+    copies = {
+        "profile": store.connection.execute("select * from profile where profile_id = %(profile)s", other).fetchone(),
+        "visits": store.connection.execute("select * from store_visit where device = %(device)s", other).fetchall(),
+    }
+    erase(store.connection, folder, her.profile)
+    assert not is_behind(store.connection, folder)
+    store.connection.execute("truncate suppression")
+    store.connection.execute("truncate suppression_state")
+    profile = copies["profile"]
+    assert profile is not None
+    store.connection.execute("insert into profile values (%s, %s, %s, %s, %s, %s)", profile)
+    for visit in copies["visits"] or ():
+        marks = ", ".join(["%s"] * len(visit))
+        store.connection.execute(f"insert into store_visit values ({marks})", visit)
+
+    assert is_behind(store.connection, folder)
+    assert reapply(store.connection, folder) == 2, "her profile, and a device that nothing links to it any more"
+    erasing.work_all(store.connection, folder, now, stopped=lambda: False)
+    assert found_in_database(store.connection, needles(her.secrets)) == {}
+    assert reapply(store.connection, folder) == 0
+
+
+def test_a_device_that_went_to_somebody_else_keeps_their_time(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder
+) -> None:
+    connection = store.connection
+    handed = store.now - timedelta(days=10)
+    connection.execute("update device_link set valid_to = %s where device = %s", [handed, UUID(bytes=HERS)])
+    connection.execute(
+        "insert into device_link (device, profile_id, valid_from) select %s, profile_id, %s from profile"
+        " where display_name = 'Somebody Else'",
+        [UUID(bytes=HERS), handed],
+    )
+    erase(connection, folder, her.profile)
+    left = connection.execute("select count(*) from store_visit where device = %s", [UUID(bytes=HERS)]).fetchone()
+    assert left == (2,), "those since it is theirs"
+    suppressed = load_suppressed(connection, folder)
+    assert suppressed is not None
+    assert not suppressed.now(HERS)
+
+
+def test_access_export_holds_every_place_and_only_hers(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder
+) -> None:
+    with answering(create_app(store.database_url)) as client:
+        answer = client.get(f"/v1/profiles/{her.profile}/access-export")
+        assert answer.status_code == 200
+        with ZipFile(io.BytesIO(answer.content)) as archive:
+            held = {name: json.loads(archive.read(name)) for name in archive.namelist()}
+        assert client.get(f"/v1/profiles/{UUID(int=7)}/access-export").status_code == 404
+    manifest = held.pop("manifest.json")
+    assert {one["file"]: one["rows"] for one in manifest["files"]} == {name: len(rows) for name, rows in held.items()}
+    empty = {name.removesuffix(".json") for name, rows in held.items() if not rows}
+    assert empty <= {"blocked_device", "rollup_change"}
+    assert len(held["signal_log.json"]) == 30
+    assert held["profile.json"][0]["display_name"] == NAME
+    assert "Somebody Else" not in json.dumps(held)
+    assert OTHER.hex() not in json.dumps(held).replace("-", "")
+
+
+def test_nobody_stands_for_whoever_is_redacted(folder: PrivacyFolder) -> None:
+    from core.dwell.devices import DeviceTable  # noqa: PLC0415 - loads numba
+
+    rows = np.frombuffer(HERS + OTHER + TAG, np.uint8).reshape(-1, 16)
+    table = DeviceTable()
+    index = table.index(rows)
+    suppressed = Suppressed(folder.key, {})
+    assert not suppressed.erased(rows).any()
+    assert table.redact(lambda known: np.array([row.tobytes() != OTHER for row in known])) == 2
+    assert are_nobody(table.pseudonyms(index)).tolist() == [True, False, True]
+    assert table.index(rows[1:2]) == index[1:2]
+    assert table.index(rows[:1]) not in index, "who comes again is a new device"
+    again = DeviceTable.from_rows(table.rows(), table.free(), table.named())
+    assert are_nobody(again.pseudonyms(index)).sum() == 2
+
+
+def test_the_api_refuses_without_a_folder(client: httpx.Client, her: Somebody) -> None:
+    answer = client.post(
+        "/v1/erasures", json={"profile_id": str(her.profile), "asked_by": "A"}, headers={"Idempotency-Key": "1"}
+    )
+    assert answer.status_code == 503
+    assert "SOJOURN_PRIVACY" in answer.json()["hint"]

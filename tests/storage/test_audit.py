@@ -1,0 +1,237 @@
+"""The audit log in a real database: entered by the tables, chained, verified; what erasure and retention may do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from psycopg import errors
+
+from storage.audit.acting import Acting, state
+from storage.audit.entries import PEOPLE_NAMED, AuditFilter, enter, entries_page
+from storage.audit.erasing import forget_before, named, pseudonymise
+from storage.audit.heads_file import read_heads, write_heads
+from storage.audit.sealing import heads, seal
+from storage.audit.verifying import Verdict, verify
+from storage.connect import Connection, connect, in_transaction
+
+pytestmark = pytest.mark.servers
+AT = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
+ANNA = Acting(
+    actor="Anna", actor_kind="person", route="GET /v1/profiles/{profile}", purpose="service", role="crm", at=AT
+)
+NOT_PEOPLE = {
+    "alert_look": "when a program last looked at a profile; the alerts that came of it are entered",
+    "audit_subject": "the audit log itself",
+    "webhook_message": "a queue of what is entered already; its deliveries are a log of their own",
+}
+"""Tables with a profile in them whose changes are not entered, each with its reason."""
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    with connect(database_url) as connection:
+        yield connection
+
+
+def add_profile(connection: Connection, name: str = "Ada", who: Acting | None = None) -> UUID:
+    def add(lent: Connection) -> UUID:
+        state(lent, who)
+        row = lent.execute("insert into profile (display_name) values (%s) returning profile_id", [name]).fetchone()
+        assert row is not None
+        found: UUID = row[0]
+        return found
+
+    return in_transaction(connection, add)
+
+
+def sealed(connection: Connection) -> Verdict:
+    in_transaction(connection, seal)
+    return verify(connection)
+
+
+@contextmanager
+def owner_without_scruples(connection: Connection) -> Iterator[None]:
+    """What somebody can do who owns the database: no trigger stands in the way. Taken back afterwards."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("set local session_replication_role = replica")
+        yield
+
+
+def test_every_change_is_entered_with_digests_and_without_contents(connection: Connection) -> None:
+    ada = add_profile(connection, "Ada Lindqvist", ANNA)
+    connection.execute("update profile set display_name = 'Ada L.' where profile_id = %s", [ada])
+    connection.execute(
+        "update profile set display_name = 'Ada L.' where profile_id = %s", [ada]
+    )  # nothing is otherwise
+    connection.execute("delete from profile where false")
+    connection.execute("delete from profile where profile_id = %s", [ada])
+    removed, changed, added = entries_page(connection, AuditFilter(profile_id=ada), limit=10).entries
+    assert (added.actor, added.role, added.purpose, added.kind) == ("Anna", "crm", "service", "change")
+    assert (added.fields, added.people, added.at) == (["profile"], [ada], AT)
+    assert (changed.actor, changed.actor_kind, changed.purpose) == ("sojourn", "program", "operation")
+    assert [one.detail["change"] for one in (added, changed, removed)] == ["insert", "update", "delete"]
+    assert changed.detail["before"] != changed.detail["after"]
+    assert set(added.detail) == {"change", "rows", "after"}
+    row = connection.execute("select string_agg(audit_entry::text, ' ') from audit_entry").fetchone()
+    assert row is not None
+    assert "Ada" not in row[0]
+
+
+def test_changes_of_notes_and_tasks_name_the_customer(connection: Connection) -> None:
+    ada, note, task = add_profile(connection), uuid4(), uuid4()
+    connection.execute(
+        "insert into note (note_id, asked_sha256, profile_id, noted_at, operator, source, purpose, subject, detail,"
+        " tags, feeling_chosen, feeling_read)"
+        " values (%s, 'x', %s, now(), 'Anna', 'staff', 'service', 's', 'd', '{}', 'neutral', '{}')",
+        [note, ada],
+    )
+    connection.execute(
+        "insert into follow_up (follow_up_id, note_id, operator, due_at, timezone, instructions, made_at)"
+        " values (%s, %s, 'Anna', now(), 'UTC', 'call', now())",
+        [task, note],
+    )
+    connection.execute("insert into follow_up_change values (%s, 1, now(), 'Anna', 'snoozed', 'a', 'b')", [task])
+    connection.execute("delete from note where note_id = %s", [note])  # its tasks go with it
+    found = entries_page(connection, AuditFilter(profile_id=ada), limit=20).entries
+    assert {one.fields[0] for one in found} >= {"profile", "note", "follow_up", "follow_up_change"}
+
+
+def test_every_table_about_people_enters_its_changes(connection: Connection) -> None:
+    tables = {row[0] for row in connection.execute(
+        "select table_name from information_schema.columns"
+        "  join information_schema.tables using (table_schema, table_name)"
+        " where table_schema = 'public' and table_type = 'BASE TABLE' and column_name in ('profile_id', 'profiles')"
+    )}  # fmt: skip
+    entering = {row[0] for row in connection.execute(
+        "select relname from pg_trigger join pg_class on pg_class.oid = tgrelid"
+        " where tgname in ('audit_insert', 'audit_update', 'audit_delete') group by relname having count(*) = 3"
+    )}  # fmt: skip
+    assert tables - entering == set(NOT_PEOPLE), "call audit_changes_of in the table's migration, or say why not"
+
+
+def test_nobody_rewrites_it_by_mistake(connection: Connection) -> None:
+    enter(connection, ANNA, "read", people=[uuid4()], fields=["profile"])
+    in_transaction(connection, seal)
+    for statement in (
+        "update audit_entry set actor = 'nobody'",
+        "delete from audit_entry",
+        "truncate audit_entry cascade",
+        "update audit_link set hash = ''",
+        "delete from audit_link",
+        "delete from audit_subject",
+        "update audit_subject set profile_id = gen_random_uuid()",
+        "truncate audit_waiting",
+    ):
+        with pytest.raises(errors.RestrictViolation):
+            connection.execute(statement)
+
+
+def test_what_was_rewritten_is_named(connection: Connection) -> None:
+    people = [uuid4() for _ in range(5)]
+    numbers = [enter(connection, ANNA, "read", people=[one], fields=["profile"]) for one in people]
+    assert sealed(connection).broken is None
+    kept = read_heads(write_heads(heads(connection, days=9)), name="kept")
+    wrong = {
+        "update audit_entry set actor = 'Bert' where entry_no = %(two)s": "is not as it was sealed",
+        "update audit_entry set at = at - interval '1 day' where entry_no = %(two)s": "is not as it was sealed",
+        "delete from audit_entry where entry_no = %(two)s": "was taken away",
+        "delete from audit_link where entry_no = %(one)s": "follows a gap",
+        "delete from audit_subject where entry_no = %(two)s": "lost whom it is about",
+        "update audit_subject set profile_id = gen_random_uuid() where entry_no = %(two)s": "somebody else",
+        "update audit_subject set profile_id = null, salt = null, pseudonym = 'x'"
+        " where entry_no = %(two)s": "no erasure",
+    }
+    for statement, said in wrong.items():
+        with owner_without_scruples(connection):
+            connection.execute(statement, {"one": numbers[0], "two": numbers[1]})
+            found = verify(connection)
+            assert found.broken is not None, statement
+            assert said in found.broken
+            assert found.entry_no == numbers[1], statement
+    cut = "delete from audit_link where entry_no = %s", "delete from audit_entry where entry_no = %s"
+    with owner_without_scruples(connection):
+        for statement in cut:
+            connection.execute(statement, [numbers[-1]])
+        connection.execute("delete from audit_subject where entry_no = %s", [numbers[-1]])
+        assert verify(connection).broken is None  # it cannot know …
+        assert "The end was cut off" in str(verify(connection, kept).broken)  # … but a head that was kept does
+    with owner_without_scruples(connection):
+        connection.execute(cut[0], [numbers[-1]])
+        assert "stands outside" in str(verify(connection).broken)
+    assert verify(connection, kept) == sealed(connection)
+
+
+def test_no_writer_waits_for_the_chain_and_none_is_forgotten(database_url: str, connection: Connection) -> None:
+    with connect(database_url) as slow, connect(database_url) as other:
+        with slow.transaction():
+            enter(slow, ANNA, "read", people=[uuid4()])  # the lower number, committed later
+            enter(connection, ANNA, "read", people=[uuid4()])
+            with other.transaction():
+                assert seal(other) == 1
+                with connection.transaction():
+                    assert seal(connection) == 0  # one at a time, and nobody waits
+                enter(connection, ANNA, "read", people=[uuid4()])
+        assert sealed(connection).links == 3
+        assert verify(connection) == Verdict(links=3, waiting=0, head=heads(connection, days=1)[0].hash)
+
+
+def test_erasure_takes_the_person_and_leaves_the_chain(connection: Connection) -> None:
+    ada, bert = add_profile(connection), add_profile(connection)
+    enter(connection, ANNA, "list", people=[ada, bert, ada], fields=["profiles"])
+    in_transaction(connection, seal)
+    before = verify(connection)
+
+    def erase(lent: Connection) -> int:
+        lent.execute("delete from profile where profile_id = %s", [ada])
+        return pseudonymise(lent, ANNA, ada, b"k" * 32)
+
+    assert in_transaction(connection, erase) == 3
+    assert named(connection, ada) == 0
+    assert pseudonymise(connection, ANNA, ada, b"k" * 32) == 0
+    assert sealed(connection) == Verdict(links=before.links + 2, waiting=0, head=heads(connection, days=1)[0].hash)
+    entry = entries_page(connection, AuditFilter(profile_id=bert, kind="list"), limit=1).entries[0]
+    assert (entry.people, entry.people_count, entry.erased_count) == ([bert], 2, 1)
+    for table in ("audit_entry", "audit_subject", "audit_link"):
+        row = connection.execute(
+            f"select count(*) from {table} one where one::text like '%%' || %s || '%%'", [str(ada)]
+        ).fetchone()
+        assert row == (0,), table
+
+
+def test_retention_takes_the_oldest_and_the_rest_still_holds(connection: Connection) -> None:
+    for days in (40, 30, 20, 10):
+        enter(connection, msgspec.structs.replace(ANNA, at=AT - timedelta(days=days)), "read", people=[uuid4()])
+    enter(connection, ANNA, "read")
+    in_transaction(connection, seal)
+    assert in_transaction(connection, lambda lent: forget_before(lent, AT - timedelta(days=25))) == 2
+    assert in_transaction(connection, lambda lent: forget_before(lent, AT - timedelta(days=25))) == 0
+    assert verify(connection).links == 3
+    assert verify(connection).broken is None
+    assert in_transaction(connection, lambda lent: forget_before(lent, AT + timedelta(days=1))) == 3
+    enter(connection, ANNA, "read")
+    assert sealed(connection).links == 1
+    with pytest.raises(errors.RestrictViolation):
+        connection.execute("delete from audit_entry")
+
+
+def test_pages_go_through_every_entry_once(connection: Connection) -> None:
+    numbers = [enter(connection, ANNA, "read", people=[uuid4()]) for _ in range(5)]
+    seen, cursor = [], None
+    while True:
+        page = entries_page(connection, AuditFilter(actor="Anna", day=AT.date()), limit=2, cursor=cursor)
+        seen += [entry.entry_no for entry in page.entries]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == numbers[::-1]
+    assert entries_page(connection, AuditFilter(day=AT.date() - timedelta(days=1)), limit=2).entries == ()
+
+
+def test_a_large_export_names_the_first_and_counts_all(connection: Connection) -> None:
+    people = [uuid4() for _ in range(PEOPLE_NAMED + 5)]
+    enter(connection, ANNA, "export", people=people)
+    (entry,) = entries_page(connection, AuditFilter(), limit=1).entries
+    assert (entry.people_count, entry.detail) == (PEOPLE_NAMED, {"people_count": PEOPLE_NAMED + 5})
