@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long pipeline fuzz fuzz-short soak bench bench-accuracy bench-metrics bench-profiles format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long chaos-kafka pipeline fuzz fuzz-short soak bench bench-accuracy bench-metrics bench-profiles format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -60,6 +60,10 @@ chaos-test: setup-dev ## the run of 65 faults and the mutants that its checker h
 chaos-long: setup-dev ## ten times that, with seeds from SEED on
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.chaos --seed $(or $(SEED),1) --runs 10 $(ARGS)
+
+chaos-kafka: setup-dev ## owners killed and asleep, rebalance storms, growth, Kafka lost: a group of ingests and the checker; SEED=2
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m tests.chaos.kafka --seed $(or $(SEED),1) $(ARGS)
 
 pipeline: setup-dev ## the whole way from edge to visits in one process, under faults; SEED=7 replays one run, SEEDS=10000 tries so many
 	@$(VENV)/python -m tests.pipeline $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),500)) $(ARGS)

@@ -41,14 +41,14 @@ from storage.log.chunks import make_chunks
 from storage.log.dead_letters import prune
 from storage.log.ingest_status import IngestStatus, save_status
 from storage.log.late import late_open
-from storage.log.owners import check_owned, lead
+from storage.log.owners import check_owned, lead, note_suppression, suppressed_everywhere
 from storage.log.signals import CursorKey, claim
 from storage.migrate import pending
 from storage.models import save_model, want_model
 from storage.privacy.erasing import adopt_list
 from storage.privacy.erasing import waiting as erasures_wait
 from storage.privacy.restoring import is_behind, reapply
-from storage.privacy.suppression import list_version, load_suppressed
+from storage.privacy.suppression import adopted_version, list_version, load_suppressed
 from storage.rollups.keeping import waiting
 from storage.stores import AdoptedPlan, load_plans, plan_versions
 from telemetry.exposition import exposed, make_registry
@@ -358,6 +358,8 @@ class _Worker:
             self._write_status(connection)
             if list_version(connection) != self._suppression:
                 self._suppress(connection)
+            if self._source.shared:
+                self._adopt_list(connection)
             self._adopt_changes(connection)
             self._calibrate(connection)
             self._leads = self._leads or lead(connection)
@@ -388,7 +390,7 @@ class _Worker:
     def _suppress(self, connection: Connection) -> None:
         """Take the suppression list into use: here, in the engines, and in what they wrote."""
         folder = self._privacy.folder
-        if folder is not None and is_behind(connection, folder):
+        if folder is not None and self._leads and is_behind(connection, folder):
             jobs = reapply(connection, folder)
             _log.warning("the database is older than its suppression list; it is erased again", people=jobs)
         self._suppression = list_version(connection)
@@ -397,8 +399,20 @@ class _Worker:
             for feed in self._feeds.values():
                 feed.redact(self._directory.suppressed.erased)
                 self._write(connection, feed)
-        if folder is not None and self._suppression:
-            in_transaction(connection, lambda connection: adopt_list(connection, folder))
+        if self._source.shared:
+            note_suppression(connection, self._name, self._suppression)
+        self._adopt_list(connection)
+
+    def _adopt_list(self, connection: Connection) -> None:
+        """Say that no engine knows an erased person any more, once that is true of everybody's engines."""
+        folder, version = self._privacy.folder, self._suppression
+        if folder is None or not version or not self._leads:
+            return
+        if self._source.shared:
+            done, early = adopted_version(connection) >= version, not suppressed_everywhere(connection, version)
+            if done or early:
+                return
+        in_transaction(connection, lambda connection: adopt_list(connection, folder))
 
     def _make_chunks(self, connection: Connection) -> None:
         made = make_chunks(connection, datetime.now(UTC))

@@ -37,7 +37,7 @@ def claim_stores(connection: Connection, owner: str, ids: Sequence[str]) -> dict
             "insert into store_owner (store_no, epoch, owner)"
             " select store_no, 1, %s from store where id = any(%s) order by store_no"
             " on conflict (store_no) do update set epoch = store_owner.epoch + 1, owner = excluded.owner,"
-            " claimed_at = excluded.claimed_at returning store_no, epoch",
+            " claimed_at = excluded.claimed_at, suppression = 0 returning store_no, epoch",
             [owner, list(ids)],
         )
         return dict(rows.fetchall())
@@ -70,6 +70,20 @@ def check_owned(connection: Connection, owned: Owned, store_nos: Collection[int]
     lost = sorted(no for no in store_nos if no not in owned or now.get(no) != owned[no])
     if lost:
         raise FencedError(f"Another ingest has taken over {len(lost)} stores (number {lost[0]} first).")
+
+
+def note_suppression(connection: Connection, owner: str, version: int) -> None:
+    """Note that the engines of an owner's stores know the suppression list up to a version."""
+    connection.execute(
+        "update store_owner set suppression = %s where owner = %s and suppression < %s", [version, owner, version]
+    )
+
+
+def suppressed_everywhere(connection: Connection, version: int) -> bool:
+    """Whether the engines of all stores that have an owner know the suppression list up to a version."""
+    return connection.execute(
+        "select not exists (select from store_owner where suppression < %s)", [version]
+    ).fetchone() == (True,)
 
 
 def lead(connection: Connection) -> bool:

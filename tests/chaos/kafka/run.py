@@ -225,7 +225,7 @@ def _check(of: Chain, outcome: Outcome) -> None:
     journal = of.journal()
     with connect(of.url) as connection:
         found = checker.logged(connection)
-        numbers = dict(connection.execute("select id, store_no from store").fetchall())
+        numbers: dict[str, int] = dict(connection.execute("select id, store_no from store").fetchall())
     uninterrupted(of.quiet_url, numbers[STORES[0]], messages(journal, found))
     for store in STORES:
         with connect(of.quiet_url) as connection:

@@ -3,7 +3,9 @@
 import os
 import signal
 import threading
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -15,7 +17,7 @@ if __name__ == "__main__":
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
-    def tell(_logger: object, _name: str, event: dict[str, object]) -> dict[str, object]:
+    def tell(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         if event["event"] == "the bridge stands":
             Path(os.environ["STANDS"]).touch()
         raise structlog.DropEvent
