@@ -32,7 +32,7 @@ FAULTS: Final = {
     "bridge killed": 3,
     "Kafka lost everything": 1,
 }
-SHORT: Final = {"owner killed": 1, "owner stopped (SIGSTOP)": 1, "rebalance storm": 1, "bridge killed": 1}
+SHORT: Final = {"owner killed": 1, "owner stopped (SIGSTOP)": 1}
 PLACES: Final = ("before_commit", "in_commit", "after_commit", "in_derive", "in_snapshot")
 _SHUT_OUT: Final = ("has lost its stores and begins afresh", "stores handed over", "has let this ingest go")
 """What a former owner says when it wakes: it was refused by the database, or heard from the group first."""

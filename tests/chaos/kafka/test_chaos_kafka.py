@@ -1,4 +1,4 @@
-"""The short run in CI: a group that grows, an owner killed, an owner asleep, a storm, a bridge killed."""
+"""The short run in CI: a group that grows, an owner killed, an owner asleep."""
 
 import os
 from pathlib import Path
