@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz demo test check kernels-nojit chaos chaos-test chaos-long chaos-kafka pipeline fuzz fuzz-short soak bench bench-accuracy bench-metrics bench-profiles format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long chaos-kafka pipeline canaries fuzz fuzz-short soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -28,9 +28,10 @@ setup-bench: setup ## make .cache/bench with what the benchmark compares with (p
 	@$(call bootstrap,bench)
 
 setup-fuzz: setup-dev ## put the fuzzer into .cache/fuzz, beside the environment of the tests
-	@test .cache/fuzz/locked -nt requirements/fuzz.lock || { $(VENV)/python -m pip install --quiet --upgrade \
-	--disable-pip-version-check --require-hashes --only-binary :all: --target .cache/fuzz -r requirements/fuzz.lock && \
-	touch .cache/fuzz/locked; }
+	@$(call beside,fuzz)
+
+setup-docs: setup ## put what builds the documentation into .cache/docs, beside the environment
+	@$(call beside,docs)
 
 demo: setup ## one simulated store, end to end; ARGS="--for 60 --json" runs it without a person
 	@$(VENV)/sojourn demo $(ARGS)
@@ -65,6 +66,10 @@ chaos-kafka: setup-dev ## owners killed and asleep, rebalance storms, growth, Ka
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.chaos.kafka --seed $(or $(SEED),1) $(ARGS)
 
+canaries: setup-dev ## a seeded run of everything, then a search of every byte on disk for whoever has not consented
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m pytest tests/privacy/test_canaries.py $(ARGS)
+
 pipeline: setup-dev ## the whole way from edge to visits in one process, under faults; SEED=7 replays one run, SEEDS=10000 tries so many
 	@$(VENV)/python -m tests.pipeline $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),500)) $(ARGS)
 
@@ -82,6 +87,17 @@ bench: setup-bench ## speed beside C and what a user would pick; tables into ben
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks dwell --full --results benchmarks/RESULTS.md $(ARGS)
 
+bench-ingest: setup-dev ## signals a second through broker, ingest and database, beside plain code; ARGS="--seconds 600 --tls"
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks ingest --results benchmarks/RESULTS.md $(ARGS)
+
+bench-growth: setup-dev ## 1, 10 and 100 stores on this machine, ARGS=--full with 1,000: cost, memory, restart, pages
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks growth --results docs/growth.md $(ARGS)
+
+bench-scale: setup-dev ## ten thousand stores on paper: sizes, costs, and a simulation of bursts and outages
+	@$(VENV)/python -m benchmarks scale --results docs/scale.md $(ARGS)
+
 bench-metrics: setup-dev ## the pages' queries over 10 million zone visits, beside plain SQL; half an hour
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks metrics --results benchmarks/RESULTS.md $(ARGS)
@@ -93,6 +109,13 @@ bench-profiles: setup-dev ## a profile page with 1 million profiles and 10 milli
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks profiles --results benchmarks/RESULTS.md $(ARGS)
 
+docs: setup-docs ## the documentation as a site in .cache/site, every link checked; ARGS=--external lists links elsewhere
+	@PYTHONPATH=$(CURDIR)/.cache/docs $(VENV)/python -m docs.site $(ARGS)
+
+screenshots: setup-dev ## photograph the chief pages of a simulated store into docs/screenshots
+	@$(VENV)/python -m servers --with-chromium
+	@$(VENV)/python -m tests.browser.screenshots
+
 format: setup-dev ## put the code into the form that `make check` asks for
 	@$(VENV)/ruff check --fix-only --quiet .
 	@$(VENV)/ruff format --quiet .
@@ -103,6 +126,7 @@ lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,otel,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
 	@$(call compile,fuzz,--constraint requirements/runtime.lock)
+	@$(call compile,docs,--constraint requirements/runtime.lock)
 
 clean: ## remove what the words above made here (the private folder of the servers stays)
 	@test -L .venv || rm -rf .venv
@@ -113,6 +137,10 @@ bootstrap = if test -z "$(PYTHON)" || ! "$(PYTHON)" $(in_range); then \
 	echo "Sojourn needs Python 3.11, 3.12 or 3.13, and $(or $(PYTHON),the PATH) has none: take Debian 12, Ubuntu 24.04 or newer" \
 	"with \`sudo apt install python3\`, or name another: \`make PYTHON=/path/to/python3\`." >&2; exit 1; fi; \
 	"$(PYTHON)" -m servers.bootstrap $(1)
+
+beside = test .cache/$(1)/locked -nt requirements/$(1).lock || { $(VENV)/python -m pip install --quiet --upgrade \
+	--disable-pip-version-check --require-hashes --only-binary :all: --target .cache/$(1) -r requirements/$(1).lock && \
+	touch .cache/$(1)/locked; }
 
 uv = $(shell command -v uv || echo .cache/uv/bin/uv)
 compile = if ! command -v $(uv) >/dev/null; then $(VENV)/python -m pip install --quiet --target .cache/uv uv; fi; \

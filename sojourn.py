@@ -14,6 +14,7 @@ from commands import (
     converting,
     edges,
     floorplans,
+    keys,
     models,
     privacy,
     recordings,
@@ -40,6 +41,7 @@ app.add_typer(edges.app, name="edge")
 app.add_typer(authority.app, name="certify")
 app.add_typer(privacy.suppress, name="suppress")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

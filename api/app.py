@@ -29,8 +29,8 @@ from api.pages import as_page
 from api.parameters import known_parameters
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rendering import HERE
-from api.routing import PAGES, ROUTES
-from api.service import Service
+from api.routing import ANALYTICS, PAGES, ROUTES
+from api.service import Service, reads_analytics
 from api.settings import Settings
 from api.stores import live_routes
 from api.stores.drawing import DrawingCache
@@ -44,6 +44,7 @@ from storage.privacy.keys import PrivacyFolder
 from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
+from telemetry.faults import place_of
 from telemetry.tracing import OFF, Tracing
 
 VERSION: Final = "0.1.0"
@@ -76,19 +77,15 @@ def create_app(
     ConfigurationError
         If the URL cannot be read.
     """
-    check_url(database_url)
+    settings = settings if settings is not None else Settings()
+    for url in (database_url, settings.databases.listen_url, settings.databases.analytics_url):
+        check_url(url if url is not None else "")
     meters = meters if meters is not None else Meters()
     app = FastAPI(
         title="Sojourn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=partial(
-            _lifespan,
-            database_url=database_url,
-            settings=settings if settings is not None else Settings(),
-            meters=meters,
-            tracing=tracing,
-        ),
+        lifespan=partial(_lifespan, database_url=database_url, settings=settings, meters=meters, tracing=tracing),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
         generate_unique_id_function=_operation_id,
@@ -96,7 +93,7 @@ def create_app(
         dependencies=[Depends(known_parameters), Depends(audited, scope="function")],
     )
     for router in (*ROUTES, *PAGES):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(reads_analytics)] if router in ANALYTICS else [])
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for kind in (ProblemError, SojournError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
@@ -111,16 +108,21 @@ def create_app(
 async def _lifespan(
     app: FastAPI, *, database_url: str, settings: Settings, meters: Meters, tracing: Tracing
 ) -> AsyncIterator[None]:
-    reader = Reader(database_url)
-    writer = Writer(database_url)
+    databases = settings.databases
+    listen_url = databases.listen_url if databases.listen_url is not None else database_url
+    pools = partial(Reader, connections=databases.readers, pooled=databases.pooled)
+    reader = pools(database_url)
+    analytics = reader if databases.analytics_url is None else pools(databases.analytics_url, replica=True)
+    writer = Writer(database_url, connections=databases.writers, pooled=databases.pooled)
     live = LiveHub(
-        listen=partial(listen, database_url, application_name="sojourn api live"),
+        listen=partial(listen, listen_url, application_name="sojourn api live"),
         read_state=lambda store, with_visits: live_routes.read_state(app.state.service, store, with_visits),
         tracing=tracing,
     )
-    cues = CueHub(partial(listen_to_cues, database_url))
+    cues = CueHub(partial(listen_to_cues, listen_url))
     app.state.service = Service(
         reader=reader,
+        analytics=analytics,
         writer=writer,
         plans=PlanCache(),
         drawings=DrawingCache(),
@@ -132,7 +134,7 @@ async def _lifespan(
         guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
     )
     meters.serve(app.state.service)
-    arriving = Arrivals(app.state.service, partial(listen, database_url, application_name="sojourn api arrivals"))
+    arriving = Arrivals(app.state.service, partial(listen, listen_url, application_name="sojourn api arrivals"))
     works = (live.run(), cues.run(), arriving.run(), watch(app.state.service), keep_sealing(app.state.service))
     working = [asyncio.create_task(work) for work in works]
     try:
@@ -143,14 +145,16 @@ async def _lifespan(
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        await asyncio.to_thread(reader.close)
+        for pool in {reader, analytics}:
+            await asyncio.to_thread(pool.close)
         await asyncio.to_thread(writer.close)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     problem = from_exception(error)
     if problem.status >= 500 and problem.word == "fault":
-        _log.error("a request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+        route = getattr(request.scope.get("route"), "path", "")
+        _log.error("a request failed", route=route, error=type(error).__name__, where=place_of(error))
     if request.url.path.startswith("/v1/"):
         return as_json(request, problem)
     return as_page(request, problem)

@@ -232,6 +232,10 @@ def too_many_watching() -> ProblemError:
 
 def from_exception(error: Exception) -> ProblemError:
     """Return what an exception means to the one who asked."""
+    if (
+        isinstance(error, HTTPException) and error.status_code == 400
+    ):  # the framework's word for a body that is no text
+        error = InputError("The body cannot be read.", hint="Send JSON in UTF-8, as /openapi.json describes it.")
     match error:
         case ProblemError():
             return error

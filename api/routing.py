@@ -102,3 +102,17 @@ PAGES: Final[tuple[APIRouter, ...]] = (
     privacy_pages.router,
 )
 """What a person looks at."""
+
+ANALYTICS: Final[tuple[APIRouter, ...]] = (
+    metric_routes.router,
+    metric_pages.router,
+    by_preset.router,
+    exports.router,
+    heatmap.router,
+    export_routes.router,
+    journey_map_routes.router,
+    journey_map_pages.router,
+    note_report_routes.router,
+    note_report_pages.router,
+)
+"""What looks back over days and may be seconds behind: read from the server of `--analytics-url` if there is one."""

@@ -144,21 +144,29 @@ def run(
     with exposed(meters.registry, metrics), _listening_socket(host, port) as listener:
         bound = listener.getsockname()
         _log.info("the api is listening", url=f"{'https' if transport.tls else 'http'}://{host}:{bound[1]}")
-        config = uvicorn.Config(
-            app,
-            log_level=log_level,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_WITHIN_S,
-            proxy_headers=bool(transport.trusted_proxy),
-            forwarded_allow_ips=transport.trusted_proxy or None,
-            ssl_certfile=transport.certificate,
-            ssl_keyfile=transport.key,
-            ssl_ciphers=_CIPHERS,
-        )
+        config = _config(app, transport, log_level)
         with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has stopped in order
             _Server(config, app).run(sockets=[listener])
+
+
+def _config(app: FastAPI, transport: Transport, log_level: str) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        log_level=log_level,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+        proxy_headers=bool(transport.trusted_proxy),
+        forwarded_allow_ips=transport.trusted_proxy or None,
+        ssl_certfile=transport.certificate,
+        ssl_keyfile=transport.key,
+        ssl_ciphers=_CIPHERS,
+    )
+    config.load()
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return config
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

@@ -29,9 +29,13 @@ _ID = compile_pattern(ID_PATTERN)
 
 @dataclass(frozen=True)
 class Service:
-    """The parts that requests share; each is safe to use from several threads, `live` from the event loop only."""
+    """The parts that requests share; each is safe to use from several threads, `live` from the event loop only.
+
+    `analytics` reads what looks back over days, maybe from a server that is seconds behind; else it is `reader`.
+    """
 
     reader: Reader
+    analytics: Reader
     writer: Writer
     plans: PlanCache
     drawings: DrawingCache
@@ -51,8 +55,14 @@ def _service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _connection(service: ServiceDep) -> Iterator[Connection]:
-    with service.reader.connection() as connection:
+def reads_analytics(request: Request) -> None:
+    """Let a request that only reads be answered by `Service.analytics`."""
+    request.state.analytics = request.method in {"GET", "HEAD"}
+
+
+def _connection(service: ServiceDep, request: Request) -> Iterator[Connection]:
+    reader = service.analytics if getattr(request.state, "analytics", False) else service.reader
+    with reader.connection() as connection:
         yield connection
 
 

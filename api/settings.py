@@ -1,14 +1,42 @@
 """What an operator may set of the API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
 from core.webhooks import Network
+from storage.reading import POOL_CONNECTIONS
+from storage.writing import WRITERS
 
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1"})
+
+
+@dataclass(frozen=True)
+class Databases:
+    """How the API reaches its database, beside the URL that it reads and writes with; docs/scale-database.md.
+
+    Parameters
+    ----------
+    listen_url : str or None
+        Straight to the server, for what is heard at once. Given, the other URL is taken to lead through a pooler in
+        transaction mode, which gives each transaction another session.
+    analytics_url : str or None
+        Of a server that follows: figures, reports and exports are read there, and may be seconds old.
+    readers, writers : int
+        Connections at most, for each of the URLs that are read from, and to write.
+    """
+
+    listen_url: str | None = None
+    analytics_url: str | None = None
+    readers: int = POOL_CONNECTIONS
+    writers: int = WRITERS
+
+    @property
+    def pooled(self) -> bool:
+        """Whether sessions are not ours to keep."""
+        return self.listen_url is not None
 
 
 @dataclass(frozen=True)
@@ -23,11 +51,13 @@ class Settings:
         Origins whose pages may show the card of a profile in a frame; see `read_origins`.
     privacy : Path or None
         Folder of the suppression list and its key. Without it nobody can be erased from here.
+    databases : Databases
     """
 
     webhook_allow: tuple[Network, ...] = ()
     card_origins: tuple[str, ...] = ()
     privacy: Path | None = None
+    databases: Databases = field(default_factory=Databases)
 
 
 def read_origins(text: str) -> tuple[str, ...]:

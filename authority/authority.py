@@ -9,7 +9,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -146,9 +146,9 @@ class Authority:
             raise ConfigurationError(f"There is no service {name!r}.", hint=f"There are {', '.join(SERVICES)}.")
         self._certify(name, out, now)
 
-    def enrol(self, store: str, edge: str, out: Path, now: datetime, lasts: timedelta = certificates.LASTS) -> None:
+    def enrol(self, store: str, edge: str, out: Path, now: datetime) -> None:
         """Make key and certificate of an edge here, into a folder to carry to it; `sign` lets the key stay there."""
-        self._certify(identity_of(store, edge), out, now, lasts)
+        self._certify(identity_of(store, edge), out, now)
 
     def sign(self, request: bytes, store: str, edge: str, now: datetime) -> bytes:
         """Sign what an edge asks for, if it is this edge's certificate; return it with the authority's own.
@@ -238,11 +238,11 @@ class Authority:
             del gateways[name]
             self._write_gateways(gateways, now)
 
-    def _certify(self, identity: str, out: Path, now: datetime, lasts: timedelta = certificates.LASTS) -> None:
+    def _certify(self, identity: str, out: Path, now: datetime) -> None:
         private_folder(out)
         with _locked(self.folder):
             key = new_key()
-            made = certificates.of_client(identity, key.public_key(), self._signer, now, lasts)
+            made = certificates.of_client(identity, key.public_key(), self._signer, now)
             self._put(out, made, key)
             self._note(made, identity)
 

@@ -45,17 +45,13 @@ class Signer:
     key: Key
 
 
-def of_client(
-    identity: str, public_key: PublicKey, signer: Signer, now: datetime, lasts: timedelta = LASTS
-) -> x509.Certificate:
+def of_client(identity: str, public_key: PublicKey, signer: Signer, now: datetime) -> x509.Certificate:
     """Return the certificate of somebody who connects to the broker; its common name is who they are."""
-    built = _builder(name_of(identity), public_key, signer, now, lasts)
+    built = _builder(name_of(identity), public_key, signer, now, LASTS)
     return _leaf(built, ExtendedKeyUsageOID.CLIENT_AUTH).sign(signer.key, hashes.SHA256())
 
 
-def of_server(
-    hosts: Sequence[str], public_key: PublicKey, signer: Signer, now: datetime, lasts: timedelta = LASTS
-) -> x509.Certificate:
+def of_server(hosts: Sequence[str], public_key: PublicKey, signer: Signer, now: datetime) -> x509.Certificate:
     """Return the certificate of a broker or an API for the names and addresses that it is reached by.
 
     Raises
@@ -66,7 +62,7 @@ def of_server(
     if not hosts:
         raise ConfigurationError("It is not said what the server is called.", hint="Name each host or address.")
     names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
-    built = _builder(name_of(hosts[0][:64]), public_key, signer, now, lasts).add_extension(names, critical=False)
+    built = _builder(name_of(hosts[0][:64]), public_key, signer, now, LASTS).add_extension(names, critical=False)
     return _leaf(built, ExtendedKeyUsageOID.SERVER_AUTH).sign(signer.key, hashes.SHA256())
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks dwell|accuracy [options]`: each command is a module with `main(arguments) -> exit code`."""
+"""`python -m benchmarks COMMAND [options]`: each command is a module with `main(arguments) -> exit code`."""
 
 import sys
 from importlib import import_module
@@ -8,6 +8,9 @@ COMMANDS: Final = {
     "dwell": "speed beside C, the memory's limit and what a user would pick instead",
     "metrics": "the queries of the pages over 10 million visits, beside plain SQL",
     "profiles": "a profile page with 1 million profiles and 10 million visits",
+    "ingest": "the whole way on one machine: signals a second and a core-second, delays, bytes; beside plain code",
+    "growth": "1, 10, 100, 1,000 stores on one machine: cost, memory, restart, pages",
+    "scale": "ten thousand stores: sizes, costs, and a simulation of bursts and outages",
     "soak": "half an hour of a whole store at half the top rate: what grows?",
     "accuracy": "how right the visits are, on simulated stores and recordings",
 }

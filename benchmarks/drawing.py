@@ -9,6 +9,8 @@ _INK: Final = "#24292f"
 _PALE: Final = "#d0d7de"
 _OURS: Final = "#0a7d5a"
 _OTHERS: Final = "#8c959f"
+_SERIES: Final = (_OURS, "#6e7781", _INK, "#9a6700", "#0969da")
+_LABEL: Final = 16
 _LEFT: Final = 190
 _RIGHT: Final = 90
 _ROW: Final = 26
@@ -69,30 +71,47 @@ def lines(title: str, under: str, series: dict[str, dict[int, float]]) -> str:
 
 
 def over_time(title: str, minutes: list[float], series: dict[str, list[float]]) -> str:
-    """Return one line a series over minutes, from zero."""
-    height, top, foot, left = 320, 56, 50, 70
+    """Return one line a series over minutes, from zero; names and last values stand at the right, none on another."""
+    height, top, foot, left, room = 320, 56, 50, 70, 190
     most = max(max(values) for values in series.values())
-    step = 10.0 ** math.floor(math.log10(most))
-    step = step / 2 if most / step < 4 else step
+    step = _step(most)
     ceiling = step * math.ceil(most * 1.05 / step)
-    across, up = (_WIDTH - left - 170) / max(minutes[-1], 1e-9), (height - foot - top) / ceiling
+    across, up = (_WIDTH - left - room) / max(minutes[-1], 1e-9), (height - foot - top) / ceiling
     parts = [_text(16, 26, title, size=16, weight="600"), _text(left, height - 10, "minutes", size=12)]
     for tick in range(round(ceiling / step) + 1):
         y = height - foot - tick * step * up
         parts += [
-            _line(left, y, _WIDTH - 170, y, _PALE),
-            _text(62, y + 4, f"{tick * step:,.0f}", anchor="end", size=11),
+            _line(left, y, _WIDTH - room, y, _PALE),
+            _text(62, y + 4, f"{tick * step:,.{0 if step >= 1 else 1}f}", anchor="end", size=11),
         ]
-    for minute in range(0, round(minutes[-1]) + 1, 5):
+    every = next((minute for minute in (1, 5, 10, 30, 60) if minutes[-1] / minute <= 12), 120)
+    for minute in range(0, round(minutes[-1]) + 1, every):
         parts.append(_text(left + minute * across, height - foot + 18, str(minute), anchor="middle", size=11))
+    ends = _apart({name: height - foot - values[-1] * up for name, values in series.items()}, height - foot)
     for number, (name, values) in enumerate(series.items()):
-        colour = (_OURS, _OTHERS, _INK)[number % 3]
+        colour = _SERIES[number % len(_SERIES)]
         places = zip(minutes, values, strict=True)
         points = " ".join(f"{left + at * across:.1f},{height - foot - value * up:.1f}" for at, value in places)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        y = height - foot - values[-1] * up
-        parts.append(_text(_WIDTH - 160, y + 4, f"{name} {values[-1]:,.0f}", weight="600"))
+        label = f"{name} {values[-1]:,.0f}"
+        parts.append(_text(_WIDTH - room + 8, ends[name] + 4, label, weight="600", colour=colour))
     return _svg(height, title, parts)
+
+
+def _step(most: float) -> float:
+    """Return the distance of lines so that there are four to eight of them."""
+    step = 10.0 ** math.floor(math.log10(max(most, 1e-9)))
+    return step / 2 if most / step < 4 else step
+
+
+def _apart(wanted: dict[str, float], lowest: float) -> dict[str, float]:
+    """Move labels up until each has a line of its own."""
+    placed: dict[str, float] = {}
+    at = lowest + _LABEL
+    for name, y in sorted(wanted.items(), key=lambda pair: -pair[1]):
+        at = min(y, at - _LABEL)
+        placed[name] = at
+    return placed
 
 
 def _ns(value: float) -> str:
@@ -103,8 +122,10 @@ def _ns(value: float) -> str:
     return f"{value:.3g} ns"
 
 
-def _text(x: float, y: float, text: str, *, anchor: str = "start", size: int = 13, weight: str = "400") -> str:
-    font = f'font-size="{size}" font-weight="{weight}" fill="{_INK}"'
+def _text(x: float, y: float, text: str, *, anchor: str = "start", size: int = 13, weight: str = "400",
+    colour: str = _INK,
+) -> str:  # fmt: skip
+    font = f'font-size="{size}" font-weight="{weight}" fill="{colour}"'
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {font}>{escape(text)}</text>'
 
 

@@ -102,8 +102,8 @@ def revoke(
 
     count = Authority(authority).revoke(identity, _now())
     typer.echo(
-        f"{identity}: {count} revoked. Restart the broker for it to hold at once (`systemctl restart mosquitto`):"
-        " connections that stand are looked at again only when they are made anew. Edges are back within seconds."
+        f"{identity}: {count} revoked. Restart the broker (`systemctl restart mosquitto`, a copy of broker/ first):"
+        " a reload keeps it from coming in, but a connection that stands would stay. Edges are back within seconds."
     )
 
 

@@ -112,9 +112,9 @@ def bridge(
 @app.command()
 def api(
     database_url: DatabaseUrl,
+    *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8787,
-    *,
     webhook_allow: WebhookAllow = "",
     card_origins: Annotated[
         str,
@@ -140,15 +140,35 @@ def api(
     metrics: Metrics = "",
     trace_url: Traces = "",
     privacy: Privacy = None,
+    listen_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SOJOURN_LISTEN_URL",
+            help="Straight to the server, where --database-url leads through pgbouncer (transaction mode).",
+        ),
+    ] = None,
+    analytics_url: Annotated[
+        str | None,
+        typer.Option(envvar="SOJOURN_ANALYTICS_URL", help="A replica, for figures, reports and exports."),
+    ] = None,
+    readers: Annotated[
+        int, typer.Option(envvar="SOJOURN_READERS", min=1, max=200, help="Connections that read, at most.")
+    ] = 8,
+    writers: Annotated[
+        int, typer.Option(envvar="SOJOURN_WRITERS", min=1, max=200, help="Connections that write, at most.")
+    ] = 4,
 ) -> None:
     """Serve the pages and the JSON API."""
     from api import run
     from api.server import Transport
-    from api.settings import Settings, read_origins
+    from api.settings import Databases, Settings, read_origins
     from core.webhooks import read_networks
 
     settings = Settings(
-        webhook_allow=read_networks(webhook_allow), card_origins=read_origins(card_origins), privacy=privacy
+        webhook_allow=read_networks(webhook_allow),
+        card_origins=read_origins(card_origins),
+        privacy=privacy,
+        databases=Databases(listen_url or None, analytics_url or None, readers, writers),
     )
     transport = Transport(certificate=tls_cert, key=tls_key, trusted_proxy=trusted_proxy, unencrypted=unencrypted)
     with traces(trace_url, "sojourn api") as tracing:

@@ -62,3 +62,41 @@ def fit_returns(database_url: DatabaseUrl) -> None:
             f"{model.kind.value}: r {model.r:.4f}, alpha {model.alpha:.3f} days, a {model.a:.4f}, b {model.b:.4f},"
             f" log-likelihood {model.log_likelihood:.2f}, {model.customers} customers"
         )
+
+
+@app.command()
+def recompute(
+    *,
+    begin: Annotated[str, typer.Option("--from", metavar="DAY", help="First day (UTC), 2026-11-01.")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day (UTC), with it.")],
+    model: Annotated[str, typer.Option(help="latest of each store, in-use (those of that time), or a version.")],
+    store: Annotated[list[str] | None, typer.Option(help="Id of a store, as often as wanted (default: all).")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine; 1 needs no Dask.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(metavar="tcp://…", help="Workers of this Dask instead.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only make it out; the same command without it then shows it.")
+    ] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="Give up a run that is not over.")] = False,
+    database_url: DatabaseUrl,
+    quiet: Quiet = False,
+) -> None:
+    """Decode days of many stores again under one model; all revisions become visible at once, or none."""
+    from ingest.recompute import recompute as run
+    from simulators.replay.report import shown
+    from storage.instants import read_days
+    from storage.recompute.runs import Asked, read_model
+
+    from_ns, until_ns = read_days(begin, last)
+    asked = Asked(from_ns, until_ns, read_model(model), tuple(sorted(set(store or []))), None)
+    with database(database_url) as connection, shown(quiet=quiet) as progress:
+        said = run(
+            connection,
+            database_url,
+            asked,
+            workers=workers,
+            scheduler=scheduler,
+            afresh=afresh,
+            dry_run=dry_run,
+            progress=lambda share: progress("revise", share),
+        )
+    typer.echo(said)

@@ -63,6 +63,18 @@ def address_kind(address: bytes, *, random: bool) -> AddressKind | None:
     return by_bits[address[0] >> 6]
 
 
+RANDOMISED: Final = "random:"
+"""Begins the name of a sender that is known by a randomised address alone."""
+
+
+def is_randomised(identity: bytes) -> bool:
+    """Say whether an identity rests on a randomised address: whoever has it tomorrow is somebody else.
+
+    Such an identity never gets a stable pseudonym, so it never counts as returning, whatever list it stands on.
+    """
+    return identity.rpartition(b"@")[2].startswith(RANDOMISED.encode())
+
+
 class Resolver:
     """Recognises resolvable private addresses by the IRKs of their senders.
 

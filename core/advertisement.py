@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from bluetooth_data_tools import parse_advertisement_data_bytes
 
-from core.addresses import ADDRESS_BYTES, AddressKind, Resolver, address_kind
+from core.addresses import ADDRESS_BYTES, RANDOMISED, AddressKind, Resolver, address_kind
 from core.beacon_frames import Frame, FrameKind, frames
 from core.errors import ConfigurationError, InputError
 
@@ -201,11 +201,14 @@ class Identities:
         """Name the sender by its key where it has a resolvable address of a known one, else by its address."""
         if heard.address is None:
             return None
-        if address_kind(heard.address, random=heard.random) is AddressKind.RESOLVABLE:
+        kind = address_kind(heard.address, random=heard.random)
+        if kind is AddressKind.RESOLVABLE:
             irk = self._resolver.irk_of(heard.address)
             if irk is not None:
                 return f"irk:{irk.hex()}"
-        return f"address:{heard.address.hex()}"
+        if kind in {AddressKind.PUBLIC, AddressKind.STATIC}:
+            return f"address:{heard.address.hex()}"
+        return f"{RANDOMISED}{heard.address.hex()}"
 
 
 def _namespace(rule: Rule) -> str:

@@ -14,6 +14,7 @@ from unicodedata import normalize
 import msgspec
 
 from core.errors import InputError
+from core.privacy.masking import masked
 
 VALUE_CHARACTERS: Final = 254
 """The longest e-mail address that can be delivered to (RFC 5321)."""
@@ -89,7 +90,7 @@ def identifier(kind: str, value: str) -> Identifier:
     """
     if kind not in KINDS:
         raise InputError(
-            f"There is no kind of identifier {kind[:40]!r}.",
+            f"There is no kind of identifier {masked(kind[:40])!r}.",
             hint=f"Kinds are {', '.join(KINDS)}.",
             where="identifier",
         )
@@ -105,7 +106,7 @@ def identifier(kind: str, value: str) -> Identifier:
         raise InputError(f"This is no {kind}.", where=kind)
     if _BLOCKED.fullmatch(clean):
         raise InputError(
-            f"{clean[:40]!r} identifies nobody, so it is blocked.", hint="Leave the field empty.", where=kind
+            f"{masked(clean[:40])!r} identifies nobody, so it is blocked.", hint="Leave the field empty.", where=kind
         )
     return Identifier(kind, clean)
 

@@ -8,12 +8,14 @@ to link those days. A device in the consented set keeps its pseudonym under the 
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
+from core.addresses import is_randomised
 from core.errors import ConfigurationError, UnavailableError
 from core.identity import KEY_BYTES, pseudonym
 from core.limits import NS_PER_S, PSEUDONYM_BYTES
@@ -23,14 +25,27 @@ CACHED_DEVICES: Final = 65_536
 """Pseudonyms kept at hand: a large store's devices of a day, 10 MB. When full it is emptied: 2 us a device again."""
 _DAY_S: Final = 86_400
 _CONSENTED: Final = "consented"
+_RENAMED: Final = "renamed"
+_CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
+_CREDENTIAL: Final = "sojourn-"
 
 log = structlog.get_logger()
+
+
+class Renamed(NamedTuple):
+    """What a device of a customer who consented was called under one stable key, and is under a newer one."""
+
+    before_version: int
+    version: int
+    before: bytes
+    now: bytes
 
 
 class KeyRing:
     """Secret keys in files that only their owner can read.
 
-    `stable-N.key` has the version N; the highest is the one in use, older ones are still recognised.
+    `stable-N.key` has the version N; the highest is the one in use, older ones are still recognised. It may come as
+    systemd's credential `sojourn-stable-N.key` instead (LoadCredential=), in $CREDENTIALS_DIRECTORY.
     `day-YYYY-MM-DD.key` is of one UTC day. Whoever needs a key first makes it; all others read that one.
 
     Parameters
@@ -62,23 +77,41 @@ class KeyRing:
 
     def stable(self) -> list[bytes]:
         """Return the stable keys, the one in use first."""
-        versions = sorted(
-            (int(path.stem.removeprefix("stable-")) for path in self.folder.glob("stable-*.key")), reverse=True
-        )
-        if not versions:
-            return [self._key("stable-1.key")]
-        return [self._key(f"stable-{version}.key") for version in versions]
+        return list(self.versions().values())
+
+    def versions(self) -> dict[int, bytes]:
+        """Return the stable keys by version, the one in use first; makes the first one where there is none."""
+        found = {int(path.stem.removeprefix("stable-")): path for path in self.folder.glob("stable-*.key")}
+        given = Path(os.environ.get(_CREDENTIALS, self.folder))
+        found |= {int(path.stem.removeprefix(f"{_CREDENTIAL}stable-")): path
+                  for path in given.glob(f"{_CREDENTIAL}stable-*.key")}  # fmt: skip
+        if not found:
+            found = {1: self.folder / "stable-1.key"}
+        return {version: self._key(found[version]) for version in sorted(found, reverse=True)}
 
     def rotate(self) -> int:
-        """Make a new stable key and return its version; links made under older ones still hold."""
-        names = self.folder.glob("stable-*.key")
-        version = 1 + max((int(path.stem.removeprefix("stable-")) for path in names), default=0)
-        self._key(f"stable-{version}.key")
+        """Make a new stable key and return its version; agents take it into use within a second.
+
+        What is linked under older ones still holds: see `Pseudonyms.of` and storage.identity.relinking.
+        """
+        version = 1 + max(self.versions())
+        self._key(self.folder / f"stable-{version}.key")
+        with suppress(FileNotFoundError):
+            os.utime(self.folder / _CONSENTED)  # what agents look at
         return version
+
+    def retire(self, version: int) -> bool:
+        """Destroy a stable key that is not the one in use; False if there is no such file here."""
+        path = self.folder / f"stable-{version}.key"
+        if version == max(self.versions()) or not path.exists():
+            return False
+        _destroy(path)
+        _sync(self.folder)
+        return True
 
     def of_day(self, day: int) -> bytes:
         """Return the key of a UTC day, given as days since 1970."""
-        return self._key(_day_file(day))
+        return self._key(self.folder / _day_file(day))
 
     def destroy_before(self, day: int) -> int:
         """Overwrite and remove the keys of all earlier days; return how many there were."""
@@ -88,11 +121,7 @@ class KeyRing:
             if path.name >= first:
                 continue
             try:
-                with path.open("r+b") as file:
-                    file.write(bytes(KEY_BYTES))
-                    file.flush()
-                    os.fsync(file.fileno())
-                path.unlink()
+                _destroy(path)
             except FileNotFoundError:
                 continue  # another agent was first
             destroyed += 1
@@ -100,8 +129,7 @@ class KeyRing:
             _sync(self.folder)
         return destroyed
 
-    def _key(self, name: str) -> bytes:
-        path = self.folder / name
+    def _key(self, path: Path) -> bytes:
         try:
             try:
                 key = path.read_bytes()
@@ -151,7 +179,9 @@ class Pseudonyms:
         """Signals without a pseudonym because the key of their day is destroyed or does not exist yet."""
         self._keys = keys
         self._clock = clock
-        self._stable = keys.stable()
+        self._stable = keys.versions()
+        self._renamed: dict[bytes, Renamed] = {}
+        self._told: set[bytes] = {one.before for one in read_renamed(keys.folder)}
         self._consented: frozenset[bytes] = frozenset()
         self._consented_seen = -1
         self._day_keys: dict[int, bytes] = {}
@@ -169,6 +199,8 @@ class Pseudonyms:
             destroyed = self._keys.destroy_before(today - 1)
             if destroyed:
                 log.info("keys of past days destroyed", keys=destroyed)
+        if self._renamed:
+            self._tell_renamed()
         try:
             changed = (self._keys.folder / _CONSENTED).stat().st_mtime_ns
         except FileNotFoundError:
@@ -178,10 +210,23 @@ class Pseudonyms:
             self._cache.clear()
             try:
                 self._consented = read_consented(self._keys.folder)
-                self._stable = self._keys.stable()
+                self._stable = self._keys.versions()
             except ConfigurationError as error:  # in doubt nobody has consented
                 self._consented = frozenset()
                 log.error("consent cannot be read, nobody is recognised", reason=str(error))  # noqa: TRY400
+
+    def _tell_renamed(self) -> None:
+        """Write down what customers' devices are called under the key in use; nothing of strangers."""
+        lines = [
+            f"{one.before_version} {one.version} {one.before.hex()} {one.now.hex()}\n"
+            for one in self._renamed.values()
+        ]
+        path = self._keys.folder / _RENAMED
+        path.touch(mode=0o600, exist_ok=True)
+        with path.open("a", encoding="ascii") as file:
+            file.write("".join(lines))
+        self._told |= self._renamed.keys()
+        self._renamed.clear()
 
     def of(self, identity: bytes, day: int) -> bytes | None:
         """Return the pseudonym of a device on a UTC day (days since 1970).
@@ -203,10 +248,13 @@ class Pseudonyms:
         return made
 
     def _make(self, identity: bytes, day: int) -> bytes | None:
-        if self._consented:
-            for key in self._stable:
+        if self._consented and not is_randomised(identity):
+            newest, *_ = self._stable.items()
+            for version, key in self._stable.items():
                 stable = pseudonym(identity, key)
                 if stable in self._consented:
+                    if version != newest[0] and stable not in self._told:
+                        self._renamed[stable] = Renamed(version, newest[0], stable, pseudonym(identity, newest[1]))
                     return stable
         if abs(day - self._today) > 1:
             return None
@@ -247,6 +295,39 @@ def write_consented(folder: Path, devices: Iterable[bytes]) -> None:
     draft.write_text("".join(f"{device.hex()}\n" for device in sorted(devices)), "ascii")
     draft.replace(folder / _CONSENTED)
     _sync(folder)
+
+
+def _destroy(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+
+
+def read_renamed(folder: Path) -> list[Renamed]:
+    """Return which devices are called anew since a rotation, as far as they were heard.
+
+    Raises
+    ------
+    ConfigurationError
+        If a line is none.
+    """
+    try:
+        lines = (folder / _RENAMED).read_text("ascii").splitlines()
+        return [_renamed(line) for line in lines]
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The list of renamed devices in {folder} is damaged: {error}.",
+            hint="Remove it; devices are heard again.",
+        ) from error
+
+
+def _renamed(line: str) -> Renamed:
+    before_version, version, before, now = line.split(" ")
+    return Renamed(int(before_version), int(version), bytes.fromhex(before), bytes.fromhex(now))
 
 
 def _day_file(day: int) -> str:

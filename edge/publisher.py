@@ -25,7 +25,7 @@ from core.wire import BOOT_BYTES
 from edge.broker import Broker, Topics
 from edge.clock import Clock
 from edge.outbox import Outbox
-from edge.tls import use_tls, why_not
+from edge.tls import use_tls, why_ended, why_not
 from edge.window import Step, Window
 
 STATUS_S: Final = 10.0
@@ -152,7 +152,7 @@ class Publisher:
         name = f"sojourn-{self._topics.store}-{self._topics.edge}"
         client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
         try:  # certificates are read at each connection, so that new ones are taken into use without a restart
-            use_tls(client, self._broker, link.refuse)
+            use_tls(client, self._broker)
         except ConfigurationError as error:
             raise _LostError(str(error)) from error
         if self._broker.username is not None:
@@ -177,6 +177,8 @@ class Publisher:
             raise _LostError(f"the broker cannot be reached: {why_not(error, self._broker)}") from error
         client.loop_start()
         if not link.wait_for(lambda: link.connected or link.lost is not None, _CONNECT_S) or link.lost is not None:
+            if link.lost is not None and not link.answered:
+                raise _LostError(f"the broker does not let this edge in: {why_ended(self._broker)}")
             raise _LostError(link.lost if link.lost is not None else "the broker does not answer")
         if self._on_config is None:
             client.subscribe(self._topics.committed, qos=1)
@@ -264,6 +266,7 @@ class _Link:
         self._changed = threading.Condition()
         self._noted = False
         self.connected = False
+        self.answered = False  # whether the broker took or refused the CONNECT
         self.of_use = False  # something was committed over this connection
         self.lost: str | None = None
         self._refused: str | None = None
@@ -299,13 +302,8 @@ class _Link:
             config, self._config = self._config, None
         return config
 
-    def refuse(self, why: str) -> None:
-        """Note what the broker's TLS says of this edge; the connection ends right after it."""
-        self.lost = why
-        self.notify()
-
-    def on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        client.on_log = None
+    def on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        self.answered = True
         if reason.is_failure:
             self.lost = f"the broker refuses this edge: {reason}"
         else:

@@ -5,11 +5,11 @@ The broker is checked against whom we trust and against its name; we are known b
 """
 
 import re
+import socket
 import ssl
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from cryptography import x509
@@ -21,8 +21,12 @@ from edge.broker import Broker
 RENEW_BEFORE: Final = timedelta(days=30)
 """A month before its end a certificate is spoken of: time for a request to travel to whoever signs."""
 
+_ASK_S: Final = 2.0
+"""A broker refuses within a round trip."""
 _EXPIRED, _NOT_YET, _OTHER_HOST, _OTHER_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_… of OpenSSL
 _STRANGERS: Final = frozenset({18, 19, 20, 21, 7})  # self-signed, unknown issuer, wrong signature
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING")
+"""What OpenSSL says where the other side answers in the open, or hangs up at the first word of TLS."""
 _ALERT: Final = re.compile(r"ALERT_([A-Z_]+)|alert ([a-z ]+?) *\(")
 _REFUSALS: Final = {
     "CERTIFICATE_EXPIRED": "our certificate has ended for it; renew it: docs/transport.md",
@@ -59,27 +63,38 @@ def client_context(broker: Broker, now: datetime) -> ssl.SSLContext:
     return context
 
 
-def use_tls(client: mqtt.Client, broker: Broker, tell: Callable[[str], None]) -> None:
-    """Give a client its TLS, if the broker has it, and tell what the broker says of our certificate.
-
-    In TLS 1.3 the broker refuses a certificate after the client's own handshake is done. paho then writes the reason
-    into its log alone, so the log is listened to until the broker has let us in.
+def use_tls(client: mqtt.Client, broker: Broker) -> None:
+    """Give a client its TLS, if the broker has it.
 
     Raises
     ------
     ConfigurationError
         As `client_context`.
     """
+    if broker.tls:
+        client.tls_set_context(client_context(broker, datetime.now(UTC)))
+
+
+def why_ended(broker: Broker) -> str:
+    """Say why a broker ended a connection before it answered, by asking once more; takes two seconds at most.
+
+    In TLS 1.3 the broker looks at our certificate after our own handshake is done, so its refusal comes where MQTT
+    already speaks, and a connection that is closed with unread bytes loses it. This one sends nothing and listens.
+    """
     if not broker.tls:
-        return
-    client.tls_set_context(client_context(broker, datetime.now(UTC)))
-
-    def listen(_client: mqtt.Client, _data: Any, _level: int, said: str) -> None:
-        refusal = refusal_in(said)
-        if refusal is not None:
-            tell(refusal)
-
-    client.on_log = listen
+        return "it ended the connection without a word; does it want TLS (mqtts://)?"
+    try:
+        context = client_context(broker, datetime.now(UTC))
+        with (
+            socket.create_connection((broker.host, broker.port), _ASK_S) as plain,
+            context.wrap_socket(plain, server_hostname=broker.host) as asked,
+        ):
+            asked.recv(1)
+    except TimeoutError:  # it waits for us to speak: nothing is wrong with TLS
+        return "it ended the connection without a word; its log says why"
+    except (OSError, ConfigurationError) as error:
+        return why_not(error, broker)
+    return "it ended the connection without a word; its log says why"
 
 
 def refusal_in(said: str) -> str | None:
@@ -90,8 +105,8 @@ def refusal_in(said: str) -> str | None:
     word = (found[1] if found[1] is not None else found[2].upper().replace(" ", "_")).removeprefix("SSLV3_")
     for alert, meaning in _REFUSALS.items():
         if word.endswith(alert):
-            return f"the broker refuses our certificate: {meaning}"
-    return f"the broker ends TLS: {word.lower().replace('_', ' ')}"
+            return f"it refuses our certificate: {meaning}"
+    return f"it ends TLS: {word.lower().replace('_', ' ')}"
 
 
 def why_not(error: Exception, broker: Broker) -> str:
@@ -99,8 +114,8 @@ def why_not(error: Exception, broker: Broker) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_broker(error, broker)
     said = str(error)
-    if "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER_FAILURE" in said or "record layer failure" in said.lower():
-        return f"{broker.host}:{broker.port} speaks no TLS; name its port for TLS, as a rule 8883"
+    if any(word in said for word in _NO_TLS) or (broker.tls and isinstance(error, ConnectionResetError)):
+        return f"{broker.host}:{broker.port} speaks no TLS, it seems; name its port for TLS, as a rule 8883"
     refusal = refusal_in(said)
     return refusal if refusal is not None else said
 

@@ -10,8 +10,9 @@ import structlog
 
 from core.errors import ModelError, WireError
 from core.privacy.batches import without
+from core.privacy.masking import masked
 from core.privacy.suppression import Suppressed
-from core.wire import Batch, encode
+from core.wire import BOOT_BYTES, Batch, encode
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged, Parked, arrange
 from ingest.heartbeats import judge
@@ -181,7 +182,7 @@ def commit(
         elif isinstance(reading, Arrival):
             letters.append(_unknown_store(reading))
         elif isinstance(reading, Said) and reading.store in directory.plans and _counts(reading, directory):
-            statuses.append(reading)
+            statuses.append(_masked(reading, directory))
     given = _Input(arrivals, statuses, letters, parked)
     committed = in_transaction(connection, lambda connection: _write(connection, directory, given))
     directory.edges.update(committed.edges)
@@ -316,6 +317,28 @@ def _status(directory: Directory, said: Said) -> EdgeStatus:
     return EdgeStatus(
         directory.plans[said.store].store_no, said.edge, msgspec.to_builtins(said.status), said.received_at
     )
+
+
+def _masked(said: Said, directory: Directory) -> Said:
+    """Return a status as it may be kept: what stands for an anchor that the plan lacks may be anything."""
+    known, status = directory.plans[said.store].plan.anchor_index, said.status
+
+    def named(anchor: str) -> str:
+        return anchor if anchor in known else masked(anchor)
+
+    alive = status.alive
+    if alive is not None:
+        alive = msgspec.structs.replace(alive, at_us={named(anchor): at for anchor, at in alive.at_us.items()})
+    boot = status.boot
+    clean = msgspec.structs.replace(
+        status,
+        state=masked(status.state),
+        boot=boot if boot is None or len(boot) == 2 * BOOT_BYTES else masked(boot),
+        anchors=tuple(named(anchor) for anchor in status.anchors),
+        alive=alive,
+        battery_percent={named(anchor): percent for anchor, percent in status.battery_percent.items()},
+    )
+    return replace(said, status=clean)
 
 
 def _write_changes(

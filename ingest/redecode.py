@@ -23,13 +23,12 @@ from core.errors import ModelError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S, NS_PER_US
 from core.records import SIGNAL, VISIT, ClosedBy, SignalArray, VisitArray
-from core.wire import decode
-from ingest.feed import decodes_otherwise, to_signals
+from ingest.feed import decodes_otherwise
+from ingest.heard import Heard, Source
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.log.edge_status import edge_changes
-from storage.log.late import late_between
-from storage.log.signals import LogTimes, first_row, heard_until, read_rows, rows_between
+from storage.log.signals import first_row, heard_until
 from storage.models import PRIORS, adopted_models, load_model
 from storage.occupancy import progress as engine_progress
 from storage.stores import adopted_plans
@@ -44,7 +43,6 @@ GAP_NS: Final = DEFAULT.silence_max_ns
 """No visit lasts over such a silence, whatever the model."""
 _SETTINGS: Final = replace(DEFAULT, lateness_ns=SLICE_NS + CLOCKS_NS)
 """As live, but for lateness: slices are sorted, and only anchors' clocks move signals from one into another."""
-_ROWS_A_READ: Final = 256
 _PLACE_ROWS: Final = 512
 """Rows of the log that are looked at for the time at which a model was adopted: those of some seconds."""
 
@@ -135,7 +133,7 @@ def ground(connection: Connection, store_no: int, version: int | None = None) ->
 
 
 def redecode(
-    connection: Connection,
+    source: Source,
     on: Ground,
     day_ns: int,
     *,
@@ -144,12 +142,13 @@ def redecode(
 ) -> Decoded | None:
     """Decode the spells again that begin in a UTC day; None if it was stopped.
 
-    Memory is bounded by the catalogue of 60 hours' rows (24 bytes each), the spells and visits of these hours, and
-    SLICE_NS of signals.
+    Memory is bounded by what the source needs for 60 hours, the spells and visits of these hours, and SLICE_NS of
+    signals.
 
     Parameters
     ----------
-    connection : Connection
+    source : Source
+        Where signals are read from.
     on : Ground
     day_ns : int
         A multiple of DAY_NS.
@@ -165,15 +164,14 @@ def redecode(
     """
     begin = max(day_ns - LEAD_NS, on.since_ns)
     end = min(day_ns + 2 * DAY_NS, on.through_ns)
-    rows = rows_between(connection, on.store_no, after=on.after, from_ns=begin, until_ns=end)
-    run, through = _Run(connection, on, begin), end
+    run, through = _Run(source.heard(on.plan, on.after, begin, end), on, begin), end
     for start in range(begin // SLICE_NS * SLICE_NS, end, SLICE_NS):
         if stopped():
             return None
         if start >= day_ns + DAY_NS and not run.awaited(start, before=day_ns + DAY_NS):
             through = start
             break
-        run.take(rows, max(start, begin), min(start + SLICE_NS, end))
+        run.take(max(start, begin), min(start + SLICE_NS, end))
         progress(min((start - begin) / max(min(day_ns + DAY_NS, end) - begin, 1), 1.0))
     progress(1.0)
     return run.end(day_ns, through)
@@ -182,8 +180,8 @@ def redecode(
 class _Run:
     """One engine on its way through the slices, and what came of them."""
 
-    def __init__(self, connection: Connection, on: Ground, begin_ns: int) -> None:
-        self._connection = connection
+    def __init__(self, heard: Heard, on: Ground, begin_ns: int) -> None:
+        self._heard = heard
         self._on = on
         self._models = list(on.models)
         self._version = PRIORS
@@ -202,18 +200,13 @@ class _Run:
         table = self._spells.table()
         return bool(np.any(table.whole & (table.begin < before) & (table.end + GAP_NS + 2 * CLOCKS_NS > at_ns)))
 
-    def take(self, rows: LogTimes, start: int, stop: int) -> None:
+    def take(self, start: int, stop: int) -> None:
         """Decode the signals of `start` <= t < `stop`."""
         new = self._due(start - _SETTINGS.lateness_ns)
         if new is not None:
             self._engine.adopt(new.model if new.model is not None else prior_model(self._on.plan))
-        last = int(np.searchsorted(rows.first_ns, stop, side="left"))
-        wanted = rows.log_no[:last][rows.last_ns[:last] >= start]
         self._tell(stop)
-        parts = [np.empty(0, SIGNAL)]
-        for place in range(0, len(wanted), _ROWS_A_READ):
-            parts += self._read(wanted[place : place + _ROWS_A_READ].tolist(), start, stop)
-        signals = np.concatenate(parts)
+        signals = np.concatenate([np.empty(0, SIGNAL), *self._read(start, stop)])
         if not len(signals):
             return
         signals = signals[np.argsort(signals["ts"], kind="stable")]
@@ -241,16 +234,13 @@ class _Run:
             late_spell=table.holding(late[:, 1], late[:, 2], late[:, 2]),
         )
 
-    def _read(self, log_nos: list[int], start: int, stop: int) -> list[SignalArray]:
-        late = late_between(self._connection, self._on.store_no, log_nos)
+    def _read(self, start: int, stop: int) -> list[SignalArray]:
         parts = []
-        for row in read_rows(self._connection, self._on.store_no, log_nos):
-            signals = to_signals(decode(row.batch), self._on.plan, self._engine)
-            signals = signals[(signals["ts"] >= start) & (signals["ts"] < stop)]
+        for log_no, late, signals in self._heard.pieces(start, stop, self._engine):
             parts.append(signals)
-            if row.log_no in late and len(signals):
+            if late and len(signals):
                 devices = self._own(signals["device"]).astype(np.int64)
-                said = np.stack([np.full(len(signals), row.log_no), devices, signals["ts"]], axis=1)
+                said = np.stack([np.full(len(signals), log_no), devices, signals["ts"]], axis=1)
                 self._late.append(np.unique(said, axis=0))
         return parts
 

@@ -49,7 +49,7 @@ def revise_store(
     store_no = plans[0].store_no
     why = reason if reason is not None else _DEFAULT_REASON[model]
     with revising(connection, store_no):
-        on = ground(connection, store_no, _latest(connection, store_no) if model == "latest" else None)
+        on = ground(connection, store_no, latest_version(connection, store_no) if model == "latest" else None)
         first = None if on is None else first_row(connection, store_no, after=on.after)
         if on is None or first is None:
             return f"{store}: nothing is decided yet."
@@ -67,7 +67,8 @@ def revise_store(
     return f"{store}: {_told(found, would=dry_run)}"
 
 
-def _latest(connection: Connection, store_no: int) -> int:
+def latest_version(connection: Connection, store_no: int) -> int:
+    """Return the newest model of a store; the priors where it has none."""
     return max((model.version for model in stored_models(connection, store_no)), default=PRIORS)
 
 
@@ -81,8 +82,9 @@ def _told(found: Outcome, *, would: bool) -> str:
     if not found.changes:
         return f"{looked} Nothing {'would change' if would else 'changed'}; {found.unchanged:,} visits stay."
     verb = "would be" if would else "were"
-    return f"{looked} {_listed(found.counts.items())} {verb} revised; {found.unchanged:,} visits stay."
+    return f"{looked} {listed(found.counts.items())} {verb} revised; {found.unchanged:,} visits stay."
 
 
-def _listed(counts: Iterable[tuple[str, int]]) -> str:
+def listed(counts: Iterable[tuple[str, int]]) -> str:
+    """Return counts as a person reads them, those of nothing left out."""
     return ", ".join(f"{count:,} {word}" for word, count in counts if count)

@@ -11,6 +11,7 @@ from core.dwell.revise import free_name, revise
 from core.dwell.spells import CLOCKS_NS
 from core.errors import InputError
 from core.records import VisitArray
+from ingest.heard import LogSource, Source
 from ingest.redecode import DAY_NS, Decoded, Ground, redecode
 from storage.connect import Connection, in_transaction
 from storage.log.late import close_late
@@ -83,10 +84,13 @@ def find(
     window: Window,
     day_list: Iterable[int],
     *,
+    source: Source | None = None,
     progress: Callable[[float], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome | None:
     """Make out what changes when the days are decoded again; nothing is written. None if it was stopped.
+
+    Signals come from `source`, by default the signal log.
 
     Raises
     ------
@@ -94,10 +98,11 @@ def find(
         If more than CHANGES_MOST visits would change.
     """
     wanted = list(day_list)
+    read = source if source is not None else LogSource(connection, on.store_no)
     found = Outcome()
     for number, day_ns in enumerate(wanted):
         decoded = redecode(
-            connection,
+            read,
             on,
             day_ns,
             progress=lambda share, number=number: progress((number + share) / len(wanted)),  # type: ignore[misc]

@@ -44,6 +44,14 @@ class Settings:
     derive_s: float = 0.2
     """How often visits and presence of a store are written while signals come in: faster than a page redraws."""
 
+    derive_share: float = 0.2
+    """The most of its time that ingest spends on that while messages wait; where it would be more, it is done less
+    often. A store that is heard 12,000 times a second costs 25 ms each time: eight of them at five times a second
+    would take all of it."""
+
+    derive_most_s: float = 10.0
+    """Not less often than this, however much it costs."""
+
     snapshot_s: float = 300.0
     """A replay of five minutes' signals takes seconds; a snapshot of a large store takes as long to write."""
 

@@ -26,7 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from core.errors import ConfigurationError, UnavailableError
 from edge.broker import Broker
-from edge.tls import client_context, use_tls, why_not
+from edge.tls import client_context, use_tls, why_ended, why_not
 from ingest.settings import Settings
 from ingest.source import Parting
 from ingest.topics import DROPPED, SUBSCRIPTIONS
@@ -85,7 +85,7 @@ class _Connection:
         )
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
-        use_tls(client, broker, self._refuse)
+        use_tls(client, broker)
         client.max_queued_messages_set(_UNSENT_PUBLICATIONS)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -130,11 +130,9 @@ class _Connection:
         deadline = time.monotonic() + _ANSWER_S
         while not event.wait(0.05):
             if self._refused or self.lost.is_set() or time.monotonic() > deadline:
+                if self.lost.is_set() and not self._refused and event is self._connected:
+                    raise self._away(why_ended(self._broker))
                 raise self._away(self._refused or otherwise)
-
-    def _refuse(self, said: str) -> None:
-        """Note why the broker does not let us in; the first word is the cause."""
-        self._refused = self._refused or said
 
     def _away(self, said: str) -> UnavailableError:
         return UnavailableError(
@@ -144,9 +142,8 @@ class _Connection:
     def _on_connect(
         self, _client: paho.Client, _userdata: Any, _flags: paho.ConnectFlags, reason: ReasonCode, _said: Any
     ) -> None:
-        self.client.on_log = None
         if reason.is_failure:
-            self._refuse(f"it refuses the connection ({reason})")
+            self._refused = f"it refuses the connection ({reason})"
         else:
             self._connected.set()
 
@@ -157,7 +154,7 @@ class _Connection:
         if self._subscribed.is_set():
             return
         if refused:
-            self._refuse(f"it refuses the subscription ({refused[0]})")
+            self._refused = f"it refuses the subscription ({refused[0]})"
         else:
             self._subscribed.set()
 

@@ -27,6 +27,7 @@ from ingest.feed import StoreFeed, restore
 from ingest.late_revision import LateRevision
 from ingest.messages import Arrival, read
 from ingest.meters import Meters, StoreState
+from ingest.pacing import Pace
 from ingest.privacy import PrivacyWork
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
@@ -143,6 +144,7 @@ class _Worker:
         self._batches = self._signals = self._repeated = self._dead_letters = 0
         self._failures = 0
         self._timers = _Timers()
+        self._pace = Pace(settings)
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
         self._revision = LateRevision(
             database_url, settings.revise_settle_s, settings.revise_wait_s, settings.revise_again_s
@@ -211,7 +213,7 @@ class _Worker:
             return  # where it was cut short, what is pushed next would pass over the rest
         if messages:
             self._take_in(connection, messages)
-        self._derive(connection)
+        self._derive(connection, busy=bool(messages))
         self._tend(connection)
 
     def _prepare(self, connection: Connection) -> bool:
@@ -331,10 +333,11 @@ class _Worker:
                 self._feeds[store_no].redact(self._directory.suppressed.erased)
         return self._feeds[store_no]
 
-    def _derive(self, connection: Connection) -> None:
-        """Write what the engines have found, each store at most every `derive_s`."""
+    def _derive(self, connection: Connection, *, busy: bool = False) -> None:
+        """Write what the engines have found, each store at its pace; as often as pages redraw while nothing waits."""
+        every_s = self._pace.every_s if busy else self._settings.derive_s
         for store_no, feed in self._feeds.items():
-            if feed.dirty and self._timers.due(f"derive {store_no}", self._settings.derive_s):
+            if feed.dirty and self._timers.due(f"derive {store_no}", every_s):
                 self._write(connection, feed)
 
     def _write(self, connection: Connection, feed: StoreFeed, *, snapshot: bool = False) -> None:
@@ -343,7 +346,9 @@ class _Worker:
         with self._tracing.span("visits", parent=parent, store=feed.store, snapshot=snapshot) as span:
             visits = feed.write(connection, snapshot=snapshot, owned=self._directory.owned, tracing=self._tracing)
             span.set(visits=visits)
-        self._meters.wrote(visits, time.monotonic() - begun_s)
+        took_s = time.monotonic() - begun_s
+        self._meters.wrote(visits, took_s)
+        self._pace.took(feed.store_no, took_s)
         if snapshot:
             self._snapshot_at_s[feed.store_no] = time.monotonic()
 

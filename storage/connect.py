@@ -1,8 +1,9 @@
 """The one place that opens connections to the database, and that says what its failures mean."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
@@ -33,6 +34,9 @@ _IDLE_IN_TRANSACTION: Final = "60s"
 _POOL_GIVES_UP_S: Final = 1.0
 """A pool's own retries slow down over minutes, and whoever asks would wait for the next one. After it has given up,
 each question tries to connect at once, so that a database that is back serves within a second."""
+_LIFETIME_S: Final = 60.0
+"""A pool renews its connections: one to a server that was demoted, which nobody notices by reading, is gone after a
+minute, for ten milliseconds of work a minute."""
 _TRIES: Final = 8
 """Serialisation failures and deadlocks end after one or two tries; eight take two seconds."""
 
@@ -89,19 +93,47 @@ async def connect_async(database_url: str, *, application_name: str) -> AsyncCon
         return await psycopg.AsyncConnection.connect(database_url, **_settings(database_url, application_name))
 
 
-def open_pool(database_url: str, *, application_name: str, most: int, wait_s: float = 5.0) -> Pool:
+def open_pool(
+    database_url: str,
+    *,
+    application_name: str,
+    most: int,
+    wait_s: float = 5.0,
+    pooled: bool = False,
+    attributes: Mapping[str, Any] = MappingProxyType({}),
+    configure: Callable[[Connection], None] | None = None,
+) -> Pool:
     """Return a pool of up to `most` connections, open but not yet connected.
 
     It starts while the database is away; asking it for a connection then raises after `wait_s` seconds, which
     `reachable` turns into an UnavailableError.
+
+    Parameters
+    ----------
+    database_url : str
+        As libpq reads it; several hosts may stand in it, of which the one that can write is used.
+    application_name : str
+    most : int
+    wait_s : float
+    pooled : bool
+        The URL leads to a pooler that gives each transaction another session (pgbouncer's transaction mode): nothing
+        is set for a session then and nothing is prepared, and whoever takes a connection sets what it needs in its
+        transaction.
+    attributes : mapping
+        Further parameters of psycopg's connect, which win.
+    configure : callable, optional
+        Called with each new connection.
     """
+    settings = _settings(database_url, application_name, pooled=pooled) | dict(attributes)
     return psycopg_pool.ConnectionPool(
         database_url,
-        kwargs=_settings(database_url, application_name),
+        kwargs=settings,
         min_size=1,
         max_size=most,
         timeout=wait_s,
         reconnect_timeout=_POOL_GIVES_UP_S,
+        max_lifetime=_LIFETIME_S,
+        configure=configure,
         check=psycopg_pool.ConnectionPool.check_connection,
         name=application_name,
         open=True,
@@ -151,7 +183,7 @@ def in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T
         return tries(once)
 
 
-def _settings(database_url: str, application_name: str) -> dict[str, Any]:
+def _settings(database_url: str, application_name: str, *, pooled: bool = False) -> dict[str, Any]:
     try:
         given = psycopg.conninfo.conninfo_to_dict(database_url)
     except psycopg.ProgrammingError as error:
@@ -166,11 +198,13 @@ def _settings(database_url: str, application_name: str) -> dict[str, Any]:
         "connect_timeout": CONNECT_TIMEOUT_S,
         "target_session_attrs": "read-write",
         **_KEEPALIVE,
-        # psycopg's default prepares a statement after its fifth use; a pooler in between can switch that off here
-        "prepare_threshold": 5,
+        # psycopg's default prepares a statement after its fifth use; the session behind a pooler would not know it
+        "prepare_threshold": None if pooled else 5,
     }
     for name in set(settings) & set(given):
         del settings[name]
+    if pooled:  # a pooler refuses most of them
+        return settings
     said = given.get("options")
     settings["options"] = f"{options} {said}" if said else options
     return settings

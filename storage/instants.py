@@ -1,6 +1,6 @@
 """Nanoseconds of ours to the database's timestamps and back; both sides keep whole microseconds."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from core.errors import ConfigurationError
@@ -35,3 +35,27 @@ def read_instant(text: str, *, name: str) -> int:
             f"{name} is {text.strip()[:40]!r}, which is no instant.", hint="Write it like 2026-11-21T09:00+01:00."
         ) from error
     return to_ns(read if read.tzinfo is not None else read.replace(tzinfo=UTC))
+
+
+def read_days(first: str, last: str) -> tuple[int, int]:
+    """Return the beginning of the first of some UTC days and the end of the last, ns; a person wrote both.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is no day, or the last is before the first.
+    """
+    begin, end = (_read_day(text, name=name) for text, name in ((first, "--from"), (last, "--to")))
+    if end < begin:
+        raise ConfigurationError("The last day is before the first.", hint="Let --to be --from or later.")
+    after = end + timedelta(days=1)
+    return to_ns(datetime.combine(begin, time(), UTC)), to_ns(datetime.combine(after, time(), UTC))
+
+
+def _read_day(text: str, *, name: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{name} is {text.strip()[:40]!r}, which is no day.", hint="Write it like 2026-11-21."
+        ) from error

@@ -1,12 +1,14 @@
 """The word from ingest to whoever shows live state: something of a store has changed, read it again."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
 import structlog
 
-from storage.connect import Connection, connect_async, reachable
+from storage.connect import Connection
+from storage.listening import notices
 
 CHANNEL: Final = "sojourn_live"
 SAMPLED_SIGNALS: Final = 32
@@ -43,15 +45,14 @@ async def listen(database_url: str, *, application_name: str) -> AsyncGenerator[
     UnavailableError
         If the database is away or goes away; events in between are lost, so read the state after the None.
     """
-    connection = await connect_async(database_url, application_name=application_name)
-    async with connection:
-        with reachable():
-            await connection.execute(f"listen {CHANNEL}")
-            yield None
-            async for note in connection.notifies():
-                try:
-                    event = msgspec.json.decode(note.payload, type=LiveEvent)
-                except msgspec.DecodeError as error:  # anybody who may connect may notify
-                    _log.warning("a live event cannot be read", error=str(error))
-                    continue
-                yield event
+    async with aclosing(notices(database_url, CHANNEL, application_name=application_name)) as heard:
+        async for payload in heard:
+            if payload is None:
+                yield None
+                continue
+            try:
+                event = msgspec.json.decode(payload, type=LiveEvent)
+            except msgspec.DecodeError as error:  # anybody who may connect may notify
+                _log.warning("a live event cannot be read", error=str(error))
+                continue
+            yield event

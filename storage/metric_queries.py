@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from core.metrics.cells import Counted
@@ -64,8 +65,10 @@ _SEEN: Final[ContextVar[dict[Any, Any] | None]] = ContextVar("seen", default=Non
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """Let several queries see the same state of the database, and count what changed in it once."""
+    lent = connection.info.transaction_status != TransactionStatus.IDLE
     with connection.transaction():
-        connection.execute("set transaction isolation level repeatable read")
+        if not lent:  # behind a pooler a connection is lent in such a transaction
+            connection.execute("set transaction isolation level repeatable read")
         before = _SEEN.set({})
         try:
             yield

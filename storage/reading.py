@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
-from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg import IsolationLevel, errors
+from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import ConfigurationError, InputError, UnavailableError
 from storage.connect import Connection, open_pool, reachable
@@ -24,6 +24,8 @@ STATEMENT_TIMEOUT_MS: Final = 5_000
 DEAD_AFTER_MS: Final = 10_000
 """A link that swallows everything is given up after ten seconds, the longest a page may look alive wrongly."""
 
+_BOUNDED: Final = "select set_config('statement_timeout', %s, true), set_config('TimeZone', 'UTC', true)"
+
 _log = structlog.get_logger()
 
 
@@ -33,9 +35,13 @@ class Reader:
     Parameters
     ----------
     database_url : str
-        A libpq URL or connection string.
+        A libpq URL or connection string; of several hosts, the one that can write is read from.
     connections : int
         How many are open at most.
+    pooled : bool
+        The URL leads to a pooler in transaction mode; each use is then one transaction of one snapshot.
+    replica : bool
+        Any server will do, also one that only follows; what it says may be seconds old.
 
     Raises
     ------
@@ -43,10 +49,24 @@ class Reader:
         If the URL cannot be read; whether the database is there is not asked yet.
     """
 
-    def __init__(self, database_url: str, *, connections: int = POOL_CONNECTIONS) -> None:
+    def __init__(
+        self, database_url: str, *, connections: int = POOL_CONNECTIONS, pooled: bool = False, replica: bool = False
+    ) -> None:
+        check_url(database_url)
+        asked = conninfo_to_dict(database_url)
+        attributes: dict[str, object] = {} if "tcp_user_timeout" in asked else {"tcp_user_timeout": DEAD_AFTER_MS}
+        if "target_session_attrs" not in asked:
+            attributes["target_session_attrs"] = _wanted(str(asked.get("host") or ""), replica=replica)
         self._pool = open_pool(
-            _reading(database_url), application_name="sojourn api", most=connections, wait_s=POOL_TIMEOUT_S
+            database_url,
+            application_name="sojourn api analytics" if replica else "sojourn api",
+            most=connections,
+            wait_s=POOL_TIMEOUT_S,
+            pooled=pooled,
+            attributes=attributes,
+            configure=_configure_pooled if pooled else _configure,
         )
+        self._pooled = pooled
         self._away = False
 
     def close(self) -> None:
@@ -59,7 +79,7 @@ class Reader:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection in autocommit mode.
+        """Lend a connection in autocommit mode; behind a pooler, in one transaction that only reads.
 
         Raises
         ------
@@ -70,7 +90,12 @@ class Reader:
         """
         try:
             with reachable(), self._pool.connection() as connection:
-                yield connection
+                if self._pooled:
+                    with connection.transaction():
+                        connection.execute(_BOUNDED, [str(STATEMENT_TIMEOUT_MS)])
+                        yield connection
+                else:
+                    yield connection
         except errors.UndefinedTable as error:
             raise UnavailableError(
                 "The database has no tables of this version yet.",
@@ -106,24 +131,30 @@ class Reader:
 
 def check_url(database_url: str) -> None:
     """Raise ConfigurationError if a database URL cannot be read; nothing is asked of the database."""
-    _reading(database_url)
-
-
-def _reading(database_url: str) -> str:
-    """Add to a database URL what every connection of the read side has."""
     try:
-        given = conninfo_to_dict(database_url)
-        options = f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-        said = given.get("options")
-        return make_conninfo(
-            database_url,
-            # not "read-write", which our own read-only sessions would fail
-            target_session_attrs="primary",
-            options=f"{options} {said}" if said else options,
-            tcp_user_timeout=DEAD_AFTER_MS,
-        )
+        conninfo_to_dict(database_url)
     except errors.ProgrammingError as error:
         raise ConfigurationError(
             "The database URL cannot be read.",
             hint="It looks like postgresql://user:password@host:5432/sojourn; see SOJOURN_DATABASE_URL.",
         ) from error
+
+
+def _wanted(hosts: str, *, replica: bool) -> str:
+    """Return which server to read from, in libpq's words."""
+    if replica:
+        return "any"
+    # where another may have taken over, one that was only told not to write any more is not the one to read from
+    return "read-write" if "," in hosts else "primary"
+
+
+def _configure(connection: Connection) -> None:
+    # after connecting: as an option of the connection it would look like a server that cannot write
+    connection.execute("set default_transaction_read_only = on")
+    connection.execute(f"set statement_timeout = {STATEMENT_TIMEOUT_MS}")
+
+
+def _configure_pooled(connection: Connection) -> None:
+    # said with each begin, so that no session has to remember it
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    connection.read_only = True

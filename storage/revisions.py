@@ -28,11 +28,13 @@ CHANGES: Final[tuple[Change, ...]] = ("added", "corrected", "withdrawn", "restor
 ADDED, CORRECTED, WITHDRAWN, RESTORED = range(4)
 
 _LOCK: Final = 0x72657669  # "revi" in ASCII; the second half of the key is the store
-_STAGE: Final[Fields] = {
+_STAGE: Final = "revision_stage"
+REVISION_FIELDS: Final[Fields] = {
     **VISIT_FIELDS,
     "change": Field.INT2,
     "before_entered_at": Field.TIMESTAMPTZ,
 }
+"""The columns of a change that is to be written."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +143,30 @@ def save_changes(connection: Connection, store_no: int, changes: Changes, reason
     InputError
         If a visit is not as it was when the changes were made out; nothing is to be committed then.
     """
+    create_stage(connection, _STAGE, REVISION_FIELDS)
+    copy_columns(connection, _STAGE, REVISION_FIELDS, change_columns(store_no, changes))
+    if _write_stage(connection, reason) != len(changes):
+        raise InputError("A visit changed while it was being revised.", hint="Revise again.")
+
+
+def change_columns(store_no: int, changes: Changes) -> dict[str, NDArray[Any]]:
+    """Return changes as the columns of REVISION_FIELDS."""
     rows = visit_columns(store_no, changes.visits, changes.devices, changes.ids, 0)
     rows["model_version"] = changes.model_versions
     rows["change"] = changes.change
     rows["before_entered_at"] = changes.before_entered_at
-    create_stage(connection, "revision_stage", _STAGE)
-    copy_columns(connection, "revision_stage", _STAGE, rows)
-    written = sum(_write(connection, kind, reason) for kind in VisitKind)
-    connection.execute("delete from revision_stage")
-    if written != len(changes):
-        raise InputError("A visit changed while it was being revised.", hint="Revise again.")
+    return rows
+
+
+def write_staged(connection: Connection, reason: Reason, chosen: sql.Composed) -> int:
+    """Write the changes that a statement selects, as `save_changes` does; return how many found what they are about.
+
+    To be called inside a transaction. `chosen` gives the columns of REVISION_FIELDS, in that order.
+    """
+    create_stage(connection, _STAGE, REVISION_FIELDS)
+    names = sql.SQL(", ").join(map(sql.Identifier, REVISION_FIELDS))
+    connection.execute(sql.SQL("insert into revision_stage ({}) {}").format(names, chosen))
+    return _write_stage(connection, reason)
 
 
 def history(connection: Connection, store_no: int, visit: UUID) -> VisitHistory | None:
@@ -192,6 +208,12 @@ def history(connection: Connection, store_no: int, visit: UUID) -> VisitHistory 
             ),
         )
     return None
+
+
+def _write_stage(connection: Connection, reason: Reason) -> int:
+    written = sum(_write(connection, kind, reason) for kind in VisitKind)
+    connection.execute("delete from revision_stage")
+    return written
 
 
 def _write(connection: Connection, kind: VisitKind, reason: Reason) -> int:

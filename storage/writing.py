@@ -30,10 +30,23 @@ class Writer:
         A libpq URL or connection string.
     application_name : str
         What pg_stat_activity shows.
+    connections : int
+        How many are open at most.
+    pooled : bool
+        The URL leads to a pooler in transaction mode.
     """
 
-    def __init__(self, database_url: str, *, application_name: str = "sojourn api writing") -> None:
-        self._pool = open_pool(database_url, application_name=application_name, most=WRITERS, wait_s=_WAIT_S)
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        application_name: str = "sojourn api writing",
+        connections: int = WRITERS,
+        pooled: bool = False,
+    ) -> None:
+        self._pool = open_pool(
+            database_url, application_name=application_name, most=connections, wait_s=_WAIT_S, pooled=pooled
+        )
 
     def close(self) -> None:
         """Close every connection; harmless when repeated."""
@@ -79,6 +92,8 @@ class Writer:
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
             raise UnavailableError("Somebody else is writing the same.", hint="Send it again in a moment.") from error
         except UnavailableError as error:
+            if isinstance(error.__cause__, errors.ReadOnlySqlTransaction):
+                self._pool.drain()  # the server was demoted: new connections find the one that can write
             if isinstance(error.__cause__, errors.LockNotAvailable | errors.QueryCanceled):
                 raise UnavailableError(
                     "Somebody else is writing the same.", hint="Send it again in a moment."
@@ -93,7 +108,7 @@ def _bounded(connection: Connection) -> Connection:
     who = acting.get()
     connection.execute(
         "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
-        " set_config(%s, %s, true)",
+        " set_config('TimeZone', 'UTC', true), set_config(%s, %s, true)",
         [_LOCK_TIMEOUT, _STATEMENT_TIMEOUT, SETTING, as_json(who) if who is not None else ""],
     )
     return connection

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TextIO, TypeAlias
 
 import structlog
 
+from telemetry.faults import without_contents
 from telemetry.identifiers import without_identifiers
 
 Form: TypeAlias = Literal["text", "json"]
@@ -38,7 +39,7 @@ def configure(form: str, stream: TextIO | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,  # a traceback quotes values: it has to be text before it is searched
+        without_contents,  # a message may quote a whole row: names are no pattern that could be searched for
         drop_identifiers,
     ]
     renderer = _renderer(form, out)

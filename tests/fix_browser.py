@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from servers.chromium import find_chromium
 
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",  # CI runs as root, and Chromium's sandbox refuses that
     "--disable-gpu",
     "--disable-quic",
@@ -44,7 +44,7 @@ def chromium() -> Path:
 def browser(chromium: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Playwright makes a fresh profile folder for each launch and deletes it
-        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         yield browser
         browser.close()
 

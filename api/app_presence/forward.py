@@ -27,7 +27,7 @@ from api.app_presence.taking import take
 from api.problems import ProblemError
 from core.errors import InputError, UnavailableError
 from edge.broker import Broker, Topics
-from edge.tls import use_tls
+from edge.tls import use_tls, why_ended
 from storage.app.outbox import EDGE, outboxes, remove_committed, take_due
 from storage.connect import Connection
 from storage.inputs.idempotency import once
@@ -89,7 +89,7 @@ class _Forwarder:
         self._client.on_connect_fail = self._on_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
-        use_tls(self._client, broker, lambda why: self.say(f"{why[0].upper()}{why[1:]}."))
+        use_tls(self._client, broker)
         if broker.username is not None:
             self._client.username_pw_set(broker.username, broker.password)
 
@@ -187,7 +187,6 @@ class _Forwarder:
         if reason.is_failure:
             self.say(f"The broker refuses us: {reason}.")
             return
-        client.on_log = None
         self._states.clear()  # retained words may be of before
         self._connected.set()
         client.subscribe(_TOPIC, qos=1)
@@ -197,7 +196,8 @@ class _Forwarder:
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
         if reason.is_failure:
-            self.say(f"The connection to the broker ended: {reason}.")
+            ended = f"ended: {reason}" if self._connected.is_set() else f"was refused: {why_ended(self._broker)}"
+            self.say(f"The connection to the broker {ended}.")
         self._connected.clear()
         self._arrived.clear()  # not acknowledged: the broker sends them again
 

@@ -5,7 +5,14 @@ from typing import Final
 from core.audit.words import KindWord
 
 EXPORTS: Final = frozenset(
-    {"/v1/exports/{what}", "/notes.csv", "/follow-ups.csv", "/notes-counts.csv", "/notes/reports.csv"}
+    {
+        "/v1/exports/{what}",
+        "/notes.csv",
+        "/follow-ups.csv",
+        "/notes-counts.csv",
+        "/notes/reports.csv",
+        "/v1/profiles/{profile}/access-export",
+    }
 )
 """Files that leave the house."""
 EVERYBODY: Final = frozenset({"/v1/exports/{what}"})

@@ -29,7 +29,10 @@ _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
     responses={
         200: {
             "description": "A CSV file with a header, or with format=json an array of objects with the same names",
-            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            },
         },
         **described(404, 422, 503),
     },
@@ -63,7 +66,7 @@ def _rows(what: ExportWord, connection: Connection, profiles: list[UUID]) -> lis
 
 def _parts(service: Service, read: ReadPart, profiles: list[UUID]) -> Iterator[list[tuple[Any, ...]]]:
     while profiles:
-        with service.reader.connection() as connection:
+        with service.analytics.connection() as connection:
             rows = read(connection, profiles)
             profiles = next_profiles(connection, profiles[-1])
         yield rows

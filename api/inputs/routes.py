@@ -24,6 +24,7 @@ from api.inputs.taking import answer_or_conflict, taking_events, taking_profile,
 from api.problems import ProblemError, conflict, described, unknown
 from api.profiles.rows import read_profiles
 from api.service import ConnectionDep, ServiceDep
+from core.privacy.masking import masked
 from storage.connect import Connection
 from storage.inputs.imports import (
     PROFILES,
@@ -58,7 +59,7 @@ BodyDep = Annotated[bytes, Depends(_body)]
 
 @router.post(
     "/profiles",
-    responses={200: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
+    responses={200: {"model": IdentifiedOut}, 201: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
     summary="Tell of a customer who consented",
 )
 def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep) -> Response:
@@ -156,6 +157,7 @@ def import_file(
 
 
 def _imported(once: Once, body: bytes, left_out: tuple[str, ...], run: Callable[[Connection], ImportRow]) -> Response:
+    left_out = tuple(map(masked, left_out))  # the answer is kept, and a header may hold anything
     try:
         return once.answer(
             body, lambda connection: (200, ImportOut.of(run(connection), left_out).model_dump(mode="json"))

@@ -17,7 +17,7 @@ from api.memory.alert_models import (
 )
 from api.memory.foreseeing import look
 from api.operators import OperatorDep
-from api.problems import alert_unknown, described
+from api.problems import alert_unknown, described, profile_unknown
 from api.service import ConnectionDep, ServiceDep
 from core.memory.foresight import RULES
 from storage.connect import Connection
@@ -33,6 +33,7 @@ from storage.memory.alerts import (
     rule_settings,
     save_rule,
 )
+from storage.profiles.profiles import find_profile
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 
@@ -60,9 +61,13 @@ def list_customer_alerts(
     return CustomerAlertsOut(alerts=[CustomerAlertOut.of(row) for row in page.alerts], next_cursor=page.next_cursor)
 
 
-@router.post("/alerts/look", responses=described(422, 503), summary="Look at customers now")
-def write_look(service: ServiceDep, _: OperatorDep, profile: Annotated[UUID | None, Query()] = None) -> LookedOut:
+@router.post("/alerts/look", responses=described(404, 422, 503), summary="Look at customers now")
+def write_look(
+    service: ServiceDep, connection: ConnectionDep, _: OperatorDep, profile: Annotated[UUID | None, Query()] = None
+) -> LookedOut:
     """Apply the rules to one profile, or to the 200 that are next; the service does that each minute by itself."""
+    if profile is not None and find_profile(connection, profile) is None:
+        raise profile_unknown()
     return LookedOut(alert_count=look(service, profile=profile))
 
 

@@ -72,7 +72,16 @@ class CellsOut(BaseModel):
 @router.get(
     "/{store}/cells",
     response_model=CellsOut,
-    responses=described(404, 422, 503),
+    responses={
+        200: {
+            "description": "A page as JSON, or the whole range as CSV or Parquet",
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+            },
+        },
+        **described(404, 422, 503),
+    },
     summary="Counted visits by day or hour and zone",
 )
 def read_cells(
@@ -142,7 +151,7 @@ def _weeks(service: Service, stored: StoredPlan, question: Question, by: str) ->
     begin = question.first
     while begin <= question.last:
         end = min(question.last, begin + timedelta(days=_DAYS_AT_ONCE - 1))
-        with service.reader.connection() as connection, snapshot(connection):
+        with service.analytics.connection() as connection, snapshot(connection):
             cells = list(_cells(connection, stored, question, begin, end, by))
         yield cells
         begin = end + timedelta(days=1)

@@ -12,6 +12,7 @@ from api.privacy.models import DataMapOut, ErasureIn, ErasureOut, ErasuresOut
 from api.problems import ProblemError, described, unknown
 from api.service import ConnectionDep, Service, ServiceDep
 from core.errors import UnavailableError
+from storage.audit.seen import saw
 from storage.connect import Connection
 from storage.privacy.erasing import ask
 from storage.privacy.export import subject_of
@@ -70,6 +71,8 @@ def export_access(profile: UUID, connection: ConnectionDep, service: ServiceDep)
     subject = subject_of(connection, profile)
     if subject is None:
         raise nobody()
+    for one in subject.profiles:
+        saw(one)
     headers = {"Content-Disposition": 'attachment; filename="access-export.zip"'}
     return StreamingResponse(
         zip_of(service.reader, subject, service.now()), media_type="application/zip", headers=headers

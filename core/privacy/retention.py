@@ -34,6 +34,7 @@ KINDS: Final = {
         Kind(kind="cues", days=366, least=31, why="Trials of policies run for months."),
         Kind(kind="withdrawn", days=30, least=0, why="A withdrawal that was a mistake can be mended for a month."),
         Kind(kind="dead_letters", days=90, least=1, why="A fault of an edge is looked into within a season."),
+        Kind(kind="audit", days=2 * 366, least=366, why="Complaints about a look come within a year."),
         Kind(kind="receipts", days=3 * 366, least=366, why="Proof that an erasure was done, while it may be asked."),
     )
 }  # fmt: skip

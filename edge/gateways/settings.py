@@ -98,6 +98,11 @@ def _check(settings: GatewaySettings) -> None:
     Topics(settings.store, settings.edge)
     if not settings.listen and settings.meraki is None:
         raise ConfigurationError("Nothing would be listened to.", hint="Set a [[listen]] or [meraki].")
+    if settings.listen and settings.source is None and settings.broker.certificate is not None:
+        raise ConfigurationError(
+            "Listening to gateways would end the connection of the same certificate over which batches go.",
+            hint="Set [source], with a user name and password: `sojourn certify gateway NAME --reads TOPIC`.",
+        )
     if len({gateway_id(name) for name in settings.gateways}) < len(settings.gateways):
         raise ConfigurationError("A gateway is named twice.", hint="Colons and capitals make no other address.")
     check_rules(settings.hear, with_keys=settings.files.irks is not None)

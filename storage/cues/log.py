@@ -1,6 +1,7 @@
 """Who has just arrived, the cues that were told, and what came of them."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
@@ -10,7 +11,8 @@ from psycopg import sql
 
 from core.errors import InputError
 from storage.audit.seen import AboutPerson
-from storage.connect import Connection, connect_async, reachable
+from storage.connect import Connection
+from storage.listening import notices
 from storage.page_cursors import read_cursor, write_cursor
 from storage.profiles.profiles import PURPOSE
 from storage.storable import storable
@@ -208,13 +210,9 @@ async def listen(database_url: str) -> AsyncGenerator[str | None, None]:
     UnavailableError
         If the database is away or goes away.
     """
-    connection = await connect_async(database_url, application_name="sojourn api cues")
-    async with connection:
-        with reachable():
-            await connection.execute(sql.SQL("listen {}").format(sql.Identifier(CHANNEL)))
-            yield None
-            async for note in connection.notifies():
-                yield note.payload
+    async with aclosing(notices(database_url, CHANNEL, application_name="sojourn api cues")) as heard:
+        async for payload in heard:
+            yield payload
 
 
 def _cue(row: tuple[Any, ...]) -> CueRow:

@@ -5,6 +5,7 @@ moment at which one is there without the others.
 """
 
 from collections.abc import Callable
+from hashlib import sha256 as sha256_of
 from typing import Any, Final
 
 import msgspec
@@ -51,6 +52,7 @@ def once(connection: Connection, key: str, path: str, sha256: bytes, work: Calla
     KeyReusedError
         If the key was used on this path with another body.
     """
+    key = _digest(key)  # a sender may make its keys of whatever it has, as somebody's address
     # a second request with the key waits here for the first one's commit
     connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{path}\n{key}"])
     row = connection.execute(
@@ -74,3 +76,7 @@ def once(connection: Connection, key: str, path: str, sha256: bytes, work: Calla
         ).format(sql.Literal(KEPT), sql.Literal(_SWEPT_AT_ONCE))
     )
     return Answer(status=status, body=body)
+
+
+def _digest(key: str) -> str:
+    return sha256_of(key.encode()).hexdigest()

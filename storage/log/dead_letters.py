@@ -9,6 +9,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from core.limits import ID_CHARACTERS
+from core.privacy.masking import masked, masked_deeply
 from storage.connect import Connection
 from storage.instants import to_datetime
 from storage.storable import cleaned, storable
@@ -40,7 +41,10 @@ class DeadLetter:
 
 
 def save_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -> None:
-    """Keep them; the same message with the same fault is one row that counts how often it came."""
+    """Keep them; the same message with the same fault is one row that counts how often it came.
+
+    What looks like somebody's address is cut down, also where it stands for an anchor, an edge or a field.
+    """
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into dead_letter"
@@ -50,13 +54,13 @@ def save_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -> 
             [
                 (
                     to_datetime(letter.received_at),
-                    storable(letter.store[:ID_CHARACTERS]),
-                    storable(letter.edge[:ID_CHARACTERS]),
+                    storable(masked(letter.store[:ID_CHARACTERS])),
+                    storable(masked(letter.edge[:ID_CHARACTERS])),
                     None if letter.boot is None else UUID(bytes=letter.boot),
                     letter.sequence,
                     letter.reason,
                     letter.signals,
-                    Jsonb(_bounded(letter.detail)),
+                    Jsonb(_bounded(masked_deeply(letter.detail))),
                     letter.message_bytes,
                     letter.sha256,
                 )

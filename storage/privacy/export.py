@@ -31,7 +31,9 @@ def place_rows(connection: Connection, place: Place, subject: Subject) -> Iterat
 
 def exported_places() -> tuple[Place, ...]:
     """Return the places that an export reads: all that hold rows of hers."""
-    return tuple(place for place in PLACES if place.how in ("delete", "visits") or place.table == SIGNALS)
+    return tuple(
+        place for place in PLACES if place.how in ("delete", "visits", "pseudonym") or place.table == SIGNALS
+    )
 
 
 def _signals(connection: Connection, subject: Subject) -> Iterator[list[dict[str, Any]]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, LiteralString, TypeAlias
 from uuid import UUID
 
-How: TypeAlias = Literal["delete", "engine", "batches", "outbox", "freeze", "visits"]
+How: TypeAlias = Literal["delete", "engine", "batches", "outbox", "freeze", "visits", "pseudonym"]
 """How a place is cleared: by deleting rows, or by what storage.privacy.erasing does for it."""
 
 
@@ -246,6 +246,14 @@ PLACES: Final[tuple[Place, ...]] = (
         "To know whom another system means.", "as long as the profile",
     ),
     _of_profile("profile", ("profile_id",), "Name and tier", "To greet a customer who consented.", "withdrawn"),
+    # last of all: what went before is entered in her name, too
+    Place(
+        "audit_subject", "Who looked at a customer or changed something, when and what for",
+        "To prove who looked; after an erasure under a keyed hash.", "audit",
+        "(select subject.entry_no, subject.place, subject.profile_id, entry.at, entry.kind, entry.purpose,"
+        " entry.role, entry.fields from audit_subject subject join audit_entry entry using (entry_no)) held"
+        f" where {_HERS}", ("entry_no", "place"), "pseudonym",
+    ),
 )  # fmt: skip
 """In the order in which an erasure goes through them: what hides her first, what names her last."""
 
@@ -266,6 +274,8 @@ IMPERSONAL: Final[dict[str, str]] = {
     "input_import": "Counts and fields, never a value", "app_edge": "Numbers of batches",
     "suppression": "Keyed hashes without their key", "suppression_state": "A version",
     "erasure": "A keyed hash", "erasure_place": "Counts", "erasure_subject": "Empty once an erasure is done",
+    "audit_entry": "Staff and programs, what they did and what for; customers as salted hashes alone",
+    "audit_link": "Hashes", "audit_waiting": "Numbers of entries", "audit_start": "Hashes",
     "retention_run": "Counts", "sojourn_migration": "Names of files",
 }  # fmt: skip
 """Tables without anybody in them, each with what it holds."""

@@ -7,6 +7,7 @@ from typing import Final, Literal, LiteralString, TypeAlias
 import msgspec
 
 from core.privacy.retention import KINDS, cutoff_s
+from storage.audit.erasing import forget_before
 from storage.connect import Connection, in_transaction
 from storage.privacy.erasing import ask
 from storage.rollups.keeping import refresh
@@ -122,6 +123,11 @@ def _kind(connection: Connection, kind: str, before: datetime, *, dry_run: bool)
             continue  # the next run finds them counted
         count = _chunks(connection, table, until, dry_run=dry_run)
         yield _noted(connection, Kept(kind=kind, table=table, before=until, count=count, unit="chunks"), dry_run)
+    if kind == "audit" and not dry_run:
+        count = in_transaction(connection, lambda lent: forget_before(lent, before))
+        yield _noted(
+            connection, Kept(kind=kind, table="audit_entry", before=before, count=count, unit="rows"), dry_run
+        )
     for table, keys, old in _ROWS.get(kind, ()):
         count = _rows(connection, table, keys, old, before, dry_run=dry_run)
         yield _noted(connection, Kept(kind=kind, table=table, before=before, count=count, unit="rows"), dry_run)

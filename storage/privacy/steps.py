@@ -4,6 +4,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from storage.audit.acting import Acting
+from storage.audit.erasing import pseudonymise
 from storage.connect import Connection
 from storage.privacy.batches import LogPlace, redact_app_outbox, redact_log
 from storage.privacy.places import Place, Subject
@@ -13,6 +15,7 @@ from storage.rollups.keeping import freeze
 
 MOST_ROWS: Final = 2_000
 """Rows that go in one transaction: a fraction of a second, and no page waits for longer."""
+_ERASER: Final = Acting(actor="erasure", actor_kind="program", route="erasure", purpose="data_subject")
 _DAYS: Final = 10
 """Days that are counted for good in one transaction: some seconds in a large store."""
 
@@ -25,7 +28,9 @@ class Round(NamedTuple):
     verified: str | None = None
 
 
-def run_place(connection: Connection, place: Place, subject: Subject, cursor: dict[str, Any] | None) -> Round:
+def run_place(  # noqa: PLR0911 - one for each kind of place
+    connection: Connection, place: Place, subject: Subject, cursor: dict[str, Any] | None
+) -> Round:
     """Do the next step in a place; to be called in a transaction.
 
     `cursor` is what the step before returned; its `round` counts how often the place was begun anew.
@@ -45,11 +50,25 @@ def run_place(connection: Connection, place: Place, subject: Subject, cursor: di
             if days >= _DAYS:
                 return Round(days, _cursor(before))
             return _done(before, days, "the counts of her days stand and are of nobody; today is counted anew")
+        case "pseudonym":
+            return _done(before, _pseudonymise(connection, subject), "counted again: no entry names her")
         case "visits":
             for (store_no,) in connection.execute("select store_no from store order by store_no").fetchall():
                 wait_for_revisions(connection, store_no)  # one that has read her signals before writes first
             freeze(connection, _names(subject))  # today is counted anew once they are gone
     return _delete(connection, place, subject, before)
+
+
+def _pseudonymise(connection: Connection, subject: Subject) -> int:
+    """Put the job's keyed hash in the place of her profiles in the audit log."""
+    row = connection.execute(
+        "select subject_hash from erasure join erasure_subject using (erasure_id)"
+        " where state = 'running' and kind = 'profile' and value = any(%s) limit 1",
+        [list(subject.profiles)],
+    ).fetchone()
+    if row is None:
+        return 0
+    return sum(pseudonymise(connection, _ERASER, profile, bytes(row[0])) for profile in subject.profiles)
 
 
 def _delete(connection: Connection, place: Place, subject: Subject, before: dict[str, Any]) -> Round:

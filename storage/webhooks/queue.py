@@ -5,6 +5,7 @@ once, and the receiver knows a repetition by its id.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID, uuid4
@@ -14,7 +15,8 @@ from psycopg import sql
 
 from core.errors import InputError
 from core.webhooks import BODY_BYTES, check_event_type
-from storage.connect import Connection, connect_async, reachable
+from storage.connect import Connection
+from storage.listening import notices
 from storage.profiles.profiles import PURPOSE
 from storage.storable import cleaned
 
@@ -235,10 +237,6 @@ async def listen(database_url: str) -> AsyncGenerator[None, None]:
     UnavailableError
         If the database is away or goes away.
     """
-    connection = await connect_async(database_url, application_name="sojourn webhooks listening")
-    async with connection:
-        with reachable():
-            await connection.execute(sql.SQL("listen {}").format(sql.Identifier(CHANNEL)))
+    async with aclosing(notices(database_url, CHANNEL, application_name="sojourn webhooks listening")) as heard:
+        async for _ in heard:
             yield None
-            async for _ in connection.notifies():
-                yield None

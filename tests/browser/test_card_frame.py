@@ -1,5 +1,6 @@
 """The card of a profile in the frame of another system's page: where the operator allows it, and nowhere else."""
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -37,15 +38,22 @@ def test_a_card_stands_in_the_frame_of_an_allowed_page_only(store: SeededStore, 
     threading.Thread(target=crm.serve_forever, daemon=True).start()
     allowed = f"http://localhost:{crm.server_port}"
     with answering(create_app(store.database_url, Settings(card_origins=(allowed,)))) as client:
-        path = send(client, f"/v1/profiles/{amara}/card-tickets", None).json()["path"]
-        CrmPage.frame = f"{str(client.base_url).rstrip('/')}{path}"
+
+        def frame() -> str:
+            path = send(client, f"/v1/profiles/{amara}/card-tickets", None).json()["path"]
+            return f"{str(client.base_url).rstrip('/')}{path}"
+
+        CrmPage.frame = frame()
         page = open_page(browser, "light")
         page.goto(allowed)
         expect(page.frame_locator("iframe").get_by_role("heading", name="Amara Okafor")).to_be_visible()
+        assert all("#" not in one.url for one in page.frames), "the ticket is gone from the address"
+        CrmPage.frame = frame()
         page.goto(f"http://127.0.0.1:{crm.server_port}")  # the same server under a name that is not allowed
         expect(page.frame_locator("iframe").get_by_role("heading", name="Amara Okafor")).to_have_count(0)
         page.set_viewport_size({"width": 360, "height": 640})
-        page.goto(CrmPage.frame)
+        page.goto(frame())
+        expect(page).to_have_url(re.compile("/card$"))  # the ticket is neither here nor in the history
         expect(page.get_by_role("list", name="Journey")).to_contain_text("Engage")
         fits(page)
         no_violations(page)

@@ -52,7 +52,7 @@ class Source:
         self._client.on_publish = lambda _c, _d, mid, reason, _p: self._reasons.update({mid: reason.value})
         self._client.reconnect_delay_set(1, 1)
         broker = Broker.from_url(of.broker.url, of.credentials_of("plain"))
-        use_tls(self._client, broker, print)
+        use_tls(self._client, broker)
         self._client.connect(broker.host, broker.port)
         self._client.loop_start()
 

@@ -53,7 +53,7 @@ class StandInIngest:
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
-        use_tls(self._client, broker, print)
+        use_tls(self._client, broker)
         if broker.username is not None:
             self._client.username_pw_set(broker.username, broker.password)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]

@@ -165,6 +165,11 @@ kind = "ibeacon"
         ("gw/+/status", "gw/x+/status", "no topic of gateways"),
         ("gw/+/status", "sojourn/1/#", "no topic of gateways"),
         ('[[listen]]\nformat = "minew"\ntopic = "gw/+/status"\n', "", "Nothing would be listened to"),
+        (
+            'mqtt://127.0.0.1"',
+            'mqtts://x"\ncertificate = "c"\nkey = "k"',
+            "end the connection of the same certificate",
+        ),
         (f'"{GATEWAY}" = "door"', f'"{GATEWAY}" = "door"\n"ac:23:3f:c0:2f:87" = "till"', "named twice"),
     ],
 )

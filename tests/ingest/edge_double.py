@@ -38,7 +38,7 @@ class EdgeDouble:
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
-        use_tls(client, broker, print)
+        use_tls(client, broker)
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
         client.connect(broker.host, broker.port, clean_start=True)

@@ -69,11 +69,13 @@ def found_in_files(folder: Path, wanted: Mapping[str, bytes]) -> dict[str, set[s
         if not path.is_file():
             continue
         try:
-            names = found_in(path.read_bytes(), wanted)
+            data = path.read_bytes()
         except FileNotFoundError:  # a server removed it meanwhile
             continue
-        if path.suffix in {".db", ".sqlite", ".outbox"}:
-            names |= _in_sqlite(path, wanted)
+        names = found_in(data, wanted)
+        if data.startswith(b"SQLite format 3"):
+            with suppress(sqlite3.OperationalError):  # whoever runs has it to itself; then its pages have to do
+                names |= _in_sqlite(path, wanted)
         if names:
             found[str(path.relative_to(folder))] = names
     return found

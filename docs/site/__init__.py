@@ -1,0 +1,1 @@
+"""The documentation as a site: `make docs`. Markdown stays as a forge shows it; what differs is made here."""

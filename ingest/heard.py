@@ -1,0 +1,68 @@
+"""Where signals that are decoded again come from: the signal log, or an archive of it."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol
+
+from core.floorplan import StorePlan
+from core.records import SignalArray
+from core.wire import decode
+from ingest.feed import Numbering, to_signals
+from storage.connect import Connection
+from storage.log.late import late_between
+from storage.log.signals import LogTimes, read_rows, rows_between
+
+_ROWS_A_READ: Final = 256
+
+
+class Piece(NamedTuple):
+    """Signals of a row of the log, and whether some of the row's were late for the live engine."""
+
+    log_no: int
+    late: bool
+    signals: SignalArray
+
+
+class Heard(Protocol):
+    """What was heard of a store within a stretch of time that was named before."""
+
+    def pieces(self, start_ns: int, stop_ns: int, devices: Numbering) -> Iterator[Piece]:
+        """Yield the signals of `start_ns` <= t < `stop_ns`; stretches are asked for in rising order."""
+
+
+class Source(Protocol):
+    """Somewhere that signals of a store can be read from."""
+
+    def heard(self, plan: StorePlan, after: int, from_ns: int, until_ns: int) -> Heard:
+        """Return what was heard, by rows after a log number, of signals of `from_ns` <= t < `until_ns`."""
+
+
+class LogSource:
+    """The signal log of a store; memory is a catalogue of the rows asked for, 24 bytes each."""
+
+    def __init__(self, connection: Connection, store_no: int) -> None:
+        self._connection = connection
+        self._store_no = store_no
+
+    def heard(self, plan: StorePlan, after: int, from_ns: int, until_ns: int) -> "_LogHeard":
+        """See Source."""
+        rows = rows_between(self._connection, self._store_no, after=after, from_ns=from_ns, until_ns=until_ns)
+        return _LogHeard(self._connection, self._store_no, plan, rows)
+
+
+class _LogHeard:
+    def __init__(self, connection: Connection, store_no: int, plan: StorePlan, rows: LogTimes) -> None:
+        self._connection = connection
+        self._store_no = store_no
+        self._plan = plan
+        self._rows = rows
+
+    def pieces(self, start_ns: int, stop_ns: int, devices: Numbering) -> Iterator[Piece]:
+        last = int(self._rows.first_ns.searchsorted(stop_ns, side="left"))
+        wanted = self._rows.log_no[:last][self._rows.last_ns[:last] >= start_ns].tolist()
+        for place in range(0, len(wanted), _ROWS_A_READ):
+            log_nos = wanted[place : place + _ROWS_A_READ]
+            late = late_between(self._connection, self._store_no, log_nos)
+            for row in read_rows(self._connection, self._store_no, log_nos):
+                signals = to_signals(decode(row.batch), self._plan, devices)
+                signals = signals[(signals["ts"] >= start_ns) & (signals["ts"] < stop_ns)]
+                yield Piece(row.log_no, row.log_no in late, signals)

@@ -1,0 +1,54 @@
+"""One task of a recomputation: a day of a store decoded again, compared, and what changes kept for the switch."""
+
+import time
+from dataclasses import replace
+
+from core.errors import InputError
+from ingest.heard import LogSource, Source
+from ingest.redecode import Ground, ground
+from ingest.revising import Window, find
+from storage.connect import Connection, in_transaction
+from storage.recompute.runs import Run, StoreOfRun, Task, store_of
+from storage.recompute.switch import Found, is_waiting, keep_task, revisions
+
+
+def work(connection: Connection, run: Run, task: Task) -> bool:
+    """Do a task; False if it was done before. Two workers with the same task keep one answer.
+
+    Raises
+    ------
+    InputError
+        If the run is over, the floor plan was changed since it began, or too much would change.
+    UnavailableError
+        If the database is away.
+    """
+    store = store_of(connection, run.run_no, task.store_no)
+    if not is_waiting(connection, run.run_no, task):
+        return False
+    began_s = time.monotonic()
+    on, source = _ground(connection, store)
+    before = revisions(connection, task.store_no)
+    window = Window(run.asked.from_ns, run.asked.until_ns, late_only=False)
+    found = find(connection, on, window, [task.day_ns], source=source)
+    if found is None:  # only who asks it to stop gets none
+        raise RuntimeError("Decoding again was stopped.")
+    kept = Found(
+        spells=found.spells,
+        left_alone=found.left_alone,
+        unchanged=found.unchanged,
+        parts=found.parts,
+        revisions=before,
+        took_s=time.monotonic() - began_s,
+    )
+    return in_transaction(connection, lambda connection: keep_task(connection, run.run_no, task, kept))
+
+
+def _ground(connection: Connection, store: StoreOfRun) -> tuple[Ground, Source]:
+    """Return what the day is decoded with, the same as when the run was made, and where its signals are."""
+    on = ground(connection, store.store_no, store.model_version)
+    if on is None or on.after != store.after:
+        raise InputError(
+            "The floor plan of a store was changed since this recomputation began.", hint="Begin anew: --afresh."
+        )
+    on = replace(on, through_ns=min(on.through_ns, store.through_ns))
+    return on, LogSource(connection, store.store_no)

@@ -1,0 +1,48 @@
+"""What there is to ask for while the API is fuzzed: a customer with everything, in a store with people."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from tests.api.inputting import customer, event, send
+from tests.api.seeding import add_presence, device, walk
+from tests.fix_api import SeededStore
+
+ANNA = {"Sojourn-Operator": "Anna"}
+ROLES = {"nobody": ANNA}
+"""Who asks: headers by role."""
+
+
+def fill(store: SeededStore, client: httpx.Client) -> dict[str, list[str]]:
+    """Make a customer with visits, events, notes and tasks; returns ids by the names of parameters."""
+    given = customer(1, at=store.now - timedelta(days=90), devices=[device(1)], email="ada@shop.test")
+    profile = _made(send(client, "/v1/profiles", given))["profile_id"]
+    walk(
+        store.connection, store.plan, store.store_no, pseudonym=device(1), arrived_at=store.now - timedelta(days=3),
+        stays=[("entrance", 20), ("shoes", 300), ("checkout", 80)],
+    )  # fmt: skip
+    visits = [str(row[0]) for row in store.connection.execute("select visit_id from store_visit")]
+    begin = store.now - timedelta(minutes=2)
+    add_presence(
+        store.connection, store.plan, store.store_no, pseudonym=device(1), zone="shoes", arrived_at=begin,
+        in_zone_since=begin, last_signal_at=store.now,
+    )  # fmt: skip
+    order = event("R-1", "ordered", store.now - timedelta(days=3), store="marktplatz", total=10, currency="EUR")
+    _made(send(client, "/v1/inputs/orders", {"source": "till", "events": [order]}))
+    note = {
+        "profile_id": profile, "purpose": "service", "subject": "Boots", "detail": "liked the brown ones", "tags": [],
+        "follow_up": {"due_at": (store.now + timedelta(days=1)).isoformat(), "instructions": "call"},
+    }  # fmt: skip
+    written = client.post("/v1/notes", json=note, headers=ANNA)
+    tasks = client.get(f"/v1/notes/{_made(written)['note_id']}/follow-ups").json()["follow_ups"]
+    return {
+        "store": ["marktplatz", "quay"], "profile": [profile], "note": [written.json()["note_id"]],
+        "follow_up": [one["follow_up_id"] for one in tasks], "visit": visits, "given_input": ["orders", "online"],
+        "formula": ["visits", "dwell"], "list": ["tag", "mood"], "what": ["profiles", "visits", "orders"],
+    }  # fmt: skip
+
+
+def _made(answer: httpx.Response) -> Any:
+    assert answer.status_code < 300, answer.text
+    return answer.json()
