@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice setup-security api-fuzz security sbom soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice setup-security api-fuzz security sbom chaos-kafka soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -61,6 +61,10 @@ chaos-test: setup-dev ## the run of 65 faults and the mutants that its checker h
 chaos-long: setup-dev ## ten times that, with seeds from SEED on
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.chaos --seed $(or $(SEED),1) --runs 10 $(ARGS)
+
+chaos-kafka: setup-dev ## owners killed and asleep, rebalance storms, growth, Kafka lost: a group of ingests and the checker; SEED=2
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m tests.chaos.kafka --seed $(or $(SEED),1) $(ARGS)
 
 canaries: setup-dev ## a seeded run of everything, then a search of every byte on disk for whoever has not consented
 	@$(VENV)/python -m servers

@@ -1,7 +1,8 @@
 """The signal log: one row a batch, in the order in which the one ingest committed them, and its cursors.
 
 The order is the engine's input: a snapshot and the rows after it give the state that was lost. It holds because
-one connection at a time appends (`claim`), so a number that was drawn later is also committed later.
+one connection at a time appends for a store (`claim`, `storage.log.owners`), so a number that was drawn later is also
+committed later.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -117,8 +118,10 @@ class Tally:
     """Signals that edges say they dropped; at most so many: an edge that starts anew may have sent some of them."""
 
 
-def claim(connection: Connection, *, quietly: bool = False) -> bool:
+def claim(connection: Connection, *, quietly: bool = False, shared: bool = False) -> bool:
     """Become the one ingest of this database for as long as the connection lives; False while another is.
+
+    `shared`: become one of several that own different stores (`storage.log.owners`); False while one wants all.
 
     The claim and the writes share a connection, so whoever lost the claim can no longer write either. A connection
     that this process left behind, known by its application_name, is ended first: its network may have died without
@@ -130,7 +133,8 @@ def claim(connection: Connection, *, quietly: bool = False) -> bool:
             " and pid <> pg_backend_pid() and usename = current_user"
             " and application_name = current_setting('application_name')"
         )
-    return connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone() == (True,)
+    take = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
+    return connection.execute(f"select {take}(%s)", [_LOCK]).fetchone() == (True,)
 
 
 def release(connection: Connection) -> None:
