@@ -16,7 +16,7 @@ ROLES = ("operations", "crm", "privacy", "admin", "edge")
 
 
 def askers(store: SeededStore, client: httpx.Client) -> dict[str, dict[str, str]]:
-    """Return headers by who asks: first whoever the tests are, then a key of each role where there are any; nobody."""
+    """Return headers by who asks: first whoever the tests are, then a key of each role, if there are any; nobody."""
     held = {"Authorization": client.headers["authorization"]} if "authorization" in client.headers else {}
     found = {"every": ANNA | held}
     if find_spec("storage.access") is None:
