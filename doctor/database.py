@@ -94,11 +94,15 @@ def _log(connection: Connection) -> list[Finding]:
     facts = log_facts(connection)
     if not facts.stores:
         return [warn("stores", "None is loaded.", "Run `sojourn floorplan load PLAN`.")]
-    found = [ok("stores", f"{facts.stores} stores, {facts.edges} edges that have told of themselves.")]
+    found = [ok("stores", f"{facts.stores} stores, {facts.edges} edges.")]
     if facts.newest_heartbeat_s is None or facts.newest_heartbeat_s > HEARTBEAT_S:
-        age = "never" if facts.newest_heartbeat_s is None else f"{facts.newest_heartbeat_s / 60:,.0f} min ago"
+        says = (
+            "None has told of itself yet."
+            if facts.newest_heartbeat_s is None
+            else f"The newest word of an edge came {facts.newest_heartbeat_s / 60:,.0f} min ago."
+        )
         do = "Are edges running, and may they reach the broker? The page /fleet names them."
-        found.append(warn("edges", f"The newest word of an edge came {age}.", do))
+        found.append(warn("edges", says, do))
     else:
         found.append(ok("edges", f"The newest word of an edge came {facts.newest_heartbeat_s:.0f} s ago."))
     if facts.faults:
