@@ -1,4 +1,4 @@
-"""The way in, over HTTP: one-time secret, password, growing waits, second step, keys that end, forms of other sites."""
+"""The way in, over HTTP: one-time secret, password, growing waits, second step, keys that end, other sites."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -64,7 +64,7 @@ def test_from_the_one_time_secret_to_the_second_step_and_out(store: SeededStore,
 
 
 @pytest.mark.servers
-def test_a_key_ends_and_a_budget_of_profiles_holds(store: SeededStore, client: httpx.Client) -> None:
+def test_a_key_ends(store: SeededStore, client: httpx.Client) -> None:
     assert client.get("/v1/stores").status_code == 200
     store.connection.execute("update api_key set ends_at = now()")
     assert client.get("/v1/stores").status_code == 401
