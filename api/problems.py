@@ -231,7 +231,7 @@ def too_many_watching() -> ProblemError:
     )
 
 
-def from_exception(error: Exception) -> ProblemError:
+def from_exception(error: Exception) -> ProblemError:  # noqa: PLR0911 - one answer for each kind
     """Return what an exception means to the one who asked."""
     if (
         isinstance(error, HTTPException) and error.status_code == 400

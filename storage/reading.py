@@ -80,7 +80,7 @@ class Reader:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection: in one transaction in the role of whoever is served, or behind a pooler; else in autocommit.
+        """Lend a connection: in a transaction in the role of whoever is served, or behind a pooler; else autocommit.
 
         Raises
         ------

@@ -1,7 +1,8 @@
 """Chromium through Playwright.
 
 `browser`   a browser for the tests of one file
-`page`      a fresh page (1280 x 800) of the person of `tests.access`, logged in; errors on it fail the test, so does any request that leaves this machine
+`page`      a fresh page (1280 x 800) of the person of `tests.access`, logged in;
+            errors on it fail the test, so does any request that leaves this machine
 """
 
 import os

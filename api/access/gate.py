@@ -1,8 +1,8 @@
 """The gate: who asks is found out before anything of a request is read, and the table says whether they may.
 
-It stands before the application as ASGI middleware, so that a body is not read for somebody who may not send it. Behind
-it a dependency of every route checks that the gate meant this very route (`check_entered`): two locks, so that no
-difference in reading an address lets anybody through.
+It stands before the application as ASGI middleware, so that a body is not read for somebody who may not send it.
+Behind it a dependency of every route checks that the gate meant this very route (`check_entered`): two locks, so that
+no difference in reading an address lets anybody through.
 """
 
 import re
@@ -146,7 +146,7 @@ class Gate:
 
 
 async def check_entered(request: Request) -> None:
-    """The second lock, a dependency of every route: the gate meant this route, and a form has its session's token."""
+    """Hold the second lock, a dependency of every route: the gate meant this one, a form has its session's token."""
     route = request.scope["route"]
     method = "GET" if request.method == "HEAD" else request.method
     if getattr(request.state, "entered", None) != f"{method} {route.path}":

@@ -1,7 +1,7 @@
 """How often, and how much: rates of principals and addresses, waits after failed logins, profiles opened a day.
 
-Rates and waits are counted in the memory of each process of the API: with several processes each lets through as much.
-They bound what one caller costs, not how much is told in all; that is the budget of profiles, which the database counts.
+Rates and waits are counted in the memory of each process of the API: with several, each lets through as much. They
+bound what one caller costs, not how much is told in all; that is the budget of profiles, which the database counts.
 """
 
 import time
@@ -33,8 +33,8 @@ class Rates:
     Parameters
     ----------
     read : int
-        A page with everything on it asks a dozen times, and a live one twenty times a minute: sixty people's worth for
-        a program with one key.
+        A page with everything on it asks a dozen times, and a live one twenty times a minute: sixty people's worth
+        for a program with one key.
     write : int
         Nobody types ten things a second; a shop's program sends hundreds of orders a minute at its busiest.
     heavy : int

@@ -48,7 +48,7 @@ def read_provider(issuer: str, client_id: str, client_secret: str, *, name: str,
     if not (client_id and client_secret and groups):
         raise ConfigurationError(
             "The identity provider is set in part.",
-            hint="SOJOURN_OIDC_CLIENT_ID, SOJOURN_OIDC_CLIENT_SECRET and SOJOURN_OIDC_GROUPS go with SOJOURN_OIDC_ISSUER.",
+            hint="SOJOURN_OIDC_ISSUER comes with …_CLIENT_ID, …_CLIENT_SECRET and …_GROUPS.",
         )
     if not issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
         raise ConfigurationError("The identity provider is not reached over https.", hint="Use its https address.")

@@ -114,7 +114,7 @@ def _claims(token: str, keys: KeySet, provider: Provider, nonce: str) -> dict[st
 
 
 def _account(connection: Connection, provider: Provider, claims: dict[str, Any]) -> AccountRow:
-    """Return the account of whom the provider vouches for, with the roles of today's groups; made at the first login."""
+    """Return the account of whom the provider vouches for, with the roles of today's groups; made at first."""
     groups = claims.get("groups")
     roles = provider.roles(groups if isinstance(groups, list) else [])
     if not roles:

@@ -1,4 +1,4 @@
-"""Who may look at a demo: a person for each role, one with all of them, and a key for the demo's own look at its pages."""
+"""Who may look at a demo: a person for each role, one with all of them, and a key for the demo itself."""
 
 from datetime import timedelta
 from secrets import choice

@@ -151,7 +151,7 @@ def disable_account(connection: Connection, account: UUID, *, disabled: bool) ->
 
 
 def give_secret(connection: Connection, account: UUID, sha256: bytes, *, until: datetime) -> None:
-    """Let a one-time secret choose a new password; the old one and every session end now, and so does a second step."""
+    """Let a one-time secret choose a new password; the old one, every session and a second step end."""
     connection.execute(
         "update account set one_time_sha256 = %s, one_time_until = %s, password_hash = null, totp_secret = null"
         " where account_id = %s",
@@ -217,7 +217,7 @@ def end_sessions(connection: Connection, account: UUID) -> None:
 
 def _accounts(connection: Connection, clause: str, value: object) -> list[AccountRow]:
     # the clauses are those of this file
-    question = "select " + _COLUMNS + " from account where " + clause
+    question = "select " + _COLUMNS + " from account where " + clause  # noqa: S608
     with connection.cursor(row_factory=dict_row) as cursor:
         return [msgspec.convert(row, AccountRow) for row in cursor.execute(question.encode(), [value]).fetchall()]
 

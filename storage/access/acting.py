@@ -1,8 +1,8 @@
 """As whom the database is asked: one role of PostgreSQL for each request, and the stores that it is bound to.
 
-Who serves a request says so once (`acting_as`); every transaction of the API then takes that role with `set local`, so
-that it works behind a pooler that lends connections for one transaction. Without it a process asks with its own rights:
-ingest, the live hubs, commands.
+Who serves a request says so once (`acting_as`); every transaction of the API then takes that role with `set local`,
+so that it works behind a pooler that lends connections for one transaction. Without it a process asks with its own
+rights: ingest, the live hubs, commands.
 
 This guards against a query of ours that forgets whom it serves. It is no wall against somebody who can run statements
 of his own: who may `set role` may also take it back.

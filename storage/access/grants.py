@@ -2,8 +2,8 @@
 
 For each of our roles there are three of PostgreSQL's, none of which logs in: `sojourn_crm` holds the grants,
 `sojourn_crm_everywhere` and `sojourn_crm_own` are what the API takes for a request of somebody with every store, or
-bound to some. Row-level security lets `sojourn_everywhere` see every row, by a policy that is `true` and so costs no plan
-its index, and `sojourn_own` the rows of own stores; whoever is granted `sojourn_crm` alone sees none.
+bound to some. Row-level security lets `sojourn_everywhere` see every row, by a policy that is `true` and so costs no
+plan its index, and `sojourn_own` the rows of own stores; whoever is granted `sojourn_crm` alone sees none.
 """
 
 from hashlib import sha256
@@ -57,7 +57,8 @@ def grant(connection: Connection) -> bool:
         for statement in statements:
             connection.execute(statement.encode())
         connection.execute(
-            "insert into access_granted (sha256) values (%s) on conflict (one) do update set sha256 = excluded.sha256",
+            "insert into access_granted (sha256) values (%s)"
+            " on conflict (one) do update set sha256 = excluded.sha256",
             [digest],
         )
     return True
@@ -117,11 +118,11 @@ def _statements(held: dict[str, list[str]]) -> list[str]:
         statement for table in sorted(BY_PROFILE | AROUND_PROFILE.keys() | BY_STORE) for statement in _rows(table)
     ]
     # a view asks with the rights of whoever asks it, not with those of whoever made it
-    made += [
-        f"do $$ declare one text; begin for one in select viewname from pg_views where schemaname = 'public'"
-        f" and viewowner = current_user loop execute format('alter view %I set (security_invoker = true)', one);"
+    made.append(
+        "do $$ declare one text; begin for one in select viewname from pg_views where schemaname = 'public'"  # noqa: S608
+        " and viewowner = current_user loop execute format('alter view %I set (security_invoker = true)', one);"
         f" execute format('grant select on %I to {everybody}', one); end loop; end $$"
-    ]
+    )
     return made
 
 

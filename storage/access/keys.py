@@ -121,7 +121,8 @@ def rotate_key(connection: Connection, key_no: int, sha256: bytes, *, prefix: st
         "with old as (select * from api_key where key_no = %(key)s and revoked_at is null and replaced_by is null"
         "   and ends_at > clock_timestamp() for update)"
         " insert into api_key (key_sha256, prefix, name, roles, stores, made_by, ends_at)"
-        " select %(sha256)s, %(prefix)s, name, roles, stores, %(by)s, clock_timestamp() + (ends_at - made_at) from old"
+        " select %(sha256)s, %(prefix)s, name, roles, stores, %(by)s, clock_timestamp() + (ends_at - made_at)"
+        " from old"
         " returning key_no",
         {"key": key_no, "sha256": sha256, "prefix": prefix, "by": made_by},
     ).fetchone()
@@ -136,9 +137,9 @@ def rotate_key(connection: Connection, key_no: int, sha256: bytes, *, prefix: st
 
 
 def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
-    question = (
-        "select key_no, prefix, name, roles, stores, made_at, made_by, ends_at, revoked_at, last_used_at, replaced_by,"
-        " revoked_at is null and ends_at > clock_timestamp() as holds,"
+    question = (  # the clauses are those of this file
+        "select key_no, prefix, name, roles, stores, made_at, made_by, ends_at, revoked_at, last_used_at,"  # noqa: S608
+        " replaced_by, revoked_at is null and ends_at > clock_timestamp() as holds,"
         f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true)"
         " from api_key where " + clause
     )

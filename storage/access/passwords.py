@@ -1,7 +1,7 @@
 """Passwords: what may be one, and whether one is right, by argon2id.
 
-Parameters are argon2-cffi's, which are RFC 9106's second choice: 64 MiB, three passes, four lanes, some 50 ms. Two at a
-time, so that a flood of logins fills neither memory nor cores; who comes later waits.
+Parameters are argon2-cffi's, which are RFC 9106's second choice: 64 MiB, three passes, four lanes, some 50 ms. Two at
+a time, so that a flood of logins fills neither memory nor cores; who comes later waits.
 """
 
 from threading import BoundedSemaphore

@@ -17,7 +17,8 @@ def open_profile(connection: Connection, principal: str, profile: UUID, *, most:
     opened = connection.execute(
         "insert into profile_read (principal, day, profile_id)"
         " select %(principal)s, current_date, profile_id from profile where profile_id = %(profile)s"
-        "    and (select count(*) from profile_read where principal = %(principal)s and day = current_date) < %(most)s"
+        "    and (select count(*) from profile_read"
+        "          where principal = %(principal)s and day = current_date) < %(most)s"
         " on conflict do nothing returning day",
         {"principal": principal, "profile": profile, "most": most},
     ).fetchone()

@@ -39,7 +39,8 @@ BY_PROFILE: Final = frozenset(
 )  # fmt: skip
 """Rows of one profile, by its `profile_id`."""
 AROUND_PROFILE: Final = {
-    "note": "note.profile_id is null and (note.store_no is null or note.store_no = any((select own_store_nos())::integer[]))"
+    "note": "note.profile_id is null"
+    " and (note.store_no is null or note.store_no = any((select own_store_nos())::integer[]))"
     " or exists (select from profile_store known where known.profile_id = note.profile_id"
     " and known.store_no = any((select own_store_nos())::integer[]))",
     "note_revision": "exists (select from note where note.note_id = note_revision.note_id)",
@@ -73,7 +74,8 @@ NOBODY: Final = frozenset(
 
 WRITES: Final = {
     "operations": (
-        "exclusion_change", "shelf_item", "store_alert", "store_alert_rule", "idempotency_key", "cue_policy", "cue_trial",
+        "exclusion_change", "shelf_item", "store_alert", "store_alert_rule", "idempotency_key", "cue_policy",
+        "cue_trial",
     ),
     "crm": (
         "note", "note_revision", "follow_up", "follow_up_change", "note_choice", "alert", "alert_look", "alert_rule",
@@ -96,8 +98,8 @@ WRITES: Final = {
     ),
     "edge": (
         "customer_event", "profile", "consent_event", "device_link", "profile_identifier", "identity_case",
-        "profile_change", "input_import", "idempotency_key", "app_installation", "webhook_message", "webhook_delivery",
-        "webhook_subscription",
+        "profile_change", "input_import", "idempotency_key", "app_installation", "webhook_message",
+        "webhook_delivery", "webhook_subscription",
     ),
 }  # fmt: skip
 """What each role's own pages and routes change. Triggers of the database write the rest in their own right."""

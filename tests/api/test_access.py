@@ -1,6 +1,5 @@
 """Who may do what: every route with every role, a table that no route escapes, and what PostgreSQL itself refuses."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -129,7 +128,7 @@ def test_every_table_says_what_it_holds(store: SeededStore) -> None:
 
 
 @pytest.fixture
-def two_stores(store: SeededStore) -> Iterator[Connection]:
+def two_stores(store: SeededStore) -> Connection:
     """Ada was at marktplatz, Bo at the quay, Cy nowhere; each has a device, a consent and a note."""
     quay = floor_plan().stores[0]
     quay_no = store.connection.execute("select store_no from store where id = 'quay'").fetchone()
@@ -144,12 +143,13 @@ def two_stores(store: SeededStore) -> Iterator[Connection]:
                 entered_at=store.now - timedelta(days=1), dwell_s=60.0,
             )  # fmt: skip
         store.connection.execute(
-            "insert into note (note_id, asked_sha256, profile_id, noted_at, operator, source, purpose, subject, detail,"
-            " tags, feeling_read) values (gen_random_uuid(), '', %s, now(), 'x', 'staff', 'observation', %s, '', '{}',"
+            "insert into note (note_id, asked_sha256, profile_id, noted_at, operator, source, purpose, subject,"
+            " detail, tags, feeling_read)"
+            " values (gen_random_uuid(), '', %s, now(), 'x', 'staff', 'observation', %s, '', '{}',"
             ' \'{"feeling": "neutral", "clauses": []}\')',
             [made, name],
         )
-    yield store.connection
+    return store.connection
 
 
 def seen(connection: Connection, role: str, stores: str, question: str) -> list[str]:

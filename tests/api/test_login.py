@@ -1,0 +1,96 @@
+"""The way in, over HTTP: one-time secret, password, growing waits, second step, keys that end, other sites."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pyotp
+import pytest
+
+from api.access.asking import FORM_COOKIE, FORM_FIELD, PLAIN_COOKIE
+from api.access.limits import Limits, Rates
+from api.access.signing_in import local_path
+from api.problems import ProblemError
+from storage.access.accounts import add_account, give_secret
+from storage.access.secrets import digest
+from storage.access.sessions import IDLE
+from tests.fix_api import SeededStore
+
+PASSWORD = "four plain words together"
+SAME = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.mark.servers
+def test_from_the_one_time_secret_to_the_second_step_and_out(store: SeededStore, client: httpx.Client) -> None:
+    made = add_account(store.connection, name="bea", display_name="Bea", roles=["crm"], made_by="tests")
+    give_secret(store.connection, made, digest("secret"), until=datetime.now(UTC) + timedelta(hours=1))
+    with httpx.Client(base_url=client.base_url, headers=SAME, timeout=client.timeout) as bea:
+
+        def post(path: str, **fields: str) -> httpx.Response:
+            return bea.post(path, data=fields | {FORM_FIELD: bea.cookies.get(FORM_COOKIE, "")})
+
+        assert bea.get("/profiles?q=a").headers["location"] == "/login?next=/profiles%3Fq%3Da"
+        assert post("/login", name="bea", password="guess").status_code == 401
+        step = post("/login", name="bea", password="secret", next="/profiles")
+        assert step.headers["location"] == "/login/new-password?next=/profiles"
+        assert bea.get("/profiles").status_code == 303, "not before a password is chosen"
+        short = post("/login/new-password", new_password="short", new_password_again="short")
+        assert short.status_code == 422
+        done = post("/login/new-password", new_password=PASSWORD, new_password_again=PASSWORD, next="/profiles")
+        assert done.headers["location"] == "/profiles"
+        assert "httponly" in done.headers["set-cookie"].lower()
+        assert bea.get("/profiles").status_code == 200
+        assert bea.get("/people").status_code == 403
+        kept = store.connection.execute("select row_to_json(account_session)::text from account_session").fetchall()
+        assert bea.cookies[PLAIN_COOKIE] not in str(kept)
+
+        foreign = bea.post("/logout", headers={"Sec-Fetch-Site": "cross-site"})
+        assert (foreign.status_code, bea.get("/profiles").status_code) == (403, 200)
+        assert bea.post("/account/password", data={FORM_FIELD: "0" * 64}).status_code == 403, "another token"
+
+        secret = pyotp.random_base32()
+        shown = post("/account/second-step", secret=secret, code=pyotp.TOTP(secret).now(), password=PASSWORD)
+        assert shown.text.count("<li><code>") == 8
+        recovery = shown.text.split("<li><code>")[1].split("<")[0]
+        post("/logout")
+        assert bea.get("/profiles").status_code == 303
+        step = post("/login", name="bea", password=PASSWORD)
+        assert step.headers["location"].startswith("/login/second-step")
+        used = pyotp.TOTP(secret).at(int(time.time()) - 60)
+        assert post("/login/second-step", code=used).status_code == 401, "before the one that set it up"
+        assert post("/login/second-step", code=recovery, next="/profiles").headers["location"] == "/profiles"
+        store.connection.execute("update account_session set seen_at = seen_at - %s", [IDLE])
+        assert bea.get("/profiles").status_code == 303, "a session that nobody used for a shift has ended"
+
+
+@pytest.mark.servers
+def test_a_key_ends(store: SeededStore, client: httpx.Client) -> None:
+    assert client.get("/v1/stores").status_code == 200
+    store.connection.execute("update api_key set ends_at = now()")
+    assert client.get("/v1/stores").status_code == 401
+    assert client.get("/v1/stores", headers={"Authorization": "Basic x"}).status_code == 401
+    assert client.get("/v1/health").status_code == 200
+
+
+def test_waits_grow_for_a_name_at_an_address_alone() -> None:
+    now_s = [0.0]
+    limits = Limits(Rates(read=2), clock_s=lambda: now_s[0])
+    for _ in range(6):
+        limits.may_log_in("10.0.0.1", "ada")
+        limits.login_failed("10.0.0.1", "ada")
+    with pytest.raises(ProblemError) as refused:
+        limits.may_log_in("10.0.0.1", "ada")
+    assert (refused.value.status, refused.value.retry_s) == (429, 3)
+    limits.may_log_in("10.0.0.2", "ada")
+    now_s[0] = 2.0
+    limits.may_log_in("10.0.0.1", "ada")
+    for _ in range(2):
+        limits.ask("GET /v1/stores", "somebody", known=True)
+    with pytest.raises(ProblemError, match="More than 2"):
+        limits.ask("GET /v1/stores", "somebody", known=True)
+    limits.ask("GET /v1/stores", "somebody else", known=True)
+
+
+@pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example", "/login?next=/", ""])
+def test_a_login_sends_nobody_elsewhere(wanted: str) -> None:
+    assert local_path(wanted) == "/"
