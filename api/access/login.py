@@ -57,6 +57,8 @@ def log_in(request: Request, form: FormDep, service: ServiceDep) -> Response:
     with service.reader.connection() as connection:
         account = find_account(connection, name=name)
         opened = account_of_secret(connection, digest(password))
+    if account is not None:  # what is no name may be a password in the wrong field: the audit does not learn it
+        request.state.tried = account.name
     usable = account is not None and account.disabled_at is None
     to = local_path(after)
     if usable and account is not None and opened is not None and opened.account_id == account.account_id:
@@ -104,6 +106,7 @@ def take_second_step(request: Request, form: FormDep, service: ServiceDep) -> Re
     if session is None:
         return RedirectResponse("/login", SEE_OTHER)
     account = _account(service, session)
+    request.state.tried = account.name
     address, who = _address(request), f"second step of {account.name}"
     after = local_path(form.get("next"))
     try:
@@ -133,6 +136,7 @@ def take_new_password(request: Request, form: FormDep, service: ServiceDep) -> R
     if session is None:
         return RedirectResponse("/login", SEE_OTHER)
     account = _account(service, session)
+    request.state.tried = account.name
     after = local_path(form.get("next"))
     try:
         made = read_new_password(form, account)
