@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice setup-security api-fuzz security sbom chaos-kafka soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -62,6 +62,10 @@ chaos-long: setup-dev ## ten times that, with seeds from SEED on
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.chaos --seed $(or $(SEED),1) --runs 10 $(ARGS)
 
+chaos-kafka: setup-dev ## owners killed and asleep, rebalance storms, growth, Kafka lost: a group of ingests and the checker; SEED=2
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m tests.chaos.kafka --seed $(or $(SEED),1) $(ARGS)
+
 canaries: setup-dev ## a seeded run of everything, then a search of every byte on disk for whoever has not consented
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m pytest tests/privacy/test_canaries.py $(ARGS)
@@ -74,6 +78,34 @@ fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=3
 
 fuzz-short: setup-fuzz ## half a minute of the fuzzer in all targets at once, as CI runs it
 	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes 0.4 --target together
+
+wheel-twice: setup-dev ## build the wheel twice, from two folders: the same bytes, and their SHA-256
+	@rm -rf dist && mkdir -p dist/second .cache/second
+	@git archive HEAD | tar -x -C .cache/second
+	@git archive HEAD | (mkdir -p .cache/first && tar -x -C .cache/first)
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(VENV)/python -m build --wheel --no-isolation --outdir dist .cache/first >/dev/null
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(VENV)/python -m build --wheel --no-isolation --outdir dist/second .cache/second >/dev/null
+	@rm -rf .cache/first .cache/second
+	@cmp dist/*.whl dist/second/*.whl && sha256sum dist/*.whl
+
+restore-drill: setup-dev ## a backup into a second server: equal checksums, and ingest goes on there
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m tests.restore
+
+api-fuzz: setup-dev ## ask the whole API by its own description, as every role; EXAMPLES=1000 of each operation, SEED=7
+	@$(VENV)/python -m servers
+	@SOJOURN_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) SOJOURN_API_FUZZ_SEED=$(SEED) $(VENV)/python -m pytest tests/api_fuzz --timeout 0 -s $(ARGS)
+
+setup-security: setup-dev ## make .cache/security with what looks for known flaws and writes the bill of materials
+	@$(call bootstrap,security)
+
+security: setup-security ## known flaws of packages, the rules of bandit, secrets in files; ends with what was found
+	@$(VENV)/python -m tests.security
+
+sbom: setup-security ## the bill of materials of what the service needs, CycloneDX JSON, into test-artifacts/sbom.json
+	@mkdir -p test-artifacts
+	@.cache/security/bin/cyclonedx-py requirements --output-reproducible --of JSON -o test-artifacts/sbom.json requirements/runtime.lock
+	@$(VENV)/python -m tests.security --sbom test-artifacts/sbom.json
 
 soak: setup-dev ## a whole store at half of what this machine can take, for MINUTES=30: what grows?
 	@$(VENV)/python -m servers
@@ -121,6 +153,7 @@ lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,dev,--constraint requirements/runtime.lock)
 	@$(call compile,otel,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
+	@$(call compile,security,)
 	@$(call compile,fuzz,--constraint requirements/runtime.lock)
 	@$(call compile,docs,--constraint requirements/runtime.lock)
 

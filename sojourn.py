@@ -10,9 +10,12 @@ from rich.console import Console
 
 from commands import (
     access,
+    archives,
     audit,
     authority,
+    backup,
     converting,
+    doctor,
     edges,
     floorplans,
     keys,
@@ -33,12 +36,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for words in (trying, services, recordings, visits, privacy):
+for words in (trying, services, doctor, backup, recordings, visits, privacy):
     app.add_typer(words.app)
 app.add_typer(floorplans.app, name="floorplan")
 app.add_typer(converting.app, name="convert")
 app.add_typer(models.app, name="model")
 app.add_typer(access.app, name="access")
+app.add_typer(archives.app, name="archive")
 app.add_typer(edges.app, name="edge")
 app.add_typer(authority.app, name="certify")
 app.add_typer(privacy.suppress, name="suppress")

@@ -21,6 +21,7 @@ from api.access.first import let_first_in
 from api.access.gate import Gate, check_entered, read_places
 from api.access.limits import Limits
 from api.audit.recording import audited
+from api.audit.refusals import Refusals
 from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
@@ -108,6 +109,7 @@ def create_app(
     app.add_middleware(BodyLimit, most=CSV_BYTES)
     places = read_places((*ROUTES, *PAGES), [route for route in app.routes if isinstance(route, Route)])
     app.add_middleware(Gate, places=places, answer=_answer_error, limits=limits)
+    app.add_middleware(Refusals)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Metered, meters=meters, tracing=tracing)
     _describe_schemas(app)

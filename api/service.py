@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from re import compile as compile_pattern
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -17,6 +17,7 @@ from api.settings import Settings
 from api.stores.drawing import DrawingCache
 from api.stores.live import LiveHub
 from core.floorplan import ID_PATTERN
+from core.metrics.formulas import FORMULAS
 from storage.access.acting import may_see
 from storage.connect import Connection
 from storage.occupancy import PlanCache
@@ -26,6 +27,7 @@ from storage.reading import Reader
 from storage.stores import StoredPlan
 from storage.writing import Writer
 
+_NOW: Final = frozenset(formula.id for formula in FORMULAS.values() if formula.shape == "now")
 _ID = compile_pattern(ID_PATTERN)
 
 
@@ -59,8 +61,8 @@ ServiceDep = Annotated[Service, Depends(_service)]
 
 
 def reads_analytics(request: Request) -> None:
-    """Let a request that only reads be answered by `Service.analytics`."""
-    request.state.analytics = request.method in {"GET", "HEAD"}
+    """Let a request that only reads be answered by `Service.analytics`; not one for who is there now."""
+    request.state.analytics = request.method in {"GET", "HEAD"} and request.path_params.get("formula") not in _NOW
 
 
 def _connection(service: ServiceDep, request: Request) -> Iterator[Connection]:

@@ -1,10 +1,11 @@
 """What runs all day beside the database and the broker."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from commands.kafka import KafkaServers, KafkaSettings, KafkaTopic, kafka_from, kafka_member
 from commands.options import (
     DatabaseUrl,
     EdgeMetrics,
@@ -42,6 +43,13 @@ def ingest(
             help="How often each store's model is learnt anew from its log: 24h (at three at night), 7d, or off.",
         ),
     ] = "24h",
+    source: Annotated[
+        Literal["mqtt", "kafka"],
+        typer.Option(help="mqtt: the one ingest of this database; kafka: one of several, each with some stores."),
+    ] = "mqtt",
+    kafka: KafkaServers = "",
+    kafka_settings: KafkaSettings = None,
+    kafka_topic: KafkaTopic = "sojourn.edges",
     mqtt_credentials: MqttCredentials = None,
     metrics: Metrics = "",
     trace_url: Traces = "",
@@ -57,16 +65,48 @@ def ingest(
     off = calibrate_every.strip().lower() == "off"
     every_s = None if off else duration_s(calibrate_every, name="SOJOURN_CALIBRATE_EVERY")
     settings = Settings(calibrate_every_s=every_s, privacy=privacy, retain=read_policy(retain))
-    with traces(trace_url, "sojourn ingest") as tracing:
+    where = kafka_from(kafka, kafka_settings, kafka_topic) if source == "kafka" else None
+    stop = stop_on_signals()
+    with (
+        traces(trace_url, "sojourn ingest") as tracing,
+        kafka_member(where, mqtt_url, settings, mqtt_credentials) as group,
+    ):
         run(
             database_url,
             mqtt_url,
-            stop=stop_on_signals(),
+            stop=stop,
             settings=settings,
             credentials=mqtt_credentials,
             metrics=metrics,
             tracing=tracing,
+            source=group,
         )
+
+
+@app.command()
+def bridge(
+    mqtt_url: MqttUrl,
+    *,
+    mqtt_credentials: MqttCredentials = None,
+    kafka: KafkaServers = "",
+    kafka_settings: KafkaSettings = None,
+    kafka_topic: KafkaTopic = "sojourn.edges",
+    partitions: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Create the topic with so many, if it is not there; 0: do not.")
+    ] = 0,
+    replicas: Annotated[int, typer.Option(min=1, max=9, help="Brokers that keep each record, when creating it.")] = 3,
+) -> None:
+    """Carry what edges publish from the MQTT broker to Kafka, for `ingest --source kafka`."""
+    from ingest.settings import Settings
+
+    where = kafka_from(kafka, kafka_settings, kafka_topic)
+    from ingest.kafka.bridge import RECEIVE_MAXIMUM, Bridge
+    from ingest.kafka.topic import create_topic
+
+    if partitions:
+        create_topic(where, partitions=partitions, replicas=replicas)
+    settings = Settings(receive_maximum=RECEIVE_MAXIMUM, commit_messages=RECEIVE_MAXIMUM)
+    Bridge(where, mqtt_url, f"sojourn-bridge-{kafka_topic}", settings, mqtt_credentials).run(stop_on_signals())
 
 
 @app.command()
@@ -171,11 +211,13 @@ def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metric
 
 
 @app.command(name="app-presence")
-def app_presence(database_url: DatabaseUrl, mqtt_url: MqttUrl, mqtt_credentials: MqttCredentials = None) -> None:
+def app_presence(
+    database_url: DatabaseUrl, mqtt_url: MqttUrl, mqtt_credentials: MqttCredentials = None, metrics: Metrics = ""
+) -> None:
     """Publish what apps told the API, and take in what they tell over MQTT."""
     from api.app_presence.forward import run
 
-    run(database_url, mqtt_url, stop_on_signals(), credentials=mqtt_credentials)
+    run(database_url, mqtt_url, stop_on_signals(), credentials=mqtt_credentials, metrics=metrics)
 
 
 @app.command()

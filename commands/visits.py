@@ -73,6 +73,9 @@ def recompute(
     store: Annotated[list[str] | None, typer.Option(help="Id of a store, as often as wanted (default: all).")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine; 1 needs no Dask.")] = 1,
     scheduler: Annotated[str | None, typer.Option(metavar="tcp://…", help="Workers of this Dask instead.")] = None,
+    archive: Annotated[
+        str | None, typer.Option(metavar="DIR|s3://…", help="Read signals from an archive, not from the log.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only make it out; the same command without it then shows it.")
     ] = False,
@@ -83,11 +86,13 @@ def recompute(
     """Decode days of many stores again under one model; all revisions become visible at once, or none."""
     from ingest.recompute import recompute as run
     from simulators.replay.report import shown
+    from storage.archive.places import Place
     from storage.instants import read_days
     from storage.recompute.runs import Asked, read_model
 
     from_ns, until_ns = read_days(begin, last)
-    asked = Asked(from_ns, until_ns, read_model(model), tuple(sorted(set(store or []))), None)
+    where = None if archive is None else Place(archive).target
+    asked = Asked(from_ns, until_ns, read_model(model), tuple(sorted(set(store or []))), where)
     with database(database_url) as connection, shown(quiet=quiet) as progress:
         said = run(
             connection,

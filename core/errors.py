@@ -9,6 +9,7 @@ SojournError
 │   ├── ModelError          a calibration does not fit its floor plan or version
 │   └── SnapshotError       an engine snapshot is torn, flipped or from another version
 ├── ForbiddenError          whoever asks may not have or do this
+├── FencedError             a store belongs to another ingest by now
 ├── UnavailableError        a server, disk or network is away; says what to do instead
 └── ConfigurationError      a setting is missing or contradicts another
 """
@@ -78,6 +79,10 @@ class SnapshotError(InputError):
 
 class ForbiddenError(SojournError):
     """Whoever asks may not have or do this."""
+
+
+class FencedError(SojournError):
+    """A store belongs to another ingest by now; nothing was written for it."""
 
 
 class UnavailableError(SojournError):

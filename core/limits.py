@@ -6,6 +6,7 @@ Times are nanoseconds, levels dBm, sizes bytes.
 from typing import Final
 
 NS_PER_S: Final = 1_000_000_000
+NS_PER_MS: Final = 1_000_000
 NS_PER_US: Final = 1_000
 
 RSSI_MIN_DBM: Final = -120

@@ -31,11 +31,15 @@ class Reject:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What is left of a batch: `batch` is None where no row is; `whole` where all rows are."""
+    """What is left of a batch: `batch` is None where no row is; `whole` where all rows are.
+
+    `redacted` rows are those of people who were erased.
+    """
 
     batch: Batch | None
     whole: bool
     rejects: tuple[Reject, ...]
+    redacted: int = 0
 
 
 def accept(batch: Batch, plan: StorePlan, received_at: int) -> Accepted:

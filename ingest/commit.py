@@ -20,6 +20,7 @@ from ingest.messages import Arrival, Said
 from storage.connect import Connection, in_transaction
 from storage.log.dead_letters import DeadLetter, save_dead_letters
 from storage.log.edge_status import EdgeChange, append_changes, edge_states, save_edge_states
+from storage.log.owners import Owned, check_owned, claim_stores
 from storage.log.signals import (
     CursorKey,
     GapEntry,
@@ -79,14 +80,31 @@ class Directory:
 
     plans: dict[str, AdoptedPlan] = field(default_factory=dict)
     edges: dict[EdgeKey, EdgeNumber] = field(default_factory=dict)
+    owner: str = ""
+    """Claims each store before it takes its plan into use; empty: all stores are this ingest's anyway."""
+    epochs: dict[int, int] = field(default_factory=dict)
     refused: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By store: the wish for a model that did not fit, and the version of the plan it did not fit."""
     suppressed: Suppressed | None = None
     """The devices of people who were erased: their signals are not logged, however late they come."""
 
+    @property
+    def owned(self) -> Owned:
+        """Which stores this ingest may write for."""
+        return self.epochs if self.owner else None
+
+    def release(self, store: str) -> None:
+        """Let go of a store that another ingest is to have."""
+        adopted = self.plans.pop(store, None)
+        if adopted is not None:
+            self.epochs.pop(adopted.store_no, None)
+
     def adopt(self, connection: Connection, stores: Sequence[str] | None = None) -> list[AdoptedPlan]:
         """Take the newest plans of these stores (default: all) into use; return those that are new to us."""
-        found = adopt_plans(connection, stores)
+        if self.owner:
+            unclaimed = [store for store in stores or () if store not in self.plans]
+            self.epochs |= claim_stores(connection, self.owner, unclaimed) if unclaimed else {}
+        found = adopt_plans(connection, stores, owned=self.owned)
         new = [adopted for adopted in found if self.plans.get(adopted.plan.id) != adopted]
         self.plans.update({adopted.plan.id: adopted for adopted in new})
         return new
@@ -101,13 +119,15 @@ class Directory:
         new = []
         for store_no, wish in wanted.items():
             if done.get(store_no) != wish.asked and self._fits(connection, stores[store_no], wish):
-                new.append(
-                    in_transaction(
-                        connection,
-                        lambda connection, store_no=store_no, wish=wish: adopt_model(connection, store_no, wish),  # type: ignore[misc]
-                    )
-                )
+                new.append(self._adopt_model(connection, store_no, wish))
         return new
+
+    def _adopt_model(self, connection: Connection, store_no: int, wish: Wish) -> AdoptedModel:
+        def work(connection: Connection) -> AdoptedModel:
+            check_owned(connection, self.owned, [store_no])
+            return adopt_model(connection, store_no, wish)
+
+        return in_transaction(connection, work)
 
     def _fits(self, connection: Connection, adopted: AdoptedPlan, wish: Wish) -> bool:
         """Whether a wanted model fits the plan in use; if not, that is said once."""
@@ -147,6 +167,8 @@ def commit(
     ------
     UnavailableError
         If the database is away; whether the transaction took place may then be unknown.
+    FencedError
+        If a store is another ingest's by now; then nothing was written.
     """
     unknown = {reading.store for reading in readings if not isinstance(reading, DeadLetter)} - directory.plans.keys()
     if unknown:  # it may have been loaded a moment ago
@@ -181,7 +203,9 @@ def _counts(said: Said, directory: Directory) -> bool:
 
 
 def _write(connection: Connection, directory: Directory, given: _Input) -> Committed:
-    edges = _number_edges(connection, directory, [*given.arrivals, *given.statuses])
+    heard: list[Arrival | Said] = [*given.arrivals, *given.statuses]
+    check_owned(connection, directory.owned, {directory.plans[one.store].store_no for one in heard})
+    edges = _number_edges(connection, directory, heard)
     keyed = [((edges[arrival.store, arrival.edge].edge_no, arrival.boot), arrival) for arrival in given.arrivals]
     cursors = lock_cursors(connection, {key for key, _ in keyed})
     arranged = arrange(keyed, given.parked, cursors)
@@ -191,7 +215,7 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
     for (edge_no, _), arrival in arranged.ready:
         stored = directory.plans[arrival.store]
         judged, payload = _judge(arrival, stored, directory.suppressed, letters)
-        entries.append(_entry(arrival, stored.store_no, edge_no, judged.batch, payload))
+        entries.append(_entry(arrival, stored.store_no, edge_no, judged, payload))
         batches.append(judged.batch)
     numbers = append(connection, entries)
     save_gaps(connection, _gaps(directory, arranged))
@@ -253,10 +277,11 @@ def _judge(
 
 def _unsuppressed(judged: Accepted, batch: Batch, suppressed: Suppressed) -> Accepted:
     found = without(batch, suppressed)
-    return judged if found is None else replace(judged, batch=found[0], whole=False)
+    return judged if found is None else replace(judged, batch=found[0], whole=False, redacted=found[1])
 
 
-def _entry(arrival: Arrival, store_no: int, edge_no: int, batch: Batch | None, payload: bytes) -> LogEntry:
+def _entry(arrival: Arrival, store_no: int, edge_no: int, judged: Accepted, payload: bytes) -> LogEntry:
+    batch = judged.batch
     return LogEntry(
         store_no=store_no,
         edge_no=edge_no,
@@ -268,6 +293,7 @@ def _entry(arrival: Arrival, store_no: int, edge_no: int, batch: Batch | None, p
         last_ns=None if batch is None else int(batch.ts.max()),
         sha256=arrival.sha256,
         batch=payload,
+        redacted=judged.redacted,
     )
 
 

@@ -31,6 +31,7 @@ from storage.coverage import FaultWord, save_faults, save_hours
 from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
 from storage.log.edge_status import EdgeChange, edge_changes
 from storage.log.late import LateBatch, save_late
+from storage.log.owners import Owned, check_owned
 from storage.log.signals import read
 from storage.log.snapshots import Snapshot, good_snapshots, save_snapshot
 from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
@@ -252,13 +253,17 @@ class StoreFeed:
             self.forget_written()
         return gone
 
-    def write(self, connection: Connection, *, snapshot: bool = False, tracing: Tracing = OFF) -> int:
+    def write(
+        self, connection: Connection, *, snapshot: bool = False, owned: Owned = None, tracing: Tracing = OFF
+    ) -> int:
         """Write what is new, with a snapshot on demand, in one transaction; return the number of visits.
 
         Raises
         ------
         UnavailableError
             If the database is away; then everything is still there to be written later.
+        FencedError
+            If the store is another ingest's by now; what was not written is for that one to derive.
         """
         presence = _by_device(self._engine.presence())
         presence = presence[~are_nobody(self._engine.pseudonyms(presence["device"]))]
@@ -276,6 +281,7 @@ class StoreFeed:
         event = self._event(visits, changed=faults != self._faults)
 
         def work(connection: Connection) -> None:
+            check_owned(connection, owned, [self.store_no])
             for derived in self._derived:
                 save_visits(
                     connection,

@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
+import numpy as np
+
 from core.floorplan import StorePlan
-from core.records import SignalArray
+from core.records import SIGNAL, SignalArray
 from core.wire import decode
 from ingest.feed import Numbering, to_signals
+from storage.archive.places import Place
+from storage.archive.reading import ArchiveBlocks
 from storage.connect import Connection
 from storage.log.late import late_between
 from storage.log.signals import LogTimes, read_rows, rows_between
@@ -14,8 +18,12 @@ from storage.log.signals import LogTimes, read_rows, rows_between
 _ROWS_A_READ: Final = 256
 
 
+NO_ROW: Final = -1
+"""In the place of a log number, of what was not read from the log."""
+
+
 class Piece(NamedTuple):
-    """Signals of a row of the log, and whether some of the row's were late for the live engine."""
+    """Signals of a row of the log (or NO_ROW), and whether some of the row's were late for the live engine."""
 
     log_no: int
     late: bool
@@ -66,3 +74,34 @@ class _LogHeard:
                 signals = to_signals(decode(row.batch), self._plan, devices)
                 signals = signals[(signals["ts"] >= start_ns) & (signals["ts"] < stop_ns)]
                 yield Piece(row.log_no, row.log_no in late, signals)
+
+
+class ArchiveSource:
+    """A store's archive; memory is an hour of signals, disk two of its days."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def heard(self, plan: StorePlan, after: int, from_ns: int, until_ns: int) -> "_ArchiveHeard":
+        """See Source."""
+        return _ArchiveHeard(ArchiveBlocks(self._place, plan.id, after, from_ns, until_ns), plan)
+
+
+class _ArchiveHeard:
+    def __init__(self, archive: ArchiveBlocks, plan: StorePlan) -> None:
+        self._archive = archive
+        self._plan = plan
+
+    def pieces(self, start_ns: int, stop_ns: int, devices: Numbering) -> Iterator[Piece]:
+        for block in self._archive.blocks(start_ns, stop_ns):
+            anchors = np.array([self._plan.anchor_index.get(anchor, -1) for anchor in block.anchors], np.int16)
+            named = np.flatnonzero(np.bincount(block.device, minlength=len(block.devices)))
+            index = np.empty(len(block.devices), np.int32)
+            index[named] = devices.device_index(block.devices[named])
+            signals = np.empty(len(block.ts), SIGNAL)
+            signals["ts"] = block.ts
+            signals["device"] = index[block.device]
+            signals["anchor"] = anchors[block.anchor]
+            signals["rssi_dbm"] = block.rssi_dbm
+            # the plan no longer has an anchor: as of the log
+            yield Piece(NO_ROW, late=False, signals=signals[signals["anchor"] >= 0])

@@ -28,6 +28,7 @@ from core.errors import ConfigurationError, UnavailableError
 from edge.broker import Broker
 from edge.tls import client_context, use_tls, why_ended, why_not
 from ingest.settings import Settings
+from ingest.source import Parting
 from ingest.topics import DROPPED, SUBSCRIPTIONS
 
 _ANSWER_S: Final = 10.0
@@ -57,7 +58,15 @@ class Message:
 class _Connection:
     """One client, from CONNECT to its end. Callbacks run in paho's thread and only pass things on."""
 
-    def __init__(self, broker: Broker, client_id: str, settings: Settings, messages: "queue.Queue[Message]") -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        settings: Settings,
+        messages: "queue.Queue[Message]",
+        subscriptions: Sequence[str] = SUBSCRIPTIONS,
+    ) -> None:
+        self._subscriptions = subscriptions
         self.lost = threading.Event()
         self.dropped = 0
         self.dropped_by_broker: int | None = None
@@ -87,7 +96,7 @@ class _Connection:
     def open(self) -> None:
         """Connect and subscribe, or raise UnavailableError."""
         asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own annotations end here
-        asked.SessionExpiryInterval = self._settings.session_expiry_s
+        asked.SessionExpiryInterval = self._settings.session_expiry_s if self._subscriptions else 0
         asked.ReceiveMaximum = self._settings.receive_maximum
         asked.MaximumPacketSize = self._settings.packet_bytes
         try:
@@ -98,7 +107,9 @@ class _Connection:
             raise self._away(why_not(error, self._broker)) from error
         self.client.loop_start()
         self._await(self._connected, "does not answer")
-        self.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
+        if not self._subscriptions:
+            return
+        self.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._subscriptions])
         self._await(self._subscribed, "does not confirm the subscription")
         self.client.subscribe(DROPPED, options=SubscribeOptions(qos=0))  # a broker may refuse: it is only an alarm
 
@@ -185,6 +196,8 @@ class Subscriber:
     settings : Settings
     credentials : Path, optional
         Folder with our certificate at the broker.
+    subscriptions : sequence of str, optional
+        Other topics than those of all edges; none for a client that only publishes, and then without a session.
 
     Raises
     ------
@@ -192,7 +205,16 @@ class Subscriber:
         If the URL or the credentials cannot be used.
     """
 
-    def __init__(self, mqtt_url: str, client_id: str, settings: Settings, credentials: Path | None = None) -> None:
+    def __init__(
+        self,
+        mqtt_url: str,
+        client_id: str,
+        settings: Settings,
+        credentials: Path | None = None,
+        *,
+        subscriptions: Sequence[str] = SUBSCRIPTIONS,
+    ) -> None:
+        self._subscriptions = subscriptions
         self._broker = Broker.from_url(mqtt_url, credentials)
         self._client_id = client_id
         if self._broker.tls:  # what is wrong with the files is said now; later ones are waited for
@@ -200,6 +222,20 @@ class Subscriber:
         self._settings = settings
         self._messages: queue.Queue[Message] = queue.Queue(settings.receive_maximum)
         self._connection: _Connection | None = None
+
+    @property
+    def shared(self) -> bool:
+        """One session brings the messages of all stores."""
+        return False
+
+    def holds(self, store: str) -> bool:
+        """Every store's messages come here."""
+        del store
+        return True
+
+    def gained(self) -> bool:
+        """No: all stores are here from the beginning."""
+        return False
 
     @property
     def connected(self) -> bool:
@@ -216,17 +252,25 @@ class Subscriber:
         """Messages that the broker dropped since it started, for whomever; None until it tells."""
         return None if self._connection is None else self._connection.dropped_by_broker
 
-    def connect(self) -> None:
+    def connect(self, parting: Parting | None = None) -> None:
         """Begin a new connection; what was queued from earlier ones is forgotten, for the broker sends it again.
+
+        Parameters
+        ----------
+        parting : callable, optional
+            Never called: no store goes elsewhere.
 
         Raises
         ------
         UnavailableError
             If the broker is away or refuses, or the certificates cannot be used any more.
         """
+        del parting
         self.drop()
         try:
-            connection = _Connection(self._broker, self._client_id, self._settings, self._messages)
+            connection = _Connection(
+                self._broker, self._client_id, self._settings, self._messages, self._subscriptions
+            )
         except ConfigurationError as error:
             raise UnavailableError(error.what, hint=error.hint) from error
         try:

@@ -6,10 +6,10 @@ broker, which then keeps the messages (and behind it each edge its outbox), so n
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
@@ -19,7 +19,7 @@ from tenacity.nap import sleep_using_event
 
 from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.dwell.engine import compile_kernels
-from core.errors import ConfigurationError, UnavailableError
+from core.errors import ConfigurationError, FencedError, UnavailableError
 from ingest.commit import BOOTS_TOLD, Committed, Directory, EdgeKey, commit
 from ingest.counting import Counting
 from ingest.cursors import Parked, bounded, parked_count
@@ -31,25 +31,27 @@ from ingest.pacing import Pace
 from ingest.privacy import PrivacyWork
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
-from ingest.subscriber import Message, Subscriber
+from ingest.source import Source
+from ingest.subscriber import Subscriber
 from ingest.topics import committed_topic
 from servers.kernel_cache import seal_compiled
 from storage.alerts.looking import has_rules
-from storage.connect import Connection, address_digest, connect, in_transaction, reachable
+from storage.connect import Connection, address_digest, connect, in_transaction, reachable, timeline
 from storage.edition import read_edition
 from storage.log.chunks import make_chunks
 from storage.log.dead_letters import prune
 from storage.log.ingest_status import IngestStatus, save_status
 from storage.log.late import late_open
+from storage.log.owners import check_owned, lead, note_suppression, suppressed_everywhere
 from storage.log.signals import CursorKey, claim
 from storage.migrate import pending
 from storage.models import save_model, want_model
 from storage.privacy.erasing import adopt_list
 from storage.privacy.erasing import waiting as erasures_wait
 from storage.privacy.restoring import is_behind, reapply
-from storage.privacy.suppression import list_version, load_suppressed
+from storage.privacy.suppression import adopted_version, list_version, load_suppressed
 from storage.rollups.keeping import waiting
-from storage.stores import plan_versions
+from storage.stores import AdoptedPlan, load_plans, plan_versions
 from telemetry.exposition import exposed, make_registry
 from telemetry.tracing import OFF, Tracing
 
@@ -68,6 +70,7 @@ def run(
     credentials: Path | None = None,
     metrics: str = "",
     tracing: Tracing = OFF,
+    source: Source[Any] | None = None,
 ) -> None:
     """Take in batches until `stop` is set; servers that are away are waited for.
 
@@ -84,6 +87,8 @@ def run(
         Address that counts are served on, such as 127.0.0.1:9464; empty: nowhere.
     tracing : Tracing
         Is told what became of each batch.
+    source : Source, optional
+        Where batches come from in the place of the MQTT broker.
 
     Raises
     ------
@@ -95,7 +100,9 @@ def run(
     meters = Meters(make_registry("ingest"))
     with exposed(meters.registry, metrics):
         chosen = settings if settings is not None else Settings()
-        _Worker(database_url, mqtt_url, stop, chosen, credentials, meters=meters, tracing=tracing).run()
+        _Worker(
+            database_url, mqtt_url, stop, chosen, credentials, source=source, meters=meters, tracing=tracing
+        ).run()
 
 
 class _Worker:
@@ -109,6 +116,7 @@ class _Worker:
         settings: Settings,
         credentials: Path | None = None,
         *,
+        source: Source[Any] | None = None,
         meters: Meters | None = None,
         tracing: Tracing = OFF,
     ) -> None:
@@ -122,8 +130,12 @@ class _Worker:
         client_id = settings.client_id
         if client_id is None:
             client_id = f"sojourn-ingest-{address_digest(database_url)}"
-        self._subscriber = Subscriber(mqtt_url, client_id, settings, credentials)
-        self._directory = Directory()
+        self._source: Source[Any] = (
+            source if source is not None else Subscriber(mqtt_url, client_id, settings, credentials)
+        )
+        self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
+        self._directory = self._new_directory()
+        self._leads = False  # does what is done once a database
         self._feeds: dict[int, StoreFeed] = {}
         self._parked: Parked[CursorKey, Arrival] = {}
         self._told_away: dict[str, str] = {}
@@ -131,6 +143,7 @@ class _Worker:
         self._committed_at: int | None = None
         self._batches = self._signals = self._repeated = self._dead_letters = 0
         self._failures = 0
+        self._timeline = ""
         self._timers = _Timers()
         self._pace = Pace(settings)
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
@@ -140,7 +153,6 @@ class _Worker:
         self._counting = Counting(database_url, settings.rollup_days)
         self._privacy = PrivacyWork(database_url, settings.privacy, settings.retain)
         self._suppression = 0  # the version of the list that everything here has taken into use
-        self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
 
     def run(self) -> None:
         """Work in sessions: each lasts as long as its connection to the database."""
@@ -153,12 +165,14 @@ class _Worker:
                         return
                     with connection, reachable():
                         self._session(connection)
+                except FencedError as error:
+                    self._forget(error)
                 except UnavailableError as error:
                     self._let_go(error)
                     # one that lets us in and then refuses (a full disk) is not asked again at once
                     self._stop.wait(self._backoff_s(lasted_s=time.monotonic() - begun_s))
         finally:
-            self._subscriber.drop()
+            self._source.drop()
             self._refresh.stop()
             self._revision.stop()
             self._counting.stop()
@@ -166,26 +180,38 @@ class _Worker:
 
     def _let_go(self, error: UnavailableError) -> None:
         """Leave it to the broker to send again what is not known to be committed."""
-        self._subscriber.drop()
+        self._source.drop()
         self._meters.away()
         self._say_away("database", error)
+
+    def _forget(self, error: FencedError) -> None:
+        """Begin afresh: somebody took this ingest for dead, and what it still had is for that one to derive."""
+        _log.warning("ingest has lost its stores and begins afresh; nothing is lost", why=str(error))
+        self._feeds.clear()
+        self._directory = self._new_directory()
+        self._source.drop()
+
+    def _new_directory(self) -> Directory:
+        return Directory(owner=self._name if self._source.shared else "")
 
     def _session(self, connection: Connection) -> None:
         if not self._prepare(connection):
             return
         while not self._stop.is_set():
-            if not self._subscriber.connected:
+            if not self._source.connected:
                 self._connect_broker(connection)
             self._turn(connection, wait_s=self._wait_s())
-        self._subscriber.drop()
+        self._source.drop()
         for feed in self._feeds.values():
-            if feed.dirty or feed.log_no > feed.snapshot_log_no:
-                feed.write(connection, snapshot=True)
+            self._seal(connection, feed)
         self._write_status(connection)
 
     def _turn(self, connection: Connection, *, wait_s: float) -> None:
         """Take in what has come, at most one commit's worth, and do what else is due."""
-        messages = self._subscriber.take(wait_s=wait_s)
+        messages = self._source.take(wait_s=wait_s)
+        if self._source.gained():
+            self._take_over(connection)
+            return  # where it was cut short, what is pushed next would pass over the rest
         if messages:
             self._take_in(connection, messages)
         self._derive(connection, busy=bool(messages))
@@ -204,21 +230,47 @@ class _Worker:
             return False
         self._write_status(connection)
         self._say_back("database")
-        _log.info("ingest has the database", timescaledb=version, edition=edition.value)
-        self._directory.adopt(connection)
-        self._directory.adopt_models(connection)  # the feeds find them in the log
+        _log.info("ingest has the database", timescaledb=version, edition=edition.value, name=self._name)
         if (
             not self._feeds
         ):  # a fresh process: it takes half a minute the very first time, and nobody waits for it yet
-            sizes = {len(adopted.plan.zones): adopted.plan for adopted in self._directory.plans.values()}
-            for plan in sizes.values():
-                compile_kernels(plan)
-                if self._refresh.on:
-                    compile_learning(plan)
-            seal_compiled()
+            self._compile(connection)
+        self._directory.adopt(connection, self._held(connection))
+        self._directory.adopt_models(connection)  # the feeds find them in the log
         self._make_chunks(connection)
+        known, self._timeline = self._timeline, timeline(connection)
+        if known not in {"", self._timeline}:
+            # another server took over, which may lack what was committed last: our memory is not of its log
+            _log.warning("the database has moved; engines begin again from their snapshots")
+            self._feeds.clear()
+        self._bring_up(connection, list(self._directory.plans.values()))
+        return not self._stop.is_set()
+
+    def _compile(self, connection: Connection) -> None:
+        sizes = {len(stored.plan.zones): stored.plan for stored in load_plans(connection)}
+        for plan in sizes.values():
+            compile_kernels(plan)
+            if self._refresh.on:
+                compile_learning(plan)
+        seal_compiled()
+
+    def _held(self, connection: Connection) -> list[str] | None:
+        """Return the stores that come to this ingest; None: all, whichever there are."""
+        if not self._source.shared:
+            return None
+        return [store for store in plan_versions(connection) if self._source.holds(store)]
+
+    def _take_over(self, connection: Connection) -> None:
+        """Claim the stores that came to this ingest; from then on nobody else writes for them."""
+        new = self._directory.adopt(connection, self._held(connection))
+        self._directory.adopt_models(connection)
+        self._bring_up(connection, [adopted for adopted in new if adopted.store_no not in self._feeds])
+        _log.info("stores taken over", stores=len(new), held=len(self._feeds))
+
+    def _bring_up(self, connection: Connection, stores: Iterable[AdoptedPlan]) -> None:
+        """Bring the engines of stores to where the log is, from a snapshot where they are not here yet."""
         replayed = 0
-        for adopted in self._directory.plans.values():
+        for adopted in stores:
             if adopted.store_no not in self._feeds:
                 for zones in sounding_alike(adopted.plan):
                     _log.warning("zones cannot be told apart", store=adopted.plan.id, zones=zones, hint=WHAT_TO_DO)
@@ -229,9 +281,24 @@ class _Worker:
         self._suppress(connection)
         if replayed:
             _log.info("batches replayed from the log", batches=replayed)
-        return not self._stop.is_set()
 
-    def _take_in(self, connection: Connection, messages: list[Message]) -> None:
+    def _hand_over(self, connection: Connection, *, seal: bool) -> None:
+        """Let go of the stores that go to another ingest, if there is time with a snapshot for it to begin from."""
+        going = [feed for feed in self._feeds.values() if not self._source.holds(feed.store)]
+        for feed in going:
+            try:
+                if seal:
+                    self._seal(connection, feed)
+            except (UnavailableError, FencedError) as error:
+                seal = False  # the next ingest begins from an earlier snapshot, and derives the same
+                _log.warning("stores go without a snapshot; the log has what they need", why=str(error))
+            del self._feeds[feed.store_no]
+            self._directory.release(feed.store)
+        if going:
+            self._parked = {}  # their edges send again to whoever has them next
+            _log.info("stores handed over", stores=len(going), held=len(self._feeds))
+
+    def _take_in(self, connection: Connection, messages: list[Any]) -> None:
         """Commit what these messages say, then acknowledge them, then let the engines have it."""
         with self._tracing.span("batch receive", messages=len(messages)) as span:
             with self._tracing.span("decode"):
@@ -240,7 +307,7 @@ class _Worker:
             with self._tracing.span("commit"):
                 committed = commit(connection, self._directory, readings, self._parked)
             self._meters.committed(committed, time.monotonic() - begun_s)
-            self._subscriber.acknowledge(messages)
+            self._source.acknowledge(messages)
             self._keep_parked(committed.parked)
             for edge, cursors in committed.cursors.items():
                 self._tell(edge, cursors)
@@ -283,7 +350,7 @@ class _Worker:
         begun_s = time.monotonic()
         parent = self._traced.pop(feed.store_no, "")
         with self._tracing.span("visits", parent=parent, store=feed.store, snapshot=snapshot) as span:
-            visits = feed.write(connection, snapshot=snapshot, tracing=self._tracing)
+            visits = feed.write(connection, snapshot=snapshot, owned=self._directory.owned, tracing=self._tracing)
             span.set(visits=visits)
         took_s = time.monotonic() - begun_s
         self._meters.wrote(visits, took_s)
@@ -291,14 +358,32 @@ class _Worker:
         if snapshot:
             self._snapshot_at_s[feed.store_no] = time.monotonic()
 
+    def _seal(self, connection: Connection, feed: StoreFeed) -> None:
+        """Write what a feed has found, with a snapshot that stands where the log does."""
+        if feed.dirty or feed.log_no > feed.snapshot_log_no:
+            self._write(connection, feed, snapshot=True)
+
     def _tend(self, connection: Connection) -> None:
         """Do what is to be done from time to time."""
         if self._timers.due("status", self._settings.status_s):
             self._write_status(connection)
             if list_version(connection) != self._suppression:
                 self._suppress(connection)
+            if self._source.shared:
+                self._adopt_list(connection)
             self._adopt_changes(connection)
             self._calibrate(connection)
+            self._leads = self._leads or lead(connection)
+        if self._leads:
+            self._keep_house(connection)
+        for store_no, feed in self._feeds.items():
+            moved = feed.log_no > feed.snapshot_log_no
+            if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
+                self._write(connection, feed, snapshot=True)
+
+    def _keep_house(self, connection: Connection) -> None:
+        """Do what is due once for the whole database."""
+        if self._timers.due("revise", self._settings.status_s):
             self._revision.begin(connection)
         if self._timers.due("prune", self._settings.prune_s):
             prune(connection)
@@ -312,15 +397,11 @@ class _Worker:
             self._privacy.begin(retain=True)
         if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
             self._counting.begin()
-        for store_no, feed in self._feeds.items():
-            moved = feed.log_no > feed.snapshot_log_no
-            if moved and self._timers.due(f"snapshot {store_no}", self._settings.snapshot_s, first=False):
-                self._write(connection, feed, snapshot=True)
 
     def _suppress(self, connection: Connection) -> None:
         """Take the suppression list into use: here, in the engines, and in what they wrote."""
         folder = self._privacy.folder
-        if folder is not None and is_behind(connection, folder):
+        if folder is not None and self._leads and is_behind(connection, folder):
             jobs = reapply(connection, folder)
             _log.warning("the database is older than its suppression list; it is erased again", people=jobs)
         self._suppression = list_version(connection)
@@ -329,8 +410,20 @@ class _Worker:
             for feed in self._feeds.values():
                 feed.redact(self._directory.suppressed.erased)
                 self._write(connection, feed)
-        if folder is not None and self._suppression:
-            in_transaction(connection, lambda connection: adopt_list(connection, folder))
+        if self._source.shared:
+            note_suppression(connection, self._name, self._suppression)
+        self._adopt_list(connection)
+
+    def _adopt_list(self, connection: Connection) -> None:
+        """Say that no engine knows an erased person any more, once that is true of everybody's engines."""
+        folder, version = self._privacy.folder, self._suppression
+        if folder is None or not version or not self._leads:
+            return
+        if self._source.shared:
+            done, early = adopted_version(connection) >= version, not suppressed_everywhere(connection, version)
+            if done or early:
+                return
+        in_transaction(connection, lambda connection: adopt_list(connection, folder))
 
     def _make_chunks(self, connection: Connection) -> None:
         made = make_chunks(connection, datetime.now(UTC))
@@ -341,6 +434,7 @@ class _Worker:
         """Take plans into use that were loaded or changed since, then models that are wanted."""
         in_use = {store: adopted.version for store, adopted in self._directory.plans.items()}
         changed = [store for store, version in plan_versions(connection).items() if in_use.get(store) != version]
+        changed = [store for store in changed if self._source.holds(store)]
         if changed:
             for adopted in self._directory.adopt(connection, changed):
                 self._feed(connection, adopted.store_no).adopt(adopted)
@@ -357,6 +451,7 @@ class _Worker:
             store_no = learnt.adopted.store_no
 
             def work(connection: Connection) -> None:
+                check_owned(connection, self._directory.owned, [store_no])
                 version = save_model(connection, store_no, learnt.model, span=learnt.span)
                 want_model(connection, store_no, version)
 
@@ -379,7 +474,7 @@ class _Worker:
         told = list(cursors.items())
         for start in range(0, max(len(told), 1), BOOTS_TOLD):
             boots = {boot.hex(): sequence for boot, sequence in told[start : start + BOOTS_TOLD]}
-            self._subscriber.publish(committed_topic(*edge), msgspec.json.encode({"boots": boots}))
+            self._source.publish(committed_topic(*edge), msgspec.json.encode({"boots": boots}))
 
     def _count(self, committed: Committed) -> None:
         self._batches += len(committed.logged)
@@ -393,20 +488,22 @@ class _Worker:
         newest_ns = max((feed.newest_ns for feed in self._feeds.values()), default=0)
         open_batches = late_open(connection)
         self._meters.state(
-            broker=self._subscriber.connected,
-            queued=self._subscriber.queued,
+            broker=self._source.connected,
+            queued=self._source.queued,
             parked=parked_count(self._parked),
-            dropped=self._subscriber.dropped_by_broker,
+            dropped=self._source.dropped_by_broker,
             late_open=open_batches,
         )
         self._meters.stores(self._store_states())
+        if not self._leads:  # the table has one row
+            return
         save_status(
             connection,
             IngestStatus(
                 started_at=self._started_at,
                 changed_at=time.time_ns(),
-                broker_connected=self._subscriber.connected,
-                queued=self._subscriber.queued,
+                broker_connected=self._source.connected,
+                queued=self._source.queued,
                 parked=parked_count(self._parked),
                 batches=self._batches,
                 signals=self._signals,
@@ -416,7 +513,7 @@ class _Worker:
                 committed_at=self._committed_at,
                 late_open=open_batches,
                 visits_revised=self._revision.revised,
-                broker_dropped=self._subscriber.dropped_by_broker,
+                broker_dropped=self._source.dropped_by_broker,
             ),
         )
 
@@ -463,17 +560,19 @@ class _Worker:
         # The broker sends again what it still has, the edges what it has not. Kept, it would do no harm (what is in
         # the log by now counts as repeated), but take room for nothing.
         self._parked = {}
-        self._retrying(meanwhile)(self._subscriber.connect)
-        if self._subscriber.connected:
+        self._retrying(meanwhile)(self._source.connect, lambda seal: self._hand_over(connection, seal=seal))
+        if self._source.connected:
             self._say_back("broker")
             self._write_status(connection)
 
     def _claim(self, connection: Connection) -> bool:
-        """Wait until no other ingest writes to this database; standing by like this is allowed."""
-        while not claim(connection):
+        """Wait until no other ingest writes to these stores; standing by like this is allowed."""
+        shared = self._source.shared
+        while not claim(connection, shared=shared):
             self._say_away("place of the one ingest", UnavailableError("Another ingest writes to this database."))
             if self._stop.wait(1.0):
                 return False
+        self._leads = not shared or lead(connection)
         self._say_back("place of the one ingest")
         return True
 

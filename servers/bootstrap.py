@@ -32,8 +32,9 @@ _LOCKS: Final = {
     "runtime": ("runtime.lock",),
     "dev": ("runtime.lock", "dev.lock"),
     "bench": ("runtime.lock", "bench.lock"),
+    "security": ("security.lock",),
 }
-_FOLDERS: Final = {"runtime": ".venv", "dev": ".venv", "bench": ".cache/bench"}
+_FOLDERS: Final = {"runtime": ".venv", "dev": ".venv", "bench": ".cache/bench", "security": ".cache/security"}
 """The benchmark's peers stay apart: they bring 60 packages, and one of them a top-level `benchmarks` of its own."""
 _WHEELS: Final = Path("usr/share/python-wheels")
 _ASK_FOR_VENV: Final = "Install it: `sudo apt install python3-venv`, then start again."
@@ -46,7 +47,7 @@ def set_up(top: Path, kind: str) -> None:
     ----------
     top : Path
         The project's top folder.
-    kind : {"runtime", "dev", "bench"}
+    kind : {"runtime", "dev", "bench", "security"}
         Which lock file.
 
     Raises
@@ -72,7 +73,8 @@ def set_up(top: Path, kind: str) -> None:
         _make_venv(venv)
         lock = _LOCKS[kind][-1]
         _install(venv, ["--require-hashes", "--only-binary", ":all:", "-r", str(top / "requirements" / lock)], lock)
-        _install(venv, ["--no-deps", "--no-build-isolation", "--editable", str(top)], "the project")
+        if kind != "security":  # it looks at lock files, not at the project
+            _install(venv, ["--no-deps", "--no-build-isolation", "--editable", str(top)], "the project")
         stamp.write_text(wanted)
         if kind == "dev":  # it holds the other one's packages in the same versions
             (venv / ".sojourn-runtime").write_text(_fingerprint(top, "runtime"))

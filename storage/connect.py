@@ -93,6 +93,14 @@ async def connect_async(database_url: str, *, application_name: str) -> AsyncCon
         return await psycopg.AsyncConnection.connect(database_url, **_settings(database_url, application_name))
 
 
+def timeline(connection: Connection) -> str:
+    """Return the history that a primary writes; another one where a standby has taken over."""
+    row = connection.execute("select left(pg_walfile_name(pg_current_wal_lsn()), 8)").fetchone()
+    if row is None:  # a function always answers
+        raise RuntimeError("The database returned no timeline.")
+    return str(row[0])
+
+
 def open_pool(
     database_url: str,
     *,

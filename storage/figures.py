@@ -66,7 +66,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class LoggedBatch:
-    """One row of the signal log: `boot` and `sha256` are hexadecimal."""
+    """One row of the signal log: `boot` and `sha256` are hexadecimal; `signals` with those that were erased since."""
 
     edge: str
     boot: str
@@ -84,7 +84,7 @@ def figures(connection: Connection, store: str) -> Figures | None:
 def logged_batches(connection: Connection, store: str) -> list[LoggedBatch]:
     """Return every row of the signal log of a store, repeated ones as often as they stand there."""
     rows = connection.execute(
-        "select edge.id, log.boot, log.sequence, log.signals, log.sha256"
+        "select edge.id, log.boot, log.sequence, log.signals + log.redacted, log.sha256"
         "  from signal_log log join edge using (edge_no) join store on store.store_no = log.store_no"
         " where store.id = %s order by log.log_no",
         [store],

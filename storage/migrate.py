@@ -2,6 +2,9 @@
 
 A file runs in a transaction of its own. One whose first line is NO_TRANSACTION runs outside of any, for
 statements that refuse one (create index concurrently); it holds a single statement that may run again.
+
+A file adds only: programs that do not know it run on beside it, so that an upgrade stops nothing. One that they
+cannot live with has NEEDS_NEWER in its first line; programs that do not know it are refused from then on.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ from storage.connect import Connection, connect, reachable
 from storage.edition import read_edition
 
 NO_TRANSACTION: Final = "-- sojourn: no-transaction"
+NEEDS_NEWER: Final = "-- sojourn: needs-newer-program"
 _LOCK: Final = 0x536F6A6F75726E  # "Sojourn" in ASCII: one migration at a time in a database
 _EXTENSION_HINT: Final = (
     "Sojourn needs TimescaleDB 2.13 or newer in shared_preload_libraries; `sojourn demo` brings its own,"
@@ -42,6 +46,11 @@ class Migration:
     def in_transaction(self) -> bool:
         """Whether it runs in a transaction of its own."""
         return not self.text.startswith(NO_TRANSACTION)
+
+    @property
+    def needs_newer(self) -> bool:
+        """Whether programs that do not know it cannot run on beside it."""
+        return self.text.startswith(NEEDS_NEWER)
 
 
 def migrations(folder: Traversable | None = None) -> list[Migration]:
@@ -72,7 +81,7 @@ def migrate(database_url: str, *, folder: Traversable | None = None) -> list[str
     UnavailableError
         If the database is away, cannot have timescaledb, or refuses a statement.
     ConfigurationError
-        If a file that was applied has changed since, or the database knows files that this program lacks.
+        If a file that was applied has changed since, or the database needs a newer program.
     """
     wanted = migrations(folder)
     with connect(database_url, application_name="sojourn migrate") as connection, reachable():
@@ -129,8 +138,9 @@ def _left(connection: Connection, wanted: Sequence[Migration]) -> list[Migration
             name: bytes(digest)
             for name, digest in connection.execute("select name, sha256 from sojourn_migration").fetchall()
         }
-    unknown = sorted(applied.keys() - {migration.name for migration in wanted})
-    if unknown:
+    known = {migration.name for migration in wanted}
+    unknown = sorted(applied.keys() - known)
+    if unknown and _floor(connection) not in known:
         raise ConfigurationError(
             f"The database has the migration {unknown[0]}, which this program does not know.",
             hint="The database is newer than the program: start the newer program.",
@@ -150,6 +160,15 @@ def _left(connection: Connection, wanted: Sequence[Migration]) -> list[Migration
     return left
 
 
+def _floor(connection: Connection) -> str | None:
+    """Return the newest migration that a program has to know; None on a database from before there was a floor."""
+    exists = connection.execute("select to_regclass('schema_floor') is not null").fetchone()
+    if exists != (True,):
+        return None
+    row = connection.execute("select needs from schema_floor").fetchone()
+    return None if row is None else str(row[0])
+
+
 def _run(connection: Connection, migration: Migration) -> None:
     connection.execute(
         "create table if not exists sojourn_migration"
@@ -164,6 +183,8 @@ def _run(connection: Connection, migration: Migration) -> None:
             with connection.transaction():
                 connection.execute(statements)
                 connection.execute(note)
+                if migration.needs_newer:
+                    connection.execute("update schema_floor set needs = %s, since = now()", [migration.name])
         else:
             connection.execute(statements)
             connection.execute(note)

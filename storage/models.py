@@ -192,7 +192,7 @@ def answered(connection: Connection) -> dict[int, int]:
 def adopt_model(connection: Connection, store_no: int, wish: Wish) -> AdoptedModel:
     """Take the wanted version into use from the next place in the log on.
 
-    Only the one ingest may call this, as it does `storage.stores.adopt_plans`.
+    Only the ingest that owns the store may call this, as it does `storage.stores.adopt_plans`.
     """
     data = model_bytes(connection, store_no, wish.version)
     row = connection.execute(

@@ -152,6 +152,18 @@ def occupancy(connection: Connection, store_no: int) -> Occupancy:
     )
 
 
+def as_of(connection: Connection, store_no: int) -> datetime | None:
+    """Return the time up to which the state of a store is known.
+
+    On a server that only follows, that is what the engine has decided: who is where now is not copied there.
+    """
+    row = connection.execute("select pg_is_in_recovery()").fetchone()
+    if row == (True,):
+        known = progress(connection, store_no)
+        return None if known is None else known.decided_through
+    return occupancy(connection, store_no).as_of
+
+
 def progress(connection: Connection, store_no: int) -> Progress | None:
     """Return how far the engine of a store has come, None if it has never run."""
     row = connection.execute(

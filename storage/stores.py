@@ -14,6 +14,7 @@ from core.errors import FloorPlanError
 from core.floorplan import FloorPlan, StorePlan, dump_store, load_store
 from storage.connect import Connection, in_transaction
 from storage.instants import to_datetime
+from storage.log.owners import Owned, check_owned
 from storage.storable import cleaned
 
 _REPLACE_ZONES = (
@@ -99,15 +100,25 @@ def plan_versions(connection: Connection) -> dict[str, int]:
     return dict(connection.execute("select id, plan_version from store").fetchall())
 
 
-def adopt_plans(connection: Connection, ids: Sequence[str] | None = None) -> list[AdoptedPlan]:
+def adopt_plans(
+    connection: Connection, ids: Sequence[str] | None = None, *, owned: Owned = None
+) -> list[AdoptedPlan]:
     """Take the newest plans of these stores (default: all) into use and return them; unknown ids are left out.
 
-    Only the one ingest may call this: it draws the place in the log from which the plan holds.
+    Only the ingest that owns a store may call this: it draws the place in the log from which the plan holds. Stores
+    that are not among `owned` are left out.
+
+    Raises
+    ------
+    FencedError
+        If another ingest has taken over one of them.
     """
 
     def work(connection: Connection) -> list[AdoptedPlan]:
         adopted = []
-        for stored in load_plans(connection, ids):
+        found = [stored for stored in load_plans(connection, ids) if owned is None or stored.store_no in owned]
+        check_owned(connection, owned, [stored.store_no for stored in found])
+        for stored in found:
             in_use = _newest_adopted(connection, stored.store_no)
             adopted.append(
                 in_use if in_use is not None and in_use.version == stored.version else _adopt(connection, stored)

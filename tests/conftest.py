@@ -16,6 +16,7 @@ pytest_plugins = (
     "tests.fix_servers",
     "tests.fix_database",
     "tests.fix_broker",
+    "tests.fix_kafka",
     "tests.fix_proxy",
     "tests.fix_browser",
     "tests.fix_api",

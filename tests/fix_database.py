@@ -7,6 +7,8 @@
 """
 
 import itertools
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +59,27 @@ def empty_database_url(database_server: Postgres) -> Iterator[str]:
 def own_database(installed: Installed, tmp_path: Path) -> Iterator[Postgres]:
     with Postgres(installed, tmp_path / "own-database", sync_initdb=False) as server:
         yield server
+
+
+def standby_of(primary: Postgres, installed: Installed, folder: Path) -> Postgres:
+    """A server that follows another one, which is stopped and started for its copy; commits wait for it from then on.
+
+    Both have the same password. It is the test's to stop.
+    """
+    primary.stop()
+    folder.mkdir()
+    shutil.copytree(primary.data, folder / "data", symlinks=True)
+    shutil.copy(primary.folder / "password", folder / "password")
+    (folder / "data/standby.signal").touch()
+    primary.start()
+    standby = Postgres(installed, folder, settings={"primary_conninfo": f"{primary.dsn()}?application_name=standby"})
+    standby.start()
+    with psycopg.connect(primary.dsn(), autocommit=True) as connection:
+        connection.execute("alter system set synchronous_standby_names = 'standby'")
+        connection.execute("select pg_reload_conf()")
+        while connection.execute("select 1 from pg_stat_replication where sync_state = 'sync'").fetchone() is None:
+            time.sleep(0.05)
+    return standby
 
 
 def _fresh(server: Postgres, template: str) -> Iterator[str]:

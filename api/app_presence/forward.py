@@ -8,6 +8,7 @@ taken in, a message its idempotency key.
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,6 +21,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from pydantic import ValidationError
 
 from api.app_presence.models import PresenceIn, PresenceMessage
@@ -34,6 +37,7 @@ from storage.inputs.idempotency import once
 from storage.occupancy import PlanCache
 from storage.reading import check_url
 from storage.writing import Writer
+from telemetry.exposition import exposed, make_registry
 
 TICK_S: Final = 0.25
 """How often the outbox is looked at: a quarter of the second that a signal may be on its way to the page."""
@@ -51,16 +55,34 @@ _TOPIC: Final = "sojourn/1/+/app/presence"
 log = structlog.get_logger()
 
 
-def run(database_url: str, mqtt_url: str, stop: threading.Event, *, credentials: Path | None = None) -> None:
+def run(
+    database_url: str,
+    mqtt_url: str,
+    stop: threading.Event,
+    *,
+    credentials: Path | None = None,
+    metrics: str = "",
+) -> None:
     """Forward until told to stop; survives the absence of database and broker.
+
+    `metrics` is the address that counts are served on, such as 127.0.0.1:9467; empty: nowhere.
 
     Raises
     ------
     ConfigurationError
-        If a URL or the credentials cannot be used.
+        If a URL, an address or the credentials cannot be used.
+    UnavailableError
+        If `metrics` cannot be listened on.
     """
     check_url(database_url)
     forwarder = _Forwarder(database_url, Broker.from_url(mqtt_url, credentials))
+    registry = make_registry("app-presence")
+    registry.register(forwarder)
+    with exposed(registry, metrics):
+        _forward(forwarder, stop)
+
+
+def _forward(forwarder: "_Forwarder", stop: threading.Event) -> None:
     forwarder.start()
     try:
         while not stop.is_set():
@@ -74,7 +96,7 @@ def run(database_url: str, mqtt_url: str, stop: threading.Event, *, credentials:
         forwarder.close()
 
 
-class _Forwarder:
+class _Forwarder(Collector):
     def __init__(self, database_url: str, broker: Broker) -> None:
         self._writer = Writer(database_url, application_name="sojourn app-presence")
         self._plans = PlanCache()
@@ -82,6 +104,7 @@ class _Forwarder:
         self._connected = threading.Event()
         self._states: dict[str, tuple[str, float]] = {}
         self._said = ""
+        self._published_count = self._taken_count = 0
         self._broker = broker
         name = f"sojourn-app-presence-{sha256(database_url.encode()).hexdigest()[:8]}"
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True)
@@ -92,6 +115,14 @@ class _Forwarder:
         use_tls(self._client, broker)
         if broker.username is not None:
             self._client.username_pw_set(broker.username, broker.password)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every count when a Prometheus asks."""
+        name = "sojourn_app_presence"
+        yield GaugeMetricFamily(f"{name}_connected", "1 while the broker is there.", self._connected.is_set())
+        yield GaugeMetricFamily(f"{name}_waiting_messages", "Messages of apps not yet taken.", len(self._arrived))
+        yield CounterMetricFamily(f"{name}_taken_messages", "Messages of apps that were taken.", self._taken_count)
+        yield CounterMetricFamily(f"{name}_published_batches", "Batches published, again too.", self._published_count)
 
     def start(self) -> None:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # as paho has it
@@ -121,11 +152,13 @@ class _Forwarder:
                 if self._arrived[0] is arrived:
                     self._client.ack(arrived[0].mid, arrived[0].qos)
                     self._arrived.popleft()
+                    self._taken_count += 1
         if not self._connected.is_set():
             return
         self._writer.write(remove_committed)
         for due in self._writer.write(lambda connection: take_due(connection, AT_ONCE)):
             self._client.publish(Topics(due.store, EDGE).signals, due.payload, qos=1)
+            self._published_count += 1
         self._tell()
         if self._said:
             log.info("apps are forwarded again")

@@ -17,14 +17,16 @@ EXPORTS: Final = frozenset(
 """Files that leave the house."""
 EVERYBODY: Final = frozenset({"/v1/exports/{what}"})
 """Of these everybody is read while the file is sent: entered as such, before the first byte."""
-READ_BY_POST: Final = frozenset({"/v1/profiles/{profile}/messages/preview"})
+CARD: Final = "/card"
+"""The card of one profile; which one says the ticket in its form."""
+READ_BY_POST: Final = frozenset({"/v1/profiles/{profile}/messages/preview", CARD})
 """Reads that send a body; other writes are entered by the tables that they change."""
-_OF_ONE: Final = ("{profile}", "{note}", "{follow_up}", "{alert}", "{ticket}")
+_OF_ONE: Final = ("{profile}", "{note}", "{follow_up}", "{alert}")
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "/profiles/{profile}": ("profile", "consent", "journey", "visits", "understanding", "cue", "notes", "feelings"),
     "/v1/profiles/{profile}": ("profile", "consent", "whereabouts"),
     "/v1/profiles/{profile}/card": ("profile", "journey", "cue", "whereabouts"),
-    "/card/{ticket}": ("profile", "journey", "cue", "whereabouts"),
+    CARD: ("profile", "journey", "cue", "whereabouts"),
     "/profiles/{profile}/consent": ("profile", "consent", "devices"),
 }
 """What each shows where its path does not say it."""
@@ -59,7 +61,7 @@ def kind_of(path: str) -> KindWord:
     """Return the kind of a look by the path of its route."""
     if path in EXPORTS:
         return "export"
-    return "read" if any(part in path for part in _OF_ONE) else "list"
+    return "read" if path == CARD or any(part in path for part in _OF_ONE) else "list"
 
 
 def parts_of(path: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import structlog
 from api.service import Service
 from core.errors import SojournError
 from storage.audit.sealing import SEALED_AT_ONCE, Head, heads, seal
+from telemetry.identifiers import Checksum
 
 SEAL_EVERY_S: Final = 1.0
 """Until then whoever owns the database could change an entry unnoticed: a second is short, and free."""
@@ -39,5 +40,7 @@ def _publish(service: Service, told: list[Head]) -> list[Head]:
         found = heads(connection, days=2)
     for head in reversed(found):
         if head not in told:
-            _log.info("head of the audit log", day=str(head.day), link_no=head.link_no, hash=head.hash.hex())
+            _log.info(
+                "head of the audit log", day=str(head.day), link_no=head.link_no, hash=Checksum(head.hash.hex())
+            )
     return found

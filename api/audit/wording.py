@@ -16,7 +16,7 @@ def said(row: AuditEntry | Unusual) -> str:
         case "again":
             return f"on {row.count} days"
         case "elsewhere":
-            return f"{row.count} {'look' if row.count == 1 else 'looks'}"
+            return f"{row.count} {'profile' if row.count == 1 else 'profiles'}"
     return "what is known of everybody" if row.count == 0 else f"{row.count} profiles"
 
 

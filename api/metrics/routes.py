@@ -30,7 +30,7 @@ from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
 from storage.metric_queries import covered_share, snapshot
-from storage.occupancy import occupancy, progress
+from storage.occupancy import as_of, progress
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1", tags=["metrics"])
@@ -120,7 +120,6 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
     if question.formula.shape in _HAS_TOTAL and not question.each_zone:
         whole = msgspec.structs.replace(question, bucket="whole")
         total = ROWS[question.formula.shape](connection, stored, whole)[0]
-    now = occupancy(connection, stored.store_no)
     return PeriodOut(
         store=stored.plan.id,
         timezone=stored.plan.timezone,
@@ -130,7 +129,7 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
         total=None if total is None else MetricRowOut.of(total, stored.plan),
         coverage=covered_share(connection, stored, question.first, question.last),
         excluded=_excluded(connection, stored, question),
-        freshness=FreshnessOut.of(now.as_of, progress(connection, stored.store_no)),
+        freshness=FreshnessOut.of(as_of(connection, stored.store_no), progress(connection, stored.store_no)),
     )
 
 

@@ -17,7 +17,7 @@ from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
 from storage.metric_queries import covered_share, snapshot
-from storage.occupancy import occupancy, progress
+from storage.occupancy import as_of, progress
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1/stores", tags=["metrics"])
@@ -73,9 +73,7 @@ def read_heatmap(
         last_day=question.last,
         formula=asked(question),
         coverage=covered_share(connection, stored, question.first, question.last),
-        freshness=FreshnessOut.of(
-            occupancy(connection, stored.store_no).as_of, progress(connection, stored.store_no)
-        ),
+        freshness=FreshnessOut.of(as_of(connection, stored.store_no), progress(connection, stored.store_no)),
         k_people=K_PEOPLE,
         zones=heat_of(connection, stored, question),
     )

@@ -144,7 +144,7 @@ def measure_plain(machine: Machine, asked: Asked, seconds: float) -> Cost:
 
     threading.Thread(target=hear, daemon=True).start()
     try:
-        _pause(3.0)
+        machine.await_condition(lambda: written[0] > 0, "the plain way writes nothing")
         groups = {"broker": machine.servers.broker.pid, "worker": taker.pid, "database": machine.servers.database.pid}
         with Meter(groups, lambda: written[0], 1.0) as meter:
             _pause(seconds)

@@ -55,18 +55,22 @@ def take(mqtt_url: str) -> None:
         client = _client(mqtt_url, "plain-taker")
         client.on_message = on_message
         client.on_connect = lambda client, *_: client.subscribe("plain/signals/#", qos=1)
+        # what is published before anybody subscribes is lost: the sender waits for this
+        client.on_subscribe = lambda client, *_: client.publish(_DONE, "0", retain=True)
         client.loop_forever()
 
 
 def send(mqtt_url: str, stores: int, edges: int, devices: int) -> None:
     """Publish until stdin ends, at most _UNDER_WAY messages an edge ahead; say how many signals were written."""
     over, news, done, sent, said_s = threading.Event(), threading.Condition(), 0, 0, 0.0
+    taken = threading.Event()
 
     def on_message(_client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         nonlocal done
         with news:
             done = int(message.payload)
             news.notify()
+        taken.set()
 
     client = _client(mqtt_url, "plain-sender")
     client.on_message = on_message
@@ -80,6 +84,7 @@ def send(mqtt_url: str, stores: int, edges: int, devices: int) -> None:
     threading.Thread(target=await_end, daemon=True).start()
     airs = [StoreAir(number, devices=devices, edges=edges) for number in range(stores)]
     rests = {(store, edge): nothing() for store in range(stores) for edge in range(edges)}
+    taken.wait()
     heard_until_ns = time.time_ns()
     while not over.is_set():
         if sent - done < _UNDER_WAY * len(rests):

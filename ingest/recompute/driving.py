@@ -6,8 +6,10 @@ from typing import Final, TypeAlias
 
 from core.errors import InputError, UnavailableError
 from ingest.recompute.workers import dask_client, here, on_dask
-from ingest.redecode import DAY_NS, LEAD_NS, days, ground
+from ingest.redecode import DAY_NS, LEAD_NS, Ground, days, ground
 from ingest.revise_commands import latest_version, listed
+from storage.archive.places import Place
+from storage.archive.reading import reach
 from storage.connect import Connection, in_transaction
 from storage.instants import to_datetime
 from storage.log.signals import first_row
@@ -136,17 +138,30 @@ def _stores(connection: Connection, asked: Asked) -> Iterable[tuple[StoreOfRun, 
     if missing:
         raise InputError(f"The database has no store {min(missing)!r}.", hint="`sojourn floorplan load` brings it.")
     for stored in plans:
-        version = _version(connection, asked.model, stored.store_no)
+        version = _version(connection, asked.model, stored.store_no, asked.archive)
         on = ground(connection, stored.store_no, version)
-        first = None if on is None else first_row(connection, stored.store_no, after=on.after)
-        if on is None or first is None:
-            continue  # nothing was decided yet
-        chosen = days(max(asked.from_ns, first[1] - LEAD_NS), min(asked.until_ns, on.through_ns))
+        first_ns = None if on is None else _first(connection, asked.archive, on)
+        if on is None or first_ns is None:
+            continue  # nothing was decided yet, or nothing is in the archive
+        chosen = days(max(asked.from_ns, first_ns - LEAD_NS), min(asked.until_ns, on.through_ns))
         yield StoreOfRun(stored.store_no, version, on.after, on.through_ns), chosen
 
 
-def _version(connection: Connection, model: str, store_no: int) -> int | None:
+def _first(connection: Connection, archive: str | None, on: Ground) -> int | None:
+    """Return when the first signal was that can be decoded again; None if there is none."""
+    if archive is not None:
+        held = reach(Place(archive), on.plan.id, on.after)
+        return None if held is None else held.first_ns
+    row = first_row(connection, on.store_no, after=on.after)
+    return None if row is None else row[1]
+
+
+def _version(connection: Connection, model: str, store_no: int, archive: str | None) -> int | None:
     if model == "in-use":
+        if archive is not None:
+            raise InputError(
+                "Where models were taken into use is known by the signal log alone.", hint="Name one model: latest."
+            )
         return None
     return latest_version(connection, store_no) if model == "latest" else int(model)
 

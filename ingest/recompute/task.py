@@ -3,10 +3,13 @@
 import time
 from dataclasses import replace
 
+from core.dwell.spells import BEFORE_ALL_NS
 from core.errors import InputError
-from ingest.heard import LogSource, Source
+from ingest.heard import ArchiveSource, LogSource, Source
 from ingest.redecode import Ground, ground
 from ingest.revising import Window, find
+from storage.archive.places import Place
+from storage.archive.reading import Reach, reach
 from storage.connect import Connection, in_transaction
 from storage.recompute.runs import Run, StoreOfRun, Task, store_of
 from storage.recompute.switch import Found, is_waiting, keep_task, revisions
@@ -26,7 +29,7 @@ def work(connection: Connection, run: Run, task: Task) -> bool:
     if not is_waiting(connection, run.run_no, task):
         return False
     began_s = time.monotonic()
-    on, source = _ground(connection, store)
+    on, source = _ground(connection, run.asked.archive, store)
     before = revisions(connection, task.store_no)
     window = Window(run.asked.from_ns, run.asked.until_ns, late_only=False)
     found = find(connection, on, window, [task.day_ns], source=source)
@@ -43,7 +46,7 @@ def work(connection: Connection, run: Run, task: Task) -> bool:
     return in_transaction(connection, lambda connection: keep_task(connection, run.run_no, task, kept))
 
 
-def _ground(connection: Connection, store: StoreOfRun) -> tuple[Ground, Source]:
+def _ground(connection: Connection, archive: str | None, store: StoreOfRun) -> tuple[Ground, Source]:
     """Return what the day is decoded with, the same as when the run was made, and where its signals are."""
     on = ground(connection, store.store_no, store.model_version)
     if on is None or on.after != store.after:
@@ -51,4 +54,17 @@ def _ground(connection: Connection, store: StoreOfRun) -> tuple[Ground, Source]:
             "The floor plan of a store was changed since this recomputation began.", hint="Begin anew: --afresh."
         )
     on = replace(on, through_ns=min(on.through_ns, store.through_ns))
-    return on, LogSource(connection, store.store_no)
+    if archive is None:
+        return on, LogSource(connection, store.store_no)
+    place = Place(archive)
+    held = reach(place, on.plan.id, on.after)
+    if held is None:
+        raise InputError(f"The archive {archive} has nothing of a store any more.", hint="Begin anew: --afresh.")
+    return replace(on, since_ns=heard_since(held)), ArchiveSource(place)
+
+
+def heard_since(held: Reach) -> int:
+    """Return from when on all is heard by an archive, by rows after the floor plan that is decoded with."""
+    if held.before_ns is not None:
+        return held.before_ns
+    return BEFORE_ALL_NS if held.whole_before else held.first_ns

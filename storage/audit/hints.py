@@ -68,7 +68,7 @@ select max(at), actor, profile_id, count(distinct (at at time zone 'UTC')::date)
 _ELSEWHERE: Final = (
     _LOOKS
     + """
-select max(at), actor, profile_id, count(*), null::float
+select max(at), actor, null::uuid, count(distinct profile_id), null::float
   from look
  where at > %(now)s - %(days)s::interval and cardinality(stores) > 0 and not exists (
        select from profile_device link
@@ -76,7 +76,7 @@ select max(at), actor, profile_id, count(*), null::float
                                and visit.entered_at < link.valid_to
          join store using (store_no)
         where link.profile_id = look.profile_id and store.id = any(look.stores))
- group by actor, profile_id order by 1 desc limit %(shown)s
+ group by actor order by 1 desc limit %(shown)s
 """
 )
 _EXPORTS: Final = """

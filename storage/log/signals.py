@@ -1,7 +1,8 @@
 """The signal log: one row a batch, in the order in which the one ingest committed them, and its cursors.
 
 The order is the engine's input: a snapshot and the rows after it give the state that was lost. It holds because
-one connection at a time appends (`claim`), so a number that was drawn later is also committed later.
+one connection at a time appends for a store (`claim`, `storage.log.owners`), so a number that was drawn later is also
+committed later.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,10 +23,11 @@ CursorKey: TypeAlias = tuple[int, bytes]
 _LOCK: Final = 0x696E67657374  # "ingest" in ASCII
 _APPEND: Final = (
     "copy signal_log (received_at, log_no, store_no, edge_no, boot, sequence, signals, first_at, last_at, sha256,"
-    " batch) from stdin (format binary)"
+    " batch, redacted) from stdin (format binary)"
 )
 _APPEND_TYPES: Final = (
     "timestamptz", "int8", "int4", "int4", "uuid", "int8", "int4", "timestamptz", "timestamptz", "bytea", "bytea",
+    "int4",
 )  # fmt: skip
 
 _TALLY: Final = """
@@ -59,7 +61,10 @@ select coalesce(sum(logged.times), 0)::bigint,
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One batch to append. `received_at` is ns; `first_ns` and `last_ns` are None where no signal was accepted."""
+    """One batch to append. `received_at` is ns; `first_ns` and `last_ns` are None where no signal was accepted.
+
+    `redacted` signals of people who were erased were left out.
+    """
 
     store_no: int
     edge_no: int
@@ -71,6 +76,7 @@ class LogEntry:
     last_ns: int | None
     sha256: bytes
     batch: bytes
+    redacted: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,10 @@ class Tally:
     """Signals that edges say they dropped; at most so many: an edge that starts anew may have sent some of them."""
 
 
-def claim(connection: Connection, *, quietly: bool = False) -> bool:
+def claim(connection: Connection, *, quietly: bool = False, shared: bool = False) -> bool:
     """Become the one ingest of this database for as long as the connection lives; False while another is.
+
+    `shared`: become one of several that own different stores (`storage.log.owners`); False while one wants all.
 
     The claim and the writes share a connection, so whoever lost the claim can no longer write either. A connection
     that this process left behind, known by its application_name, is ended first: its network may have died without
@@ -125,7 +133,8 @@ def claim(connection: Connection, *, quietly: bool = False) -> bool:
             " and pid <> pg_backend_pid() and usename = current_user"
             " and application_name = current_setting('application_name')"
         )
-    return connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone() == (True,)
+    take = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
+    return connection.execute(f"select {take}(%s)", [_LOCK]).fetchone() == (True,)
 
 
 def release(connection: Connection) -> None:
@@ -205,6 +214,7 @@ def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
                     None if entry.last_ns is None else to_datetime(entry.last_ns),
                     entry.sha256,
                     entry.batch,
+                    entry.redacted,
                 )
             )
     return numbers

@@ -138,6 +138,11 @@ PLACES: Final[tuple[Place, ...]] = (
         ("visit_id", "revision"),
     ),
     Place(
+        "recompute_change", "Visits as a recomputation that is not over would make them, under pseudonyms",
+        "To show all of it at once.", "until the run is over", _visits("recompute_change"),
+        ("run_no", "visit_id", "revision"),
+    ),
+    Place(
         "zone_visit", "Stays in zones, under pseudonyms", "Dwell times and journeys.", "visits",
         _visits("zone_visit"), ("visit_id", "entered_at"), "visits",
     ),
@@ -270,7 +275,8 @@ IMPERSONAL: Final[dict[str, str]] = {
     "edge": "Edges and their state", "edge_cursor": "How far an edge's batches came", "edge_change": "Edges' states",
     "signal_gap": "How many signals were dropped", "dead_letter": "Faults, without a device",
     "closed_by": "Words", "role": "Words", "note_choice": "Words", "engine_progress": "How far an engine is",
-    "ingest_status": "How ingest fares", "model": "How anchors sound", "adopted_model": "Which model when",
+    "ingest_status": "How ingest fares", "store_owner": "Which ingest a store belongs to",
+    "model": "How anchors sound", "adopted_model": "Which model when",
     "anchor_fault": "Anchors that are down", "coverage_hour": "How much was heard", "late_batch": "Numbers",
     "flow_rollup": "Counts", "path_rollup": "Counts", "crowd_rollup": "Counts", "rollup_frozen": "Days",
     "rollup_stale": "Days", "exclusion_change": "Rules of counting", "shelf_item": "Products",
@@ -285,6 +291,7 @@ IMPERSONAL: Final[dict[str, str]] = {
     "api_key": "Digests; programs", "access_granted": "A digest",
     "audit_entry": "Staff and programs, what they did and what for; customers as salted hashes alone",
     "audit_link": "Hashes", "audit_waiting": "Numbers of entries", "audit_start": "Hashes",
+    "recompute_run": "Days and stores", "recompute_store": "Models", "recompute_task": "Days and counts",
     "retention_run": "Counts", "sojourn_migration": "Names of files",
 }  # fmt: skip
 """Tables without anybody in them, each with what it holds."""
@@ -293,6 +300,7 @@ NOT_REACHED: Final = (
     "Files that people took out: CSV and JSON exports, access exports, screenshots.",
     "What other systems were told by webhooks before: they have to be asked.",
     "Recordings of `sojourn record`: they hold no pseudonym of ours, and the key of each was not kept.",
+    "Archives of `sojourn archive`: its next run takes out who is on the suppression list.",
     "Backups: what the suppression list names is erased again when one is restored.",
     "The list of consented devices of each edge: take her pseudonyms out; until then ingest refuses them.",
     "Pages of the database that are free but not yet overwritten, and its write-ahead log until it is recycled.",

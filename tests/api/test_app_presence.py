@@ -21,9 +21,11 @@ from core.records import APP_ENTER
 from edge.broker import Broker
 from storage.profiles.profiles import create_profile, withdraw_consent
 from tests.api.inputting import send
+from tests.api.serving import free_port
 from tests.edge.stand_ins import await_that
 from tests.fix_api import SeededStore
 from tests.ingest.conftest import ingesting
+from tests.telemetry.scraping import read_exposition, value
 
 pytestmark = pytest.mark.servers
 NOW = 1_790_000_000 * NS_PER_S
@@ -169,7 +171,8 @@ def test_a_visit_comes_of_what_an_app_tells_over_http_and_mqtt(
         topic = "sojourn/1/marktplatz/app/presence"
         publish.single(topic, json.dumps(sent), qos=1, hostname=broker.host, port=broker.port, auth=login)
 
-    forwarding = threading.Thread(target=run, args=(store.database_url, mqtt_url, stop))
+    metrics = f"127.0.0.1:{free_port()}"
+    forwarding = threading.Thread(target=run, args=(store.database_url, mqtt_url, stop), kwargs={"metrics": metrics})
     with ingesting(store.database_url, mqtt_url):
         forwarding.start()
         try:
@@ -185,6 +188,10 @@ def test_a_visit_comes_of_what_an_app_tells_over_http_and_mqtt(
             assert tell(client, next_token, later, **{"Sent-At": now}).status_code == 200
             await_that(lambda: counts(store)[0] == 0, 60)
             await_that(lambda: len(visits(store)) == 1, 60)
+            counted = read_exposition(httpx.get(f"http://{metrics}/metrics").text)
+            assert value(counted, "sojourn_app_presence_connected") == 1
+            assert value(counted, "sojourn_app_presence_taken_messages_total") >= 1
+            assert value(counted, "sojourn_app_presence_published_batches_total") >= 2
         finally:
             stop.set()
             forwarding.join(30)

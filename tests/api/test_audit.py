@@ -173,3 +173,25 @@ def test_a_stream_of_cues_enters_each_that_it_sends(store: SeededStore, client: 
         assert any(line == "event: cue" for line in lines)
     newest = entered(client, kind="list")[0]
     assert (newest["fields"], newest["people"], newest["actor"]) == (["cues"], [str(ada)], "Anna")
+
+
+def test_what_people_write_stays_text(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    wild = '<img src=x onerror="alert(1)">\'"&'
+    store.connection.execute("update profile set display_name = %s where profile_id = %s", [wild, ada])
+    who = {"Sojourn-Operator": "%3Cscript%3Ealert(2)%3C/script%3E"}
+    for path in ("/profiles", f"/profiles/{ada}", f"/profiles/{ada}", "/audit", f"/audit?profile={ada}"):
+        answer = client.get(path, headers=who)
+        assert answer.status_code == 200, path
+        assert "<img src=x" not in answer.text, path
+        assert "<script>alert" not in answer.text, path
+    assert "&lt;script&gt;alert(2)" in client.get("/audit").text
+
+
+def test_what_was_refused_is_entered_and_a_flood_is_counted(client: httpx.Client, ada: UUID) -> None:
+    for _ in range(5):
+        assert client.post("/v1/hooks/nobody/orders", content=b"{}").status_code == 401
+    found = [one for one in entered(client, kind="key") if one["outcome"] == "refused"]
+    assert 1 <= len(found) < 5
+    assert found[-1]["route"] == "POST /v1/hooks/{source}/{what}"
+    assert found[-1]["detail"] == {"status": 401, "more": 0}
+    assert found[-1]["actor_kind"] == "nobody"

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from api.app import create_app
-from tests.api_fuzz.asking import STREAMS, Findings, ask, follow, load, operations
-from tests.api_fuzz.things import ROLES, fill
+from tests.api_fuzz.asking import GATE, STREAMS, Findings, ask, follow, load, operations
+from tests.api_fuzz.things import askers, fill
 from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
@@ -30,7 +30,7 @@ def test_no_request_meets_a_fault_or_an_answer_that_is_not_described(
 ) -> None:
     print(f"SOJOURN_API_FUZZ_SEED={SEED}")
     known = fill(store, client)
-    roles = list(ROLES.items())
+    roles = list(askers(store, client).items())
     findings = Findings()
     for number, operation in enumerate(operations(load(site, roles[0][1]))):
         chosen = roles if WHOLE else [roles[(number + SEED) % len(roles)]]
@@ -38,21 +38,23 @@ def test_no_request_meets_a_fault_or_an_answer_that_is_not_described(
             ask(operation, headers, known, findings, examples=EXAMPLES, number=SEED + number)
     print(dict(findings.statuses))
     assert findings.found == {}, findings.report()
-    assert findings.statuses[200] > findings.statuses.total() / 10, "nearly nothing was there to be asked for"
+    let_in = sum(count for status, count in findings.statuses.items() if status not in GATE)
+    assert findings.statuses[200] > let_in / 20, "nearly nothing was there to be asked for"
 
 
 def test_no_sequence_of_requests_meets_one(store: SeededStore, client: httpx.Client, site: str) -> None:
     print(f"SOJOURN_API_FUZZ_SEED={SEED}")
     fill(store, client)
     findings = Findings()
-    for headers in ROLES.values():
-        follow(load(site, headers), headers, findings, examples=EXAMPLES, steps=STEPS, number=SEED)
+    (headers, *_) = askers(store, client).values()
+    follow(load(site, headers), headers, findings, examples=EXAMPLES, steps=STEPS, number=SEED)
     assert findings.found == {}, findings.report()
 
 
 def test_a_fault_would_be_found(store: SeededStore, client: httpx.Client, site: str) -> None:
     """An answer of another shape, status or kind, and a fault: each is told."""
-    schema = load(site, {})
+    (headers, *_) = askers(store, client).values()
+    schema = load(site, headers)
     health = next(one for one in operations(schema) if one.path == "/v1/health")
     for status, body, kind in (
         (500, b"{}", "application/json"),

@@ -1,6 +1,8 @@
 """What there is to ask for while the API is fuzzed: a customer with everything, in a store with people."""
 
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -10,8 +12,24 @@ from tests.api.seeding import add_presence, device, walk
 from tests.fix_api import SeededStore
 
 ANNA = {"Sojourn-Operator": "Anna"}
-ROLES = {"nobody": ANNA}
-"""Who asks: headers by role."""
+ROLES = ("operations", "crm", "privacy", "admin", "edge")
+
+
+def askers(store: SeededStore, client: httpx.Client) -> dict[str, dict[str, str]]:
+    """Return headers by who asks: first whoever the tests are, then a key of each role, if there are any; nobody."""
+    held = {"Authorization": client.headers["authorization"]} if "authorization" in client.headers else {}
+    found = {"every": ANNA | held}
+    if find_spec("storage.access") is None:
+        return found
+    keys, secrets = import_module("storage.access.keys"), import_module("storage.access.secrets")
+    for role in ROLES:
+        key = "sjk_" + f"{role:f<43}"
+        keys.add_key(
+            store.connection, secrets.digest(key), prefix=key[:10], name=role, roles=[role], stores=None,
+            made_by="tests", holds_for=timedelta(days=1),
+        )  # fmt: skip
+        found[role] = {"Authorization": f"Bearer {key}"}
+    return found | {"nobody": {}}
 
 
 def fill(store: SeededStore, client: httpx.Client) -> dict[str, list[str]]:

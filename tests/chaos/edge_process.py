@@ -166,7 +166,7 @@ def main(spec: Spec) -> int:
         # not told in the status: an edge that is away would be an outage of its anchors, which visits are to show,
         # so that they could not equal those of a run without outages
         anchors=(),
-        broker=Broker.from_url(spec.broker, Path(spec.credentials)),
+        broker=Broker.from_url(spec.broker, Path(spec.credentials) if spec.credentials else None),
         keys=folder / "keys",
         outbox=folder / f"{spec.edge}.sqlite3",
     )

@@ -38,7 +38,7 @@ def ack_before_commit() -> None:
     acknowledge, take_in = Subscriber.acknowledge, ingest.worker._Worker._take_in
 
     def eager(self: Any, connection: Any, messages: list[Message]) -> None:
-        acknowledge(self._subscriber, messages)
+        acknowledge(self._source, messages)
         take_in(self, connection, messages)
 
     _put(Subscriber, "acknowledge", lambda *_: None)

@@ -24,6 +24,17 @@ class _Handed:
         self.queued = 0
         self.dropped_by_broker = None
 
+    @property
+    def shared(self) -> bool:
+        return False
+
+    def holds(self, store: str) -> bool:
+        del store
+        return True
+
+    def gained(self) -> bool:
+        return False
+
     def take(self, *, wait_s: float) -> list[Message]:
         del wait_s
         taken, self._messages = self._messages[:8], self._messages[8:]

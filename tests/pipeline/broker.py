@@ -69,7 +69,7 @@ class IngestLink:
         self.up = Wire(broker.time, broker.random)
         self.down = Wire(broker.time, broker.random)
 
-    def open(self, _host: str, _port: int) -> None:
+    def open(self) -> None:
         """Connect and subscribe."""
         if not self._broker.running:
             raise UnavailableError("The broker is away.")

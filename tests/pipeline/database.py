@@ -15,6 +15,7 @@ from core.floorplan import StorePlan
 from ingest import commit, feed, worker
 from storage.edition import Edition
 from storage.log.edge_status import EdgeChange, EdgeState
+from storage.log.owners import Owned
 from storage.log.signals import GapEntry, LogEntry, LogRow
 from storage.log.snapshots import GENERATIONS, Snapshot
 from storage.stores import AdoptedPlan, EdgeNumber
@@ -116,7 +117,7 @@ class Connection:
 
     # stores and edges
 
-    def adopt_plans(self, _ids: Sequence[str] | None = None) -> list[AdoptedPlan]:
+    def adopt_plans(self, _ids: Sequence[str] | None = None, *, owned: Owned = None) -> list[AdoptedPlan]:  # noqa: ARG002
         return [self._database.adopted] if self._database.plan_is_loaded else []
 
     def adopted_plans(self, _store_no: int, *, after: int = -1) -> list[AdoptedPlan]:
@@ -215,12 +216,12 @@ def named_visits(plan: StorePlan, visits: Any, devices: Any) -> dict[bytes, byte
 
 _ANSWERED: dict[str, Any] = {
     "pending": [], "read_edition": (Edition.APACHE, "0"), "claim": True, "late_open": 0, "wishes": {},
-    "adopted_models": [], "load_model": None, "waiting": False, "has_rules": False,
+    "adopted_models": [], "timeline": "1", "load_model": None, "waiting": False, "has_rules": False, "load_plans": [],
     "erasures_wait": False, "list_version": 0, "load_suppressed": None,
 }  # fmt: skip
 _PASSED_OVER = (
     "prune", "make_chunks", "save_status", "save_dead_letters", "save_statuses", "clear_presence",
-    "save_presence", "save_late", "save_faults", "save_hours", "notify",
+    "save_presence", "save_late", "save_faults", "save_hours", "notify", "check_owned",
 )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ class Ingest:
             connection = self._database.connect()
             self.worker._prepare(connection)  # type: ignore[arg-type]
             self.connection = connection
-        if not self.worker._subscriber.connected:
+        if not self.worker._source.connected:
             if not self._broker.running:
                 self.worker._derive(self.connection)  # type: ignore[arg-type]
                 return
@@ -87,6 +87,10 @@ def on_fake_servers(broker: Broker, clock: WallClock) -> Iterator[None]:
         patch.object(subscriber, "time", clock),
         patch.object(worker, "compile_kernels", lambda _plan: None),  # it only takes time
         patch.object(worker, "seal_compiled", lambda: None),
-        patch.object(subscriber, "_Connection", lambda _url, _id, _settings, messages: IngestLink(broker, messages)),
+        patch.object(
+            subscriber,
+            "_Connection",
+            lambda _url, _id, _settings, messages, _subscriptions: IngestLink(broker, messages),
+        ),
     ):
         yield

@@ -41,8 +41,8 @@ def acknowledged_before_commit(_world: "World") -> Iterator[None]:
     take_in = worker._Worker._take_in
 
     def mutant(self: Any, connection: Any, messages: Any) -> None:
-        self._subscriber.acknowledge(messages)
-        with patch.object(self._subscriber, "acknowledge", lambda _: None):
+        self._source.acknowledge(messages)
+        with patch.object(self._source, "acknowledge", lambda _: None):
             take_in(self, connection, messages)
 
     with patch.object(worker._Worker, "_take_in", mutant):

@@ -102,6 +102,20 @@ def _visits(connection: Connection, plan: StorePlan, store_no: int, now: datetim
                 " values (%s, 1, %s, %s, 0, 'corrected', 'by_hand', 0)",
                 [name, store_no, UUID(bytes=pseudonym)],
             )
+            connection.execute(
+                "insert into recompute_change select 1, entered_at::date, visit_id, store_no, device, 0, zone_no,"
+                " entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest, dwell_s,"
+                " confidence, signals, closed_by, 1, forced, 0, role, 1, entered_at from zone_visit"
+                " where visit_id = %s",
+                [name],
+            )
+
+    connection.execute(
+        "insert into recompute_change select 1, entered_at::date, visit_id, store_no, device, 0, zone_no, entered_at, left_at,"
+        " entered_earliest, entered_latest, left_earliest, left_latest, dwell_s, confidence, signals, closed_by, revision,"
+        " forced, model_version, role, 0, entered_at from zone_visit where device = %s",
+        [UUID(bytes=HERS)],
+    )
 
 
 def _words(write, profile: UUID) -> None:  # type: ignore[no-untyped-def]

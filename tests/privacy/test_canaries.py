@@ -184,6 +184,7 @@ def ask_wrongly(client: httpx.Client, canaries: Canaries) -> None:
 def publishing(url: str) -> Iterator[paho.Client]:
     broker = Broker.from_url(url)
     client = paho.Client(CallbackAPIVersion.VERSION2, "canaries", protocol=paho.MQTTv5)
+    client.username_pw_set(broker.username, broker.password)
     client.connect(broker.host, broker.port)
     client.loop_start()
     try:
@@ -196,10 +197,16 @@ def publishing(url: str) -> Iterator[paho.Client]:
 @contextmanager
 def gateway(folder: Path, url: str) -> Iterator[None]:
     """The gateway service, with keys, outbox and health in a folder of its own."""
+    broker, password = Broker.from_url(url), folder / "password"
+    folder.mkdir(exist_ok=True)
+    password.touch(mode=0o600)
+    password.write_text(str(broker.password))
     settings = GatewaySettings(
         store=STORE,
         edge="north",
-        broker=BrokerSettings(url=url),
+        broker=BrokerSettings(
+            url=f"mqtt://{broker.host}:{broker.port}", username=broker.username, password_file=password
+        ),
         files=Files(keys=folder / "keys", outbox=folder / "outbox.db", health=folder / "health.json"),
         gateways={"omg": "a0"},
         hear=(Rule(kind="ibeacon", namespace=NAMESPACE),),

@@ -118,8 +118,8 @@ def test_a_server_that_is_away_looks_refused(proxy_to: MakeProxy) -> None:
 
 
 def test_the_address_keeps_user_password_and_database(proxy_to: MakeProxy) -> None:
-    proxy = proxy_to("postgresql://postgres:p%40ss@127.0.0.1:1/name?a=b")
-    assert proxy.url == f"postgresql://postgres:p%40ss@127.0.0.1:{proxy.port}/name?a=b"
+    proxy = proxy_to("postgresql://postgres:p%40ss@127.0.0.1:1/name?a=b")  # not a secret
+    assert proxy.url == f"postgresql://postgres:p%40ss@127.0.0.1:{proxy.port}/name?a=b"  # not a secret
 
 
 @pytest.mark.servers

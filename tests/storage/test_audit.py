@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 from psycopg import errors
+from typer.testing import CliRunner
 
+from sojourn import app
 from storage.audit.acting import Acting, state
 from storage.audit.entries import PEOPLE_NAMED, AuditFilter, enter, entries_page
 from storage.audit.erasing import forget_before, named, pseudonymise
@@ -237,3 +240,21 @@ def test_a_large_export_names_the_first_and_counts_all(connection: Connection) -
     enter(connection, ANNA, "export", people=people)
     (entry,) = entries_page(connection, AuditFilter(), limit=1).entries
     assert (entry.people_count, entry.detail) == (PEOPLE_NAMED, {"people_count": PEOPLE_NAMED + 5})
+
+
+def test_the_commands_print_heads_and_name_what_is_broken(
+    database_url: str, connection: Connection, tmp_path: Path
+) -> None:
+    numbers = [enter(connection, ANNA, "read", people=[uuid4()]) for _ in range(3)]
+    in_transaction(connection, seal)
+    told = CliRunner().invoke(app, ["audit", "heads", "--database-url", database_url])
+    assert told.exit_code == 0, told.output
+    kept = tmp_path / "heads"
+    kept.write_text(told.output)
+    asked = ["audit", "verify", "--heads", str(kept), "--database-url", database_url]
+    assert "3 links hold" in CliRunner().invoke(app, asked).output
+    connection.execute("set session_replication_role = replica")
+    connection.execute("update audit_entry set actor = 'Bert' where entry_no = %s", [numbers[1]])
+    broken = CliRunner().invoke(app, asked)
+    assert broken.exit_code == 1
+    assert f"Entry {numbers[1]} is not as it was sealed." in broken.output

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.identity import pseudonym
-from telemetry.identifiers import DROPPED, TEXT_CHARACTERS, without_identifiers
+from telemetry.identifiers import DROPPED, TEXT_CHARACTERS, Checksum, without_identifiers
 from telemetry.logs import configure
 
 PSEUDONYM = pseudonym(b"\xaa\xbb\xcc\xdd\xee\xff", bytes(32))
@@ -37,9 +37,9 @@ IDENTIFIERS = {
     "profile without dashes": PROFILE.hex,
     "profile in a path": f"/v1/profiles/{PROFILE}/journey",
     "telephone": "+49 170 1234567",
-    "credentials": "postgresql://sojourn:verysecret@db:5432/x",
+    "credentials": "postgresql://sojourn:verysecret@db:5432/x",  # not a secret
     "bearer": "Authorization: Bearer sk_abcdefgh",
-    "webhook secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "webhook secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",  # not a secret
     "exception": ValueError("Key (email)=(anna.muster@example.org) already exists."),
     "nested": {"rows": [{"what": ("x", "a4:c1:38:5f:00:7e")}]},
     "a key": {"a4:c1:38:5f:00:7e": 1},
@@ -99,6 +99,14 @@ def test_json_is_one_object_a_line_and_keeps_what_is_no_identifier() -> None:
     said = json.loads(line)
     assert said.pop("timestamp").endswith("Z")
     assert said == {"event": "ingest has the database", "level": "info", **told}
+
+
+def test_a_checksum_that_somebody_compares_is_told() -> None:
+    out = io.StringIO()
+    configure("json", out)
+    structlog.get_logger().info("head of a log", hash=Checksum("ab" * 32), other="ab" * 32)
+    said = json.loads(out.getvalue())
+    assert (said["hash"], said["other"]) == ("ab" * 32, DROPPED)
 
 
 def test_debug_messages_of_libraries_stay_out() -> None:

@@ -6,6 +6,7 @@ tests and checks need is not linked, so the service cannot lean on it unseen.
 """
 
 import csv
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -44,7 +45,8 @@ VISIT_COLUMNS = (
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(TOP)]
-    run = subprocess.run(build, check=False, capture_output=True, text=True)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1580601600"}
+    run = subprocess.run(build, check=False, capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
     (built,) = folder.glob("*.whl")
     return built
@@ -86,6 +88,25 @@ def run(program: Path, *arguments: str, folder: Path) -> subprocess.CompletedPro
     done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True, cwd=folder, env=clean)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def test_the_same_sources_give_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
+    """As `make wheel-twice`: another folder, other times and rights of files, another order on disk."""
+    copy = tmp_path / "copy"
+    tracked = subprocess.run(["git", "-C", str(TOP), "ls-files", "-z"], check=True, capture_output=True, text=True)
+    for name in sorted(tracked.stdout.split("\0"), reverse=True):
+        if (source := TOP / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes(source.read_bytes())
+            (copy / name).chmod(0o600)
+    # with the words of the container file
+    (words,) = re.findall(r"bin/pip (wheel .*) --wheel-dir /wheels \.", (TOP / "deploy/Dockerfile").read_text())
+    pip = [sys.executable, "-m", "pip", *words.split(), "--quiet", "--disable-pip-version-check"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1580601600", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    subprocess.run([*pip, "--wheel-dir", str(tmp_path), str(copy)], check=True, env=environment)
+    (again,) = tmp_path.glob("*.whl")
+    assert again.name == wheel.name
+    assert hashlib.sha256(again.read_bytes()).hexdigest() == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def test_it_holds_every_file_of_the_rooms_and_nothing_else(wheel: Path) -> None:

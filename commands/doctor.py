@@ -1,0 +1,55 @@
+"""Look at an installation and say what to do."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor(
+    *,
+    database_url: Annotated[
+        str | None, typer.Option(envvar="SOJOURN_DATABASE_URL", help="The database to look at.")
+    ] = None,
+    mqtt_url: Annotated[str | None, typer.Option(envvar="SOJOURN_MQTT_URL", help="The broker to look at.")] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            "--mqtt-credentials",
+            envvar="SOJOURN_MQTT_CREDENTIALS",
+            help="Folder with ca.pem, certificate.pem and key.pem for the broker.",
+        ),
+    ] = None,
+    keys: Annotated[
+        list[Path] | None, typer.Option(help="Keys that nobody else may read; may be given again.")
+    ] = None,
+    edge: Annotated[Path | None, typer.Option(help="Configuration of an edge on this machine.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Check clock, broker, database, migrations, disk, certificates and keys; exit code 1 if something fails."""
+    from doctor.findings import EXIT_CODES, worst
+    from doctor.looking import Installation, look
+    from doctor.report import as_json as written
+    from doctor.report import show
+    from edge.settings import read_settings
+
+    installation = Installation(
+        database_url=database_url,
+        mqtt_url=mqtt_url,
+        credentials=credentials,
+        keys=tuple(keys or ()),
+        edge=None if edge is None else read_settings(edge),
+    )
+    console = Console()
+    if as_json:
+        findings = list(look(installation))
+        typer.echo(written(findings))
+    else:
+        with console.status("Looking …"):
+            findings = list(look(installation))
+        show(findings, console)
+    raise typer.Exit(EXIT_CODES[worst(findings)])

@@ -1,0 +1,118 @@
+"""The database: is it there, may it be written, is it the one that this program needs, and what comes in."""
+
+from typing import Final
+
+from core.errors import SojournError
+from doctor.clock import check_offset, offset_s
+from doctor.findings import Finding, fail, ok, warn
+from storage.connect import Connection
+from storage.edition import Edition, read_edition
+from storage.facts import connect_whatever, log_facts, server_facts, server_now_ns
+from storage.log.ingest_status import load_status
+from storage.migrate import pending
+
+OLDEST: Final = (2, 13)
+"""The first TimescaleDB with what the migrations use."""
+_CROWDED: Final = 0.8
+SILENT_S: Final = 30.0
+"""Ingest writes its status every five seconds."""
+HEARTBEAT_S: Final = 600.0
+"""Edges say something every minute at least."""
+
+
+def check_database(database_url: str) -> list[Finding]:
+    """Look at a database; without one there is a single finding."""
+    try:
+        connection = connect_whatever(database_url, application_name="sojourn doctor")
+    except SojournError as error:
+        return [fail("database", "It does not answer.", _hint(error))]
+    with connection:
+        findings = [_server(connection), check_offset(*offset_s(lambda: server_now_ns(connection)))]
+        try:
+            findings += [_edition(connection), *_schema(connection)]
+        except SojournError as error:
+            findings.append(fail("edition", str(error.what), error.hint or "Look at its log."))
+        return findings
+
+
+def _server(connection: Connection) -> Finding:
+    facts = server_facts(connection)
+    says = f"PostgreSQL {facts.version}, {facts.database_bytes / 1e6:,.0f} MB, {facts.connections} connections."
+    if facts.standby:
+        return fail(
+            "database",
+            f"{says} It is a standby.",
+            "Name the primary too: postgresql://a,b/name takes whichever writes.",
+        )
+    if facts.read_only:
+        return fail(
+            "database", f"{says} It takes no writes.", "Look at default_transaction_read_only, and at its disk."
+        )
+    if facts.encoding != "UTF8":
+        return fail("database", f"{says} Its encoding is {facts.encoding}.", "Make it anew with encoding UTF8.")
+    if facts.connections > _CROWDED * facts.most_connections:
+        return warn(
+            "database", f"{says} Of {facts.most_connections} that it allows.", "Raise max_connections, or pool."
+        )
+    return ok("database", f"{says} A primary that takes writes.")
+
+
+def _edition(connection: Connection) -> Finding:
+    edition, version = read_edition(connection)
+    says = f"TimescaleDB {version}, {'Apache' if edition is Edition.APACHE else 'Timescale'} edition."
+    numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
+    if numbers < OLDEST:
+        return fail("edition", says, f"Sojourn needs {'.'.join(map(str, OLDEST))} or newer: update the server.")
+    return ok("edition", says)
+
+
+def _schema(connection: Connection) -> list[Finding]:
+    lacking = pending(connection)
+    if lacking:
+        says = f"{len(lacking)} are to be applied, {lacking[0]} first."
+        return [fail("migrations", says, "Run `sojourn migrate`; older programs may run on meanwhile.")]
+    return [ok("migrations", "The schema is that of this program."), _ingest(connection), *_log(connection)]
+
+
+def _ingest(connection: Connection) -> Finding:
+    said = load_status(connection)
+    start = "Start `sojourn ingest`, or look at its log."
+    if said is None:
+        return warn("ingest", "None has ever run on this database.", start)
+    silent_s = max(server_now_ns(connection) - said.changed_at, 0) / 1e9
+    if silent_s > SILENT_S:
+        return fail("ingest", f"It has said nothing for {silent_s:,.0f} s.", start)
+    if not said.broker_connected:
+        return fail("ingest", "It runs and has no broker.", "See the broker's line.")
+    says = f"It runs; {said.batches:,} batches, {said.queued} queued, {said.parked} parked."
+    if said.parked:
+        return warn("ingest", says, "Sequences of an edge are missing; if it lasts, look at that edge's outbox.")
+    return ok("ingest", says)
+
+
+def _log(connection: Connection) -> list[Finding]:
+    facts = log_facts(connection)
+    if not facts.stores:
+        return [warn("stores", "None is loaded.", "Run `sojourn floorplan load PLAN`.")]
+    found = [ok("stores", f"{facts.stores} stores, {facts.edges} edges.")]
+    if facts.newest_heartbeat_s is None or facts.newest_heartbeat_s > HEARTBEAT_S:
+        says = (
+            "None has told of itself yet."
+            if facts.newest_heartbeat_s is None
+            else f"The newest word of an edge came {facts.newest_heartbeat_s / 60:,.0f} min ago."
+        )
+        do = "Are edges running, and may they reach the broker? The page /fleet names them."
+        found.append(warn("edges", says, do))
+    else:
+        found.append(ok("edges", f"The newest word of an edge came {facts.newest_heartbeat_s:.0f} s ago."))
+    if facts.faults:
+        says = f"{facts.faults} faults in the last hour, most of them {facts.commonest_reason!r}."
+        found.append(warn("dead letters", says, "docs/wire.md lists the reasons, table dead_letter the messages."))
+    else:
+        found.append(ok("dead letters", "None in the last hour."))
+    return found
+
+
+def _hint(error: SojournError) -> str:
+    # what libpq says names hosts and roles; ours says what to do
+    return error.hint or "Is it running, and is SOJOURN_DATABASE_URL right?"

@@ -1,0 +1,27 @@
+"""A bridge in a process of its own, to be killed: `python -m tests.ingest.kafka.bridge_process`."""
+
+import os
+import signal
+import threading
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ingest.kafka.bridge import Bridge
+from ingest.kafka.topic import Kafka
+from ingest.settings import Settings
+
+if __name__ == "__main__":
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def tell(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        if event["event"] == "the bridge stands":
+            Path(os.environ["STANDS"]).touch()
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[tell])
+    where = Kafka(servers=os.environ["KAFKA"], topic=os.environ["TOPIC"])
+    Bridge(where, os.environ["MQTT"], f"bridge-{where.topic}", Settings(receive_maximum=64)).run(stop)

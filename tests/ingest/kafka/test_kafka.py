@@ -1,0 +1,186 @@
+"""The whole way over TCP: edges, mosquitto, bridge, a Kafka broker, a group of ingests, the database."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest.worker import run
+from storage.connect import connect
+from tests.chaos.house import await_that
+from tests.ingest import world
+from tests.ingest.conftest import QUICK, Store, add_store
+from tests.ingest.edge_double import EdgeDouble
+from tests.ingest.kafka.tansu import Tansu, missing
+
+kafka_client = pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed here")
+
+from ingest.kafka.bridge import Bridge  # noqa: E402
+from ingest.kafka.source import KafkaSource  # noqa: E402
+from ingest.kafka.topic import Kafka, count_partitions, create_topic, partition_of, read_properties  # noqa: E402
+
+pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(missing()), reason=missing())]
+STORES = 4
+PARTITIONS = 4
+SESSION_MS = 2_000
+
+
+def test_a_store_has_the_same_partition_everywhere() -> None:
+    assert [partition_of(f"store-{no:04}", 64) for no in range(4)] == [19, 5, 63, 41]
+    spread = [partition_of(f"store-{no:04}", 64) for no in range(1_000)]
+    assert min(map(spread.count, range(64))) > 0
+
+
+def test_settings_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "kafka.properties"
+    file.write_text("# ours\nsecurity.protocol = SSL\n\nsasl.password=a=b\n")
+    assert read_properties(file) == {"security.protocol": "SSL", "sasl.password": "a=b"}
+
+
+@contextmanager
+def bridging(where: Kafka, mqtt_url: str) -> Iterator[Bridge]:
+    stop = threading.Event()
+    bridge = Bridge(where, mqtt_url, f"bridge-{where.topic}", replace(QUICK, receive_maximum=64))
+    thread = threading.Thread(target=bridge.run, args=(stop,))
+    thread.start()
+    try:
+        yield bridge
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+@contextmanager
+def member(url: str, where: Kafka, mqtt_url: str) -> Iterator[None]:
+    stop = threading.Event()
+    source = KafkaSource(where, mqtt_url, QUICK, session_ms=SESSION_MS)
+    thread = threading.Thread(
+        target=run, args=(url, mqtt_url), kwargs={"stop": stop, "settings": QUICK, "source": source}
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+        source.stop()
+
+
+def owners(url: str) -> dict[str, set[str]]:
+    """The stores of each owner."""
+    found: dict[str, set[str]] = {}
+    with connect(url) as connection:
+        for owner, store in connection.execute("select owner, id from store_owner join store using (store_no)"):
+            found.setdefault(owner, set()).add(store)
+    return found
+
+
+def equals_cold_replay(store: Store) -> bool:
+    with connect(store.url) as connection:
+        row = connection.execute(
+            "select decoded, (select sum(signals) from signal_log where store_no = %(no)s) from engine_progress"
+            " where store_no = %(no)s",
+            {"no": store.no},
+        ).fetchone()
+        return (
+            row is not None
+            and row[0] == row[1]
+            and world.stored_visits(connection, store.no) == world.cold_replay(connection, store.no)
+        )
+
+
+def test_a_group_of_ingests_grows_and_shrinks_and_finds_the_same_visits(
+    database_url: str, mqtt_url: str, kafka: Tansu
+) -> None:
+    where = Kafka(servers=kafka.servers, topic=world.name("edges"), group=world.name("group"))
+    create_topic(where, partitions=PARTITIONS, replicas=1)
+    assert count_partitions(where) == PARTITIONS
+    stores = [add_store(database_url)]
+    while len({partition_of(store.id, PARTITIONS) for store in stores}) < STORES:
+        stores.append(add_store(database_url))
+    with ExitStack() as stack:
+        stack.enter_context(bridging(where, mqtt_url))
+        doubles = [EdgeDouble(mqtt_url, store.id) for store in stores]
+        for double in doubles:
+            stack.callback(double.close)
+        batches = [list(world.walks(no, bytes(16), batches=60)) for no in range(len(stores))]
+        stack.enter_context(member(database_url, where, mqtt_url))
+        for double, sent in zip(doubles, batches, strict=True):
+            double.hello()
+            double.send(*sent[:20])
+        for double in doubles:
+            double.drain()
+        assert len(owners(database_url)) == 1
+        with member(database_url, where, mqtt_url):  # growth: some stores move, the others stay where they are
+            await_that(lambda: len(owners(database_url)) == 2, "the second ingest to own stores")
+            for double, sent in zip(doubles, batches, strict=True):
+                double.send(*sent[20:40])
+            for double in doubles:
+                double.drain()
+        for double, sent in zip(doubles, batches, strict=True):
+            double.send(*sent[40:])
+        for double in doubles:
+            double.drain()
+        assert len(owners(database_url)) == 1
+        for store in stores:
+            await_that(lambda store=store: equals_cold_replay(store), f"visits of {store.id} as of a cold replay")  # type: ignore[misc]
+            with connect(database_url) as connection:
+                assert world.stored_visits(connection, store.no)
+
+
+def test_a_bridge_that_is_killed_loses_nothing_on_three_brokers(mqtt_url: str, tmp_path: Path) -> None:
+    """Against librdkafka's cluster of three; each message was taken by mosquitto and has nobody else who keeps it."""
+    cluster = kafka_client.Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "mock"})
+    servers = ",".join(f"{b.host}:{b.port}" for b in cluster.list_topics(timeout=10).brokers.values())
+    where = Kafka(servers=servers, topic=world.name("edges"))
+    cluster.list_topics(where.topic, timeout=10)  # it makes a topic of four partitions when it is asked for one
+    assert count_partitions(where) == PARTITIONS
+    store, sent = world.name(), 2_000
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.ingest.kafka.bridge_process"]
+    stands = tmp_path / "stands"
+    environment = os.environ | {"MQTT": mqtt_url, "KAFKA": servers, "TOPIC": where.topic, "STANDS": str(stands)}
+
+    def begin() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, env=environment)
+
+    bridge = begin()
+    double = EdgeDouble(mqtt_url, store)
+    reader = kafka_client.Consumer(
+        {"bootstrap.servers": servers, "group.id": "look", "auto.offset.reset": "earliest"}
+    )
+    reader.subscribe([where.topic])
+    found: list[int] = []
+
+    def read() -> int:
+        for message in reader.consume(500, 0.1):
+            if message.error() is None and message.key() == store.encode():
+                assert message.partition() == partition_of(store, PARTITIONS)
+                assert dict(message.headers())["topic"] == f"sojourn/1/{store}/e1/signals".encode()
+                found.append(int(message.value()))
+        return len(found)
+
+    try:
+        await_that(stands.exists, "the bridge to stand")
+        for number in range(sent):
+            double.publish("signals", b"%d" % number)
+        await_that(lambda: read() > 100, "the first to be in Kafka")
+        bridge.kill()
+        bridge.wait()
+        before = len(found)
+        bridge = begin()
+        await_that(lambda: read() >= 0 and len(set(found)) == sent, "all of them to be in Kafka")
+    finally:
+        bridge.send_signal(signal.SIGTERM)
+        bridge.wait(30)
+        double.close()
+        reader.close()
+    assert before < sent
+    firsts = list(dict.fromkeys(found))
+    assert firsts == sorted(firsts)  # repeated perhaps, but nothing overtook what came before it
