@@ -16,7 +16,7 @@ PLAIN: Final = frozenset(
         "adopted_model", "adopted_plan", "anchor", "anchor_fault", "closed_by", "coverage_hour", "crowd_rollup",
         "cue_policy", "cue_trial", "edge", "edge_change", "edge_cursor", "engine_progress", "exclusion_change",
         "flow_rollup", "ingest_status", "late_batch", "model", "note_choice", "path_rollup", "return_model", "role",
-        "rollup_frozen", "rollup_stale", "schema_floor", "shelf_item", "signal_gap", "sojourn_migration", "store",
+        "rollup_frozen", "rollup_stale", "schema_floor", "shelf_item", "signal_gap", "sojourn_migration", "store", "store_owner",
         "store_alert", "store_alert_rule", "visit_rollup", "zone", "dead_letter", "webhook_subscription",
         "message_template", "alert_rule", "segment", "idempotency_key", "webhook_message", "webhook_delivery",
         "webhook_attempt", "input_import",
