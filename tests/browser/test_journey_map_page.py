@@ -1,7 +1,6 @@
 """The page of the journey map in a real browser."""
 
 from datetime import timedelta
-from urllib.parse import quote
 
 import httpx
 import pytest
@@ -28,7 +27,6 @@ def test_a_segment_is_kept_and_its_map_shown(
     looked = [event(f"l{n}", "searched", at - timedelta(days=2), number=n, query="boots") for n in range(1, 21)]
     send(client, "/v1/inputs/online", {"source": "web", "events": looked})
     page = open_page(browser, "light")
-    page.context.add_cookies([{"name": "sojourn_operator", "value": quote("N. Weber"), "url": site}])
     page.goto(f"{site}/profiles")
     page.get_by_role("link", name="Journey map").click()
     expect(page.get_by_role("row", name="Discover")).to_contain_text("50%")
