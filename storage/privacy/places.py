@@ -292,7 +292,7 @@ IMPERSONAL: Final[dict[str, str]] = {
     "audit_entry": "Staff and programs, what they did and what for; customers as salted hashes alone",
     "audit_link": "Hashes", "audit_waiting": "Numbers of entries", "audit_start": "Hashes",
     "recompute_run": "Days and stores", "recompute_store": "Models", "recompute_task": "Days and counts",
-    "retention_run": "Counts", "sojourn_migration": "Names of files",
+    "retention_run": "Counts", "sojourn_migration": "Names of files", "schema_floor": "A version",
 }  # fmt: skip
 """Tables without anybody in them, each with what it holds."""
 

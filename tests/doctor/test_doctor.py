@@ -158,7 +158,13 @@ def test_disk_versions_and_kernels(tmp_path: Path) -> None:
 def test_the_command_says_what_to_do_and_no_secret(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.mkdir(mode=0o755)
-    words = ["doctor", "--database-url", "postgresql://u:verysecret@127.0.0.1:1/x", "--keys", str(keys)]
+    words = [
+        "doctor",
+        "--database-url",
+        "postgresql://u:verysecret@127.0.0.1:1/x",
+        "--keys",
+        str(keys),
+    ]
     words += ["--mqtt-url", "mqtt://u:verysecret@127.0.0.1:1"]
     shown = CliRunner().invoke(sojourn.app, words)
     assert shown.exit_code == 1

@@ -246,7 +246,7 @@ def test_access_export_holds_every_place_and_only_hers(
     manifest = held.pop("manifest.json")
     assert {one["file"]: one["rows"] for one in manifest["files"]} == {name: len(rows) for name, rows in held.items()}
     empty = {name.removesuffix(".json") for name, rows in held.items() if not rows}
-    assert empty <= {"blocked_device", "rollup_change"}
+    assert empty <= {"blocked_device", "rollup_change", "profile_read"}
     assert len(held["signal_log.json"]) == 30
     assert held["profile.json"][0]["display_name"] == NAME
     assert "Somebody Else" not in json.dumps(held)

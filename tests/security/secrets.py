@@ -18,7 +18,7 @@ SHAPES: Final[dict[str, str]] = {
     "a key of ours": r"\bsjk_[A-Za-z0-9_-]{30,}",
     "a secret of a webhook": r"\bwhsec_[A-Za-z0-9+/=]{24,}",
     "a JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    "a password in a URL": r"\b(?:postgres(?:ql)?|mqtts?|https?|amqp|redis)://[^\s:/@\"'{}<>$]+:(?!secret@|password@|sojourn@)"
+    "a password in a URL": r"\b(?:postgres(?:ql)?|mqtts?|https?|amqp|redis)://[^\s:/@\"'{}<>$]+:(?!secret@|password@|sojourn@|verysecret@|CHANGE-ME@)"
     r"[^\s@\"'{}<>$]{6,}@",
     "a password that is set": r"(?i)\b(?:password|passwd|secret|api_?key|token)\b\s*[:=]\s*"
     r"[\"'][A-Za-z0-9+/_=-]{20,}[\"']",
