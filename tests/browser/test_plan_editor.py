@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.floorplan import load
 from storage.stores import load_plans
+from tests.access import cookies
 from tests.browser.looking import PHONE, fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 
@@ -128,6 +129,7 @@ def test_a_stored_plan_is_changed_by_keyboard_alone(store: SeededStore, site: st
 
 def test_it_works_by_touch_and_looks_right(store: SeededStore, site: str, browser: Browser) -> None:
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, locale="en-GB")
+    context.add_cookies(cookies())  # type: ignore[arg-type]  # as in fix_browser
     phone = context.new_page()
     phone.goto(f"{site}/stores/marktplatz/plan")
     expect(phone.locator("#plan-zones button")).to_have_count(len(store.plan.zones))

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from storage.profiles.profiles import withdraw_consent
+from tests.access import cookies
 from tests.api.seeding import add_customers, add_presence, add_visit, announce, database_now, device, walk
 from tests.browser.looking import LOOKS, fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
@@ -101,6 +102,7 @@ def test_a_withdrawn_consent_leaves_nothing_on_the_screen(
 ) -> None:
     # a page of its own: the 404 is an error on its console, here it is what is tested
     page = browser.new_page()
+    page.context.add_cookies(cookies())  # type: ignore[arg-type]  # as in fix_browser
     page.goto(f"{site}/profiles/{customers['Mei-Ling Chen']}")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Mei-Ling Chen")
     withdraw_consent(

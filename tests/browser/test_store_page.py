@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from core.records import Role
 from storage.coverage import save_faults
 from storage.instants import to_ns
+from tests.access import cookies
 from tests.api.seeding import add_visit, announce, database_now, device, fill, set_people
 from tests.api.serving import PATIENCE_S, Served
 from tests.browser.looking import LOOKS, fits, no_violations, open_page, screenshot
@@ -103,6 +104,7 @@ def test_a_zone_is_chosen_by_keyboard_and_its_visits_follow(store: SeededStore, 
 def test_live_is_lost_and_found_over_a_restart(store: SeededStore, served: Served, browser: Browser) -> None:
     # a page of its own: a refused connection is an error on its console, here it is what is tested
     page = browser.new_page(locale="en-GB", timezone_id="UTC")
+    page.context.add_cookies(cookies())  # type: ignore[arg-type]  # as in fix_browser
     set_people(store.connection, store.plan, store.store_no, {"women": 2}, at=store.now)
     page.goto(f"{served.url}/stores/marktplatz")
     page.evaluate("window.neverReloaded = true")
@@ -126,6 +128,7 @@ def test_live_is_lost_and_found_over_a_restart(store: SeededStore, served: Serve
 def test_an_answer_that_is_no_stream_is_not_the_end(store: SeededStore, site: str, browser: Browser) -> None:
     # a page of its own: the 503 is an error on its console, here it is what is tested
     page = browser.new_page()
+    page.context.add_cookies(cookies())  # type: ignore[arg-type]  # as in fix_browser
     refused: list[str] = []
 
     def refuse_once(route: Route) -> None:
