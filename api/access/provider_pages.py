@@ -49,7 +49,7 @@ def to_provider(
     try:
         with _client(request, provider) as client:
             address, _ = client.create_authorization_url(
-                _found(client, provider)["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
+                _found(provider)["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
             )
     except (httpx2.HTTPError, AuthlibBaseError, KeyError, ValueError) as error:
         raise _away() from error
@@ -78,9 +78,9 @@ def from_provider(
     _, nonce, verifier, after = kept
     try:
         with _client(request, provider) as client:
-            found = _found(client, provider)
+            found = _found(provider)
             token = client.fetch_token(found["token_endpoint"], code=code, code_verifier=verifier)
-            keys = KeySet.import_key_set(client.get(found["jwks_uri"], withhold_token=True).json())
+            keys = KeySet.import_key_set(_read(found["jwks_uri"]))
         claims = _claims(token["id_token"], keys, provider, nonce)
     except (JoseError, KeyError, ValueError, AuthlibBaseError) as error:
         raise _refused("What the provider says of you cannot be believed.") from error
@@ -152,10 +152,9 @@ def _client(request: Request, provider: Provider) -> OAuth2Client:
     )
 
 
-def _found(client: OAuth2Client, provider: Provider) -> dict[str, Any]:
+def _found(provider: Provider) -> dict[str, Any]:
     """Return the provider's own description; raises ValueError if it is somebody else's."""
-    answer = client.get(f"{provider.issuer}/.well-known/openid-configuration", withhold_token=True)
-    found: dict[str, Any] = answer.raise_for_status().json()
+    found = _read(f"{provider.issuer}/.well-known/openid-configuration")
     if found.get("issuer") != provider.issuer:
         raise ValueError("the provider calls itself something else")
     return found
@@ -185,3 +184,9 @@ def _away() -> ProblemError:
         detail="The identity provider does not answer.",
         hint="Ask again later.",
     )
+
+
+def _read(url: str) -> dict[str, Any]:
+    """Return what the provider publishes for everybody; asked without a token of ours."""
+    found: dict[str, Any] = httpx2.get(url, timeout=_ANSWER_S, follow_redirects=False).raise_for_status().json()
+    return found
