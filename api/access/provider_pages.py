@@ -154,7 +154,7 @@ def _client(request: Request, provider: Provider) -> OAuth2Client:
 
 def _found(provider: Provider) -> dict[str, Any]:
     """Return the provider's own description; raises ValueError if it is somebody else's."""
-    found = _read(f"{provider.issuer}/.well-known/openid-configuration")
+    found: dict[str, Any] = _read(f"{provider.issuer}/.well-known/openid-configuration")
     if found.get("issuer") != provider.issuer:
         raise ValueError("the provider calls itself something else")
     return found
@@ -186,7 +186,6 @@ def _away() -> ProblemError:
     )
 
 
-def _read(url: str) -> dict[str, Any]:
+def _read(url: str) -> Any:
     """Return what the provider publishes for everybody; asked without a token of ours."""
-    found: dict[str, Any] = httpx2.get(url, timeout=_ANSWER_S, follow_redirects=False).raise_for_status().json()
-    return found
+    return httpx2.get(url, timeout=_ANSWER_S, follow_redirects=False).raise_for_status().json()
