@@ -23,7 +23,12 @@ def test_there_are_answers_to_look_at() -> None:
     assert len(ANSWERS) >= 10
 
 
-@pytest.mark.parametrize(("name", "answer"), ANSWERS, ids=[name for name, _ in ANSWERS])
+# the export's rows are streamed as they come: no model makes them
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [answer for answer in ANSWERS if answer[0] != "export"],
+    ids=lambda said: said if isinstance(said, str) else "",
+)
 def test_an_example_is_valid(name: str, answer: dict[str, Any]) -> None:
     TypeAdapter(models()[name]).validate_python(answer["example"])
 

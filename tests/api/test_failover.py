@@ -15,6 +15,7 @@ from servers.provide import Installed
 from storage.connect import connect
 from storage.log.signals import tally
 from storage.migrate import migrate
+from tests.access import HEADERS, let_in
 from tests.api.serving import answering, wait_for
 from tests.fix_database import standby_of
 from tests.ingest.conftest import add_store, ingesting
@@ -55,6 +56,7 @@ def _story(one: Postgres, two: Postgres, mqtt_url: str) -> None:
     parts = urlsplit(one.dsn("sojourn"))
     url = f"postgresql://{parts.username}:{parts.password}@127.0.0.1:{one.port},127.0.0.1:{two.port}/sojourn"
     store = add_store(url)
+    let_in(url)
     settings = Settings(databases=Databases(analytics_url=two.dsn("sojourn"), readers=3, writers=2))
     edge = EdgeDouble(mqtt_url, store.id)
     sent = list(walks(5, bytes(16), batches=30))
@@ -62,7 +64,7 @@ def _story(one: Postgres, two: Postgres, mqtt_url: str) -> None:
     with answering(create_app(url, settings)) as client, ingesting(url, mqtt_url):
 
         def write(label: str) -> int:
-            mara = {"Sojourn-Operator": "Mara"}
+            mara = HEADERS | {"Sojourn-Operator": "Mara"}
             return client.post("/v1/note-choices/tag", json={"label": label}, headers=mara).status_code
 
         assert write("before") == 201

@@ -15,6 +15,7 @@ from servers.archives import debian_archives, fetch_packages
 from servers.debian import architecture
 from servers.provide import Installed
 from servers.unpack import unpack
+from tests.access import HEADERS
 from tests.api.serving import answering, free_port, wait_for
 from tests.fix_api import SeededStore
 
@@ -61,7 +62,7 @@ def test_reads_and_writes_go_through_a_pooler_and_listening_around_it(store: See
             for _ in range(7):  # a statement is prepared at its sixth use, where that is not switched off
                 answer = client.get(path)
                 assert answer.status_code == 200, answer.text
-        mara = {"Sojourn-Operator": "Mara"}
+        mara = HEADERS | {"Sojourn-Operator": "Mara"}
         assert client.post("/v1/note-choices/tag", json={"label": "Windy"}, headers=mara).status_code == 201
         checks = client.get("/v1/ready").json()["checks"]
         assert next(check["state"] for check in checks if check["name"] == "live") == "ok"

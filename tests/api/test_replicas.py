@@ -13,6 +13,7 @@ from api.app import create_app
 from api.inputs.models import ProfileIn
 from api.settings import Databases, Settings
 from storage.reading import Reader
+from tests.access import HEADERS
 from tests.api.seeding import announce, database_now, set_people
 from tests.api.serving import PATIENCE_S, Served, answering, events, wait_for
 from tests.fix_api import SeededStore
@@ -29,7 +30,7 @@ def test_what_one_writes_the_other_reads_and_both_hear_what_is_new(
     store: SeededStore, served: Served, site: str
 ) -> None:
     wait_for(lambda: listening(served.url) and listening(site), "both listening")
-    mara = {"Sojourn-Operator": "Mara"}
+    mara = HEADERS | {"Sojourn-Operator": "Mara"}
     with httpx.Client(timeout=PATIENCE_S, headers=mara) as client:
         made = client.post(f"{site}/v1/note-choices/tag", json={"label": "Rainy day"})
         assert made.status_code == 201
@@ -56,7 +57,7 @@ def test_what_one_writes_the_other_reads_and_both_hear_what_is_new(
     heard: dict[str, Any] = {}
 
     def watch(url: str) -> None:
-        with httpx.stream("GET", f"{url}/v1/stores/marktplatz/live", timeout=PATIENCE_S) as answer:
+        with httpx.stream("GET", f"{url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, headers=HEADERS) as answer:
             for name, data in events(answer):
                 if name == "state" and data["total"] == 0:
                     ready.release()
@@ -91,7 +92,7 @@ def test_behind_a_pooler_each_use_is_one_transaction_that_keeps_nothing_of_a_ses
         ):
             for _ in range(7):  # a statement is prepared at its sixth use, where that is not switched off
                 assert client.get(path).status_code == 200, path
-        mara = {"Sojourn-Operator": "Mara"}
+        mara = HEADERS | {"Sojourn-Operator": "Mara"}
         assert client.post("/v1/note-choices/tag", json={"label": "Windy"}, headers=mara).status_code == 201
     with closing(Reader(store.database_url, connections=1, pooled=True)) as reader:
         for _ in range(7):

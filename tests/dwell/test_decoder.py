@@ -31,7 +31,8 @@ def test_walks_are_decoded_as_the_oracle_decodes_them(zones: int, seed: int) -> 
 def test_senseless_signals_under_a_senseless_model_are_decoded_exactly(seed: int) -> None:
     plan = grid_plan(1 + seed, 1 + seed % 3)
     model = random_model(plan, seed)
-    signals = noise(plan, seed, 400, gap_s=[0.05, 0.5, 3.0][seed % 3])
+    # what the oracle costs grows with the square of the zones
+    signals = noise(plan, seed, 400 if seed < 6 else 200, gap_s=[0.05, 0.5, 3.0][seed % 3])
     visits = run(plan, signals, model)
     for device in range(2):
         assert rows_of(visits, device) == told(plan, signals, model, device)
@@ -79,7 +80,7 @@ def test_the_stream_gives_the_offline_viterbi_path(seed: int) -> None:
 def test_a_large_store_is_decoded_exactly() -> None:
     plan = grid_plan(40, 2)
     model = random_model(plan, 5)
-    signals = noise(plan, 5, 150)
+    signals = noise(plan, 5, 60)
     visits = run(plan, signals, model)
     for device in range(2):
         assert rows_of(visits, device) == told(plan, signals, model, device)

@@ -143,7 +143,7 @@ def test_csv_and_parquet_give_the_same_bytes(folder: Folder, expected: bytes) ->
     assert read_visits(folder.path / "visits.parquet").equals(read_visits(folder.path / "expected.csv"))
 
 
-@pytest.mark.parametrize("rows_at_a_time", [1_009, 30_000])
+@pytest.mark.parametrize("rows_at_a_time", [4_001, 30_000])
 def test_the_size_of_batches_does_not_matter(
     folder: Folder, recording: Path, expected: bytes, rows_at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
