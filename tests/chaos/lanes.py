@@ -14,6 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Final, Protocol
 
+import psycopg
+
 from core.errors import UnavailableError
 from storage.connect import connect
 from tests.access import HEADERS
@@ -30,6 +32,10 @@ _DAMAGE: Final = {
     "flipped": "update engine_snapshot set state = set_byte(state, 9, get_byte(state, 9) # 1) where log_no ="
     " (select max(log_no) from engine_snapshot)",
 }
+
+
+AWAY: Final = (UnavailableError, psycopg.OperationalError)
+"""What a look at the database raises while another lane kills it, before and in the middle of a question."""
 
 
 class Lane(Protocol):
@@ -70,7 +76,7 @@ class WorkerLane:
             try:
                 with connect(house.url) as connection:
                     changed = connection.execute(_DAMAGE[fault.variant]).rowcount
-            except UnavailableError:
+            except AWAY:
                 return False
             if changed == 0:  # no snapshot so far: a life without a failpoint writes one
                 house.worker.start()
@@ -97,7 +103,7 @@ def _snapshots(house: House) -> int:
         with connect(house.url) as connection:
             row = connection.execute("select count(*) from engine_snapshot").fetchone()
             return 0 if row is None else int(row[0])
-    except UnavailableError:
+    except AWAY:
         return 0
 
 
@@ -108,7 +114,7 @@ def _decides(house: House) -> bool:
                 connection.execute("select 1 from engine_progress where decided_through is not null").fetchone()
                 is not None
             )
-    except UnavailableError:
+    except AWAY:
         return False
 
 
