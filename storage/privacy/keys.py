@@ -78,6 +78,7 @@ class PrivacyFolder:
         lines = [_line(entry) for entry in entries if entry not in known]
         if not lines:
             return
+        begun = not (self.folder / LIST).exists()
         file = os.open(self.folder / LIST, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             held = (self.folder / LIST).read_bytes()
@@ -86,6 +87,8 @@ class PrivacyFolder:
             os.fsync(file)
         finally:
             os.close(file)
+        if begun:
+            _sync(self.folder)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the list, oldest first; a line that was cut short by a crash is passed over.
@@ -128,6 +131,16 @@ def _make(path: Path) -> None:
         pass
     finally:
         draft.unlink()
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Let a new name in a folder outlast a power cut."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _line(entry: Entry) -> str:

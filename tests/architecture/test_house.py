@@ -7,22 +7,9 @@ from pathlib import Path
 
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
+from tests.rooms import ROOMS
+
 ROOT = Path(__file__).parents[2]
-ROOMS = (
-    "api",
-    "authority",
-    "benchmarks",
-    "commands",
-    "core",
-    "doctor",
-    "edge",
-    "ingest",
-    "servers",
-    "simulators",
-    "storage",
-    "telemetry",
-    "webhooks",
-)
 SQL = re.compile(
     r"\b(select\s.+\sfrom|insert\s+into|delete\s+from|update\s+\w+\s+set|create\s+table)\b", re.IGNORECASE | re.DOTALL
 )

@@ -19,22 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.rooms import ROOMS
+
 TOP = Path(__file__).parents[2]
-ROOMS = {
-    "api",
-    "authority",
-    "benchmarks",
-    "commands",
-    "core",
-    "doctor",
-    "edge",
-    "ingest",
-    "servers",
-    "simulators",
-    "storage",
-    "telemetry",
-    "webhooks",
-}
 VISIT_COLUMNS = (
     "kind,store,device,zone,entered_at,left_at,entered_earliest,entered_latest,left_earliest,left_latest,"
     "dwell_s,confidence,signals,closed_by,role"
