@@ -208,7 +208,7 @@ class _Worker:
 
     def _turn(self, connection: Connection, *, wait_s: float) -> None:
         """Take in what has come, at most one commit's worth, and do what else is due."""
-        messages = self._source.take(wait_s=wait_s)
+        messages = self._source.take(wait_s=wait_s, gather_s=self._pace.gather_s)
         if self._source.gained():
             self._take_over(connection)
             return  # where it was cut short, what is pushed next would pass over the rest
@@ -306,7 +306,9 @@ class _Worker:
             begun_s = time.monotonic()
             with self._tracing.span("commit"):
                 committed = commit(connection, self._directory, readings, self._parked)
-            self._meters.committed(committed, time.monotonic() - begun_s)
+            took_s = time.monotonic() - begun_s
+            self._meters.committed(committed, took_s)
+            self._pace.committed(took_s)
             self._source.acknowledge(messages)
             self._keep_parked(committed.parked)
             for edge, cursors in committed.cursors.items():

@@ -21,7 +21,7 @@ from core.dwell.emission import tables
 from core.dwell.heartbeats import Heartbeats
 from core.dwell.held import AS_NAMED, LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
-from core.dwell.presence import presence_rows
+from core.dwell.presence import Presence
 from core.dwell.reorder import Reorder, rows_of
 from core.dwell.residents import MEMORY, Residents
 from core.dwell.rollup import OPEN_STAY, Rollup
@@ -95,6 +95,7 @@ class StoreEngine:
         self._decoder = Decoder(tables(self.model, settings), settings)
         self._residents = Residents(plan, settings)
         self._rollup = Rollup(plan)
+        self._presence = Presence()
         self._decoded = 0
         self._frontier_us = LONG_AGO
         self._swept_us = LONG_AGO
@@ -185,6 +186,7 @@ class StoreEngine:
                 f"The model knows other spots than store {self.plan.id!r} is decoded with.", hint="Calibrate again."
             )
         self._decoder.adopt(tables(model, self.settings))
+        self._presence.forget()
         self.model = model
 
     def source_down(self, source: int, *, drained: bool) -> None:
@@ -301,7 +303,7 @@ class StoreEngine:
         store, is not in it.
         """
         self._decoder.admit(len(self._devices))
-        return presence_rows(self._decoder, self._reorder, self._residents)
+        return self._presence.rows(self._decoder, self._reorder, self._residents)
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -494,6 +496,7 @@ class StoreEngine:
         state[index] = fresh
         self._devices.forget(index)
         self._residents.forget(index)
+        self._presence.forget()
         self._forgotten += len(index)
 
     def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:
