@@ -4,7 +4,12 @@ What a write of presence costs grows with the people in a store, its signals a s
 a commit costs depends little on how many batches are in it.
 """
 
+from typing import Final
+
 from ingest.settings import Settings
+
+_NEWEST_SHARE: Final = 0.1
+"""A store writes a few times a second: ten writes are the last seconds."""
 
 
 class Pace:
@@ -16,8 +21,9 @@ class Pace:
         self._commit_s = 0.0
 
     def took(self, store_no: int, seconds: float) -> None:
-        """Take note of a write."""
-        self._took_s[store_no] = seconds
+        """Take note of a write; a mean of the last counts, because presence is worked out afresh now and then."""
+        before_s = self._took_s.get(store_no, seconds)
+        self._took_s[store_no] = before_s + _NEWEST_SHARE * (seconds - before_s)
 
     @property
     def every_s(self) -> float:

@@ -50,7 +50,7 @@ class Settings:
     derive_s: float = 0.2
     """How often visits and presence of a store are written while signals come in: faster than a page redraws."""
 
-    derive_share: float = 0.1
+    derive_share: float = 0.2
     """The most of its time that ingest spends on that while messages wait; where it would be more, it is done less
     often. A store of 2,000 devices that is heard 25,000 times a second costs some 15 ms each time: four of them at
     five times a second would take a third of it."""

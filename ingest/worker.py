@@ -25,6 +25,7 @@ from ingest.counting import Counting
 from ingest.cursors import Parked, bounded, parked_count
 from ingest.feed import StoreFeed, restore
 from ingest.late_revision import LateRevision
+from ingest.logged import Logged
 from ingest.messages import Arrival, read
 from ingest.meters import Meters, StoreState
 from ingest.pacing import Pace
@@ -324,10 +325,11 @@ class _Worker:
     def _feed_engines(self, connection: Connection, committed: Committed) -> None:
         for (store, _), edge in sorted(committed.edges.items(), key=lambda item: item[1].log_no):
             self._feed(connection, self._directory.plans[store].store_no).expect(edge)
+        by_store: dict[int, list[Logged]] = {}
         for logged in committed.logged:
-            self._feed(connection, logged.store_no).push(
-                logged.log_no, logged.edge_no, logged.received_at, logged.batch
-            )
+            by_store.setdefault(logged.store_no, []).append(logged)
+        for store_no, rows in by_store.items():
+            self._feed(connection, store_no).push(rows)
         for change in committed.changes:
             self._feed(connection, change.store_no).hear(change)
 
