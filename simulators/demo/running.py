@@ -36,7 +36,7 @@ from storage.figures import Figures, figures
 from storage.stores import save_plan
 
 PLAN: Final = Path(__file__).parents[1] / "plans" / "demo.json"
-_READY_S: Final = 90.0
+_READY_S: Final = 300.0
 """The first start compiles kernels and byte code; on two busy cores that takes half a minute."""
 _ARRIVE_S: Final = 90.0
 """Longest wait at the end for the database and the engine to have everything."""
