@@ -27,7 +27,7 @@ from storage.audit.entries import AuditFilter, entries_page
 from storage.instants import to_datetime
 from storage.notes.search import NoteFilter, notes_page
 from storage.occupancy import stores_page
-from storage.profiles.profiles import SEARCH_CHARACTERS, profiles_page
+from storage.profiles.search import SEARCH_CHARACTERS, profiles_page
 from storage.profiles.visits import profile_visits, visit_detail
 from storage.visit_queries import VisitFilter, visits_page
 

@@ -16,7 +16,8 @@ from api.service import ConnectionDep, ServiceDep, StoreDep
 from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
-from storage.metric_queries import covered_share, snapshot
+from storage.metric_queries import covered_share
+from storage.metric_state import snapshot
 from storage.occupancy import as_of, progress
 from storage.stores import StoredPlan
 

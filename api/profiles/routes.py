@@ -19,7 +19,8 @@ from api.profiles.models import (
 )
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from api.stores.models import VisitOut
-from storage.profiles.profiles import PROFILES_PER_PAGE, PURPOSE, SEARCH_CHARACTERS, profiles_page
+from storage.profiles.profiles import PURPOSE
+from storage.profiles.search import PROFILES_PER_PAGE, SEARCH_CHARACTERS, profiles_page
 from storage.profiles.visits import PROFILE_VISITS_PER_PAGE, profile_visits, visit_detail, whereabouts
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"])

@@ -78,6 +78,12 @@ def day_begins(day: date, timezone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(timezone))
 
 
+def range_of(stored: StoredPlan, first: date, last: date) -> tuple[datetime, datetime]:
+    """Return the first instant of the days from `first` to `last`, and the first after them."""
+    timezone = stored.plan.timezone
+    return day_begins(first, timezone), day_begins(last + timedelta(days=1), timezone)
+
+
 def day_span(stored: StoredPlan, day: date) -> dict[str, Any]:
     """Return the store and the bounds of a day, as the statements here name them."""
     timezone = stored.plan.timezone

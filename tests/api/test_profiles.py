@@ -212,6 +212,32 @@ def test_profiles_are_searched_and_paged_by_name(client: httpx.Client, customers
         assert client.get("/v1/profiles", params=bad).status_code == 422
 
 
+def test_names_that_begin_so_come_first_and_two_letters_begin_a_word(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    for number, name in enumerate(("Chen Wu", "Abe Cheney"), 20):
+        create_profile(store.connection, display_name=name, devices=[device(number)], granted_at=store.now)
+
+    def found(words: str, limit: int) -> list[str]:
+        names: list[str] = []
+        cursor = None
+        while True:
+            params = {"q": words, "limit": limit} | ({"cursor": cursor} if cursor is not None else {})
+            page = client.get("/v1/profiles", params=params).json()
+            names += [line["display_name"] for line in page["profiles"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return names
+
+    for limit in (1, 2, 50):
+        assert found("chen", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen"], limit
+        assert found("ch", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen"], "not Sofia Marchetti"
+        assert found("che", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen", "Sofia Marchetti"], limit
+    withdraw_consent(store.connection, customers["Mei-Ling Chen"], source="app", wording="1", at=store.now)
+    for limit in (1, 2, 50):
+        assert found("chen", limit) == ["Chen Wu", "Abe Cheney"], limit
+
+
 def test_a_malformed_id_is_a_problem(client: httpx.Client, customers: dict[str, UUID]) -> None:
     assert client.get("/v1/profiles/amara").status_code == 422
     assert client.get(f"/v1/profiles/{AMARA}/journey", params={"visit": "x"}).status_code == 422

@@ -15,7 +15,8 @@ from core.metrics.bins import EDGES_S
 from core.metrics.exclusions import DEFAULT_RULES, CountedAs, OpeningHours, Rules
 from core.records import Role
 from storage.connect import connect
-from storage.metric_queries import counted_rows, crowd_hours, moves_rows, path_sums, snapshot
+from storage.metric_queries import counted_rows, crowd_hours, flow_sums, path_sums
+from storage.metric_state import snapshot
 from storage.rollups.changes import due
 from storage.rollups.counting import CONVERTED_SCOPE
 from storage.rollups.keeping import freeze, refresh
@@ -135,8 +136,9 @@ def as_stored(store: SeededStore) -> list[dict[Any, Any]]:
                 assert key not in counted
                 counted[key] = (one.visits, one.people, one.dwell_ms, bins)
         moves = {
-            (row.day, row.from_zone, row.to_zone): (row.moves, row.people)
-            for row in moves_rows(store.connection, stored, FIRST, LAST)
+            (day, row.from_zone, row.to_zone): (row.moves, row.people)
+            for day in (FIRST, FIRST + timedelta(days=1), LAST)
+            for row in flow_sums(store.connection, stored, day, day, least=1)
         }
         paths = {
             (day, row.zones): row.people
