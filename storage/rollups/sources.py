@@ -32,6 +32,8 @@ _STORES: Final[LiteralString] = """
 _WHOLE: Final[LiteralString] = (
     "with stay as materialized (select 1 as side, * from (" + _ZONES + " union all " + _STORES + ") whole)"
 )
+# as an array, for the index of devices: as a join it has been a scan of the whole day
+_TOUCHED: Final[LiteralString] = " and device = any(array(select device from touched))"
 _CHANGED: Final[LiteralString] = (
     """
 with change as materialized (
@@ -40,9 +42,11 @@ with change as materialized (
 ), touched as materialized (select distinct device from change
 ), now_there as materialized ("""
     + _ZONES
-    + " and device in (select device from touched) union all "
+    + _TOUCHED
+    + " union all "
     + _STORES
-    + """ and device in (select device from touched)
+    + _TOUCHED
+    + """
 ), stay as materialized (
     select 1 as side, * from now_there
     union all

@@ -135,6 +135,15 @@ def as_stored(store: SeededStore) -> list[dict[Any, Any]]:
                 key = (row.day, row.begins_at.astimezone(UTC), hourly, row.scope, row.role)
                 assert key not in counted
                 counted[key] = (one.visits, one.people, one.dwell_ms, bins)
+            plain = counted_rows(
+                store.connection, stored, FIRST, LAST, hourly=hourly, scopes=scopes, roles=ALL_ROLES, bins=False
+            )
+            assert {
+                (row.day, row.begins_at.astimezone(UTC), hourly, row.scope, row.role): (
+                    row.counted.visits, row.counted.people, row.counted.dwell_ms,
+                )
+                for row in plain
+            } == {key: one[:3] for key, one in counted.items() if key[2] == hourly}, "without bins all else is equal"
         moves = {
             (day, row.from_zone, row.to_zone): (row.moves, row.people)
             for day in (FIRST, FIRST + timedelta(days=1), LAST)
