@@ -15,7 +15,7 @@ from core.metrics.cells import Counted
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
 from storage.int_arrays import numpy_cursor
-from storage.metric_state import once
+from storage.one_state import once
 from storage.rollups.changes import Due, added_up, crowd_hours_due, crowd_of, due
 from storage.rollups.counting import CrowdHour, count_cells, count_moves, count_paths
 from storage.rollups.sources import range_of

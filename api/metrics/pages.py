@@ -23,7 +23,7 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.coverage import HOURS_MOST, coverage_hours, faults
-from storage.metric_state import one_state
+from storage.one_state import one_state
 from storage.occupancy import STORES_PER_PAGE, stores_page
 from storage.stores import StoredPlan
 

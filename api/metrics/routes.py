@@ -30,7 +30,7 @@ from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
 from storage.metric_queries import covered_share
-from storage.metric_state import once, snapshot
+from storage.one_state import once, snapshot
 from storage.occupancy import as_of, progress
 from storage.stores import StoredPlan
 

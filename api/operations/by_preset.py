@@ -18,7 +18,7 @@ from core.metrics.disclosure import K_PEOPLE, hidden_with_complement
 from core.metrics.formulas import FORMULAS, settled
 from core.metrics.presets import PRESETS, Preset
 from storage.connect import Connection
-from storage.metric_state import snapshot
+from storage.one_state import snapshot
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 

@@ -19,7 +19,7 @@ from api.service import ConnectionDep, Service, ServiceDep, StoreDep
 from api.streams import parquet_pieces
 from core.metrics.formulas import FORMULAS
 from storage.connect import Connection
-from storage.metric_state import snapshot
+from storage.one_state import snapshot
 from storage.page_cursors import read_cursor, write_cursor
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan

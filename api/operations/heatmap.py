@@ -17,7 +17,7 @@ from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
 from storage.metric_queries import covered_share
-from storage.metric_state import snapshot
+from storage.one_state import snapshot
 from storage.occupancy import as_of, progress
 from storage.stores import StoredPlan
 

@@ -15,7 +15,7 @@ from api.stores.live_routes import read_state_now
 from core.metrics.formulas import FORMULAS
 from storage.alerts.rules import alerts
 from storage.connect import Connection
-from storage.metric_state import one_state
+from storage.one_state import one_state
 from storage.stores import StoredPlan
 
 _ALERTS_SHOWN: Final = 10

@@ -16,7 +16,7 @@ from core.metrics.exclusions import DEFAULT_RULES, CountedAs, OpeningHours, Rule
 from core.records import Role
 from storage.connect import connect
 from storage.metric_queries import counted_rows, crowd_hours, flow_sums, path_sums
-from storage.metric_state import snapshot
+from storage.one_state import snapshot
 from storage.rollups.changes import due
 from storage.rollups.counting import CONVERTED_SCOPE
 from storage.rollups.keeping import freeze, refresh
