@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 from psycopg.types.json import Jsonb
 
@@ -83,28 +83,28 @@ def counted_rows(
     )
 
 
+_OF_DAYS: Final[LiteralString] = (
+    " from visit_rollup where store_no = %s and day between %s and %s and hourly = %s"
+    " and scope = any(%s) and role = any(%s) and not day = any(%s::date[])"
+)
+_PLAIN: Final[LiteralString] = "select day, begins_at, hourly, scope, role, visits, people, dwell_ms,"
+_CELLS: Final[LiteralString] = _PLAIN + " bins, counts" + _OF_DAYS
+_CELLS_PLAIN: Final[LiteralString] = _PLAIN + " '{}'::smallint[], '{}'::integer[]" + _OF_DAYS
+
+
 def _counted_rows(  # noqa: PLR0917 - of `counted_rows`
     connection: Connection,
     stored: StoredPlan,
     first: date,
     last: date,
-    hourly: bool,  # noqa: FBT001
+    hourly: bool,
     scopes: Sequence[int],
     roles: Sequence[int],
-    bins: bool,  # noqa: FBT001
+    bins: bool,
 ) -> list[CountedRow]:
     found = _due(connection, stored, first, last)
-    rows = (
-        numpy_cursor(connection)
-        .execute(
-            "select day, begins_at, hourly, scope, role, visits, people, dwell_ms,"
-            + (" bins, counts" if bins else " '{}'::smallint[], '{}'::integer[]")
-            + " from visit_rollup where store_no = %s and day between %s and %s and hourly = %s"
-            " and scope = any(%s) and role = any(%s) and not day = any(%s::date[])",
-            [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)],
-        )
-        .fetchall()
-    )
+    values = [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)]
+    rows = numpy_cursor(connection).execute(_CELLS if bins else _CELLS_PLAIN, values).fetchall()
     counted = [
         CountedRow(row[0], row[1], row[3], row[4], Counted(*row[5:])) for row in rows if row[0] not in found.days
     ]

@@ -23,8 +23,8 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.coverage import HOURS_MOST, coverage_hours, faults
-from storage.one_state import one_state
 from storage.occupancy import STORES_PER_PAGE, stores_page
+from storage.one_state import one_state
 from storage.stores import StoredPlan
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

@@ -30,8 +30,8 @@ from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
 from storage.metric_queries import covered_share
-from storage.one_state import once, snapshot
 from storage.occupancy import as_of, progress
+from storage.one_state import once, snapshot
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1", tags=["metrics"])

@@ -15,8 +15,8 @@ from storage.connect import Connection
 from storage.notes.choices import FeelingWord, ListWord, read_choices
 from storage.notes.notes import OPERATOR_CHARACTERS, SourceWord
 from storage.notes.place import zone_is_known
-from storage.profiles.profiles import find_profile
 from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, NoteFilter, count_notes, notes_page
+from storage.profiles.profiles import find_profile
 
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 _UNSET = BeforeValidator(lambda said: None if said == "" else said)

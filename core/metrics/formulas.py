@@ -127,8 +127,8 @@ FORMULAS: Final = {
             code="max over t of count(visit where entered_at <= t < left_at)",
         ),
         Formula(
-            id="capture_dwell", version=1, title="Capture rate by dwell", unit="share", shape="cell", spread=True, by_zone=False,
-            says="Share of store visits, passers-by among them, that lasted at least capture_s.",
+            id="capture_dwell", version=1, title="Capture rate by dwell", unit="share", shape="cell", by_zone=False,
+            spread=True, says="Share of store visits, passers-by among them, that lasted at least capture_s.",
             code="count(visit where dwell >= capture_s) / count(visit)", parameters=(CAPTURE_S,),
             reckon=cells.capture_dwell,
         ),
@@ -155,7 +155,8 @@ FORMULAS: Final = {
             code="sum(dwell) / count(visit)",
         ),
         Formula(
-            id="dwell_median", version=1, title="Median dwell", unit="s", shape="cell", spread=True, reckon=cells.dwell_median,
+            id="dwell_median", version=1, title="Median dwell", unit="s", shape="cell", reckon=cells.dwell_median,
+            spread=True,
             says="Dwell that half of the visits do not exceed; needs ten visits on either side. " + _DWELL,
             code="quantile(dwell, 0.5), by less than a bin: 1 s below a minute, a twelfth above",
         ),
@@ -172,8 +173,8 @@ FORMULAS: Final = {
             code="quantile(dwell, 0.95), by less than a bin: 1 s below a minute, a twelfth above",
         ),
         Formula(
-            id="dwell_histogram", version=1, title="Distribution of dwell", unit="visits", shape="histogram", spread=True,
-            says="Visits by length; neighbouring bands are joined until each holds ten visits.",
+            id="dwell_histogram", version=1, title="Distribution of dwell", unit="visits", shape="histogram",
+            spread=True, says="Visits by length; neighbouring bands are joined until each holds ten visits.",
             code="count(visit where from_s <= dwell < to_s)",
         ),
         Formula(
@@ -226,8 +227,8 @@ FORMULAS: Final = {
             code="count(presence where role is visitor)",
         ),
         Formula(
-            id="queue_wait", version=1, title="Queue wait, median", unit="s", shape="cell", spread=True, parameters=(QUEUE_S,),
-            reckon=cells.queue_wait, zone_kinds=QUEUE_KINDS,
+            id="queue_wait", version=1, title="Queue wait, median", unit="s", shape="cell", parameters=(QUEUE_S,),
+            spread=True, reckon=cells.queue_wait, zone_kinds=QUEUE_KINDS,
             says="Time that half of the stays of at least queue_s in a checkout or service zone do not exceed, from"
             " joining the queue to leaving the zone: waiting and being served together.",
             code="quantile(dwell where dwell >= queue_s, 0.5)",

@@ -100,7 +100,5 @@ def reading_as(connection: Connection) -> Iterator[None]:
         yield
         return
     with connection.transaction():
-        take_role(
-            connection, first="" if acting.changes else "set transaction isolation level repeatable read; "
-        )
+        take_role(connection, first="" if acting.changes else "set transaction isolation level repeatable read; ")
         yield

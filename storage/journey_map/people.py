@@ -66,7 +66,8 @@ def sample_people(connection: Connection) -> SampledPeople:
     """Return the profiles that a segment is looked for among."""
     rows = connection.execute(
         # by the view, for one index scan each: a function is begun anew for each row
-        "select profile_id, merged_into is null and removed_at is null and exists (select from consent_current consent"
+        "select profile_id, merged_into is null and removed_at is null"
+        "   and exists (select from consent_current consent"
         "   where consent.profile_id = profile.profile_id and purpose = %s and holds)"
         "  from profile order by profile_id limit %s",
         [PURPOSE, PROFILES_LOOKED_AT + 1],

@@ -238,7 +238,7 @@ def reassign(connection: Connection, found: FollowUpRow, to: str, *, operator: s
 
 
 def finish(connection: Connection, found: FollowUpRow, result: str, *, operator: str, at: datetime) -> None:
-    """Mark an open follow-up, locked, as done with its result; an alert of overdue ones ends with the last of them."""
+    """Mark an open follow-up, locked, as done with its result; an alert of overdue ones ends with the last."""
     by = storable(operator)
     connection.execute(
         "update follow_up set done_at = %s, done_by = %s, result = %s where follow_up_id = %s",

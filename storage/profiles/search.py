@@ -7,7 +7,7 @@ that it may not see.
 """
 
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -25,13 +25,13 @@ PROFILES_PER_PAGE: Final = 200
 SEARCH_CHARACTERS: Final = 100
 """The longest name anybody types into a search box."""
 _SHORT_CHARACTERS: Final = 2
-"""So few letters are looked for where words begin: they stand in most names, and no index holds less than three."""
+"""So few letters are first looked for where words begin: no index holds less than three, and few mean a middle."""
 _MORE_AT_ONCE: Final = 4
 """Where many of those found may not be seen, the next look takes so many times as many."""
 _LOOKED_AT: Final = 20_000
 """Names of one page at most; what is left comes with the next one."""
 
-_Place = tuple[int, str, UUID]
+_Place: TypeAlias = tuple[int, str, UUID]
 """Rank of the way a name was found, the name as it is sorted, the profile."""
 
 
@@ -59,8 +59,11 @@ class ProfilePage(msgspec.Struct, frozen=True, kw_only=True):
 
 _EVERYBODY: Final[tuple[LiteralString, ...]] = ("true",)
 _BEGINS: Final[LiteralString] = "lower(display_name) like lower(%(search)s) || '%%'"
+_WORD: Final[LiteralString] = "lower(display_name) like '%% ' || lower(%(search)s) || '%%'"
+_WORD_BEGINS: Final[LiteralString] = _WORD + " and not " + _BEGINS
 _HOLDS: Final[LiteralString] = "lower(display_name) like '%%' || lower(%(search)s) || '%%' and not " + _BEGINS
-_WORD_BEGINS: Final[LiteralString] = "lower(display_name) like '%% ' || lower(%(search)s) || '%%' and not " + _BEGINS
+_WAYS: Final[tuple[LiteralString, ...]] = (_BEGINS, _HOLDS)
+_WAYS_OF_FEW: Final[tuple[LiteralString, ...]] = (_BEGINS, _WORD_BEGINS, _HOLDS + " and not " + _WORD)
 _NAMED: Final[LiteralString] = (
     "select lower(display_name), profile_id from profile where merged_into is null and removed_at is null"
 )
@@ -96,8 +99,8 @@ _LINES: Final = (
 def profiles_page(connection: Connection, *, search: str = "", limit: int, cursor: str | None = None) -> ProfilePage:
     """Return the next profiles; `search` is a part of the name, in any case of letters.
 
-    Names that begin with it come first, then those that hold it elsewhere (one or two letters: where a word begins),
-    each in their order. A page may have fewer than `limit` and yet another one after it.
+    Names that begin with it come first, then those that hold it elsewhere (of one or two letters first those of which
+    a word begins so), each in their order. A page may have fewer than `limit` and yet another one after it.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
     if len(search) > SEARCH_CHARACTERS:
         raise InputError(f"A search has at most {SEARCH_CHARACTERS} characters.", where="q")
     question = ("profiles", search)
-    place = read_cursor(cursor, question, _Place) if cursor is not None else None
+    place = read_cursor(cursor, question, tuple[int, str, UUID]) if cursor is not None else None
     found: list[tuple[_Place, tuple[Any, ...]]] = []
     looked, most, more = 0, limit + 1, True
     while more and len(found) <= limit and looked < _LOOKED_AT:
@@ -131,8 +134,7 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
 
 def _named(connection: Connection, search: str, after: _Place | None, most: int) -> list[_Place]:
     """Return the next names that fit, whoever may see them; for somebody bound to stores, those known there."""
-    elsewhere = _HOLDS if len(search.strip()) > _SHORT_CHARACTERS else _WORD_BEGINS
-    ways: tuple[LiteralString, ...] = (_BEGINS, elsewhere) if search else _EVERYBODY
+    ways = _WAYS if len(search.strip()) > _SHORT_CHARACTERS else _WAYS_OF_FEW if search else _EVERYBODY
     own: LiteralString = _OWN if is_bound() else ""
     values: dict[str, Any] = {"search": search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")}
     found: list[_Place] = []

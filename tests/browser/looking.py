@@ -47,11 +47,11 @@ def fingers(page: Page) -> None:
     small = page.evaluate(
         """() => {
           for (const one of document.querySelectorAll('details')) one.open = true;
-          const asked = 'button, .button, summary, select, textarea, input:not([type=hidden]), nav a, h3 a, .brand, .signed-in-name';
+          const asked = 'button, .button, summary, select, textarea, input:not([type=hidden]), nav a, h3 a, .brand';
           return [...document.querySelectorAll(asked)]
             .map((one) => (['checkbox', 'radio'].includes(one.type) ? one.closest('label') ?? one : one))
             .filter((one) => one.checkVisibility())
-            .map((one) => [one.getBoundingClientRect(), `${one.tagName} ${one.className} ${one.textContent.trim().slice(0, 30)}`])
+            .map((one) => [one.getBoundingClientRect(), `${one.tagName} ${one.textContent.trim().slice(0, 30)}`])
             .filter(([box]) => box.height < 43.5 || box.width < 43.5)
             .map(([box, name]) => `${name}: ${Math.round(box.width)} x ${Math.round(box.height)}`);
         }"""

@@ -140,7 +140,9 @@ def as_stored(store: SeededStore) -> list[dict[Any, Any]]:
             )
             assert {
                 (row.day, row.begins_at.astimezone(UTC), hourly, row.scope, row.role): (
-                    row.counted.visits, row.counted.people, row.counted.dwell_ms,
+                    row.counted.visits,
+                    row.counted.people,
+                    row.counted.dwell_ms,
                 )
                 for row in plain
             } == {key: one[:3] for key, one in counted.items() if key[2] == hourly}, "without bins all else is equal"
