@@ -29,7 +29,13 @@ router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
 @router.get("", responses=described(422, 503), summary="List profiles that may be seen")
 def list_profiles(
     connection: ConnectionDep,
-    q: Annotated[str, Query(max_length=SEARCH_CHARACTERS, description="Part of the name")] = "",
+    q: Annotated[
+        str,
+        Query(
+            max_length=SEARCH_CHARACTERS,
+            description="Part of the name; or a whole customer or loyalty number, e-mail or telephone number",
+        ),
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=PROFILES_PER_PAGE)] = 50,
     cursor: Annotated[str | None, Query()] = None,
 ) -> ProfilesOut:

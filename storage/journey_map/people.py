@@ -11,7 +11,7 @@ import msgspec
 from core.journey.rules import DISCOVER_LOOK_BACK_NS
 from core.limits import NS_PER_S
 from storage.connect import Connection
-from storage.profiles.events import EVENTS_OF_A_PROFILE
+from storage.profiles.events import EVENTS_OF_A_PROFILE, UNCANCELLED
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.visits import STAYS_PER_VISIT
 
@@ -103,12 +103,12 @@ def read_people(
         if profile in people:
             people[profile].visits.append(visit)
     for row in connection.execute(
-        "select person.kept_id, event_id, revision, kind, occurred_at, coalesce(store.id, '')"
+        "select person.kept_id, event_id, revision, kind, occurred_at, coalesce(store.id, '')"  # noqa: S608 - ours
         "  from (select * from person where kept_id = any (%(profiles)s)"
         "    and consent_holds(profile_id, %(purpose)s) offset 0) person"
-        " cross join lateral (select * from customer_event where customer_event.profile_id = person.profile_id"
+        " cross join lateral (select * from customer_event event where event.profile_id = person.profile_id"
         "    and newest and not removed and (occurred_at >= %(since)s or kind = 'enrolled')"
-        "    order by occurred_at desc limit %(each)s) event left join store using (store_no)"
+        f"   and {UNCANCELLED} order by occurred_at desc limit %(each)s) event left join store using (store_no)"
         " order by occurred_at, event_id limit %(limit)s",
         values | {"limit": EVENTS_LOOKED_AT, "each": EVENTS_OF_A_PROFILE},
     ).fetchall():

@@ -1,4 +1,4 @@
-"""Profiles by a part of their name, page by page in the order of names; only of those whose consent holds.
+"""Profiles by a part of their name or an identifier, page by page; only those whose consent holds.
 
 Who is looked for is found in two steps. Names are compared in the process's own right, which gives ids alone: for
 somebody bound to stores the database would else have to judge each profile before it may look at its name, and no
@@ -6,6 +6,7 @@ index of names would help. What is known of those few is then read in the role o
 that it may not see.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, LiteralString, TypeAlias
 from uuid import UUID
@@ -14,6 +15,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from core.resolution import KINDS, Identifier, identifier
 from storage.access.acting import in_own_right, is_bound
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
@@ -57,13 +59,20 @@ class ProfilePage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+_HELD: Final[LiteralString] = (
+    "profile_id in (select person.kept_id from unnest(%(kinds)s::text[], %(values)s::text[]) asked (kind, value)"
+    " join profile_identifier held using (kind, value) join person using (profile_id) where held.ended_at is null)"
+)
+"""A customer number, card, e-mail address or telephone number as a whole: nobody is found by a part of one."""
 _EVERYBODY: Final[tuple[LiteralString, ...]] = ("true",)
 _BEGINS: Final[LiteralString] = "lower(display_name) like lower(%(search)s) || '%%'"
 _WORD: Final[LiteralString] = "lower(display_name) like '%% ' || lower(%(search)s) || '%%'"
 _WORD_BEGINS: Final[LiteralString] = _WORD + " and not " + _BEGINS
 _HOLDS: Final[LiteralString] = "lower(display_name) like '%%' || lower(%(search)s) || '%%' and not " + _BEGINS
-_WAYS: Final[tuple[LiteralString, ...]] = (_BEGINS, _HOLDS)
-_WAYS_OF_FEW: Final[tuple[LiteralString, ...]] = (_BEGINS, _WORD_BEGINS, _HOLDS + " and not " + _WORD)
+_WAYS: Final[tuple[LiteralString, ...]] = (_HELD, _BEGINS, _HOLDS)
+_WAYS_OF_FEW: Final[tuple[LiteralString, ...]] = (_HELD, _BEGINS, _WORD_BEGINS, _HOLDS + " and not " + _WORD)
+_ONCE: Final[LiteralString] = " and not " + _HELD
+"""Who is found by an identifier is not found by the name again."""
 _NAMED: Final[LiteralString] = (
     "select lower(display_name), profile_id from profile where merged_into is null and removed_at is null"
 )
@@ -97,10 +106,11 @@ _LINES: Final = (
 
 
 def profiles_page(connection: Connection, *, search: str = "", limit: int, cursor: str | None = None) -> ProfilePage:
-    """Return the next profiles; `search` is a part of the name, in any case of letters.
+    """Return the next profiles; `search` is a part of the name, in any case of letters, or a whole identifier.
 
-    Names that begin with it come first, then those that hold it elsewhere (of one or two letters first those of which
-    a word begins so), each in their order. A page may have fewer than `limit` and yet another one after it.
+    Whose identifier it is comes first, then names that begin with it, then those that hold it elsewhere (of one or
+    two letters first those of which a word begins so), each in their order. A page may have fewer than `limit` and
+    yet another one after it.
 
     Raises
     ------
@@ -136,13 +146,17 @@ def _named(connection: Connection, search: str, after: _Place | None, most: int)
     """Return the next names that fit, whoever may see them; for somebody bound to stores, those known there."""
     ways = _WAYS if len(search.strip()) > _SHORT_CHARACTERS else _WAYS_OF_FEW if search else _EVERYBODY
     own: LiteralString = _OWN if is_bound() else ""
-    values: dict[str, Any] = {"search": search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")}
+    asked = _identifiers(search)
+    values: dict[str, Any] = {"kinds": [one.kind for one in asked], "values": [one.value for one in asked]}
+    values |= {"search": search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")}
     found: list[_Place] = []
     with in_own_right(connection):
         for rank, way in enumerate(ways):
-            if (after is not None and rank < after[0]) or len(found) == most:
+            if (after is not None and rank < after[0]) or len(found) == most or (way is _HELD and not asked):
                 continue
             query: LiteralString = f"{_NAMED} and {way}{own}"
+            if asked and way is not _HELD:
+                query += _ONCE
             if after is not None and rank == after[0]:
                 query += " and (lower(display_name), profile_id) > (%(name)s, %(id)s)"
                 values |= {"name": after[1], "id": after[2]}
@@ -150,6 +164,15 @@ def _named(connection: Connection, search: str, after: _Place | None, most: int)
             # never prepared: the plan depends on the letters, and one for all of them would read every name
             rows = connection.execute(query, values | {"most": most - len(found)}, prepare=False).fetchall()
             found += [(rank, *row) for row in rows]
+    return found
+
+
+def _identifiers(search: str) -> list[Identifier]:
+    """Return what a search would be as an identifier of each kind that it can be of."""
+    found = []
+    for kind in KINDS:
+        with suppress(InputError):
+            found.append(identifier(kind, search))
     return found
 
 

@@ -233,6 +233,15 @@ def test_names_that_begin_so_come_first_and_few_letters_first_begin_a_word(
         assert found("chen", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen"], limit
         assert found("ch", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen", "Sofia Marchetti"], limit
         assert found("che", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen", "Sofia Marchetti"], limit
+    for kind, value in (("customer_id", "K-77 b"), ("email", "chen@wu.at"), ("phone", "+4930123456")):
+        store.connection.execute(
+            "insert into profile_identifier (profile_id, kind, value, source)"
+            " select profile_id, %s, %s, 'crm' from profile where display_name = 'Chen Wu'",
+            [kind, value],
+        )
+    for words in ("K-77 b", "Chen@Wu.at", "+49 30 123456"):
+        assert found(words, 2) == ["Chen Wu"], words
+    assert found("K-77", 2) == [], "nobody is found by a part of a number"
     withdraw_consent(store.connection, customers["Mei-Ling Chen"], source="app", wording="1", at=store.now)
     for limit in (1, 2, 50):
         assert found("chen", limit) == ["Chen Wu", "Abe Cheney"], limit
