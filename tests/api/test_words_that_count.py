@@ -86,7 +86,7 @@ def test_what_was_cancelled_was_not_bought_and_nobody_is_expected(store: SeededS
         stays=[("entrance", 20), ("shoes", 300), ("checkout", 90)],
     )  # fmt: skip
     bought = event("R1", "ordered", begin + timedelta(minutes=6), store="marktplatz", total=99, currency="EUR")
-    today = {"starts_at": store.now.isoformat(), "store": "marktplatz"}
+    today: dict[str, Any] = {"starts_at": store.now.isoformat(), "store": "marktplatz"}
 
     def say(given_input: str, *rows: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = send(client, f"/v1/inputs/{given_input}", {"source": "till", "events": rows}).json()
