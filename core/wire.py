@@ -4,7 +4,6 @@ docs/wire.md is the specification for other languages. A JSON form of the same m
 start by hand. Reading is bounded in every dimension and vectorised: no Python per signal.
 """
 
-import threading
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +29,6 @@ SEQUENCE_MAX: Final = 2**63 - 1
 """PostgreSQL's bigint."""
 _RSSI_HELD: Final = 32_767  # a level out of any range must still arrive, to be refused row by row
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
-_of_thread: Final = threading.local()
 _ZSTD_LEVEL: Final = 1  # level 3 saved 4% more bytes for twice the time
 _COMPRESS_FROM: Final = 512  # a smaller map does not shrink by more than the frame costs
 
@@ -223,14 +221,6 @@ def identity(payload: bytes) -> tuple[bytes, int] | None:
     return boot, sequence
 
 
-def _decompressor() -> zstandard.ZstdDecompressor:
-    """Return this thread's own: threads cannot share one, and making one takes as long as reading a batch."""
-    if not hasattr(_of_thread, "decompressor"):
-        _of_thread.decompressor = zstandard.ZstdDecompressor()
-    found: zstandard.ZstdDecompressor = _of_thread.decompressor
-    return found
-
-
 def _decompress(payload: bytes) -> bytes:
     try:
         unpacked_bytes = zstandard.frame_content_size(payload)
@@ -239,7 +229,7 @@ def _decompress(payload: bytes) -> bytes:
                 "size", f"A batch unpacks to at most {BATCH_UNPACKED_BYTES} bytes, this one {unpacked_bytes}."
             )
         # without a stated size the bound itself is the buffer, so a bomb ends as an error, not as memory
-        unpacked: bytes = _decompressor().decompress(payload, max_output_size=BATCH_UNPACKED_BYTES)
+        unpacked: bytes = zstandard.ZstdDecompressor().decompress(payload, max_output_size=BATCH_UNPACKED_BYTES)
     except zstandard.ZstdError as error:
         raise WireError("zstd", f"The zstd frame cannot be read: {error}.") from error
     return unpacked
