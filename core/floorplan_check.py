@@ -1,6 +1,7 @@
 """Everything that is wrong with the text of a floor plan, each with its line and column."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -53,20 +54,31 @@ def check_text(data: bytes) -> list[Finding]:
         before = data[: error.start].decode(errors="replace")
         return [Finding(place_of(before, len(before)), True, "This is not UTF-8.", "Save the file as UTF-8.")]
     try:
-        raw = json.loads(text, parse_constant=_no_number)
+        raw = json.loads(text)
         places = Places(text)
     except json.JSONDecodeError as error:
         place = Place(error.lineno, error.colno)
         return [Finding(place, True, f"This is not JSON: {error.msg}.", "Look at this place and just before it.")]
     except (RecursionError, ValueError) as error:
-        return [Finding(Place(1, 1), True, f"The text cannot be read: {error}.", "")]
-    found = [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in _grave(raw)]
+        return [Finding(Place(1, 1), True, f"The text cannot be read: {error}.", "Write it anew.")]
+    endless: list[Flaw] = []
+    raw = _finite(raw, (), endless)
+    found = [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in endless]
+    found += [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in _grave(raw)]
     found += [Finding(places.of(flaw.path), False, flaw.what, flaw.hint) for flaw in _odd(raw)]
     return sorted(found)[:FINDINGS_MOST]
 
 
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no number")
+def _finite(raw: Any, path: tuple[str | int, ...], endless: list[Flaw]) -> Any:
+    """Return what was read with 0 for NaN and numbers without bound, which go to `endless`."""
+    if isinstance(raw, float) and not math.isfinite(raw):
+        endless.append(Flaw(path, f"{raw} is no number.", "Write a finite one, or leave the field out."))
+        return 0.0
+    if isinstance(raw, dict):
+        return {key: _finite(value, (*path, key), endless) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_finite(value, (*path, place), endless) for place, value in enumerate(raw)]
+    return raw
 
 
 def _grave(raw: Any) -> Iterator[Flaw]:
