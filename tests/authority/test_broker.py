@@ -331,7 +331,7 @@ def test_no_certificate_and_no_tls_are_told_apart(house: House, broker: Mosquitt
         of_ingest(f"mqtt://127.0.0.1:{whole.port}", None),
         of_edge(Broker(whole.host, whole.port), tmp_path),
     ):
-        assert "does it want TLS (mqtts://)?" in said
+        assert "if it wants TLS, write mqtts://" in said
 
 
 def test_what_is_revoked_stays_out_once_the_broker_has_read_it(house: House, peers: list[Peer]) -> None:
