@@ -19,6 +19,12 @@ _BEYOND_M: Final = 1.0
 """An anchor may hang on the far side of a wall or stand in a doorway."""
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _AT: Final = re.compile(r" - at `\$?([^`]*)`$")
+_WORDS: Final = {
+    "int": "a whole number", "float": "a number", "str": "a text", "null": "nothing", "bool": "true or false",
+    "array": "a list", "object": "an object",
+}  # fmt: skip
+"""The decoder's kinds, for people."""
+_KIND: Final = re.compile(f"`((?:{'|'.join(_WORDS)})(?: \\| (?:{'|'.join(_WORDS)}))*)`")
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
@@ -104,20 +110,42 @@ def _store(raw: Any) -> Iterator[Flaw]:
             (), "A store is an object.", 'Write {"id": ..., "timezone": ..., "zones": [...], "anchors": [...]}.'
         )
         return
-    wrong = False
+    whole = dict(raw)
     for key, kind in (("zones", Zone), ("anchors", Anchor)):
         parts = raw.get(key)
-        for number, part in enumerate(parts if isinstance(parts, list) else ()):
-            for flaw in _form(part, kind):
-                wrong = True
+        if not isinstance(parts, list):
+            continue
+        sound: list[Any] = []
+        for number, part in enumerate(parts):
+            kept, found = _without_what_is_wrong(part, kind)
+            sound.append(kept)
+            for flaw in found:
                 yield flaw._replace(path=(key, number, *flaw.path))
-    if wrong:
-        return
-    form = list(_form(raw, StorePlan))
-    yield from form or flaws(msgspec.convert(raw, StorePlan))
+        whole[key] = sound
+    if any(part is None for key in ("zones", "anchors") for part in whole.get(key) or ()):
+        return  # what names it cannot be judged without it
+    kept, found = _without_what_is_wrong(whole, StorePlan)
+    yield from found
+    if kept is not None:
+        yield from flaws(msgspec.convert(kept, StorePlan))
 
 
-def _form(raw: Any, kind: type[_Struct]) -> Iterator[Flaw]:
+def _without_what_is_wrong(raw: Any, kind: type[_Struct]) -> tuple[Any, list[Flaw]]:
+    """Return a part of a plan without its fields that have the wrong form, and those; None where nothing is left."""
+    found: list[Flaw] = []
+    while True:
+        flaw = _form(raw, kind)
+        if flaw is None:
+            return raw, found
+        found.append(flaw)
+        needed = {field.name for field in msgspec.structs.fields(kind) if field.required}
+        if not flaw.path or not isinstance(raw, dict) or flaw.path[0] in needed or flaw.path[0] not in raw:
+            return None, found
+        raw = {key: value for key, value in raw.items() if key != flaw.path[0]}
+
+
+def _form(raw: Any, kind: type[_Struct]) -> Flaw | None:
+    """Return the first thing that has the wrong form, None where there is nothing."""
     try:
         msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
@@ -126,7 +154,12 @@ def _form(raw: Any, kind: type[_Struct]) -> Iterator[Flaw]:
         path = tuple(key or int(place) for key, place in _STEP.findall(at[1])) if at else ()
         what = said[: at.start()] if at else said
         hint = "Every anchor names the zone it stands in." if kind is Anchor and "`zone`" in what else ""
-        yield Flaw(path, f"{what.replace('`', chr(39))}.", hint)
+        return Flaw(path, f"{_KIND.sub(_in_words, what).replace('`', chr(39))}.", hint)
+    return None
+
+
+def _in_words(found: re.Match[str]) -> str:
+    return " or ".join(_WORDS.get(word, word) for word in found[1].split(" | "))
 
 
 def _odd(raw: Any) -> Iterator[Flaw]:

@@ -71,10 +71,10 @@ def visits_frame(store: StorePlan, devices: Devices, visits: VisitArray) -> pl.D
 
 
 def check_ending(path: Path) -> None:
-    """Raise RecordingError where a path ends neither in .csv nor in .parquet."""
+    """Raise RecordingError where a path ends neither in .csv nor in .parquet: files are read and written by it."""
     if path.suffix.lower() not in _ENDINGS:
         raise RecordingError(
-            f"The ending {path.suffix!r} does not say how to write the file.",
+            f"The ending {path.suffix!r} is that of neither CSV nor Parquet.",
             hint="End it with .csv or .parquet.",
             where=str(path),
         )

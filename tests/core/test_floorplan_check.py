@@ -62,10 +62,17 @@ def test_everything_wrong_is_told_where_it_stands() -> None:
 @pytest.mark.parametrize(
     ("broken", "begins", "says"),
     [
-        (BAD.replace('"x": 20', '"x": "20"'), '"20"', "Expected 'float | null', got 'str'."),
+        (BAD.replace('"x": 20', '"x": "20"'), '"20"', "Expected a number or nothing, got a text."),
         (BAD.replace('"zone": "bags"', '"z": 1'), '{"id": "a2"', "Object missing required field 'zone'."),
-        (BAD.replace("[5, 0]", "[5]"), "[5]", "Expected 'array' of length 2, got 1."),
+        (BAD.replace("[5, 0]", "[5]"), "[5]", "Expected a list of length 2, got 1."),
         (BAD.replace('"zones": [', '"zones": ,['), ",[", "This is not JSON: Expecting value."),
+        (
+            BAD.replace('"x": 20', '"x": "20"'),
+            '"hats"',
+            "The adjacent pair ['entrance', 'hats'] names the unknown zone 'hats'.",
+        ),
+        (BAD.replace('"x": 20', '"floor": [], "x": "20"'), "[]", "Expected a whole number or nothing, got a list."),
+        (BAD.replace('"x": 20', '"floor": [], "x": "20"'), '"20"', "Expected a number or nothing, got a text."),
         (BAD.replace('"x": 20', '"x": NaN'), "NaN", "nan is no number."),
         (BAD.replace('"x": 20', '"x": -1e999'), "-1e999", "-inf is no number."),
         (BAD.replace('"x": 20', '"x": NaN'), '"shelv"', "Zone 'shoes' is of the unknown kind 'shelv'."),
