@@ -36,7 +36,7 @@ from ingest.source import Source
 from ingest.subscriber import Subscriber
 from ingest.topics import committed_topic
 from servers.kernel_cache import seal_compiled
-from storage.alerts.looking import has_rules
+from storage.alerts.looking import watches
 from storage.connect import Connection, address_digest, connect, in_transaction, reachable, timeline
 from storage.edition import read_edition
 from storage.log.chunks import make_chunks
@@ -399,7 +399,7 @@ class _Worker:
             self._privacy.begin()
         if self._timers.due("retain", self._settings.retain_s):
             self._privacy.begin(retain=True)
-        if self._timers.due("alerts", self._settings.alert_s) and has_rules(connection):
+        if self._timers.due("alerts", self._settings.alert_s) and watches(connection):
             self._counting.begin()
 
     def _suppress(self, connection: Connection) -> None:
