@@ -10,6 +10,7 @@ from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.errors import FencedError, UnavailableError
 from ingest.commit import Committed, Directory
 from ingest.feed import StoreFeed, restore
+from ingest.logged import Logged
 from ingest.pacing import Pace
 from ingest.settings import Settings
 from ingest.source import Source
@@ -37,6 +38,7 @@ class Holding:
     name : str
         Of this ingest, as owner of its stores and at the database.
     settings : Settings
+    pace : Pace
     telling : Telling
     tracing : Tracing
     stopped : callable
@@ -49,6 +51,7 @@ class Holding:
         name: str,
         settings: Settings,
         *,
+        pace: Pace,
         telling: Telling,
         tracing: Tracing,
         stopped: Callable[[], bool],
@@ -64,7 +67,7 @@ class Holding:
         self._suppression = 0  # the version of the list that everything here has taken into use
         self._timeline = ""
         self._timers = Timers()
-        self._pace = Pace(settings)
+        self._pace = pace
         self._traced: dict[int, str] = {}  # by store: the span of the newest batch that its visits are not written of
         self.directory = self._new_directory()
 
@@ -117,10 +120,11 @@ class Holding:
         """Let engines have what was committed."""
         for (store, _), edge in sorted(committed.edges.items(), key=lambda item: item[1].log_no):
             self._feed(connection, self.directory.plans[store].store_no).expect(edge)
+        by_store: dict[int, list[Logged]] = {}
         for logged in committed.logged:
-            self._feed(connection, logged.store_no).push(
-                logged.log_no, logged.edge_no, logged.received_at, logged.batch
-            )
+            by_store.setdefault(logged.store_no, []).append(logged)
+        for store_no, rows in by_store.items():
+            self._feed(connection, store_no).push(rows)
         for change in committed.changes:
             self._feed(connection, change.store_no).hear(change)
 

@@ -24,6 +24,7 @@ from ingest.holding import Holding
 from ingest.housekeeping import Housekeeping, make_room
 from ingest.messages import Arrival, read
 from ingest.meters import Meters
+from ingest.pacing import Pace
 from ingest.refresh import Refresh, compile_learning
 from ingest.settings import Settings
 from ingest.source import Source
@@ -119,8 +120,15 @@ class _Worker:
         )
         self._name = f"sojourn ingest {uuid4().hex[:8]}"  # tells our own connections from another ingest's
         self._telling = Telling(meters if meters is not None else Meters())
+        self._pace = Pace(settings)
         self._holding = Holding(
-            self._source, self._name, settings, telling=self._telling, tracing=tracing, stopped=stop.is_set
+            self._source,
+            self._name,
+            settings,
+            pace=self._pace,
+            telling=self._telling,
+            tracing=tracing,
+            stopped=stop.is_set,
         )
         self._house = Housekeeping(database_url, settings)
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
@@ -176,7 +184,7 @@ class _Worker:
 
     def _turn(self, connection: Connection, *, wait_s: float) -> None:
         """Take in what has come, at most one commit's worth, and do what else is due."""
-        messages = self._source.take(wait_s=wait_s)
+        messages = self._source.take(wait_s=wait_s, gather_s=self._pace.gather_s)
         if self._source.gained():
             self._holding.take_over(connection, leads=self._leads)
             return  # where it was cut short, what is pushed next would pass over the rest
@@ -226,7 +234,9 @@ class _Worker:
             begun_s = time.monotonic()
             with self._tracing.span("commit"):
                 committed = commit(connection, self._holding.directory, readings, self._parked)
-            self._telling.committed(committed, time.monotonic() - begun_s)
+            took_s = time.monotonic() - begun_s
+            self._telling.committed(committed, took_s)
+            self._pace.committed(took_s)
             self._source.acknowledge(messages)
             self._keep_parked(committed.parked)
             for edge, cursors in committed.cursors.items():
