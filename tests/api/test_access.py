@@ -225,6 +225,6 @@ def test_somebody_bound_to_a_store_finds_its_profiles_alone(two_stores: Connecti
         assert client.get("/v1/stores/marktplatz").status_code == 200, "it is read, so that its plan is kept for all"
         assert quinn.get("/v1/stores/marktplatz").status_code == 404
         for one in client.get("/v1/profiles").json()["profiles"]:
-            wanted = 200 if one["display_name"] == "Bo" else 404
-            assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == wanted
-            assert quinn.get(f"/profiles/{one['profile_id']}").status_code == wanted
+            status = 200 if one["display_name"] == "Bo" else 404
+            assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == status
+            assert quinn.get(f"/profiles/{one['profile_id']}").status_code == status

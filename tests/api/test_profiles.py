@@ -220,9 +220,11 @@ def test_names_that_begin_so_come_first_and_few_letters_first_begin_a_word(
 
     def found(words: str, limit: int) -> list[str]:
         names: list[str] = []
-        cursor = None
+        cursor: str | None = None
         while True:
-            params = {"q": words, "limit": limit} | ({"cursor": cursor} if cursor is not None else {})
+            params: dict[str, str | int] = {"q": words, "limit": limit}
+            if cursor is not None:
+                params["cursor"] = cursor
             page = client.get("/v1/profiles", params=params).json()
             names += [line["display_name"] for line in page["profiles"]]
             cursor = page["next_cursor"]
