@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 AlarmWord: TypeAlias = Literal[
-    "edge_gone", "edge_silent", "clock_skew", "backlog_growing", "signals_dropped", "battery_low",
+    "edge_gone", "edge_silent", "clock_skew", "backlog_growing", "signals_dropped", "certificate_ends", "battery_low",
     "anchor_down", "anchor_deaf", "coverage_low",
 ]  # fmt: skip
 
@@ -19,6 +19,8 @@ GROWING_S: Final = 60.0
 """A restart of ingest or broker makes a backlog for some seconds; a minute of growth is no restart."""
 BATTERY_PERCENT: Final = 20
 """A coin cell's voltage falls late: what is left at 20 % is weeks of a beacon that lives two years."""
+CERTIFICATE_DAYS: Final = 30
+"""A month before its end there is time for a request to travel to whoever signs; its log says so from then on."""
 COVERAGE_SHARE: Final = 0.9
 """Below 90 % of anchors the store's coverage page shows an hour as poor."""
 
@@ -33,6 +35,7 @@ class EdgeFigures(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int
     growing_s: float | None
     dropped: int
+    certificate_days: float | None = None
 
 
 class AnchorFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +84,11 @@ def _of_edge(edge: EdgeFigures) -> list[Alarm]:
     if edge.dropped:
         says = f"It gave up {edge.dropped} signals because it had no room."
         found.append(_alarm("signals_dropped", edge.edge, "", says, "Look at its disk; those are lost."))
+    if edge.certificate_days is not None and edge.certificate_days < CERTIFICATE_DAYS:
+        days = edge.certificate_days
+        says = f"Its certificate ends in {days:.0f} days." if days > 0 else "Its certificate has ended."
+        hint = "Renew it: `sojourn edge request --renew` there (docs/transport.md); no restart is needed."
+        found.append(_alarm("certificate_ends", edge.edge, "", says, hint))
     return found
 
 

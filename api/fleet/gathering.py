@@ -22,6 +22,7 @@ from storage.page_cursors import read_cursor, write_cursor
 from storage.stores import StoredPlan
 
 _QUESTION = "fleet"
+_DAY_S = 86_400
 
 
 def fleet_of(connection: Connection, stored: StoredPlan, now: datetime) -> FleetOut:
@@ -84,6 +85,9 @@ def figures_of(row: EdgeRow, now: datetime) -> EdgeFigures:
         backlog=row.backlog,
         growing_s=None if row.growing_since is None else (now - row.growing_since).total_seconds(),
         dropped=row.dropped,
+        certificate_days=None
+        if row.certificate_until is None
+        else (row.certificate_until - now).total_seconds() / _DAY_S,
     )
 
 
@@ -120,6 +124,7 @@ def _edge(row: EdgeRow, heard: Heard | None) -> EdgeOut:
         backlog_count=row.backlog,
         backlog_growing_since=row.growing_since,
         dropped_count=row.dropped,
+        certificate_until=row.certificate_until,
         anchors=sorted(row.anchors),
     )
 
