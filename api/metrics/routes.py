@@ -94,8 +94,9 @@ def read_metric(  # noqa: PLR0917 - FastAPI hands over by name
 def measure(
     service: Service, connection: Connection, stored: StoredPlan, formula: str, query: MetricQuery
 ) -> MetricOut:
-    """Return the answer to a question; errors as in `MetricQuery.question`."""
+    """Return the answer to a question; errors as in `MetricQuery.question`, and 429 of who has asked for too much."""
     question = query.question(formula, stored, service.now())
+    service.limits.spend(query.cost(question, stored))
     other = query.compared(question)
     with snapshot(connection):
         own = _period(connection, stored, question)

@@ -55,6 +55,12 @@ def may_see(store: str) -> bool:
     return acting is None or acting.stores is None or store in acting.stores
 
 
+def bound_to_stores() -> bool:
+    """Return whether whoever is served now sees some stores alone."""
+    acting = _ACTING.get()
+    return acting is not None and acting.stores is not None
+
+
 def take_role(connection: Connection) -> None:
     """Take the role of whoever is served, until the transaction that has just begun ends."""
     acting = _ACTING.get()

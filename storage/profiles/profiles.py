@@ -13,6 +13,7 @@ from psycopg import errors, sql
 
 from core.errors import InputError
 from core.limits import PSEUDONYM_BYTES
+from storage.access.acting import bound_to_stores
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
@@ -23,6 +24,8 @@ PROFILES_PER_PAGE: Final = 200
 """Three screens of a list."""
 SEARCH_CHARACTERS: Final = 100
 """The longest name anybody types into a search box."""
+_TRIGRAM: Final = 3
+"""Letters that the index of name parts needs; shorter parts are in so many names that a page comes by their order."""
 NAME_CHARACTERS: Final = 200
 """The longest display name that is kept; keeps cursors short too."""
 
@@ -162,8 +165,18 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
         # like, for the index of trigrams: `profile_name_parts`
         clauses.append(sql.SQL("lower(profile.display_name) like '%%' || lower(%(search)s) || '%%'"))
         values["search"] = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    values["name"], values["id"] = (
+        read_cursor(cursor, question, tuple[str, UUID]) if cursor is not None else ("", None)
+    )
+    if len(search) >= _TRIGRAM and bound_to_stores():
+        # under the policies of own stores that index is out of reach: 0101_names_of_own_stores.sql
+        clauses.append(
+            sql.SQL(
+                "profile.profile_id in (select own_profiles_named(%(search)s, %(purpose)s,"
+                " case when %(id)s::uuid is not null then %(name)s end, %(id)s::uuid, %(limit)s))"
+            )
+        )
     if cursor is not None:
-        values["name"], values["id"] = read_cursor(cursor, question, tuple[str, UUID])
         clauses.append(sql.SQL("(lower(profile.display_name), profile.profile_id) > (lower(%(name)s), %(id)s)"))
     # first the page by the index on names, then what is known of those few; the limit of 1 keeps the planner from
     # joining the whole ledger

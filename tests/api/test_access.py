@@ -15,7 +15,7 @@ from api.access.principal import Role
 from api.access.table import TABLE, as_markdown
 from api.routing import PAGES, ROUTES
 from core.errors import ConfigurationError
-from storage.access.acting import ROLES
+from storage.access.acting import ROLES, Acting, acting_as, take_role
 from storage.access.keys import add_key
 from storage.access.secrets import digest
 from storage.access.tables import (
@@ -29,7 +29,7 @@ from storage.access.tables import (
     WRITES,
 )
 from storage.connect import Connection
-from storage.profiles.profiles import create_profile
+from storage.profiles.profiles import create_profile, profiles_page
 from tests.access import log_in
 from tests.api.seeding import add_customers, add_visit, database_now, device, floor_plan
 from tests.fix_api import SeededStore
@@ -198,6 +198,35 @@ def test_the_database_gives_crm_the_profiles_of_own_stores(two_stores: Connectio
         seen(two_stores, "sojourn_crm_own", "quay", "select know_profile(profile_id, 1)::text from profile")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         seen(two_stores, "sojourn_crm_everywhere", "", "select password_hash from account")
+
+
+@servers
+def test_whoever_is_bound_to_a_store_finds_names_by_the_index_of_trigrams(two_stores: Connection) -> None:
+    two_stores.execute("update profile set display_name = display_name || ' Lindqvist'")
+    two_stores.execute(  # among three every way is as good as another
+        "insert into profile (profile_id, display_name) select gen_random_uuid(), 'Somebody ' || number"
+        " from generate_series(1, 5000) number"
+    )
+    two_stores.execute("analyze profile")
+    for stores, part, names in (
+        (["quay"], "indQ", ["Bo"]), (["quay", "marktplatz"], "indq", ["Ada", "Bo"]), (["quay"], "Ada", []),
+        (["quay"], "o_Lind", []), ([], "indq", []), (None, "indq", ["Ada", "Bo", "Cy"]), (["quay"], "li", ["Bo"]),
+    ):  # fmt: skip
+        with two_stores.transaction(), acting_as(Acting("crm", stores)):
+            take_role(two_stores)
+            page = profiles_page(two_stores, search=part, limit=10)
+            first = profiles_page(two_stores, search=part, limit=1)
+            after = first.next_cursor
+            rest = profiles_page(two_stores, search=part, limit=9, cursor=after) if after is not None else None
+            two_stores.execute("set local role none")
+            (scans,) = two_stores.execute(
+                "select pg_stat_get_xact_numscans('profile_name_parts'::regclass)"
+            ).fetchone() or (0,)
+        assert [one.display_name.split()[0] for one in page.profiles] == names, (stores, part)
+        assert [*first.profiles, *(rest.profiles if rest is not None else ())] == list(page.profiles)
+        assert scans > 0 or len(part) < 3, (stores, part)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        seen(two_stores, "sojourn_operations_everywhere", "", "select own_profiles_named('a', 'x', null, null, 9)")
 
 
 @servers
