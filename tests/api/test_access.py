@@ -207,12 +207,13 @@ def test_whoever_is_bound_to_a_store_finds_names_by_the_index_of_trigrams(two_st
         "insert into profile (profile_id, display_name) select gen_random_uuid(), 'Somebody ' || number"
         " from generate_series(1, 5000) number"
     )
-    two_stores.execute("analyze profile")
+    two_stores.execute("vacuum analyze profile")
     for stores, part, names in (
         (["quay"], "indQ", ["Bo"]), (["quay", "marktplatz"], "indq", ["Ada", "Bo"]), (["quay"], "Ada", []),
         (["quay"], "o_Lind", []), ([], "indq", []), (None, "indq", ["Ada", "Bo", "Cy"]), (["quay"], "li", ["Bo"]),
     ):  # fmt: skip
         with two_stores.transaction(), acting_as(Acting("crm", stores)):
+            two_stores.execute("set local enable_seqscan = off")  # a few pages are read faster as they lie
             take_role(two_stores)
             page = profiles_page(two_stores, search=part, limit=10)
             first = profiles_page(two_stores, search=part, limit=1)
