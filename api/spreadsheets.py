@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 
-
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 """Text that a spreadsheet would take for a formula, maybe after it cut off blanks; the full-width signs are what some
 fold into plain ones (OWASP, CSV injection)."""

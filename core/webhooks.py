@@ -44,7 +44,7 @@ _CARRY_IPV4: Final = (
     IPv6Network("::ffff:0:0:0/96"),  # SIIT (RFC 2765)
 )
 _NOT_PUBLIC: Final = (IPv6Network("fec0::/10"), IPv6Network("5f00::/16"), IPv6Network("64:ff9b:1::/48"))
-"""Site-local (RFC 3879), segment routing (RFC 9602), a NAT64 of one's own (RFC 8215): `is_global` does not know all."""
+"""Site-local (RFC 3879), segment routing (RFC 9602), a NAT64 of one's own (RFC 8215): `is_global` knows not all."""
 
 
 def check_event_type(event_type: str) -> str:

@@ -315,7 +315,7 @@ def _plant(connection: Connection, canaries: Canaries) -> None:
     [
         ("c8:34:8e:c5:ff:75", "c8:34:…"),
         ("no anchor C8348EC5FF75 here", "no anchor C8348E… here"),
-        ("0xC8348EC5FF75", "0xC834…"),
+        ("0xC8348EC5FF75", "0xC8348E…"),
         ("tagC8348EC5FF75", "tagC8348E…"),
         ("xC8348EC5FF75/y", "xC8348E…/y"),
         ("mac=C8:34:8E:C5:FF:75x", "mac=C8:34:…x"),
