@@ -140,7 +140,7 @@ def test_nobody_keeps_a_place_at_the_webhook_by_sending_slowly(monkeypatch: pyte
 
         def log_message(self, *_: object) -> None: ...
 
-    monkeypatch.setattr(webhook, "_WHOLE_S", 0.3)
+    monkeypatch.setattr(webhook, "_WHOLE_S", 2.0)
     with webhook._Server(("127.0.0.1", 0), Handler) as server, ExitStack() as stack:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = ("127.0.0.1", server.server_address[1])
