@@ -39,7 +39,6 @@ _SENDERS: Final = (
     "grant select, update (heard_at) on webhook_sender to sojourn_crm, sojourn_edge",
     "grant select, insert, update, delete on webhook_sender to sojourn_admin",
     "grant select, insert, update, delete on app_edge, app_outbox to sojourn_edge",
-    "grant execute on function own_profiles_named to sojourn_crm, sojourn_privacy, sojourn_edge",
 )
 
 

@@ -15,7 +15,7 @@ from api.access.principal import Role
 from api.access.table import TABLE, as_markdown
 from api.routing import PAGES, ROUTES
 from core.errors import ConfigurationError
-from storage.access.acting import ROLES, Acting, acting_as, take_role
+from storage.access.acting import ROLES
 from storage.access.keys import add_key
 from storage.access.secrets import digest
 from storage.access.tables import (
@@ -29,7 +29,7 @@ from storage.access.tables import (
     WRITES,
 )
 from storage.connect import Connection
-from storage.profiles.profiles import create_profile, profiles_page
+from storage.profiles.profiles import create_profile
 from tests.access import log_in
 from tests.api.seeding import add_customers, add_visit, database_now, device, floor_plan
 from tests.fix_api import SeededStore
@@ -201,33 +201,16 @@ def test_the_database_gives_crm_the_profiles_of_own_stores(two_stores: Connectio
 
 
 @servers
-def test_whoever_is_bound_to_a_store_finds_names_by_the_index_of_trigrams(two_stores: Connection) -> None:
-    two_stores.execute("update profile set display_name = display_name || ' Lindqvist'")
-    two_stores.execute(  # among three every way is as good as another
-        "insert into profile (profile_id, display_name) select gen_random_uuid(), 'Somebody ' || number"
-        " from generate_series(1, 5000) number"
-    )
-    two_stores.execute("vacuum analyze profile")
-    for stores, part, names in (
-        (["quay"], "indQ", ["Bo"]), (["quay", "marktplatz"], "indq", ["Ada", "Bo"]), (["quay"], "Ada", []),
-        (["quay"], "o_Lind", []), ([], "indq", []), (None, "indq", ["Ada", "Bo", "Cy"]), (["quay"], "li", ["Bo"]),
-    ):  # fmt: skip
-        with two_stores.transaction(), acting_as(Acting("crm", stores)):
-            two_stores.execute("set local enable_seqscan = off")  # a few pages are read faster as they lie
-            take_role(two_stores)
-            page = profiles_page(two_stores, search=part, limit=10)
-            first = profiles_page(two_stores, search=part, limit=1)
-            after = first.next_cursor
-            rest = profiles_page(two_stores, search=part, limit=9, cursor=after) if after is not None else None
-            two_stores.execute("set local role none")
-            (scans,) = two_stores.execute(
-                "select pg_stat_get_xact_numscans('profile_name_parts'::regclass)"
-            ).fetchone() or (0,)
-        assert [one.display_name.split()[0] for one in page.profiles] == names, (stores, part)
-        assert [*first.profiles, *(rest.profiles if rest is not None else ())] == list(page.profiles)
-        assert scans > 0 or len(part) < 3, (stores, part)
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        seen(two_stores, "sojourn_operations_everywhere", "", "select own_profiles_named('a', 'x', null, null, 9)")
+def test_somebody_bound_to_a_store_compares_it_with_no_other(two_stores: Connection, client: httpx.Client) -> None:
+    log_in(two_stores, "Olga", "o" * 43, Role.OPERATIONS, stores=["quay"])
+    asked = {"Cookie": f"{PLAIN_COOKIE}={'o' * 43}"}
+    with httpx.Client(base_url=client.base_url, headers=asked, timeout=client.timeout) as olga:
+        assert olga.get("/v1/stores/quay/metrics/footfall").status_code == 200
+        assert client.get("/v1/stores/marktplatz").status_code == 200, "its plan is kept for all"
+        for path in ("/v1/stores/quay/metrics/footfall", "/v1/stores/quay/metrics/dwell_median"):
+            answer = olga.get(path, params={"compare_store": "marktplatz"})
+            assert (answer.status_code, answer.json()["type"]) == (404, "urn:sojourn:problem:store-unknown"), path
+        assert olga.get("/stores/quay/compare?store=marktplatz").status_code == 404
 
 
 @servers
@@ -235,11 +218,13 @@ def test_somebody_bound_to_a_store_finds_its_profiles_alone(two_stores: Connecti
     log_in(two_stores, "Quinn", "q" * 43, Role.CRM, stores=["quay"])
     asked = {"Cookie": f"{PLAIN_COOKIE}={'q' * 43}"}
     with httpx.Client(base_url=client.base_url, headers=asked, timeout=client.timeout) as quinn:
-        assert [one["display_name"] for one in quinn.get("/v1/profiles").json()["profiles"]] == ["Bo"]
+        for words, wanted in (("", ["Bo"]), ("b", ["Bo"]), ("ada", []), ("a", [])):
+            found = quinn.get("/v1/profiles", params={"q": words}).json()["profiles"]
+            assert [one["display_name"] for one in found] == wanted, words
         assert [one["id"] for one in quinn.get("/v1/stores").json()["stores"]] == ["quay"]
         assert client.get("/v1/stores/marktplatz").status_code == 200, "it is read, so that its plan is kept for all"
         assert quinn.get("/v1/stores/marktplatz").status_code == 404
         for one in client.get("/v1/profiles").json()["profiles"]:
-            wanted = 200 if one["display_name"] == "Bo" else 404
-            assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == wanted
-            assert quinn.get(f"/profiles/{one['profile_id']}").status_code == wanted
+            status = 200 if one["display_name"] == "Bo" else 404
+            assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == status
+            assert quinn.get(f"/profiles/{one['profile_id']}").status_code == status
