@@ -128,6 +128,7 @@ class _Demo:
             "SOJOURN_DATABASE_URL": self._servers.database_url,
             "SOJOURN_MQTT_URL": self._servers.mqtt_url,
             "SOJOURN_PRIVACY": str(self._folder / "privacy"),
+            "SOJOURN_SECOND_STEP": "none",  # to try it out without a phone; its people are made up
         }
         with Processes(logs, environment) as processes:
             processes.run("migrate")
