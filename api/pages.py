@@ -17,17 +17,20 @@ from api.profiles.routes import read_profile
 from api.profiles.timeline import timeline
 from api.profiles.understanding_routes import known_of, understanding_of
 from api.rendering import render
-from api.service import ConnectionDep, ProfileDep, ServiceDep, StoreDep, find_store
+from api.service import ConnectionDep, ProfileDep, Service, ServiceDep, StoreDep, find_store
 from api.stores.live_routes import NEWEST_VISITS, read_state_now
 from api.stores.models import VisitOut
 from core.audit.words import KINDS, PURPOSES
 from core.errors import InputError
 from storage.access.acting import in_own_right
 from storage.audit.entries import AuditFilter, entries_page
+from storage.connect import Connection
 from storage.instants import to_datetime
 from storage.notes.search import NoteFilter, notes_page
 from storage.occupancy import stores_page
-from storage.profiles.profiles import SEARCH_CHARACTERS, profiles_page
+from storage.one_state import one_state
+from storage.profiles.profiles import ProfileRow
+from storage.profiles.search import SEARCH_CHARACTERS, profiles_page
 from storage.profiles.visits import profile_visits, visit_detail
 from storage.visit_queries import VisitFilter, visits_page
 
@@ -109,6 +112,11 @@ def show_profile(
     visit: Annotated[UUID | None, Query()] = None,
 ) -> Response:
     """One customer: consent, journey, the visit in progress or another one on the floor plan, earlier visits."""
+    with one_state(connection):
+        return _profile_page(found, connection, service, visit)
+
+
+def _profile_page(found: ProfileRow, connection: Connection, service: Service, visit: UUID | None) -> Response:
     detail = visit_detail(connection, found.profile_id, visit)
     if detail is None and visit is not None:
         raise visit_unknown()

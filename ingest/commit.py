@@ -16,6 +16,7 @@ from core.wire import BOOT_BYTES, Batch, encode
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged, Parked, arrange
 from ingest.heartbeats import judge
+from ingest.logged import Logged
 from ingest.messages import Arrival, Said
 from storage.connect import Connection, in_transaction
 from storage.log.dead_letters import DeadLetter, save_dead_letters
@@ -42,17 +43,6 @@ _log = structlog.get_logger()
 
 EdgeKey: TypeAlias = tuple[str, str]
 """(store id, edge id), as in topics."""
-
-
-@dataclass(frozen=True)
-class Logged:
-    """A batch that is now in the log; `batch` is None where no signal of it was accepted."""
-
-    store_no: int
-    edge_no: int
-    log_no: int
-    received_at: int
-    batch: Batch | None
 
 
 @dataclass(frozen=True)

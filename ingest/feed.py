@@ -7,9 +7,10 @@ again.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeAlias
+from itertools import groupby
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.dwell import snapshot as snapshots
 from core.dwell.devices import Erased
-from core.dwell.engine import StoreEngine
+from core.dwell.engine import Part, StoreEngine
 from core.dwell.model import load, prior_model
 from core.errors import ModelError, SnapshotError
 from core.floorplan import StorePlan
@@ -26,6 +27,7 @@ from core.identity import are_nobody
 from core.limits import NS_PER_S, NS_PER_US
 from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArray
 from core.wire import Batch, decode
+from ingest.logged import Logged
 from storage.connect import Connection, in_transaction
 from storage.coverage import FaultWord, save_faults, save_hours
 from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
@@ -196,23 +198,30 @@ class StoreFeed:
         self._arrived_ns = change.received_at
         self._moved(change.log_no)
 
-    def push(self, log_no: int, edge_no: int, received_at: int, batch: Batch | None) -> None:
-        """Take in one row of the log; `batch` is None where no signal was accepted."""
-        if log_no <= self.log_no:
+    def push(self, logged: Sequence[Logged]) -> None:
+        """Take in rows of the log, in its order, with nothing else of it between them."""
+        new = [row for row in logged if row.log_no > self.log_no]
+        if not new:
             return
-        if batch is not None:
-            signals = to_signals(batch, self._adopted.plan, self._engine)
-            if len(signals):
-                late = self._engine.counts.late
-                self._keep(self._engine.push(signals, source=edge_no, arrived_at=received_at))
-                late = self._engine.counts.late - late
-                if late:
-                    self._late.append(LateBatch(log_no, late, received_at))
-                self.newest_ns = max(self.newest_ns, int(signals["ts"].max()))
-                self._arrived_ns = received_at
-                self._samples.append(_sample(signals["ts"], _SAMPLES_A_PUSH))
-                del self._samples[:-SAMPLED_SIGNALS]
-        self._moved(log_no)
+        held = [row for row in new if row.batch is not None]
+        signals, counts = to_signals(
+            [row.batch for row in held if row.batch is not None], self._adopted.plan, self._engine
+        )
+        heard = [(row, signals) for row, signals in zip(held, counts, strict=True) if signals]
+        if heard:
+            parts = [Part(signals, row.edge_no, row.received_at) for row, signals in heard]
+            visits, late = self._engine.push_parts(signals, parts)
+            self._keep(visits)
+            self._late += [
+                LateBatch(row.log_no, behind, row.received_at)
+                for (row, _), behind in zip(heard, late, strict=True)
+                if behind
+            ]
+            self.newest_ns = max(self.newest_ns, int(signals["ts"].max()))
+            self._arrived_ns = heard[-1][0].received_at
+            self._samples.append(_sample(signals["ts"], _SAMPLES_A_PUSH))
+            del self._samples[:-SAMPLED_SIGNALS]
+        self._moved(new[-1].log_no)
 
     def catch_up(self, connection: Connection, *, stopped: Callable[[], bool]) -> int:
         """Take in what the log holds beyond the engine, in its order; return how many batches that were."""
@@ -226,9 +235,15 @@ class StoreFeed:
         waiting = deque(sorted(events, key=lambda event: event.log_no))
         while not stopped():
             rows = read(connection, self.store_no, after=self.log_no, most=_ROWS_A_READ)
+            together: list[Logged] = []
             for row in rows:
-                self._take(waiting, row.log_no)
-                self.push(row.log_no, row.edge_no, row.received_at, decode(row.batch) if row.batch else None)
+                if waiting and waiting[0].log_no < row.log_no:
+                    self.push(together)
+                    together = []
+                    self._take(waiting, row.log_no)
+                batch = decode(row.batch) if row.batch else None
+                together.append(Logged(self.store_no, row.edge_no, row.log_no, row.received_at, batch))
+            self.push(together)
             taken += len(rows)
             if len(rows) < _ROWS_A_READ:
                 self._take(waiting, _LOG_END)
@@ -272,7 +287,8 @@ class StoreFeed:
         known = self._written if self._presence_known else np.empty(0, PRESENCE)
         changed, gone = presence_changes(known, presence)
         state = self._snapshot() if snapshot else None
-        visits = sum(len(derived.visits) for derived in self._derived)
+        together = _together(self._derived)
+        visits = sum(len(derived.visits) for derived in together)
         faults = self._engine_faults()
         hours = self._engine.coverage()
         covered_us = sum(hour.covered_us for hour in hours[-1:])
@@ -282,7 +298,7 @@ class StoreFeed:
 
         def work(connection: Connection) -> None:
             check_owned(connection, owned, [self.store_no])
-            for derived in self._derived:
+            for derived in together:
                 save_visits(
                     connection,
                     self.store_no,
@@ -390,6 +406,18 @@ def _without(derived: _Derived, gone: NDArray[np.bool_]) -> _Derived:
     return replace(derived, visits=derived.visits[~gone], devices=derived.devices[~gone])
 
 
+def _together(derived: Sequence[_Derived]) -> list[_Derived]:
+    """Join neighbours that were decoded under the same plan and model: a statement costs more than a visit."""
+    joined = []
+    for (plan_no, model_version), some in groupby(derived, lambda one: (id(one.plan), one.model_version)):
+        del plan_no
+        alike = list(some)
+        visits = np.concatenate([one.visits for one in alike])
+        devices = np.concatenate([one.devices for one in alike])
+        joined.append(_Derived(alike[0].plan, model_version, visits, devices))
+    return joined
+
+
 def restore(connection: Connection, store_no: int) -> StoreFeed:
     """Return the feed of a store from its newest good snapshot, or a fresh one; the log is still to be caught up.
 
@@ -409,25 +437,40 @@ def restore(connection: Connection, store_no: int) -> StoreFeed:
     return StoreFeed(plans[0], StoreEngine(plans[0].plan), plans[0].log_no)
 
 
-def to_signals(batch: Batch, plan: StorePlan, devices: Numbering) -> SignalArray:
-    """Return the rows of a batch as the engine reads them.
+def to_signals(batches: Sequence[Batch], plan: StorePlan, devices: Numbering) -> tuple[SignalArray, list[int]]:
+    """Return the rows of batches, one behind the other, as the engine reads them, and how many are of each.
 
     A row whose anchor the plan no longer has is left out: the plan changed since the row was logged. Devices that
-    the batch lists without a row never reach the engine.
+    a batch lists without a row never reach the engine.
     """
-    named = np.flatnonzero(np.bincount(batch.device, minlength=len(batch.devices)))
-    index = np.empty(len(batch.devices), np.int32)
-    index[named] = devices.device_index(batch.devices.take(named, axis=0))
-    anchors = np.array([plan.anchor_index.get(anchor, -1) for anchor in batch.anchors], np.int16)
-    signals = np.empty(len(batch), SIGNAL)
-    signals["ts"] = batch.ts
-    signals["device"] = index.take(batch.device)
-    signals["anchor"] = anchors.take(batch.anchor)
-    signals["rssi_dbm"] = batch.rssi_dbm
-    if len(anchors) and int(anchors.min()) >= 0:
-        return signals
-    known: SignalArray = signals[signals["anchor"] >= 0]
-    return known
+    if not batches:
+        return np.empty(0, SIGNAL), []
+    counts = [len(batch) for batch in batches]
+    listed = np.concatenate([batch.devices for batch in batches])
+    device = _placed([batch.device for batch in batches], [len(batch.devices) for batch in batches], counts)
+    named = np.flatnonzero(np.bincount(device, minlength=len(listed)))
+    index = np.empty(len(listed), np.int32)
+    index[named] = devices.device_index(listed.take(named, axis=0))
+    anchors = np.array([plan.anchor_index.get(anchor, -1) for batch in batches for anchor in batch.anchors], np.int16)
+    anchor = _placed([batch.anchor for batch in batches], [len(batch.anchors) for batch in batches], counts)
+    signals = np.empty(len(device), SIGNAL)
+    signals["ts"] = np.concatenate([batch.ts for batch in batches])
+    signals["device"] = index.take(device)
+    signals["anchor"] = anchors.take(anchor)
+    signals["rssi_dbm"] = np.concatenate([batch.rssi_dbm for batch in batches])
+    if not len(anchors) or int(anchors.min()) >= 0:
+        return signals, counts
+    known = signals["anchor"] >= 0
+    of = np.repeat(np.arange(len(counts)), counts)
+    return signals[known], np.bincount(of[known], minlength=len(counts)).tolist()
+
+
+def _placed(columns: Sequence[NDArray[Any]], sizes: Sequence[int], counts: Sequence[int]) -> NDArray[np.int64]:
+    """Return indices into lists of these sizes as indices into all of the lists, one behind the other."""
+    begins = np.cumsum(sizes) - sizes
+    placed: NDArray[np.int64] = np.concatenate(columns).astype(np.int64)
+    placed += np.repeat(begins, counts)
+    return placed
 
 
 def presence_changes(before: PresenceArray, now: PresenceArray) -> tuple[PresenceArray, PresenceArray]:
@@ -482,4 +525,4 @@ def _sample(stamps: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Return up to `most` of them, evenly spread."""
     if len(stamps) <= most:
         return stamps.copy()
-    return stamps[np.linspace(0, len(stamps) - 1, most).astype(np.intp)]
+    return stamps[np.arange(most) * (len(stamps) - 1) // (most - 1)]

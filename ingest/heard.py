@@ -71,7 +71,7 @@ class _LogHeard:
             log_nos = wanted[place : place + _ROWS_A_READ]
             late = late_between(self._connection, self._store_no, log_nos)
             for row in read_rows(self._connection, self._store_no, log_nos):
-                signals = to_signals(decode(row.batch), self._plan, devices)
+                signals, _ = to_signals([decode(row.batch)], self._plan, devices)
                 signals = signals[(signals["ts"] >= start_ns) & (signals["ts"] < stop_ns)]
                 yield Piece(row.log_no, row.log_no in late, signals)
 

@@ -13,7 +13,6 @@ from core.dwell.sample import Sample
 from core.dwell.settings import Settings
 from core.errors import ModelError
 from core.floorplan import StorePlan
-from core.records import SignalArray
 from core.wire import decode
 from ingest.feed import to_signals
 from storage.connect import Connection
@@ -117,6 +116,6 @@ class _Taken:
         return index
 
     def add(self, batch: bytes) -> None:
-        signals: SignalArray = to_signals(decode(batch), self._plan, self)
+        signals, _ = to_signals([decode(batch)], self._plan, self)
         self.read += len(signals)
         self.sample.add(signals)

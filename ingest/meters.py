@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from core.limits import NS_PER_S
-from ingest.commit import Committed, Logged
+from ingest.commit import Committed
+from ingest.logged import Logged
 
 STORES_TOLD: Final = 2_000
 """Stores with series of their own, five each: what one Prometheus takes from one process. Further ones are left out,

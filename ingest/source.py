@@ -43,8 +43,11 @@ class Source(Protocol[M]):
         A `take` with which stores come brings no messages.
         """
 
-    def take(self, *, wait_s: float) -> list[M]:
-        """Return the next messages, at most one commit's worth."""
+    def take(self, *, wait_s: float, gather_s: float) -> list[M]:
+        """Return the next messages, at most one commit's worth.
+
+        Waits up to `wait_s` for the first and `gather_s` for more to come.
+        """
 
     def acknowledge(self, messages: Sequence[M]) -> None:
         """Say that these, and with them all before them, are in the database."""

@@ -280,7 +280,7 @@ class Subscriber:
             raise
         self._connection = connection
 
-    def take(self, *, wait_s: float) -> list[Message]:
+    def take(self, *, wait_s: float, gather_s: float) -> list[Message]:
         """Return the next messages of this connection in order of receipt, at most one commit's worth.
 
         Waits up to `wait_s` for the first and `gather_s` for more to come.
@@ -294,7 +294,7 @@ class Subscriber:
                 break
             if message.connection is self._connection:
                 if not taken:
-                    deadline = time.monotonic() + self._settings.gather_s
+                    deadline = time.monotonic() + gather_s
                 taken.append(message)
         return taken
 

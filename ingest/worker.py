@@ -25,6 +25,7 @@ from ingest.counting import Counting
 from ingest.cursors import Parked, bounded, parked_count
 from ingest.feed import StoreFeed, restore
 from ingest.late_revision import LateRevision
+from ingest.logged import Logged
 from ingest.messages import Arrival, read
 from ingest.meters import Meters, StoreState
 from ingest.pacing import Pace
@@ -208,7 +209,7 @@ class _Worker:
 
     def _turn(self, connection: Connection, *, wait_s: float) -> None:
         """Take in what has come, at most one commit's worth, and do what else is due."""
-        messages = self._source.take(wait_s=wait_s)
+        messages = self._source.take(wait_s=wait_s, gather_s=self._pace.gather_s)
         if self._source.gained():
             self._take_over(connection)
             return  # where it was cut short, what is pushed next would pass over the rest
@@ -306,7 +307,9 @@ class _Worker:
             begun_s = time.monotonic()
             with self._tracing.span("commit"):
                 committed = commit(connection, self._directory, readings, self._parked)
-            self._meters.committed(committed, time.monotonic() - begun_s)
+            took_s = time.monotonic() - begun_s
+            self._meters.committed(committed, took_s)
+            self._pace.committed(took_s)
             self._source.acknowledge(messages)
             self._keep_parked(committed.parked)
             for edge, cursors in committed.cursors.items():
@@ -322,10 +325,11 @@ class _Worker:
     def _feed_engines(self, connection: Connection, committed: Committed) -> None:
         for (store, _), edge in sorted(committed.edges.items(), key=lambda item: item[1].log_no):
             self._feed(connection, self._directory.plans[store].store_no).expect(edge)
+        by_store: dict[int, list[Logged]] = {}
         for logged in committed.logged:
-            self._feed(connection, logged.store_no).push(
-                logged.log_no, logged.edge_no, logged.received_at, logged.batch
-            )
+            by_store.setdefault(logged.store_no, []).append(logged)
+        for store_no, rows in by_store.items():
+            self._feed(connection, store_no).push(rows)
         for change in committed.changes:
             self._feed(connection, change.store_no).hear(change)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from core.errors import InputError
 from storage.connect import Connection
+from storage.profiles.events import UNCANCELLED
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
 
@@ -16,6 +17,8 @@ VISITED_DAYS: Final = 30
 ITEMS_MOST: Final = 20_000
 """Items of a large store that stand on a shelf of their own zone."""
 ITEM_CHARACTERS: Final = 200
+_STANDS: Final = "/* uncancelled */"
+"""Stands for the condition that all who ask for events share."""
 
 _ONLINE: Final[LiteralString] = """
 with visitor as (
@@ -29,7 +32,7 @@ select date_trunc('week', sold.day)::date as week, count(distinct sold.profile_i
   from (select person.kept_id as profile_id, event.store_no,
                (occurred_at at time zone %(timezone)s)::date as day
           from customer_event event join person using (profile_id)
-         where newest and not removed and kind = 'ordered'
+         where newest and not removed and kind = 'ordered' and /* uncancelled */
            and occurred_at >= %(begins)s and occurred_at < %(ends)s) sold
  where exists (select from visitor where visitor.profile_id = sold.profile_id
                   and visitor.day between sold.day - %(days)s and sold.day)
@@ -41,7 +44,7 @@ with sold as (
            (occurred_at at time zone %(timezone)s)::date as day
       from customer_event event join person using (profile_id)
       join shelf_item item on item.store_no = event.store_no and item.product = event.detail ->> 'product'
-     where event.store_no = %(store_no)s and newest and not removed and kind = 'ordered'
+     where event.store_no = %(store_no)s and newest and not removed and kind = 'ordered' and /* uncancelled */
        and occurred_at >= %(begins)s and occurred_at < %(ends)s
 ), looked as (
     select sold.event_id, sold.profile_id, sold.zone_no, sold.day, sum(visit.dwell_s) as looked_s
@@ -71,13 +74,15 @@ class WeekOrders(msgspec.Struct, frozen=True):
 
 def online_orders(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[WeekOrders]:
     """Return orders of the store's customers in each week from `first` to `last`; `part` were placed online."""
-    rows = connection.execute(_ONLINE, _values(stored, first, last) | {"days": VISITED_DAYS}).fetchall()
+    rows = connection.execute(
+        _ONLINE.replace(_STANDS, UNCANCELLED), _values(stored, first, last) | {"days": VISITED_DAYS}
+    ).fetchall()
     return [WeekOrders(*row) for row in rows]
 
 
 def shelf_views(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[WeekOrders]:
     """Return orders of items that stand on a shelf, by week and zone; `part` is the time at the shelf, s."""
-    rows = connection.execute(_SHELF, _values(stored, first, last)).fetchall()
+    rows = connection.execute(_SHELF.replace(_STANDS, UNCANCELLED), _values(stored, first, last)).fetchall()
     return [WeekOrders(week, people, orders, float(part), zone) for week, zone, people, orders, part in rows]
 
 

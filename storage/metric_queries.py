@@ -3,29 +3,23 @@
 Days whose visits changed since they were counted are counted here from the visits, within the same snapshot.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, LiteralString
 
-from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from core.metrics.cells import Counted
 from core.metrics.disclosure import K_PEOPLE
-from storage.access.acting import in_own_right
 from storage.connect import Connection
+from storage.int_arrays import numpy_cursor
+from storage.one_state import once
 from storage.rollups.changes import Due, added_up, crowd_hours_due, crowd_of, due
 from storage.rollups.counting import CrowdHour, count_cells, count_moves, count_paths
-from storage.rollups.sources import day_begins
+from storage.rollups.sources import range_of
 from storage.stores import StoredPlan
-
-T = TypeVar("T")
-RETURN_DAYS: Final = 90
-"""Who was last there a quarter of a year ago is counted as new: one season of most shops."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +34,14 @@ class CountedRow:
 
 
 @dataclass(frozen=True)
-class MovesRow:
-    """Moves from zone to zone of a day."""
+class FlowSum:
+    """Moves from zone to zone on days when enough people made them, and on how many days few did."""
 
-    day: date
     from_zone: int
     to_zone: int
     moves: int
     people: int
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -59,43 +53,12 @@ class PathSum:
     left_out: int
 
 
-_SEEN: Final[ContextVar[dict[Any, Any] | None]] = ContextVar("seen", default=None)
-"""What was counted of changes in the present snapshot: an answer is made of several queries over the same days."""
-
-
-@contextmanager
-def snapshot(connection: Connection) -> Iterator[None]:
-    """Let several queries see the same state of the database, and count what changed in it once."""
-    # behind a pooler, or for somebody in a role, a connection is lent in such a transaction
-    lent = connection.info.transaction_status != TransactionStatus.IDLE
-    with connection.transaction():
-        if not lent:
-            connection.execute("set transaction isolation level repeatable read")
-        before = _SEEN.set({})
-        try:
-            with in_own_right(connection):  # counts need devices to be counted, and give none
-                yield
-        finally:
-            _SEEN.reset(before)
-
-
-def _once(key: tuple[Any, ...], make: Callable[[], T]) -> T:
-    """Return what `make` returns, made once in a snapshot."""
-    seen = _SEEN.get()
-    if seen is None:
-        return make()
-    if key not in seen:
-        seen[key] = make()
-    found: T = seen[key]
-    return found
-
-
 def _due(connection: Connection, stored: StoredPlan, first: date, last: date) -> Due:
-    return _once(("due", stored.store_no, first, last), lambda: due(connection, stored, first, last))
+    return once(("due", stored.store_no, first, last), lambda: due(connection, stored, first, last))
 
 
 def _fresh_cells(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
-    return _once(("cells", stored.store_no, day), lambda: count_cells(connection, stored, day, changed=changed))
+    return once(("cells", stored.store_no, day), lambda: count_cells(connection, stored, day, changed=changed))
 
 
 def counted_rows(
@@ -107,47 +70,96 @@ def counted_rows(
     hourly: bool,
     scopes: Sequence[int],
     roles: Sequence[int],
+    bins: bool = True,
 ) -> list[CountedRow]:
     """Return the days, or hours, from `first` to `last` in the order of time; those without a visit are left out.
 
-    To be called in a `snapshot`.
+    To be called in a `snapshot`. Without `bins` those of `Counted` are empty: most of what is read of a cell is how
+    its dwell is spread, which counts and sums of dwell do not need.
     """
+    key = (stored.store_no, first, last, hourly, tuple(sorted(scopes)), tuple(sorted(roles)))
+    return once(
+        ("rows", *key, bins), lambda: _counted_rows(connection, stored, first, last, hourly, scopes, roles, bins)
+    )
+
+
+_OF_DAYS: Final[LiteralString] = (
+    " from visit_rollup where store_no = %s and day between %s and %s and hourly = %s"
+    " and scope = any(%s) and role = any(%s) and not day = any(%s::date[])"
+)
+_PLAIN: Final[LiteralString] = "select day, begins_at, hourly, scope, role, visits, people, dwell_ms,"
+_CELLS: Final[LiteralString] = _PLAIN + " bins, counts" + _OF_DAYS
+_CELLS_PLAIN: Final[LiteralString] = _PLAIN + " '{}'::smallint[], '{}'::integer[]" + _OF_DAYS
+
+
+def _counted_rows(  # noqa: PLR0917 - of `counted_rows`
+    connection: Connection,
+    stored: StoredPlan,
+    first: date,
+    last: date,
+    hourly: bool,
+    scopes: Sequence[int],
+    roles: Sequence[int],
+    bins: bool,
+) -> list[CountedRow]:
     found = _due(connection, stored, first, last)
-    rows = connection.execute(
-        "select day, begins_at, hourly, scope, role, visits, people, dwell_ms, bins, counts from visit_rollup"
-        " where store_no = %s and day between %s and %s and hourly = %s and scope = any(%s) and role = any(%s)"
-        " and not day = any(%s::date[])",
-        [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)],
-        binary=True,  # arrays as text take twice as long to read
-    ).fetchall()
+    values = [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)]
+    rows = numpy_cursor(connection).execute(_CELLS if bins else _CELLS_PLAIN, values).fetchall()
     counted = [
         CountedRow(row[0], row[1], row[3], row[4], Counted(*row[5:])) for row in rows if row[0] not in found.days
     ]
     for day in sorted(found.days):
+        held = [(*row[1:8], row[8].tolist(), row[9].tolist()) for row in rows if row[0] == day]
         fresh = [
-            row
+            row if bins else (*row[:7], (), ())
             for row in _fresh_cells(connection, stored, day, changed=day in found.changed)
             if row[1] == hourly and row[2] in scopes and row[3] in roles
         ]
-        cells = added_up([row[1:] for row in rows if row[0] == day], fresh)
+        cells = added_up(held, fresh)
         counted += [CountedRow(day, key.begins_at, key.scope, key.role, one) for key, one in cells.items()]
     return sorted(counted, key=lambda row: (row.begins_at, row.scope, row.role))
 
 
-def moves_rows(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[MovesRow]:
-    """Return the moves of each day from `first` to `last`; to be called in a `snapshot`."""
+def flow_sums(
+    connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
+) -> list[FlowSum]:
+    """Return the moves that `least` people made on a day, and on how many days fewer did; called in a `snapshot`."""
     found = _due(connection, stored, first, last)
     rows = connection.execute(
-        "select day, from_zone, to_zone, moves, people from flow_rollup"
-        " where store_no = %s and day between %s and %s and not day = any(%s::date[])",
-        [stored.store_no, first, last, sorted(found.stale)],
+        # days that stand are added up here, those that have changed one by one
+        "select from_zone, to_zone, case when day = any(%(due)s::date[]) then day end,"
+        " coalesce(sum(moves) filter (where people >= %(least)s), 0)::bigint,"
+        " coalesce(sum(people) filter (where people >= %(least)s), 0)::bigint,"
+        " count(*) filter (where people < %(least)s), sum(moves)::bigint, sum(people)::bigint"
+        "  from flow_rollup where store_no = %(store_no)s and day between %(first)s and %(last)s"
+        "   and not day = any(%(stale)s::date[]) group by 1, 2, 3",
+        {
+            "due": sorted(found.days),
+            "stale": sorted(found.stale),
+            "least": least,
+            "store_no": stored.store_no,
+            "first": first,
+            "last": last,
+        },
     ).fetchall()
-    sums: dict[tuple[date, int, int], tuple[int, int]] = {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
+    sums: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+    moving: dict[tuple[date, int, int], list[int]] = defaultdict(lambda: [0, 0])
+    for one, other, day, *counts in rows:
+        if day is None:
+            sums[one, other] = counts[:3]
+        else:
+            moving[day, one, other] = counts[3:]
     for day in sorted(found.days):
         for one, other, moves, people in count_moves(connection, stored, day, changed=day in found.changed):
-            held = sums.get((day, one, other), (0, 0))
-            sums[day, one, other] = (held[0] + moves, held[1] + people)
-    return [MovesRow(*key, *counts) for key, counts in sorted(sums.items()) if counts[0]]
+            moving[day, one, other][0] += moves
+            moving[day, one, other][1] += people
+    for (_, one, other), (moves, people) in moving.items():
+        held = sums[one, other]
+        if people >= least:
+            held[0], held[1] = held[0] + moves, held[1] + people
+        elif moves:
+            held[2] += 1
+    return [FlowSum(*pair, *counts) for pair, counts in sorted(sums.items()) if counts[0]]
 
 
 def path_sums(
@@ -191,86 +203,27 @@ def path_sums(
 
 def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
     """Return how many visitors were there at once in each hour from `first` to `last`; hours without anybody miss."""
+    return once(("crowd", stored.store_no, first, last), lambda: _crowd_hours(connection, stored, first, last))
+
+
+def _crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
     found = due(connection, stored, first - timedelta(days=1), last)
     hours = crowd_hours_due(connection, stored, found, first, last)
     fresh = {at for edges in hours.values() for at in edges[:-1]}
     rows = connection.execute(
         "select begins_at, mean, most from crowd_rollup where store_no = %s and begins_at >= %s and begins_at < %s",
-        [stored.store_no, *_span(stored, first, last)],
+        [stored.store_no, *range_of(stored, first, last)],
     ).fetchall()
     held = [CrowdHour(at.astimezone(UTC), mean, most) for at, mean, most in rows if at.astimezone(UTC) not in fresh]
     return sorted([*held, *crowd_of(connection, stored, hours)], key=lambda one: one.begins_at)
 
 
-def returning_rows(
-    connection: Connection, stored: StoredPlan, first: date, last: date
-) -> list[tuple[date, int, int]]:
-    """Return of each day how many profiles visited, and how many of them had on another day of RETURN_DAYS before.
-
-    Only profiles whose consent holds: the view `profile_device` has no others.
-    """
-    begins, ends = _span(stored, first, last)
-    return connection.execute(
-        "with visit as (select distinct link.profile_id, (entered_at at time zone %(timezone)s)::date as day"
-        "  from store_visit join profile_device link using (device)"
-        " where store_no = %(store_no)s and entered_at >= %(looks_back)s and entered_at < %(ends)s"
-        "   and entered_at >= link.valid_from and entered_at < link.valid_to and role = 0 and not withdrawn),"
-        " known as (select day, lag(day) over (partition by profile_id order by day) as before from visit)"
-        " select day, count(*)::integer, (count(*) filter (where day - before <= %(days)s))::integer from known"
-        " where day >= %(first)s group by day order by day",
-        {
-            "timezone": stored.plan.timezone,
-            "store_no": stored.store_no,
-            "looks_back": begins - timedelta(days=RETURN_DAYS + 1),
-            "ends": ends,
-            "days": RETURN_DAYS,
-            "first": first,
-        },
-    ).fetchall()
-
-
-def elsewhere_rows(
-    connection: Connection, stored: StoredPlan, first: date, last: date
-) -> list[tuple[date, int, int]]:
-    """Return of each day how many profiles visited, and how many had been in another store.
-
-    On that day or RETURN_DAYS before; only profiles whose consent holds.
-    """
-    begins, ends = _span(stored, first, last)
-    return connection.execute(
-        "with visit as (select distinct link.profile_id, (entered_at at time zone %(timezone)s)::date as day"
-        "  from store_visit join profile_device link using (device)"
-        " where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s"
-        "   and entered_at >= link.valid_from and entered_at < link.valid_to and role = 0 and not withdrawn)"
-        " select day, count(*)::integer, (count(*) filter (where exists ("
-        "   select from store_visit other join profile_device link using (device)"
-        "    where link.profile_id = visit.profile_id and other.store_no <> %(store_no)s and role = 0"
-        "      and not withdrawn"
-        "      and entered_at >= link.valid_from and entered_at < link.valid_to"
-        "      and (entered_at at time zone %(timezone)s)::date between day - %(days)s and day"
-        "      and entered_at >= %(looks_back)s and entered_at < %(ends)s)))::integer"
-        " from visit group by day order by day",
-        {
-            "timezone": stored.plan.timezone,
-            "store_no": stored.store_no,
-            "looks_back": begins - timedelta(days=RETURN_DAYS + 1),
-            "begins": begins,
-            "ends": ends,
-            "days": RETURN_DAYS,
-        },
-    ).fetchall()
-
-
 def covered_share(connection: Connection, stored: StoredPlan, first: date, last: date) -> float | None:
     """Return the share of anchors that worked over the days, None where that is not known."""
-    row = connection.execute(
+    query: LiteralString = (
         "select sum(share * covered_s) / nullif(sum(covered_s), 0) from coverage_hour"
-        " where store_no = %s and begins_at >= %s and begins_at < %s",
-        [stored.store_no, *_span(stored, first, last)],
-    ).fetchone()
+        " where store_no = %s and begins_at >= %s and begins_at < %s"
+    )
+    values = [stored.store_no, *range_of(stored, first, last)]
+    row = once(("covered", *values), lambda: connection.execute(query, values).fetchone())
     return None if row is None or row[0] is None else float(row[0])
-
-
-def _span(stored: StoredPlan, first: date, last: date) -> tuple[datetime, datetime]:
-    timezone = stored.plan.timezone
-    return day_begins(first, timezone), day_begins(last + timedelta(days=1), timezone)

@@ -9,6 +9,7 @@ import msgspec
 
 from core.errors import InputError
 from storage.connect import Connection
+from storage.one_state import once
 from storage.page_cursors import read_cursor, write_cursor
 from storage.stores import StoredPlan, load_plans
 
@@ -86,7 +87,10 @@ class PlanCache:
 
     def get(self, connection: Connection, store: str) -> StoredPlan | None:
         """Return the current plan of a store, None if there is no such store."""
-        row = connection.execute("select plan_version from store where id = %s", [store]).fetchone()
+        row = once(
+            ("plan version", store),
+            lambda: connection.execute("select plan_version from store where id = %s", [store]).fetchone(),
+        )
         if row is None:
             return None
         with self._lock:

@@ -67,18 +67,21 @@ def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep) -> Respon
 
     Identifiers of two profiles are a conflict (409) and a case for a person: nothing merges by itself.
     """
-    work = taking_profile(given, service.guard)
+    work = taking_profile(given, service.guard, service.now())
     return answer_or_conflict(once.answer(given.model_dump_json().encode(), work))
 
 
 @router.post(
     "/withdrawals",
-    responses={200: {"model": DoneOut}, **described(400, 404, 422, 503)},
+    responses={200: {"model": DoneOut}, **described(400, 404, 409, 422, 503)},
     summary="Withdraw a consent",
 )
 def tell_withdrawal(given: WithdrawalIn, once: OnceDep) -> Response:
-    """Add a withdrawal to the ledger; from then on the profile answers 404 and its events are refused."""
-    return once.answer(given.model_dump_json().encode(), taking_withdrawal(given))
+    """Add a withdrawal to the ledger; from then on the profile answers 404 and its events are refused.
+
+    A time ahead of now is taken for now. 409: a later grant stands, so the withdrawal changes nothing.
+    """
+    return answer_or_conflict(once.answer(given.model_dump_json().encode(), taking_withdrawal(given)))
 
 
 @router.post(

@@ -22,7 +22,7 @@ _ROW_CHARACTERS: Final = 8_000
 _STORE: Final = compile_pattern(ID_PATTERN)
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """Before there were customer cards with a computer behind them: an older time is a default that was left in."""
-_AHEAD: Final = timedelta(minutes=2)
+AHEAD: Final = timedelta(minutes=2)
 """As for signals: clocks that drift, not dates that are wrong."""
 _ALIASES: Final = {
     "event": "kind", "messageId": "key", "timestamp": "occurred_at", "userId": "customer_id",
@@ -167,6 +167,6 @@ def read_time(text: str, *, now: datetime, field: str = "occurred_at") -> dateti
         raise InputError("This is no time.", hint="Write 2026-11-21T14:03:22+01:00.", where=field) from error
     if read.tzinfo is None:
         raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where=field)
-    if not _EARLIEST <= read <= now + _AHEAD:
+    if not _EARLIEST <= read <= now + AHEAD:
         raise InputError("The time is in the future or before 1990.", where=field)
     return read.astimezone(UTC)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 from json import loads
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from fastapi.responses import Response
 
 from api.inputs.models import EventsIn, IdentifiedOut, InputWord, ProfileIn, RowErrorOut, TakenOut, WithdrawalIn
-from api.inputs.rows import read_rows
+from api.inputs.rows import AHEAD, read_rows
 from api.problems import conflict, profile_unknown
 from core.errors import InputError
 from core.resolution import identifier
@@ -24,7 +24,10 @@ Work: TypeAlias = Callable[[Connection], tuple[int, Any]]
 """Takes something in and returns status and answer, all in one transaction."""
 
 
-def taking_profile(given: ProfileIn, guard: Guard) -> Work:
+_OUTWEIGHED: Final = "The customer granted it again later, and that stands; send the withdrawal with its own time."
+
+
+def taking_profile(given: ProfileIn, guard: Guard, now: datetime) -> Work:
     """Return the work that takes in a customer; raises InputError at once if a value is not possible."""
     profile = GivenProfile(
         source=given.source,
@@ -37,7 +40,7 @@ def taking_profile(given: ProfileIn, guard: Guard) -> Work:
             status="granted",
             source=given.consent.source,
             wording=given.consent.wording,
-            occurred_at=given.consent.occurred_at,
+            occurred_at=_consented_at(given, now),
             expires_at=given.consent.expires_at,
             source_key=given.consent.key,
         ),
@@ -57,22 +60,25 @@ def answer_or_conflict(answer: Response) -> Response:
     """Return an answer, or raise the problem of a 409; it is committed, as the case for a person is part of it."""
     if answer.status_code == 409:
         raise conflict(
-            "The profile contradicts what stands here.",
-            hint="See faults; nothing of the profile was written.",
+            "What was sent contradicts what stands here.",
+            hint="See faults; nothing of a profile was written.",
             faults=loads(bytes(answer.body))["faults"],
         )
     return answer
 
 
 def taking_withdrawal(given: WithdrawalIn) -> Work:
-    """Return the work that takes in a withdrawal; raises InputError at once if a value is not possible."""
+    """Return the work that takes in a withdrawal; raises InputError at once if a value is not possible.
+
+    One that a later grant outweighs is kept and answered with 409, so that nobody takes it for done.
+    """
     who = identifier(given.identifier.kind, given.identifier.value)
     word = ConsentWord(
         purpose=PURPOSE,
         status="withdrawn",
         source=given.source,
         wording=given.wording,
-        occurred_at=given.occurred_at,
+        occurred_at=_with_offset(given.occurred_at, "occurred_at"),
         source_key=given.key,
     )
 
@@ -81,6 +87,8 @@ def taking_withdrawal(given: WithdrawalIn) -> Work:
         if profile is None:
             raise profile_unknown()
         withdraw_everywhere(connection, profile, word)
+        if find_holder(connection, who) is not None:
+            return 409, {"faults": [{"where": "occurred_at", "what": _OUTWEIGHED}]}
         return 200, {"done": True}
 
     return work
@@ -108,6 +116,21 @@ def taking_events(given_input: InputWord, given: EventsIn, now: datetime) -> Wor
 def all_unknown(errors: Any, events: int) -> bool:
     """Say whether each of so many events was refused because nobody who consented is meant."""
     return len(errors) == min(events, ERRORS_SHOWN) and all(error.what == UNKNOWN_PROFILE for error in errors)
+
+
+def _consented_at(given: ProfileIn, now: datetime) -> datetime:
+    at = _with_offset(given.consent.occurred_at, "consent.occurred_at")
+    if at > now + AHEAD:
+        raise InputError(
+            "A consent cannot be given in the future.", hint="Is the clock right?", where="consent.occurred_at"
+        )
+    return at
+
+
+def _with_offset(at: datetime, where: str) -> datetime:
+    if at.tzinfo is None:
+        raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where=where)
+    return at
 
 
 def _pseudonym(text: str) -> bytes:

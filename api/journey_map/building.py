@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -33,13 +33,21 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read of the customers who are looked at, for the days before `end`."""
+    """What was read of the customers who are looked at, for the days before `end`.
+
+    `facts` are those that were made of it already, by the store that visits were narrowed to.
+    """
 
     sample: SampledPeople
     people: list[JourneyPerson]
     plans: dict[str, StorePlan]
     begin: datetime
     end: datetime
+    facts: dict[str | None, list[Facts]]
+
+
+Looks: TypeAlias = dict[tuple[int, datetime | None], Looked]
+"""What one request has read already, by the days and the end that it looked at."""
 
 
 def look(service: Service, connection: Connection, days: int, *, end: datetime | None = None) -> Looked:
@@ -48,22 +56,35 @@ def look(service: Service, connection: Connection, days: int, *, end: datetime |
     begin = until - timedelta(days=days)
     sample = sample_people(connection)
     people = read_people(connection, sample.profiles, begin=begin, end=until)
-    return Looked(sample=sample, people=people, plans=plans_of(service, connection, people), begin=begin, end=until)
+    plans = plans_of(service, connection, people)
+    return Looked(sample=sample, people=people, plans=plans, begin=begin, end=until, facts={})
 
 
 def who_fits(service: Service, looked: Looked, rule: SegmentRule) -> Found:
     """Return the facts of the customers who fit a rule; `looked` is of its days."""
-    now = service.now()
-    facts = [
-        facts_of(one, looked.plans, begin=looked.begin, end=looked.end, now=now, store=rule.store)
-        for one in looked.people
-    ]
-    return Found(sample=looked.sample, facts=[one for one in facts if fits(rule, one)])
+    if rule.store not in looked.facts:
+        now = service.now()
+        looked.facts[rule.store] = [
+            facts_of(one, looked.plans, begin=looked.begin, end=looked.end, now=now, store=rule.store)
+            for one in looked.people
+        ]
+    return Found(sample=looked.sample, facts=[one for one in looked.facts[rule.store] if fits(rule, one)])
 
 
-def find_people(service: Service, connection: Connection, rule: SegmentRule, *, end: datetime | None = None) -> Found:
+def find_people(
+    service: Service,
+    connection: Connection,
+    rule: SegmentRule,
+    *,
+    end: datetime | None = None,
+    looks: Looks | None = None,
+) -> Found:
     """Return the facts of the customers who fit a rule in the `rule.days` before `end` (default: now)."""
-    return who_fits(service, look(service, connection, rule.days, end=end), rule)
+    held = looks if looks is not None else {}
+    key = (rule.days, end)
+    if key not in held:
+        held[key] = look(service, connection, rule.days, end=end)
+    return who_fits(service, held[key], rule)
 
 
 def plans_of(service: Service, connection: Connection, people: Iterable[JourneyPerson]) -> dict[str, StorePlan]:

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.charts import flow_chart
 from api.forms import OWN_FORM, FormDep
+from api.journey_map.building import Looks
 from api.journey_map.routes import counted, map_of, rule_asked, segment_unknown
 from api.operators import OperatorDep, operator_of
 from api.rendering import render
@@ -43,7 +44,8 @@ def show_map(
     """Show how a segment's customers go from stage to stage, beside as many days before, and every segment."""
     number = int(segment) if segment.isdecimal() else None
     rule = rule_asked(service, connection, number, store or None, days)
-    told = map_of(service, connection, rule, compare=True)
+    looks: Looks = {}
+    told = map_of(service, connection, rule, compare=True, looks=looks)
     moves = [
         (_STAGES.index(link.begin_stage), _STAGES.index(link.end_stage), round(link.share * 100, 1))
         for link in told.links
@@ -55,7 +57,7 @@ def show_map(
         chart=flow_chart([move for move in moves if move[2] > 0]),
         stages=[Stage(stage).label for stage in _STAGES],
         stage_words=_STAGES,
-        segments=counted(service, connection),
+        segments=counted(service, connection, looks),
         chosen=number,
         store=store,
         stores=stores_page(connection, limit=STORES_PER_PAGE).stores,

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from api.identity.models import DoneOut
 from api.inputs.idempotent import OnceDep
-from api.journey_map.building import Looked, find_people, look, who_fits
+from api.journey_map.building import Looks, find_people
 from api.journey_map.models import (
     CountOut,
     JourneyMapOut,
@@ -89,15 +89,12 @@ def read_map(
     return map_of(service, connection, rule, compare=compare)
 
 
-def counted(service: Service, connection: Connection) -> list[SegmentOut]:
+def counted(service: Service, connection: Connection, looks: Looks | None = None) -> list[SegmentOut]:
     """Return every segment with its count; those that look back as far are counted from one look."""
-    looks: dict[int, Looked] = {}
-    found = []
-    for row in segments(connection):
-        if row.rule.days not in looks:
-            looks[row.rule.days] = look(service, connection, row.rule.days)
-        found.append(SegmentOut.of(row, who_fits(service, looks[row.rule.days], row.rule)))
-    return found
+    held = looks if looks is not None else {}
+    return [
+        SegmentOut.of(row, find_people(service, connection, row.rule, looks=held)) for row in segments(connection)
+    ]
 
 
 def rule_asked(
@@ -115,9 +112,11 @@ def rule_asked(
     return msgspec.structs.replace(rule, days=days) if days is not None else rule
 
 
-def map_of(service: Service, connection: Connection, rule: SegmentRule, *, compare: bool) -> JourneyMapOut:
+def map_of(
+    service: Service, connection: Connection, rule: SegmentRule, *, compare: bool, looks: Looks | None = None
+) -> JourneyMapOut:
     """Return the map of who fits a rule, and what changed since the time before."""
-    found = find_people(service, connection, rule)
+    found = find_people(service, connection, rule, looks=looks)
     changed: tuple[Changed, ...] = ()
     if compare:
         before = find_people(service, connection, rule, end=service.now() - timedelta(days=rule.days))

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from core.journey.feeling import FeelingLexicon, FeelingReader
-from core.journey.reminder import ReminderLexicon
+from core.journey.reminder import Reminder, ReminderLexicon
 from core.memory.topics import MemoryLexicon, TopicFinder
 
 LANGUAGE: Final = "en"
@@ -23,9 +23,9 @@ def feeling_reader() -> FeelingReader:
 
 
 @cache
-def reminder_lexicon() -> ReminderLexicon:
-    """Return the words of the privacy reminder."""
-    return _load(f"reminder_{LANGUAGE}.json", ReminderLexicon)
+def reminder() -> Reminder:
+    """Return the privacy reminder, made once."""
+    return Reminder(_load(f"reminder_{LANGUAGE}.json", ReminderLexicon))
 
 
 @cache

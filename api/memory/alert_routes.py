@@ -48,7 +48,7 @@ def _alert(alert: UUID, connection: ConnectionDep) -> AlertRow:
 AlertDep = Annotated[AlertRow, Depends(_alert)]
 
 
-@router.get("/alerts", responses=described(422, 503), summary="Alerts about customers")
+@router.get("/alerts", responses=described(404, 422, 503), summary="Alerts about customers")
 def list_customer_alerts(
     connection: ConnectionDep,
     profile: Annotated[UUID | None, Query()] = None,
@@ -57,6 +57,8 @@ def list_customer_alerts(
     cursor: Annotated[str | None, Query()] = None,
 ) -> CustomerAlertsOut:
     """List alerts, newest first, each with why and what it rests on; their tasks are follow-ups."""
+    if profile is not None and find_profile(connection, profile) is None:
+        raise profile_unknown()
     page = alerts_page(connection, profile=profile, rule=rule, limit=limit, cursor=cursor)
     return CustomerAlertsOut(alerts=[CustomerAlertOut.of(row) for row in page.alerts], next_cursor=page.next_cursor)
 

@@ -26,7 +26,7 @@ from storage.memory.alerts import (
 )
 from storage.memory.looking import looked_at_next, mark_looked, order_stores, stays_since
 from storage.notes.follow_ups import NewFollowUp, insert_follow_up
-from storage.profiles.events import customer_events
+from storage.profiles.events import customer_events, uncancelled
 from storage.profiles.profiles import find_profile
 from storage.profiles.understanding import StoredModel, current_model, visits_of
 from storage.webhooks import enqueue
@@ -153,7 +153,7 @@ def _outlook(connection: Connection, profile: UUID, known: Recalled, held: _Held
         return None
     found = understand(
         visits_of(connection, profile),
-        customer_events(connection, profile),
+        uncancelled(customer_events(connection, profile)),
         None,
         held.model,
         asked=None,

@@ -14,7 +14,7 @@ from core.memory.remembering import Mean, Memory, journey_feelings, remember
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.memory.sources import DueRow, NotedRow, dues_remembered, notes_remembered
-from storage.profiles.events import CustomerEvent, customer_events
+from storage.profiles.events import CustomerEvent, customer_events, uncancelled
 from storage.profiles.understanding import Visited, visits_of
 from storage.profiles.visits import Whereabouts, whereabouts
 
@@ -52,6 +52,7 @@ def _recalled(
     *,
     dues: list[Due],
 ) -> Recalled:
+    events = uncancelled(events)
     visits = [
         Visit(id=str(row.visit_id), store=row.store, entered_at=to_ns(row.entered_at), left_at=to_ns(row.left_at))
         for row in ended

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from api.metrics.rows import MetricRow, Question, State, bucket_begin, bucket_begins, zones_asked
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
+from storage.metric_customers import elsewhere_rows, returning_rows
 from storage.metric_orders import WeekOrders, online_orders, shelf_views
-from storage.metric_queries import elsewhere_rows, returning_rows
 from storage.occupancy import occupancy
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan

@@ -1,11 +1,14 @@
 """Answers as files for spreadsheets and notebooks."""
 
-import io
+from collections.abc import Iterator
+from hashlib import blake2b
+from itertools import islice
 from typing import Any, Final, Literal
 
 import polars as pl
 
-from api.metrics.models import MetricOut
+from api.metrics.models import MetricOut, MetricRowOut, PeriodOut
+from api.streams import ROWS_AT_ONCE, csv_pieces, parquet_pieces
 
 _TIME: Final = pl.Datetime("us", "UTC")
 _SCHEMA: Final[dict[str, Any]] = {
@@ -16,33 +19,38 @@ _SCHEMA: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-def to_file(answer: MetricOut, kind: Literal["csv", "parquet"]) -> bytes:
-    """Return the rows as CSV or Parquet; each names its formula, so that a file explains itself.
+def pieces(answer: MetricOut, kind: Literal["csv", "parquet"]) -> Iterator[bytes]:
+    """Yield the rows as CSV or Parquet; each names its formula, so that a file explains itself."""
+    return csv_pieces(_frames(answer)) if kind == "csv" else parquet_pieces(_frames(answer), _SCHEMA)
 
-    An answer has at most some thousand rows (`api.metrics.query.DAYS_MOST`), so the file is made in memory.
-    """
+
+def digest(answer: MetricOut, kind: str) -> str:
+    """Return what changes with any row of the file, without the file."""
+    found = blake2b(kind.encode(), digest_size=16)
+    for piece in csv_pieces(_frames(answer)):
+        found.update(piece)
+    return found.hexdigest()
+
+
+def _frames(answer: MetricOut) -> Iterator[pl.DataFrame]:
     periods = [answer, *([answer.compared] if answer.compared is not None else [])]
-    table = [
-        {
-            "store": period.store,
-            "formula": answer.formula.id,
-            "version": answer.formula.version,
-            "parameters": ";".join(f"{name}={value}" for name, value in answer.formula.parameters.items()),
-            "unit": answer.formula.unit,
-            "coverage": period.coverage,
-            "as_of": period.freshness.as_of,
-            **{
-                name: " > ".join(value) if name == "path" and value is not None else value
-                for name, value in dict(row).items()
-            },
-        }
-        for period in periods
-        for row in period.rows
-    ]
-    frame = pl.DataFrame(table, schema=_SCHEMA)
-    held = io.BytesIO()
-    if kind == "csv":
-        frame.write_csv(held)
-    else:
-        frame.write_parquet(held)
-    return held.getvalue()
+    rows = (_line(answer, period, row) for period in periods for row in period.rows)
+    yield pl.DataFrame(schema=_SCHEMA)  # the head stands in a file without rows too
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        yield pl.DataFrame(some, schema=_SCHEMA)
+
+
+def _line(answer: MetricOut, period: PeriodOut, row: MetricRowOut) -> dict[str, Any]:
+    return {
+        "store": period.store,
+        "formula": answer.formula.id,
+        "version": answer.formula.version,
+        "parameters": ";".join(f"{name}={value}" for name, value in answer.formula.parameters.items()),
+        "unit": answer.formula.unit,
+        "coverage": period.coverage,
+        "as_of": period.freshness.as_of,
+        **{
+            name: " > ".join(value) if name == "path" and value is not None else value
+            for name, value in dict(row).items()
+        },
+    }

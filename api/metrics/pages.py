@@ -24,6 +24,7 @@ from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.coverage import HOURS_MOST, coverage_hours, faults
 from storage.occupancy import STORES_PER_PAGE, stores_page
+from storage.one_state import one_state
 from storage.stores import StoredPlan
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -82,8 +83,9 @@ def show_traffic(
     def ask(formula: str, **more: Any) -> MetricOut:
         return measure(service, connection, stored, formula, query.asking(zone=query.zone, **more))
 
-    footfall = ask("footfall", compare="previous")
-    week = ask("week_hour")
+    with one_state(connection):
+        footfall = ask("footfall", compare="previous")
+        week, people, parts = ask("week_hour"), ask("people"), ask("week_part")
     rows = [row for row in footfall.rows if _is_wanted(row, query.days, stored)]
     return _page(
         "traffic.html",
@@ -93,8 +95,8 @@ def show_traffic(
         query,
         footfall,
         zones=stored.plan.zones,
-        people=ask("people"),
-        parts_of_week={row.part: row for row in ask("week_part").rows},
+        people=people,
+        parts_of_week={row.part: row for row in parts.rows},
         peak=_peak(rows),
         chart=bar_chart([_datum(row, footfall, stored) for row in rows]),
         rows=rows,
@@ -111,20 +113,19 @@ def show_dwell(
     def ask(formula: str, **more: Any) -> MetricOut:
         return measure(service, connection, stored, formula, query.asking(**more))
 
-    histogram = ask("dwell_histogram", zone=query.zone)
-    lines = [ask("dwell_curve", zone=query.zone).rows]
-    names = [_zone_name(stored, query.zone)]
-    if query.beside is not None:
-        lines.append(ask("dwell_curve", zone=query.beside).rows)
-        names.append(_zone_name(stored, query.beside))
-    by_zone = {
-        formula: {row.zone: row for row in ask(formula, by="zone", bucket="whole").rows}
-        for formula in ("dwell_median", "dwell_p90", "engaged", "footfall", "zone_entry", "zone_exposure")
-    }
-    own = {
-        formula: ask(formula, zone=query.zone, bucket="whole")
-        for formula in ("dwell_mean", "dwell_median", "dwell_p90", "dwell_p95", "engaged", "bounce")
-    }
+    with one_state(connection):
+        histogram = ask("dwell_histogram", zone=query.zone)
+        zones = [query.zone, *([query.beside] if query.beside is not None else [])]
+        lines = [ask("dwell_curve", zone=zone).rows for zone in zones]
+        by_zone = {
+            formula: {row.zone: row for row in ask(formula, by="zone", bucket="whole").rows}
+            for formula in ("dwell_median", "dwell_p90", "engaged", "footfall", "zone_entry", "zone_exposure")
+        }
+        own = {
+            formula: ask(formula, zone=query.zone, bucket="whole")
+            for formula in ("dwell_mean", "dwell_median", "dwell_p90", "dwell_p95", "engaged", "bounce")
+        }
+    names = [_zone_name(stored, zone) for zone in zones]
     return _page(
         "dwell.html",
         "dwell",
@@ -147,8 +148,9 @@ def show_flow(
     stored: StoreDep, connection: ConnectionDep, service: ServiceDep, query: Annotated[PageQuery, Query()]
 ) -> Response:
     """Where people go next: a Sankey diagram, every move in a table, the most frequent paths."""
-    flow = measure(service, connection, stored, "flow", query.asking())
-    paths = measure(service, connection, stored, "paths", query.asking())
+    with one_state(connection):
+        flow = measure(service, connection, stored, "flow", query.asking())
+        paths = measure(service, connection, stored, "paths", query.asking())
     places = stored.plan.zone_index
     moves = [
         (places[row.zone], places[row.to_zone], row.value)
@@ -181,8 +183,10 @@ def show_compare(
         return measure(service, connection, stored, formula, query.asking(**more))
 
     against = {"compare": compare, "compare_store": query.store}
-    found = [ask(formula, bucket="whole", **against) for formula in _COMPARED]
-    daily = ask("footfall", bucket="day", **against)
+    with one_state(connection):
+        found = [ask(formula, bucket="whole", **against) for formula in _COMPARED]
+        daily = ask("footfall", bucket="day", **against)
+        presets = by_preset(connection, stored, query.asking().question("footfall", stored, service.now()))
     beside = daily.compared.rows if daily.compared is not None else []
     data = [_datum(row, daily, stored, other) for row, other in zip(daily.rows, beside, strict=False)]
     return _page(
@@ -195,7 +199,7 @@ def show_compare(
         found=[(answer, _whole(answer), _whole(answer.compared)) for answer in found],
         compare=compare,
         stores=[row for row in stores_page(connection, limit=STORES_PER_PAGE).stores if row.id != stored.plan.id],
-        by_preset=by_preset(connection, stored, query.asking().question("footfall", stored, service.now())),
+        by_preset=presets,
         preset_formulas=[FORMULAS[name] for name in BY_PRESET],
         chart=bar_chart(data),
     )

@@ -5,9 +5,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
-from api.metrics.files import to_file
+from api.metrics.files import digest, pieces
 from api.metrics.models import (
     ExcludedOut,
     FormulaOut,
@@ -29,8 +29,9 @@ from core.metrics.exclusions import CountedAs
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
-from storage.metric_queries import covered_share, snapshot
+from storage.metric_queries import covered_share
 from storage.occupancy import as_of, progress
+from storage.one_state import once, snapshot
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1", tags=["metrics"])
@@ -80,15 +81,19 @@ def read_metric(  # noqa: PLR0917 - FastAPI hands over by name
     store. An answer carries an ETag; asked again with If-None-Match, nothing new is 304.
     """
     answer = measure(service, connection, stored, formula, query)
-    body = answer.model_dump_json().encode() if query.format == "json" else to_file(answer, query.format)
-    tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    if query.format == "json":
+        body = answer.model_dump_json().encode()
+        tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    else:
+        tag = f'"{digest(answer, query.format)}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if query.format != "json":
-        name = f"{answer.store}-{answer.formula.id}-{answer.first_day}-{answer.last_day}.{query.format}"
-        headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return Response(body, headers=headers, media_type=_MEDIA[query.format])
+    if query.format == "json":
+        return Response(body, headers=headers, media_type=_MEDIA["json"])
+    name = f"{answer.store}-{answer.formula.id}-{answer.first_day}-{answer.last_day}.{query.format}"
+    headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return StreamingResponse(pieces(answer, query.format), headers=headers, media_type=_MEDIA[query.format])
 
 
 def measure(
@@ -97,14 +102,13 @@ def measure(
     """Return the answer to a question; errors as in `MetricQuery.question`."""
     question = query.question(formula, stored, service.now())
     other = query.compared(question)
+    # before the snapshot, which asks in the process's own right: only a store that may be seen
+    beside = find_store(service, connection, query.compare_store) if query.compare_store else stored
+    if other is not None and query.zone is not None:
+        other = msgspec.structs.replace(other, zone_no=query.zone_no(other.formula, beside))
     with snapshot(connection):
         own = _period(connection, stored, question)
-        compared = None
-        if other is not None:
-            beside = find_store(service, connection, query.compare_store) if query.compare_store else stored
-            if query.zone is not None:
-                other = msgspec.structs.replace(other, zone_no=query.zone_no(other.formula, beside))
-            compared = _period(connection, beside, other)
+        compared = _period(connection, beside, other) if other is not None else None
     return MetricOut(
         **dict(own),
         formula=asked(question),
@@ -129,8 +133,12 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
         total=None if total is None else MetricRowOut.of(total, stored.plan),
         coverage=covered_share(connection, stored, question.first, question.last),
         excluded=_excluded(connection, stored, question),
-        freshness=FreshnessOut.of(as_of(connection, stored.store_no), progress(connection, stored.store_no)),
+        freshness=once(("freshness", stored.store_no), lambda: _freshness(connection, stored.store_no)),
     )
+
+
+def _freshness(connection: Connection, store_no: int) -> FreshnessOut:
+    return FreshnessOut.of(as_of(connection, store_no), progress(connection, store_no))
 
 
 def _excluded(connection: Connection, stored: StoredPlan, question: Question) -> ExcludedOut:

@@ -86,6 +86,7 @@ def read(
         hourly=hourly,
         scopes=sorted(set(scopes)),
         roles=[int(role)],
+        bins=_needs_bins(question),
     )
     held: list[Held] = []
     ordered = sorted(rows, key=lambda row: (row.day, row.scope, row.begins_at))
@@ -95,6 +96,11 @@ def read(
         hide = hidden_with_complement(people) if hourly else hidden(people)
         held += [Held(row, hid) for row, hid in zip(of_day, hide, strict=True)]
     return held
+
+
+def _needs_bins(question: Question) -> bool:
+    """Return whether an answer asks how dwell is spread; footfall of every visit does not."""
+    return question.formula.spread and question.parameters.get("visit_s") != 0
 
 
 def _told_of(counted: Counted, parameters: Mapping[str, int]) -> int:
@@ -109,7 +115,14 @@ def read_reasons(connection: Connection, stored: StoredPlan, question: Question)
     """Return the days of store visits that are not counted, by why not."""
     reasons = [one for one in CountedAs if one is not CountedAs.VISITOR]
     rows = counted_rows(
-        connection, stored, question.first, question.last, hourly=False, scopes=[STORE_SCOPE], roles=reasons
+        connection,
+        stored,
+        question.first,
+        question.last,
+        hourly=False,
+        scopes=[STORE_SCOPE],
+        roles=reasons,
+        bins=False,
     )
     found: dict[CountedAs, list[Held]] = defaultdict(list)
     for row in rows:

@@ -16,7 +16,7 @@ from core.metrics.cells import Cell, merged
 from core.metrics.disclosure import K_PEOPLE, joined
 from core.metrics.formulas import Shape
 from storage.connect import Connection
-from storage.metric_queries import crowd_hours, moves_rows, path_sums
+from storage.metric_queries import crowd_hours, flow_sums, path_sums
 from storage.rollups.counting import STORE_SCOPE, CrowdHour
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
@@ -173,22 +173,16 @@ def week_rows(connection: Connection, stored: StoredPlan, question: Question) ->
 
 def flow_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return moves from zone to zone, most frequent first; those of few people on a day are left out of it."""
-    moves: dict[tuple[int, int], int] = defaultdict(int)
-    left_out: dict[tuple[int, int], int] = defaultdict(int)
-    for row in moves_rows(connection, stored, question.first, question.last):
-        if row.people < K_PEOPLE:
-            left_out[row.from_zone, row.to_zone] += 1
-        else:
-            moves[row.from_zone, row.to_zone] += row.moves
+    found = flow_sums(connection, stored, question.first, question.last)
     return [
         MetricRow(
-            value=float(count),
-            state="partly_hidden" if left_out[pair] else "told",
-            hidden=left_out[pair],
-            zone_no=pair[0],
-            to_zone_no=pair[1],
+            value=float(one.moves),
+            state="partly_hidden" if one.left_out else "told",
+            hidden=one.left_out,
+            zone_no=one.from_zone,
+            to_zone_no=one.to_zone,
         )
-        for pair, count in sorted(moves.items(), key=lambda item: (-item[1], item[0]))
+        for one in sorted(found, key=lambda one: (-one.moves, one.from_zone, one.to_zone))
     ]
 
 

@@ -29,7 +29,7 @@ class StoreTagsQuery(BaseModel):
     last: Annotated[date | None, Blank] = Field(None, alias="to", description="Counts; default: today")
 
 
-@router.get("/notes/over-time", responses=described(422, 503), summary="Count notes over time")
+@router.get("/notes/over-time", responses=described(404, 422, 503), summary="Count notes over time")
 def list_over_time(
     wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord = "mood", over: OverWord = "week"
 ) -> OverTimeOut:
@@ -38,7 +38,7 @@ def list_over_time(
     return OverTimeOut(by=by, over=over, counts=counts)
 
 
-@router.get("/notes/counts/leaving", responses=described(422, 503), summary="Counts that may leave the CRM")
+@router.get("/notes/counts/leaving", responses=described(404, 422, 503), summary="Counts that may leave the CRM")
 def list_counts_leaving(
     wanted: NoteFilterDep, connection: ConnectionDep, service: ServiceDep, by: GroupWord = "purpose"
 ) -> LeavingOut:

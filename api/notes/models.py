@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from core.journey.feeling import Reading
-from core.journey.reminder import ReminderLexicon, flags
+from core.journey.reminder import Reminder
 from storage.notes.choices import LABEL_CHARACTERS, Choice, FeelingWord, ListWord
 from storage.notes.follow_ups import INSTRUCTIONS_CHARACTERS, RESULT_CHARACTERS, FollowUpRow
 from storage.notes.notes import (
@@ -204,14 +204,14 @@ class ReadingOut(BaseModel):
     flags: list[FlagOut]
 
     @classmethod
-    def of(cls, text: str, reading: Reading, lexicon: ReminderLexicon) -> Self:
+    def of(cls, text: str, reading: Reading, reminder: Reminder) -> Self:
         """Return the answer for a text."""
         return cls(
             suggestion=FeelingOut.of(reading),
-            reminder=lexicon.says,
+            reminder=reminder.lexicon.says,
             flags=[
                 FlagOut(begin=flag.begin, end=flag.end, word=text[flag.begin : flag.end], topic=flag.topic)
-                for flag in flags(text, lexicon)
+                for flag in reminder.flags(text)
             ],
         )
 

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from api.lexicons import reminder_lexicon
+from api.lexicons import reminder
 from api.notes.follow_up_routes import list_follow_ups
 from api.notes.models import NoteOut
 from api.notes.queries import NoteFilterDep
@@ -68,7 +68,7 @@ def show_capture(
         stores=stores,
         plan=find_store(service, connection, chosen).plan if chosen is not None else None,
         choices=_offered(connection),
-        reminder=msgspec.json.encode(reminder_lexicon()).decode(),
+        reminder=msgspec.json.encode(reminder().lexicon).decode(),
     )
 
 

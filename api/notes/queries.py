@@ -8,18 +8,22 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator
 
 from api.notes.models import NoteCountOut, NoteCountsOut, NoteOut, NotesOut
-from api.problems import described
-from api.service import ConnectionDep
+from api.problems import described, profile_unknown
+from api.service import ConnectionDep, ServiceDep, find_store
 from core.errors import InputError
-from storage.notes.choices import FeelingWord
+from storage.connect import Connection
+from storage.notes.choices import FeelingWord, ListWord, read_choices
 from storage.notes.notes import OPERATOR_CHARACTERS, SourceWord
+from storage.notes.place import zone_is_known
 from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, NoteFilter, count_notes, notes_page
+from storage.profiles.profiles import find_profile
 
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 _UNSET = BeforeValidator(lambda said: None if said == "" else said)
 """A form sends what was left empty as an empty word."""
 _CLOCK: Final = "without an offset it is on the clock of each note's store"
 _Word = Annotated[str | None, Query(max_length=64), _UNSET]
+_LISTED: Final[tuple[ListWord, ...]] = ("purpose", "outcome", "mood", "tag")
 
 
 def _filter(
@@ -77,10 +81,49 @@ def _as_utc(at: datetime) -> datetime:
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
-NoteFilterDep = Annotated[NoteFilter, Depends(_filter)]
+def _known(
+    wanted: Annotated[NoteFilter, Depends(_filter)], connection: ConnectionDep, service: ServiceDep
+) -> NoteFilter:
+    """Return the filter; a mistyped word in it must not look like an answer that there is nothing.
+
+    Raises
+    ------
+    InputError
+        If a word is in none of the lists, retired ones among them, or no store has such a zone.
+    ProblemError
+        If there is no such store or profile.
+    """
+    _check_words(connection, wanted)
+    if wanted.store is not None:
+        find_store(service, connection, wanted.store)
+    if wanted.zone is not None and not zone_is_known(connection, wanted.zone, store=wanted.store):
+        where = f"The store {wanted.store!r} has" if wanted.store is not None else "There is"
+        raise InputError(
+            f"{where} no zone {wanted.zone!r}.", hint="GET /v1/stores/{store}/zones lists them.", where="zone"
+        )
+    if wanted.profile_id is not None and find_profile(connection, wanted.profile_id) is None:
+        raise profile_unknown()
+    return wanted
 
 
-@router.get("", responses=described(422, 503), summary="Search notes")
+def _check_words(connection: Connection, wanted: NoteFilter) -> None:
+    asked = {word: getattr(wanted, word) for word in _LISTED if getattr(wanted, word) is not None}
+    if not asked:
+        return
+    choices = read_choices(connection)
+    for list_word, word in asked.items():
+        if word not in choices[list_word]:
+            raise InputError(
+                f"There is no {list_word} {word!r}.",
+                hint=f"There are: {', '.join(choices[list_word])}.",
+                where=list_word,
+            )
+
+
+NoteFilterDep = Annotated[NoteFilter, Depends(_known)]
+
+
+@router.get("", responses=described(404, 422, 503), summary="Search notes")
 def list_notes(
     wanted: NoteFilterDep,
     connection: ConnectionDep,
@@ -92,7 +135,7 @@ def list_notes(
     return NotesOut(notes=[NoteOut.of(row) for row in page.notes], next_cursor=page.next_cursor)
 
 
-@router.get("/counts", responses=described(422, 503), summary="Count notes by a field")
+@router.get("/counts", responses=described(404, 422, 503), summary="Count notes by a field")
 def list_note_counts(wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord = "purpose") -> NoteCountsOut:
     """Count the notes that fit every filter, by a field; a note counts once for each of its tags."""
     return NoteCountsOut(by=by, counts=[NoteCountOut.of(row) for row in count_notes(connection, wanted, by)])

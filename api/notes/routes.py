@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Header, Path, Response
 
-from api.lexicons import feeling_reader, reminder_lexicon
+from api.lexicons import feeling_reader, reminder
 from api.notes.models import (
     LISTS,
     ChoiceIn,
@@ -91,7 +91,7 @@ def write_note_choice(
 @router.post("/notes/reading", responses=described(422), summary="Read a text before it is saved")
 def read_text(asked: TextIn) -> ReadingOut:
     """Return the suggested feeling with its cues, and the words that the privacy reminder flags. Nothing is kept."""
-    return ReadingOut.of(asked.text, feeling_reader().read(asked.text), reminder_lexicon())
+    return ReadingOut.of(asked.text, feeling_reader().read(asked.text), reminder())
 
 
 @router.post("/notes", responses=described(404, 422, 503), status_code=201, summary="Write a note")

@@ -9,12 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from api.lexicons import feeling_reader, reminder_lexicon
+from api.lexicons import feeling_reader, reminder
 from api.notes.models import FollowUpIn, NoteIn, NoteTextIn, StateWord
 from api.problems import profile_unknown, reminded
 from api.service import Service, find_store
 from core.errors import InputError
-from core.journey.reminder import flags
 from core.limits import FUTURE_BOUND_NS, NS_PER_US, PAST_BOUND_NS
 from storage.connect import Connection
 from storage.notes.choices import Choices, ListWord
@@ -225,8 +224,8 @@ def _subject(asked: NoteTextIn, labels: list[str]) -> str:
 
 
 def _remind(text: str) -> None:
-    lexicon = reminder_lexicon()
-    found = flags(text, lexicon)
+    lexicon = reminder().lexicon
+    found = reminder().flags(text)
     if found:
         labels = {topic.topic: topic.label for topic in lexicon.topics}
         raise reminded(

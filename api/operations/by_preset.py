@@ -18,7 +18,7 @@ from core.metrics.disclosure import K_PEOPLE, hidden_with_complement
 from core.metrics.formulas import FORMULAS, settled
 from core.metrics.presets import PRESETS, Preset
 from storage.connect import Connection
-from storage.metric_queries import snapshot
+from storage.one_state import snapshot
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 
@@ -80,7 +80,8 @@ def read_presets(
 
 def by_preset(connection: Connection, stored: StoredPlan, question: Question) -> ByPresetOut:
     """Return the days of a question under every preset."""
-    plain = msgspec.structs.replace(question, parameters={"visit_s": 0})
+    # as of a formula that asks how dwell is spread, without a threshold of its own
+    plain = msgspec.structs.replace(question, formula=FORMULAS["dwell_median"], parameters={})
     with snapshot(connection):
         held = read(connection, stored, plain, [STORE_SCOPE], hourly=False)
     cell = merged(one.row.counted for one in held if not one.hide)

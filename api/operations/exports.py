@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from tempfile import TemporaryFile
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -17,9 +16,10 @@ from api.metrics.query import MetricQuery
 from api.metrics.rows import Question, State, read
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
+from api.streams import parquet_pieces
 from core.metrics.formulas import FORMULAS
 from storage.connect import Connection
-from storage.metric_queries import snapshot
+from storage.one_state import snapshot
 from storage.page_cursors import read_cursor, write_cursor
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
@@ -29,7 +29,6 @@ router = APIRouter(prefix="/v1/stores", tags=["metrics"])
 DAYS_A_PAGE: Final = 31
 _DAYS_AT_ONCE: Final = 7
 """Read for a stream in one go: some thousand rows."""
-_PIECE_BYTES: Final = 64 * 1024
 _COLUMNS: Final = ("store", "begins_at", "zone", "visit_count", "person_count", "dwell_s", "state")
 _SCHEMA: Final[dict[str, Any]] = {
     "store": pl.String, "begins_at": pl.Datetime("us", "UTC"), "zone": pl.String, "visit_count": pl.Int64,
@@ -168,10 +167,5 @@ def _csv(service: Service, stored: StoredPlan, question: Question, by: str) -> I
 
 
 def _parquet(service: Service, stored: StoredPlan, question: Question, by: str) -> Iterator[bytes]:
-    """Yield the file in pieces; its footer needs every row group, so it is written to a temporary file first."""
-    frames = [pl.DataFrame(cells, schema=_SCHEMA) for cells in _weeks(service, stored, question, by)]
-    with TemporaryFile() as file:
-        pl.concat(frames).write_parquet(file)
-        file.seek(0)
-        while piece := file.read(_PIECE_BYTES):
-            yield piece
+    frames = (pl.DataFrame(cells, schema=_SCHEMA) for cells in _weeks(service, stored, question, by))
+    return parquet_pieces(frames, _SCHEMA)

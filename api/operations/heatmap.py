@@ -16,8 +16,9 @@ from api.service import ConnectionDep, ServiceDep, StoreDep
 from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
-from storage.metric_queries import covered_share, snapshot
+from storage.metric_queries import covered_share
 from storage.occupancy import as_of, progress
+from storage.one_state import snapshot
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1/stores", tags=["metrics"])

@@ -15,6 +15,7 @@ from api.stores.live_routes import read_state_now
 from core.metrics.formulas import FORMULAS
 from storage.alerts.rules import alerts
 from storage.connect import Connection
+from storage.one_state import one_state
 from storage.stores import StoredPlan
 
 _ALERTS_SHOWN: Final = 10
@@ -30,11 +31,12 @@ def today_context(connection: Connection, service: Service, stored: StoredPlan) 
         query = MetricQuery.model_validate({"from": day, "to": day} | more)
         return measure(service, connection, stored, formula, query)
 
-    hours = ask("footfall", today, compare=today - _WEEK)
-    figures = [
-        (FORMULAS[name], *(_whole(ask(name, day, bucket="whole")) for day in (today, today - _WEEK)))
-        for name in _FIGURES
-    ]
+    with one_state(connection):
+        hours = ask("footfall", today, compare=today - _WEEK)
+        figures = [
+            (FORMULAS[name], *(_whole(ask(name, day, bucket="whole")) for day in (today, today - _WEEK)))
+            for name in _FIGURES
+        ]
     state = read_state_now(service, stored.plan.id, with_visits=False)
     people = {row.zone: row.people for row in state.occupancy}
     return {

@@ -13,7 +13,7 @@ from core.journey.stages import journey
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.notes.notes import noted_on
-from storage.profiles.events import CustomerEvent, customer_events
+from storage.profiles.events import CustomerEvent, customer_events, uncancelled
 from storage.profiles.profiles import ConsentRow, ProfileRow, consent_ledger
 from storage.profiles.visits import VisitDetail, Whereabouts
 from storage.visit_queries import VisitRow
@@ -67,7 +67,7 @@ def journey_of(
     ]
     events += [
         Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
-        for row in heard.events
+        for row in uncancelled(heard.events)
     ]
     events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in heard.noted]
     if profile.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):

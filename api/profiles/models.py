@@ -11,7 +11,8 @@ from core.floorplan import StorePlan
 from core.journey.records import Evidence, Journey, StageReport
 from core.journey.rules import RULES
 from storage.instants import to_datetime
-from storage.profiles.profiles import ConsentRow, ProfileLine
+from storage.profiles.profiles import ConsentRow
+from storage.profiles.search import ProfileLine
 from storage.profiles.visits import Whereabouts
 
 StageWord = Literal["discover", "plan_enroll", "arrive", "engage", "complete", "reflect"]

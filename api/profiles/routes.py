@@ -19,7 +19,8 @@ from api.profiles.models import (
 )
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from api.stores.models import VisitOut
-from storage.profiles.profiles import PROFILES_PER_PAGE, PURPOSE, SEARCH_CHARACTERS, profiles_page
+from storage.profiles.profiles import PURPOSE
+from storage.profiles.search import PROFILES_PER_PAGE, SEARCH_CHARACTERS, profiles_page
 from storage.profiles.visits import PROFILE_VISITS_PER_PAGE, profile_visits, visit_detail, whereabouts
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
@@ -28,7 +29,13 @@ router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
 @router.get("", responses=described(422, 503), summary="List profiles that may be seen")
 def list_profiles(
     connection: ConnectionDep,
-    q: Annotated[str, Query(max_length=SEARCH_CHARACTERS, description="Part of the name")] = "",
+    q: Annotated[
+        str,
+        Query(
+            max_length=SEARCH_CHARACTERS,
+            description="Part of the name; or a whole customer or loyalty number, e-mail or telephone number",
+        ),
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=PROFILES_PER_PAGE)] = 50,
     cursor: Annotated[str | None, Query()] = None,
 ) -> ProfilesOut:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from api.metrics.dwell_cache import StoreDwells
+from core.floorplan import StorePlan
 from core.journey.cues import Cue, Situation
 from core.journey.habits import DAY_NS, Rhythm, Standing, occasions, rhythm, standing
 from core.journey.matters import Came, Did, Mattering, what_matters
@@ -142,9 +143,9 @@ def understand(
 
 
 def situation(
-    found: Understanding, events: list[CustomerEvent], tier: str | None, *, timezone: str, now: datetime
+    found: Understanding, events: list[CustomerEvent], tier: str | None, *, plan: StorePlan, now: datetime
 ) -> Situation:
-    """Return what a service cue is decided by."""
+    """Return what a service cue in a store is decided by; `events` are those that stand."""
     orders = [event.occurred_at for event in events if event.kind == ORDERED]
     complaints = [event.occurred_at for event in events if event.kind == "complained"]
     return Situation(
@@ -153,7 +154,7 @@ def situation(
         days_since_order=_days(now - orders[-1]) if orders else None,
         tier=tier,
         browses=found.browses,
-        appointment_today=_appointment_today(events, timezone, now),
+        appointment_today=_appointment_today(events, plan, now),
         complained_days=_days(now - complaints[-1]) if complaints else None,
         preference=_preference(events),
     )
@@ -244,11 +245,10 @@ def _preference(events: list[CustomerEvent]) -> str | None:
     return said[-1] if said and said[-1] in set(Cue) else None
 
 
-def _appointment_today(events: list[CustomerEvent], timezone: str, now: datetime) -> bool:
-    zone = ZoneInfo(timezone)
-    cancelled = {event.detail.get("order_id") for event in events if event.kind == "appointment_cancelled"}
+def _appointment_today(events: list[CustomerEvent], plan: StorePlan, now: datetime) -> bool:
+    zone = ZoneInfo(plan.timezone)
     for event in events:
-        if event.kind != "appointment_booked" or event.detail.get("order_id", "") in cancelled:
+        if event.kind != "appointment_booked" or event.store not in {"", plan.id}:
             continue
         try:
             starts = datetime.fromisoformat(str(event.detail.get("starts_at", "")))

@@ -20,6 +20,7 @@ from core.journey.matters import Mattering
 from storage.connect import Connection
 from storage.cues.trials import policy_for
 from storage.instants import to_datetime
+from storage.profiles.events import uncancelled
 from storage.profiles.profiles import ProfileRow
 from storage.profiles.understanding import StoredPolicy, Visited, cue_policy, current_model, save_policy, visits_of
 from storage.profiles.visits import Whereabouts, whereabouts
@@ -307,7 +308,7 @@ def understanding_of(
 ) -> tuple[Understanding, CueOut | None]:
     """Return what is understood of a profile, and its cue where it is now, if it is anywhere."""
     now = service.now()
-    visits, events = known.visits, known.heard.events
+    visits, events = known.visits, uncancelled(known.heard.events)
     chosen = next((one for one in reversed(visits) if visit in (None, one.visit_id)), None)
     compared = chosen.store if chosen is not None else here.store if here is not None else None
     dwells = None
@@ -326,7 +327,7 @@ def understanding_of(
         return found, None
     stored = find_store(service, connection, here.store)
     held = policy_for(connection, stored.store_no, profile.profile_id)
-    facts = situation(found, events, profile.loyalty_tier, timezone=stored.plan.timezone, now=now)
+    facts = situation(found, events, profile.loyalty_tier, plan=stored.plan, now=now)
     return found, _cue_out(here.store, cue(held.policy, facts), held.version)
 
 

@@ -59,7 +59,8 @@ async function keep() {
     if (performance.now() - savedAt > TWICE_MS) say("Tap a tag or write a line.", "bad");
     return;
   }
-  const text = `${note.subject ?? ""}\n${note.detail ?? ""}`;
+  // what a tag says is said too: the server reads its label with the note
+  const text = [...labels(note.tags), note.subject ?? "", note.detail ?? ""].join("\n");
   const found = flags(text, lexicon);
   if (found.length && seen !== text) return remind(found, text);
   if (found.length) note.reminder_seen = true;
@@ -133,7 +134,7 @@ async function show() {
 function lineOf({ key, note, refused }) {
   const line = document.createElement("li");
   const words = document.createElement("span");
-  words.textContent = note.subject ?? note.detail ?? labelsOf(note.tags);
+  words.textContent = note.subject ?? note.detail ?? labels(note.tags).join(", ");
   const state = document.createElement("span");
   state.className = "muted small";
   state.textContent = refused ? `Refused: ${refused}` : "Waits for a connection";
@@ -149,6 +150,6 @@ function lineOf({ key, note, refused }) {
   return line;
 }
 
-function labelsOf(tags = []) {
-  return tags.map((tag) => form.querySelector(`input[value="${CSS.escape(tag)}"]`)?.parentElement.textContent.trim() ?? tag).join(", ");
+function labels(tags = []) {
+  return tags.map((tag) => form.querySelector(`input[name="tags"][value="${CSS.escape(tag)}"]`)?.parentElement.textContent.trim() ?? tag);
 }

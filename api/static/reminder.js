@@ -2,31 +2,40 @@
 
 const WORD = /\p{L}[\p{L}\p{M}]*/gu;
 const FLAGS = 20;
+const PHRASE_WORDS = 6;
 
 export function flags(text, lexicon) {
-  const tokens = text.match(WORD)?.map((word) => word.toLowerCase()) ?? [];
   const words = text.match(WORD) ?? [];
+  const tokens = words.map((word) => word.toLowerCase());
   const found = [];
   for (let place = 0; place < tokens.length && found.length < FLAGS;) {
-    const [length, topic] = longest(tokens.slice(place, place + 6), lexicon);
+    const [length, topic] = longest(tokens.slice(place, place + PHRASE_WORDS), lexicon);
     if (topic) found.push({ word: words.slice(place, place + length).join(" "), label: topic.label });
     place += Math.max(1, length);
   }
   return found;
 }
 
+// What passes is looked at first: among equally long phrases it counts.
 function longest(tokens, lexicon) {
   let best = [0, null];
-  for (const topic of lexicon.topics) {
+  for (const topic of [{ words: lexicon.passes, passes: true }, ...lexicon.topics]) {
     for (const phrase of topic.words) {
       const wanted = phrase.split(" ");
-      if (wanted.length > best[0] && wanted.length <= tokens.length && wanted.every((word, i) => fits(tokens[i], word)))
-        best = [wanted.length, topic];
+      if (wanted.length > best[0] && wanted.length <= tokens.length && wanted.every((word, i) => fits(tokens[i], word, lexicon)))
+        best = [wanted.length, topic.passes ? null : topic];
     }
   }
   return best;
 }
 
-function fits(token, wanted) {
-  return wanted.endsWith("*") ? token.startsWith(wanted.slice(0, -1)) : token === wanted;
+function fits(token, wanted, lexicon) {
+  return wanted.startsWith("@") ? lexicon.groups[wanted.slice(1)].some((word) => is(token, word, lexicon)) : is(token, wanted, lexicon);
+}
+
+function is(token, word, lexicon) {
+  const stem = word.slice(0, -1);
+  if (word.endsWith("*")) return token.startsWith(stem);
+  if (word.endsWith("~")) return token === stem || (token.startsWith(stem) && lexicon.endings.includes(token.slice(stem.length)));
+  return token === word;
 }

@@ -213,7 +213,7 @@ def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service
     try:
         match what:
             case "profiles":
-                return taking_profile(ProfileIn.model_validate(_of(source, told.data)), service.guard)
+                return taking_profile(ProfileIn.model_validate(_of(source, told.data)), service.guard, now)
             case "withdrawals":
                 return taking_withdrawal(WithdrawalIn.model_validate(_of(source, told.data)))
             case _:

@@ -4,6 +4,7 @@ push -> reorder -> decoder -> residents, rollup -> visits
           `-> presence (uses signals at once)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -21,7 +22,7 @@ from core.dwell.emission import tables
 from core.dwell.heartbeats import Heartbeats
 from core.dwell.held import AS_NAMED, LONG_AGO
 from core.dwell.model import Model, check_fits, dump, plan_fingerprint, prior_model
-from core.dwell.presence import presence_rows
+from core.dwell.presence import Presence
 from core.dwell.reorder import Reorder, rows_of
 from core.dwell.residents import MEMORY, Residents
 from core.dwell.rollup import OPEN_STAY, Rollup
@@ -66,6 +67,15 @@ class EngineCounts:
     forced: int
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """So many signals that one source brought at one time; see `StoreEngine.push` for `arrived_at`."""
+
+    signals: int
+    source: int = 0
+    arrived_at: int | None = None
+
+
 class StoreEngine:
     """Turn the signals of one store into zone visits and store visits.
 
@@ -95,6 +105,7 @@ class StoreEngine:
         self._decoder = Decoder(tables(self.model, settings), settings)
         self._residents = Residents(plan, settings)
         self._rollup = Rollup(plan)
+        self._presence = Presence()
         self._decoded = 0
         self._frontier_us = LONG_AGO
         self._swept_us = LONG_AGO
@@ -185,6 +196,7 @@ class StoreEngine:
                 f"The model knows other spots than store {self.plan.id!r} is decoded with.", hint="Calibrate again."
             )
         self._decoder.adopt(tables(model, self.settings))
+        self._presence.forget()
         self.model = model
 
     def source_down(self, source: int, *, drained: bool) -> None:
@@ -275,18 +287,54 @@ class StoreEngine:
         InputError
             If a device, anchor or level is out of range; nothing has been taken in then.
         """
+        return self.push_parts(signals, [Part(len(signals), source, arrived_at)], devices)[0]
+
+    def push_parts(
+        self, signals: SignalArray, parts: Sequence[Part], devices: NDArray[np.int32] = AS_NAMED
+    ) -> tuple[VisitArray, list[int]]:
+        """Do as `push` of one part after the other does, for the price of one call.
+
+        Parameters
+        ----------
+        signals : SIGNAL, shape (n,)
+        parts : sequence of Part
+            In order of arrival; they lie one behind the other in `signals`.
+        devices : int32, shape (k,), optional
+
+        Returns
+        -------
+        VISIT, shape (k,)
+            As of `push`.
+        list of int
+            How many signals of each part were late.
+
+        Raises
+        ------
+        InputError
+            As of `push`, or if the parts are not those of `signals`.
+        """
+        if sum(part.signals for part in parts) != len(signals):
+            raise InputError("The parts do not add up to the signals.", where=self.plan.id)
         self._check(signals, devices)
         self._forget()
         self._decoded += len(signals)
         self._decoder.admit(len(self._devices))
-        arrived_us = None if arrived_at is None else arrived_at // NS_PER_US
-        stays = []
-        for begin in range(0, len(signals), _SIGNALS_AT_ONCE):
-            some = signals[begin : begin + _SIGNALS_AT_ONCE]
-            # clocks are corrected before lateness is judged
-            self._reorder.push(in_store_time(some, self.model.clocks, NS_PER_US), source, arrived_us, devices)
-            stays += self._decode()
-        return self._visits(stays)
+        stays: list[NDArray[Any]] = []
+        late: list[int] = []
+        begin = 0
+        for part in parts:
+            before = self._reorder.late
+            arrived_us = None if part.arrived_at is None else part.arrived_at // NS_PER_US
+            end = begin + part.signals
+            for start in range(begin, end, _SIGNALS_AT_ONCE):
+                some = signals[start : min(start + _SIGNALS_AT_ONCE, end)]
+                # clocks are corrected before lateness is judged
+                some = in_store_time(some, self.model.clocks, NS_PER_US)
+                self._reorder.push(some, part.source, arrived_us, devices)
+                stays += self._decode()  # what is covered is counted at each, so that no cut changes it
+            late.append(self._reorder.late - before)
+            begin = end
+        return self._visits(stays), late
 
     def finish(self, closed_by: ClosedBy = ClosedBy.END_OF_RECORDING) -> VisitArray:
         """Decode all that is held, close every visit at its last signal and return the visits."""
@@ -301,7 +349,7 @@ class StoreEngine:
         store, is not in it.
         """
         self._decoder.admit(len(self._devices))
-        return presence_rows(self._decoder, self._reorder, self._residents)
+        return self._presence.rows(self._decoder, self._reorder, self._residents)
 
     def snapshot(self) -> bytes:
         """Return all state as bytes: versioned, checksummed; `restore` continues byte for byte."""
@@ -494,6 +542,7 @@ class StoreEngine:
         state[index] = fresh
         self._devices.forget(index)
         self._residents.forget(index)
+        self._presence.forget()
         self._forgotten += len(index)
 
     def _visits(self, stays: list[NDArray[Any]]) -> VisitArray:

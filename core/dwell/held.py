@@ -45,6 +45,7 @@ class Held:
         self._cursor: NDArray[np.int64] = np.zeros(kernels.SLOTS, np.int64)
         self._marks: NDArray[np.int64] = np.zeros(kernels.MARKS, np.int64)
         self._marks[kernels.USED] = kernels.BLOCK  # place 0 means none
+        self._marks[kernels.EARLIEST] = EVER
         self._counts: NDArray[np.int32] = np.zeros(1 << kernels.BUCKET_BITS, np.int32)
         self._work: NDArray[np.int64] = np.empty((2, _ROWS_AT_ONCE), np.int64)
         self._out: Rows = np.empty((_ROWS_AT_ONCE, 2), np.int64)
@@ -130,16 +131,27 @@ class Held:
             yield from self._release(begin, before_us if end == last else end << kernels.SLOT_SHIFT)
             self._first = end
 
-    def rows(self) -> Rows:
-        """Return a copy of all rows, times in microseconds, in no order."""
+    def rows(self, since_us: int = LONG_AGO) -> Rows:
+        """Return a copy of all rows from a time on, the beginning of a slot, times in microseconds, in no order."""
         ring: Rows = np.empty((self._in_ring, 2), np.int64)
+        written = 0
         if self._first is not None:
-            kernels.unload(self._first, self._words, self._cursor, ring)
-        aside = np.concatenate(
-            [np.empty((0, 2), np.int64), *(rows for parts in self._slices.values() for rows in parts)]
-        )
+            first = max(self._first, since_us >> kernels.SLOT_SHIFT)
+            written = kernels.unload(first, self._first + kernels.SLOTS, self._words, self._cursor, ring)
+        if not self._slices:
+            return ring[:written]
+        aside = np.concatenate([rows for parts in self._slices.values() for rows in parts])
         aside[:, 0] //= NS_PER_US
-        return np.concatenate([ring, aside])
+        return np.concatenate([ring[:written], aside[aside[:, 0] >= since_us]])
+
+    @property
+    def earliest_us(self) -> int:
+        """The earliest time of what came to be held since it was last set."""
+        return int(self._marks[kernels.EARLIEST])
+
+    @earliest_us.setter
+    def earliest_us(self, at_us: int) -> None:
+        self._marks[kernels.EARLIEST] = at_us
 
     def clear(self) -> None:
         """Hold nothing."""

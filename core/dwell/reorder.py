@@ -145,9 +145,23 @@ class Reorder:
         devices: NDArray[np.int64] = self._held.rows()[:, 1] & kernels.PLACE
         return devices
 
-    def preview(self) -> NDArray[Any]:
-        """Return what is held as it would be released now; nothing changes."""
-        return _signals(_in_order(self._held.rows(), once=True))
+    def preview(self, since_us: int = LONG_AGO) -> NDArray[Any]:
+        """Return what is held from a time on (the beginning of a slot) as it would be released; nothing changes."""
+        return _signals(_in_order(self._held.rows(since_us), once=True))
+
+    def note_changes(self) -> None:
+        """Begin to note how early what is held changes."""
+        self._held.earliest_us = EVER
+
+    @property
+    def changed_from_us(self) -> int:
+        """The earliest time of what came to be held since `note_changes`."""
+        return self._held.earliest_us
+
+    @property
+    def told_through_us(self) -> int:
+        """What the slowest source has told, as far as sources are waited for; nothing earlier is expected."""
+        return self.watermark_us + self._lateness_us
 
     def restore_pending(self, pending: NDArray[Any]) -> None:
         """Put back what `pending` returned."""

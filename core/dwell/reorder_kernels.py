@@ -21,7 +21,8 @@ FAR = 5  # rows that lie outside the ring
 SLOT = 6  # slot that comes next
 TAKEN = 7  # words that left the ring
 DONE = 8  # 1 if all that was asked for was released
-MARKS = 9
+EARLIEST = 9  # earliest time that was held since somebody set it to EVER
+MARKS = 10
 
 SLOT_SHIFT = 16
 SLOT_US = 1 << SLOT_SHIFT  # at 3,500 signals/s a slot holds 230: it is sorted within the first-level cache
@@ -106,6 +107,7 @@ def admit(
     newest = marks[NEWEST]
     watermark = marks[WATERMARK]
     newest_of_all = marks[NEWEST_OF_ALL]
+    earliest = marks[EARLIEST]
     free = marks[FREE]
     used = marks[USED]
     beyond = 0
@@ -122,6 +124,7 @@ def admit(
             device = np.int64(index[device])
         if at >= watermark:
             kept += 1
+            earliest = min(earliest, at)
             slot = at >> SLOT_SHIFT
             if 0 <= slot - first < SLOTS:
                 place = cursor[slot & (SLOTS - 1)]
@@ -153,6 +156,7 @@ def admit(
     marks[NEWEST] = newest
     marks[WATERMARK] = watermark
     marks[NEWEST_OF_ALL] = newest_of_all
+    marks[EARLIEST] = earliest
     marks[FREE] = free
     marks[USED] = used
     marks[FAR] = beyond
@@ -302,10 +306,10 @@ def _sort_by_digits(words: Any, out: Any, count: int, counts: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def unload(first: int, words: Any, cursor: Any, out: Any) -> int:
-    """Copy what lies in the ring to rows with times in microseconds, slot by slot; return how many those are."""
+def unload(first: int, end: int, words: Any, cursor: Any, out: Any) -> int:
+    """Copy what lies in these slots of the ring to rows, times in microseconds; return how many those are."""
     written = 0
-    for slot in range(first, first + SLOTS):
+    for slot in range(first, end):
         place = cursor[slot & (SLOTS - 1)] & PLACE
         while place != 0:
             begin = (place - 1) & -BLOCK

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from core.errors import InputError
+from core.journey.cues import Cue
 from core.privacy.masking import masked
 
 KEY_CHARACTERS: Final = 200
@@ -133,7 +134,19 @@ def event_detail(given_input: str, kind: str, given: Mapping[str, Any]) -> dict[
                 "The currency is missing or no code.", hint="Give ISO 4217, such as EUR.", where="currency"
             )
         detail["currency"] = currency.upper()
+    if kind == "service_preferred":
+        detail["service"] = _service(str(detail.get("service", "")))
     return detail
+
+
+def _service(said: str) -> str:
+    """Return a preference in our word; in another spelling it would silently take the customer's own away."""
+    word = said.casefold().replace("-", "_").replace(" ", "_")
+    if word not in set(Cue):
+        raise InputError(
+            "This is no service that can be preferred.", hint=f"They are {', '.join(Cue)}.", where="service"
+        )
+    return word
 
 
 def _amount(value: Any, field: str) -> float:

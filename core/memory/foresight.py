@@ -105,15 +105,21 @@ def _mood_low(scene: Scene) -> Foreseen | None:
 
 
 def _promise_overdue(scene: Scene) -> Foreseen | None:
-    late = [due for due in scene.dues if due.done_at is None and due.due_at + GRACE_NS < scene.as_of]
+    late = sorted(
+        (due for due in scene.dues if due.done_at is None and due.due_at + GRACE_NS < scene.as_of),
+        key=lambda one: (one.due_at, one.id),
+    )
     if not late:
         return None
-    due = min(late, key=lambda one: (one.due_at, one.id))
+    due = late[0]
     more = f", and {len(late) - 1} more" if len(late) > 1 else ""
     return Foreseen(
         because=f"{due.operator} promised something that was due {age(due.due_at, scene.as_of)}"
         f" and is not done{more}.",
-        evidence=(Evidence(kind="follow_up", id=due.id, at=due.due_at),),
+        # all of them, since the task ends when all are kept; of very many the oldest, and the others alert next
+        evidence=tuple(
+            Evidence(kind="follow_up", id=one.id, at=one.due_at) for one in reversed(late[:EVIDENCE_CITED])
+        ),
     )
 
 
@@ -199,7 +205,7 @@ RULES: Final = {
             act="Call, listen, and make good what went wrong.", due_h=24, find=_mood_low,
         ),
         AlertRule(
-            rule="promise_overdue", version=1, label="A promise is overdue",
+            rule="promise_overdue", version=2, label="A promise is overdue",
             says="A follow-up on a note about the customer has been due for more than a day.",
             act="Keep the promise, or tell the customer why not.", due_h=4, find=_promise_overdue,
         ),

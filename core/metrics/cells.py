@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +15,14 @@ class Counted:
     """The visits of one day or one hour in a store or zone: what is stored.
 
     `people` are distinct devices. `bins` are the bins of dwell that hold a visit (see `core.metrics.bins`), `counts`
-    how many each.
+    how many each; both are empty where nobody asked how dwell is spread.
     """
 
     visits: int
     people: int
     dwell_ms: int
-    bins: Sequence[int]
-    counts: Sequence[int]
+    bins: Sequence[int] | NDArray[np.int64]
+    counts: Sequence[int] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +41,10 @@ class Cell:
 def merged(parts: Iterable[Counted]) -> Cell:
     """Return days or hours as one cell."""
     held = list(parts)
+    spread = [part for part in held if len(part.bins)]
     # all bins at once: an array for each part would cost more than the sums
-    bins = np.fromiter(chain.from_iterable(part.bins for part in held), np.int64)
-    weights = np.fromiter(chain.from_iterable(part.counts for part in held), np.float64)
+    bins = _joined([part.bins for part in spread])
+    weights = _joined([part.counts for part in spread]).astype(np.float64)
     return Cell(
         visits=sum(part.visits for part in held),
         people=sum(part.people for part in held),
@@ -54,6 +54,12 @@ def merged(parts: Iterable[Counted]) -> Cell:
     )
 
 
+def _joined(arrays: Sequence[Sequence[int] | NDArray[np.int64]]) -> NDArray[np.int64]:
+    if not arrays:
+        return np.zeros(0, np.int64)
+    return np.concatenate(arrays, dtype=np.int64, casting="same_kind")
+
+
 def share(part: float, whole: float) -> float | None:
     """Return part / whole, None of nothing."""
     return part / whole if whole else None
@@ -61,7 +67,8 @@ def share(part: float, whole: float) -> float | None:
 
 def footfall(cell: Cell, parameters: Mapping[str, int]) -> float | None:
     """Visits of at least `visit_s`."""
-    return float(at_least(cell.counts, parameters["visit_s"]))
+    least_s = parameters["visit_s"]
+    return float(at_least(cell.counts, least_s) if least_s else cell.visits)
 
 
 def people(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula

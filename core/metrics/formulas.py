@@ -96,6 +96,8 @@ class Formula(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it can be asked for a zone."""
     zone_kinds: tuple[str, ...] = ()
     """Kinds of zones that it is of; empty: of all, and of the store."""
+    spread: bool = False
+    """Whether it asks how dwell is spread; else counts and sums are enough, which are read much faster."""
 
 
 _DWELL: Final = "Residents (staff, fixed tags) are left out."
@@ -104,7 +106,7 @@ FORMULAS: Final = {
     formula.id: formula
     for formula in (
         Formula(
-            id="footfall", version=1, title="Footfall", unit="visits", shape="cell",
+            id="footfall", version=1, title="Footfall", unit="visits", shape="cell", spread=True,
             says="Visits that began in the bucket and lasted at least visit_s.",
             code="count(visit where dwell >= visit_s)", parameters=(VISIT_S,), reckon=cells.footfall,
         ),
@@ -126,7 +128,7 @@ FORMULAS: Final = {
         ),
         Formula(
             id="capture_dwell", version=1, title="Capture rate by dwell", unit="share", shape="cell", by_zone=False,
-            says="Share of store visits, passers-by among them, that lasted at least capture_s.",
+            spread=True, says="Share of store visits, passers-by among them, that lasted at least capture_s.",
             code="count(visit where dwell >= capture_s) / count(visit)", parameters=(CAPTURE_S,),
             reckon=cells.capture_dwell,
         ),
@@ -138,12 +140,12 @@ FORMULAS: Final = {
             code="people(zones inside) / people(store)",
         ),
         Formula(
-            id="bounce", version=1, title="Bounce rate", unit="share", shape="cell",
+            id="bounce", version=1, title="Bounce rate", unit="share", shape="cell", spread=True,
             says="Share of visits that lasted less than bounce_s.",
             code="count(visit where dwell < bounce_s) / count(visit)", parameters=(BOUNCE_S,), reckon=cells.bounce,
         ),
         Formula(
-            id="engaged", version=1, title="Engaged", unit="share", shape="cell",
+            id="engaged", version=1, title="Engaged", unit="share", shape="cell", spread=True,
             says="Share of visits that lasted at least engage_s.",
             code="count(visit where dwell >= engage_s) / count(visit)", parameters=(ENGAGE_S,), reckon=cells.engaged,
         ),
@@ -154,28 +156,29 @@ FORMULAS: Final = {
         ),
         Formula(
             id="dwell_median", version=1, title="Median dwell", unit="s", shape="cell", reckon=cells.dwell_median,
+            spread=True,
             says="Dwell that half of the visits do not exceed; needs ten visits on either side. " + _DWELL,
             code="quantile(dwell, 0.5), by less than a bin: 1 s below a minute, a twelfth above",
         ),
         Formula(
-            id="dwell_p90", version=1, title="Dwell, 90th percentile", unit="s", shape="cell",
+            id="dwell_p90", version=1, title="Dwell, 90th percentile", unit="s", shape="cell", spread=True,
             reckon=cells.dwell_p90,
             says="Dwell that nine of ten visits do not exceed; needs a hundred visits. " + _DWELL,
             code="quantile(dwell, 0.9), by less than a bin: 1 s below a minute, a twelfth above",
         ),
         Formula(
-            id="dwell_p95", version=1, title="Dwell, 95th percentile", unit="s", shape="cell",
+            id="dwell_p95", version=1, title="Dwell, 95th percentile", unit="s", shape="cell", spread=True,
             reckon=cells.dwell_p95,
             says="Dwell that 19 of 20 visits do not exceed; needs two hundred visits. " + _DWELL,
             code="quantile(dwell, 0.95), by less than a bin: 1 s below a minute, a twelfth above",
         ),
         Formula(
             id="dwell_histogram", version=1, title="Distribution of dwell", unit="visits", shape="histogram",
-            says="Visits by length; neighbouring bands are joined until each holds ten visits.",
+            spread=True, says="Visits by length; neighbouring bands are joined until each holds ten visits.",
             code="count(visit where from_s <= dwell < to_s)",
         ),
         Formula(
-            id="dwell_curve", version=1, title="Engagement curve", unit="share", shape="curve",
+            id="dwell_curve", version=1, title="Engagement curve", unit="share", shape="curve", spread=True,
             says="Share of visits that lasted at least so long; ends where fewer than ten are left.",
             code="count(visit where dwell >= t) / count(visit)",
         ),
@@ -225,19 +228,19 @@ FORMULAS: Final = {
         ),
         Formula(
             id="queue_wait", version=1, title="Queue wait, median", unit="s", shape="cell", parameters=(QUEUE_S,),
-            reckon=cells.queue_wait, zone_kinds=QUEUE_KINDS,
+            spread=True, reckon=cells.queue_wait, zone_kinds=QUEUE_KINDS,
             says="Time that half of the stays of at least queue_s in a checkout or service zone do not exceed, from"
             " joining the queue to leaving the zone: waiting and being served together.",
             code="quantile(dwell where dwell >= queue_s, 0.5)",
         ),
         Formula(
-            id="queue_wait_p90", version=1, title="Queue wait, 90th percentile", unit="s", shape="cell",
+            id="queue_wait_p90", version=1, title="Queue wait, 90th percentile", unit="s", shape="cell", spread=True,
             parameters=(QUEUE_S,), reckon=cells.queue_wait_p90, zone_kinds=QUEUE_KINDS,
             says="Time that nine of ten stays of at least queue_s do not exceed; needs a hundred of them.",
             code="quantile(dwell where dwell >= queue_s, 0.9)",
         ),
         Formula(
-            id="queue_abandoned", version=1, title="Queue abandonment", unit="share", shape="cell",
+            id="queue_abandoned", version=1, title="Queue abandonment", unit="share", shape="cell", spread=True,
             parameters=(QUEUE_S, SERVE_S), reckon=cells.queue_abandoned, zone_kinds=QUEUE_KINDS,
             says="Share of the stays of at least queue_s in a checkout or service zone that ended before serve_s:"
             " before anybody can have been served.",

@@ -109,7 +109,9 @@ class Bridge:
     def _turn(self, producer: Producer) -> None:
         if not self._subscriber.connected:
             raise UnavailableError("The MQTT broker has gone.")
-        for message in self._subscriber.take(wait_s=_IDLE_S if not self._under_way else 0.001):
+        for message in self._subscriber.take(
+            wait_s=_IDLE_S if not self._under_way else 0.001, gather_s=self._settings.gather_s
+        ):
             self._send(producer, message)
         producer.poll(0.0 if not self._under_way else 0.001)
         self._acknowledge()

@@ -138,14 +138,14 @@ class KafkaSource:
         gained, self._gained = self._gained, False
         return gained
 
-    def take(self, *, wait_s: float) -> list[Record]:
+    def take(self, *, wait_s: float, gather_s: float) -> list[Record]:
         """Return the next messages, at most one commit's worth; none where stores are to be taken over first.
 
         Waits up to `wait_s` for the first and `gather_s` for more to come.
         """
         taken, self._kept = self._kept, []
         if not taken:
-            taken = self._poll(wait_s)
+            taken = self._poll(wait_s, gather_s)
         if self._gained:
             self._kept = taken
             return []
@@ -178,7 +178,7 @@ class KafkaSource:
         self.drop()
         self._teller.stop()
 
-    def _poll(self, wait_s: float) -> list[Message]:
+    def _poll(self, wait_s: float, gather_s: float) -> list[Message]:
         consumer = self._consumer
         if consumer is None:
             return []
@@ -186,7 +186,7 @@ class KafkaSource:
             first = consumer.poll(wait_s)
             if first is None or self._gained:
                 return [] if first is None else [first]
-            return [first, *consumer.consume(self._settings.commit_messages - 1, self._settings.gather_s)]
+            return [first, *consumer.consume(self._settings.commit_messages - 1, gather_s)]
         except KafkaException as error:
             self._failed = str(error)
             _log.warning("Kafka has let this ingest go; it joins again", why=self._failed)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, LiteralString
 
 from psycopg import sql
 
@@ -55,12 +55,22 @@ def may_see(store: str) -> bool:
     return acting is None or acting.stores is None or store in acting.stores
 
 
-def take_role(connection: Connection) -> None:
-    """Take the role of whoever is served, until the transaction that has just begun ends."""
+def is_bound() -> bool:
+    """Return whether whoever is served now is bound to stores."""
+    acting = _ACTING.get()
+    return acting is not None and acting.stores is not None
+
+
+def take_role(connection: Connection, *, first: LiteralString = "") -> None:
+    """Take the role of whoever is served, until the transaction that has just begun ends; in one round trip.
+
+    `first` is what the transaction begins with where somebody is served, ending with a semicolon.
+    """
     acting = _ACTING.get()
     if acting is not None:
         connection.execute(
-            sql.SQL("set local role {}; set local sojourn.stores = {}").format(
+            sql.SQL("{}set local role {}; set local sojourn.stores = {}").format(
+                sql.SQL(first),
                 sql.Identifier(acting.database_role),
                 sql.Literal(",".join(acting.stores) if acting.stores is not None else ""),
             )
@@ -90,7 +100,5 @@ def reading_as(connection: Connection) -> Iterator[None]:
         yield
         return
     with connection.transaction():
-        if not acting.changes:
-            connection.execute("set transaction isolation level repeatable read")
-        take_role(connection)
+        take_role(connection, first="" if acting.changes else "set transaction isolation level repeatable read; ")
         yield

@@ -41,13 +41,47 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
 def add_consent(connection: Connection, profile: UUID, word: ConsentWord) -> bool:
     """Add a word to the ledger; return whether it is new.
 
+    A key that names another word already never costs a withdrawal: that is added without it.
+
     Raises
     ------
     InputError
-        If it expires before it begins.
+        If it expires before it begins, or the key of a grant is that of somebody else's word or of a withdrawal.
     """
     if word.expires_at is not None and word.expires_at <= word.occurred_at:
         raise InputError("The consent expires before it begins.", where="expires_at")
+    if _insert(connection, profile, word):
+        return True
+    if word.source_key is None:
+        return False
+    if word.status == "withdrawn":
+        return _insert(connection, profile, msgspec.structs.replace(word, source_key=None))
+    row = connection.execute(
+        "select profile_id = %s and purpose = %s and status = %s from consent_event"
+        " where source = %s and source_key = %s",
+        [profile, word.purpose, word.status, word.source, word.source_key],
+    ).fetchone()
+    if row == (False,):
+        raise InputError(
+            "The key of this consent names another word already.",
+            hint="Give each word a key of its own, or none.",
+            where="consent.key",
+        )
+    return False
+
+
+def newest_withdrawal(connection: Connection, profile: UUID, purpose: str) -> datetime | None:
+    """Return when a profile withdrew last, None if it never did."""
+    row = connection.execute(
+        "select max(occurred_at) from consent_event"
+        " where profile_id = %s and purpose = %s and status = 'withdrawn' and occurred_at <= now()",
+        [profile, purpose],
+    ).fetchone()
+    found: datetime | None = row[0] if row is not None else None
+    return found
+
+
+def _insert(connection: Connection, profile: UUID, word: ConsentWord) -> bool:
     added = connection.execute(
         # what is said again in the same words is no new word, with or without a key
         "insert into consent_event"
@@ -63,7 +97,13 @@ def add_consent(connection: Connection, profile: UUID, word: ConsentWord) -> boo
 
 
 def withdraw_everywhere(connection: Connection, profile: UUID, word: ConsentWord) -> None:
-    """Add a withdrawal to a profile and to those that were merged into it: a person withdraws, not a row."""
+    """Add a withdrawal to a profile and to those that were merged into it: a person withdraws, not a row.
+
+    One that is dated ahead counts from now: whoever tells of it has heard it.
+    """
+    said = connection.execute("select least(%s::timestamptz, now())", [word.occurred_at]).fetchone()
+    if said is not None:
+        word = msgspec.structs.replace(word, occurred_at=said[0])
     merged = connection.execute("select profile_id from person where kept_id = %s order by 1", [profile]).fetchall()
     for row in merged:
         key = word.source_key

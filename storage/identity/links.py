@@ -12,10 +12,11 @@ from core.errors import InputError
 from core.limits import PSEUDONYM_BYTES
 from core.resolution import IDENTIFIERS_TOGETHER, Identifier, Resolution, resolve
 from storage.connect import Connection
-from storage.identity.consents import ConsentWord, add_consent
+from storage.identity.consents import ConsentWord, add_consent, newest_withdrawal
 from storage.privacy.suppression import Guard
 from storage.profiles.profiles import NAME_CHARACTERS, PURPOSE
 
+_WITHDRAWN: Final = "The customer withdrew after this consent was given; only one that was given since counts."
 _ERASED: Final = "She was erased after this consent was given; only a consent that she gave since counts."
 DEVICES_TOGETHER: Final = 10
 """Phone, watch, tag: more at once is not one person."""
@@ -89,6 +90,9 @@ def identify(connection: Connection, given: GivenProfile, guard: Guard | None = 
         return Identified(profile_id=None, conflicts=conflicts, case_no=case_no)
     profile = UUID(found.profile) if found.profile is not None else None
     taken = _devices_of_others(connection, given.devices, profile)
+    withdrawn = newest_withdrawal(connection, profile, PURPOSE) if profile is not None else None
+    if withdrawn is not None and withdrawn >= given.consent.occurred_at:
+        taken = (Conflict(where="consent", what=_WITHDRAWN), *taken)
     if taken:
         return Identified(profile_id=None, conflicts=taken)
     before = _name_and_tier(connection, profile) if profile is not None else None

@@ -82,9 +82,13 @@ update input_stage stage
               where word.profile_id = stage.profile_id and purpose = 'in_store_journey'
                 and word.occurred_at <= stage.occurred_at
               order by word.occurred_at desc, consent_no desc limit 1) = 'withdrawn' then 'occurred_at'
-       when exists (select from input_stage later where later.kind = stage.kind
-                       and later.source_key = stage.source_key and later.line > stage.line) then 'key'
        else fault end
+"""
+# after the others: a row that is refused itself stands for nothing
+_TWICE: Final = """
+update input_stage stage set fault = 'key'
+ where fault is null and exists (select from input_stage later where later.kind = stage.kind and later.fault is null
+                                    and later.source_key = stage.source_key and later.line > stage.line)
 """
 _SUPERSEDE: Final = """
 update customer_event known set newest = false from input_stage stage
@@ -139,6 +143,7 @@ def save_events(
     connection.execute(_WHERE)
     connection.execute(_KNOWN, {"source": source})
     connection.execute(_FAULTY)
+    connection.execute(_TWICE)
     connection.execute(_SUPERSEDE)
     taken = connection.execute(_INSERT, {"source": source, "import_no": import_no}).rowcount
     refused = connection.execute(

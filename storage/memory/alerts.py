@@ -151,10 +151,10 @@ def settle_alert(connection: Connection, alert: UUID, *, followed: bool) -> None
 
 
 def rule_counts(connection: Connection) -> dict[str, RuleCount]:
-    """Return the alerts of each rule and their hits."""
+    """Return the alerts of each rule that may be seen, and their hits."""
     rows = connection.execute(
         "select rule, count(*), count(*) filter (where coalesce(was_right, followed)),"
-        "       count(*) filter (where not coalesce(was_right, followed)) from alert group by rule"
+        "       count(*) filter (where not coalesce(was_right, followed)) from alert_seen group by rule"
     ).fetchall()
     return {row[0]: RuleCount(alerts=row[1], right=row[2], wrong=row[3]) for row in rows}
 

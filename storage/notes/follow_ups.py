@@ -238,7 +238,7 @@ def reassign(connection: Connection, found: FollowUpRow, to: str, *, operator: s
 
 
 def finish(connection: Connection, found: FollowUpRow, result: str, *, operator: str, at: datetime) -> None:
-    """Mark an open follow-up, locked, as done with its result; tasks of alerts that it was overdue end with it."""
+    """Mark an open follow-up, locked, as done with its result; an alert of overdue ones ends with the last."""
     by = storable(operator)
     connection.execute(
         "update follow_up set done_at = %s, done_by = %s, result = %s where follow_up_id = %s",
@@ -246,7 +246,11 @@ def finish(connection: Connection, found: FollowUpRow, result: str, *, operator:
     )
     connection.execute(
         "update follow_up task set done_at = %s, done_by = %s, result = %s from alert"
-        " where task.alert_id = alert.alert_id and task.done_at is null and alert.evidence @> %s",
+        " where task.alert_id = alert.alert_id and task.done_at is null and alert.evidence @> %s"
+        "   and not exists (select from jsonb_array_elements(alert.evidence) cited join follow_up promised"
+        # ids of other kinds need not be of this form
+        "     on promised.follow_up_id = case cited ->> 'kind' when 'follow_up' then (cited ->> 'id')::uuid end"
+        "    where promised.done_at is null)",
         [at, by, _MEANWHILE, Jsonb([{"kind": "follow_up", "id": str(found.follow_up_id)}])],
     )
 

@@ -52,3 +52,14 @@ def _zone_of(connection: Connection, profile: UUID, store_no: int, at: datetime)
         {"profile": profile, "store": store_no, "at": at},
     ).fetchone()
     return int(row[0]) if row is not None else None
+
+
+def zone_is_known(connection: Connection, zone: str, *, store: str | None) -> bool:
+    """Return whether a store, or any that may be seen, has a zone of this id."""
+    row = connection.execute(
+        # joined, so that whoever is bound to stores learns of no other's zones
+        "select exists (select from zone join store using (store_no)"
+        "  where zone.id = %(zone)s and (%(store)s::text is null or store.id = %(store)s))",
+        {"zone": zone, "store": store},
+    ).fetchone()
+    return row == (True,)

@@ -1,7 +1,8 @@
 """The events of one profile, newest revisions only, and what was known of them at a time."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -12,10 +13,22 @@ from storage.profiles.profiles import PURPOSE
 
 EVENTS_OF_A_PROFILE: Final = 2_000
 """Years of a busy customer; of more the newest count."""
+UNCANCELLED: Final[LiteralString] = (
+    "(event.kind not in ('ordered', 'appointment_booked') or not exists (select from customer_event gone"
+    " where gone.profile_id = event.profile_id and gone.newest and not gone.removed"
+    "   and gone.kind = case event.kind when 'ordered' then 'cancelled' else 'appointment_cancelled' end"
+    "   and (gone.detail ->> 'order_id' = event.detail ->> 'order_id'"
+    "     or (gone.source, gone.source_key) = (event.source, event.source_key))))"
+)
+"""The same as `uncancelled`, of a row `event`."""
+_CANCELS: Final = {"cancelled": "ordered", "appointment_cancelled": "appointment_booked"}
 
 
 class CustomerEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event in one revision; `recorded_at` is when it became known, `store` empty online."""
+    """One event in one revision; `recorded_at` is when it became known, `store` empty online.
+
+    `source_key` names it at its source, together with its kind.
+    """
 
     event_id: UUID
     revision: int
@@ -25,6 +38,7 @@ class CustomerEvent(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     store: str
     detail: dict[str, Any]
+    source_key: str
 
 
 def customer_events(
@@ -42,7 +56,7 @@ def customer_events(
         )
     query = sql.SQL(
         "select event.event_id, event.revision, event.kind, event.source, event.occurred_at, event.recorded_at,"
-        "       coalesce(store.id, ''), event.detail"
+        "       coalesce(store.id, ''), event.detail, event.source_key"
         "  from person join customer_event event using (profile_id) left join store using (store_no)"
         " where person.kept_id = %(profile)s and not event.removed"
         "   and consent_holds(person.profile_id, %(purpose)s) and consent_holds(person.kept_id, %(purpose)s)"
@@ -60,9 +74,25 @@ def customer_events(
             recorded_at=row[5],
             store=row[6],
             detail=row[7],
+            source_key=row[8],
         )
         for row in reversed(rows)
     ]
+
+
+def uncancelled(events: Sequence[CustomerEvent]) -> list[CustomerEvent]:
+    """Return events without the orders and appointments that were cancelled; what cancelled them stays.
+
+    A cancellation is of the same order_id, or, where one of the two has none, of the same key at the same source.
+    """
+    cancelled = {(_CANCELS[event.kind], name) for event in events if event.kind in _CANCELS for name in _names(event)}
+    return [event for event in events if not any((event.kind, name) in cancelled for name in _names(event))]
+
+
+def _names(event: CustomerEvent) -> list[tuple[str, ...]]:
+    order = event.detail.get("order_id")
+    key = ("key", event.source, event.source_key)
+    return [("order_id", str(order)), key] if order else [key]
 
 
 def recorded_times(connection: Connection, profile: UUID, *, since: datetime, limit: int) -> list[datetime]:

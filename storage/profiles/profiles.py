@@ -5,24 +5,19 @@ Writing one (profile, consent, devices) lives here too; devices never leave this
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
-from psycopg import errors, sql
+from psycopg import errors
 
 from core.errors import InputError
 from core.limits import PSEUDONYM_BYTES
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
-from storage.page_cursors import read_cursor, write_cursor
 
 PURPOSE: Final = "in_store_journey"
 """The consent that lets visits show on a profile; the view profile_device asks for the same one."""
-PROFILES_PER_PAGE: Final = 200
-"""Three screens of a list."""
-SEARCH_CHARACTERS: Final = 100
-"""The longest name anybody types into a search box."""
 NAME_CHARACTERS: Final = 200
 """The longest display name that is kept; keeps cursors short too."""
 
@@ -47,28 +42,6 @@ class ProfileRow(AboutPerson, frozen=True, kw_only=True):
     loyalty_tier: str | None
     created_at: datetime
     consent: ConsentRow
-
-
-class ProfileLine(AboutPerson, frozen=True, kw_only=True):
-    """A line in the list of profiles; `store` and `zone` are names, set while a visit is in progress."""
-
-    profile_id: UUID
-    display_name: str
-    loyalty_tier: str | None
-    consented_at: datetime
-    store: str | None
-    zone: str | None
-    arrived_at: datetime | None
-    last_visit_at: datetime | None
-    last_visit_store: str | None
-    last_visit_timezone: str | None
-
-
-class ProfilePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some profiles in the order of their names, and where to go on."""
-
-    profiles: tuple[ProfileLine, ...]
-    next_cursor: str | None
 
 
 def create_profile(
@@ -141,74 +114,6 @@ def create_profile(
 def withdraw_consent(connection: Connection, profile: UUID, *, source: str, wording: str, at: datetime) -> None:
     """Add the withdrawal to the ledger; from then on the profile and its visits are not found."""
     _insert_consent(connection, profile, "withdrawn", source=source, wording=wording, at=at)
-
-
-def profiles_page(connection: Connection, *, search: str = "", limit: int, cursor: str | None = None) -> ProfilePage:
-    """Return the next profiles in the order of their names; `search` is a part of the name, in any case of letters.
-
-    Raises
-    ------
-    InputError
-        If the cursor does not fit, or the limit or the search is out of bounds.
-    """
-    if not 1 <= limit <= PROFILES_PER_PAGE:
-        raise InputError(f"A page has 1 to {PROFILES_PER_PAGE} profiles, asked for {limit}.", where="limit")
-    if len(search) > SEARCH_CHARACTERS:
-        raise InputError(f"A search has at most {SEARCH_CHARACTERS} characters.", where="q")
-    question = ("profiles", search)
-    values: dict[str, Any] = {"purpose": PURPOSE, "limit": limit + 1}
-    clauses: list[sql.Composable] = [sql.SQL("merged_into is null and removed_at is null")]
-    if search:
-        # like, for the index of trigrams: `profile_name_parts`
-        clauses.append(sql.SQL("lower(profile.display_name) like '%%' || lower(%(search)s) || '%%'"))
-        values["search"] = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    if cursor is not None:
-        values["name"], values["id"] = read_cursor(cursor, question, tuple[str, UUID])
-        clauses.append(sql.SQL("(lower(profile.display_name), profile.profile_id) > (lower(%(name)s), %(id)s)"))
-    # first the page by the index on names, then what is known of those few; the limit of 1 keeps the planner from
-    # joining the whole ledger
-    query = sql.SQL(
-        "with page as (select profile.profile_id, profile.display_name, profile.loyalty_tier, consent.occurred_at"
-        "  from profile cross join lateral (select occurred_at from consent_current"
-        "   where profile_id = profile.profile_id and purpose = %(purpose)s and holds limit 1) consent"
-        " where {} order by lower(profile.display_name), profile.profile_id limit %(limit)s)"
-        "select page.profile_id, page.display_name, page.loyalty_tier, page.occurred_at,"
-        "       here.store, here.zone, here.arrived_at, last.entered_at, last.store, last.timezone"
-        "  from page"
-        "  left join lateral (select store.name as store, zone.name as zone, presence.arrived_at"
-        "   from profile_device link join presence using (device) join store using (store_no)"
-        "   join zone using (store_no, zone_no)"
-        "  where link.profile_id = page.profile_id"
-        "    and presence.arrived_at >= link.valid_from and presence.arrived_at < link.valid_to"
-        "  order by presence.last_signal_at desc limit 1) here on true"
-        "  left join lateral (select visit.entered_at, store.name as store, store.timezone"
-        "   from profile_device link cross join lateral (select entered_at, store_no from store_visit"
-        "     where device = link.device and not withdrawn"
-        "     and entered_at >= link.valid_from and entered_at < link.valid_to"
-        "     order by entered_at desc limit 1) visit join store using (store_no)"
-        "  where link.profile_id = page.profile_id order by visit.entered_at desc limit 1) last on true"
-        " order by lower(page.display_name), page.profile_id"
-    ).format(sql.SQL(" and ").join(clauses))
-    rows = connection.execute(query, values).fetchall()
-    found = [
-        ProfileLine(
-            profile_id=row[0],
-            display_name=row[1],
-            loyalty_tier=row[2],
-            consented_at=row[3],
-            store=row[4],
-            zone=row[5],
-            arrived_at=row[6],
-            last_visit_at=row[7],
-            last_visit_store=row[8],
-            last_visit_timezone=row[9],
-        )
-        for row in rows[:limit]
-    ]
-    place = (found[-1].display_name, found[-1].profile_id) if len(rows) > limit else None
-    return ProfilePage(
-        profiles=tuple(found), next_cursor=write_cursor(place, question) if place is not None else None
-    )
 
 
 def find_profile(connection: Connection, profile: UUID) -> ProfileRow | None:

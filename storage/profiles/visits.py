@@ -14,6 +14,7 @@ from core.errors import InputError
 from core.records import VisitKind
 from storage.connect import Connection
 from storage.instants import to_ns
+from storage.one_state import once
 from storage.page_cursors import read_cursor, write_cursor
 from storage.visit_queries import VISIT_COLUMNS, VisitRow, visit_row
 from storage.visits import visit_id
@@ -152,6 +153,10 @@ def visit_detail(connection: Connection, profile: UUID, visit: UUID | None = Non
 
 
 def _running(connection: Connection, profile: UUID) -> tuple[Whereabouts, UUID] | None:
+    return once(("running", profile), lambda: _read_running(connection, profile))
+
+
+def _read_running(connection: Connection, profile: UUID) -> tuple[Whereabouts, UUID] | None:
     row = connection.execute(
         "select store.id, store.store_no, zone.id, presence.zone_no, presence.arrived_at, presence.in_zone_since,"
         "       presence.last_signal_at, presence.confidence, presence.device"

@@ -10,7 +10,7 @@ from core.metrics.cells import Counted
 from core.metrics.disclosure import hidden, hidden_with_complement
 from storage.connect import Connection
 from storage.rollups.counting import CrowdHour, count_crowd, touched_hours
-from storage.rollups.sources import day_begins
+from storage.rollups.sources import day_begins, range_of
 from storage.stores import StoredPlan
 
 
@@ -68,7 +68,7 @@ def due(connection: Connection, stored: StoredPlan, first: date, last: date) -> 
         # min per day through the index, not a scan: a bulk import leaves many changes
         "select distinct (entered_at at time zone %s)::date from rollup_change"
         " where store_no = %s and entered_at >= %s and entered_at < %s",
-        [timezone, stored.store_no, day_begins(first, timezone), day_begins(last + timedelta(days=1), timezone)],
+        [timezone, stored.store_no, *range_of(stored, first, last)],
     ).fetchall()
     stale = connection.execute(
         "select day from rollup_stale where store_no = %s and day between %s and %s", [stored.store_no, first, last]

@@ -91,12 +91,15 @@ with near as materialized (
     select person.device, person.day
       from person join store_visit visit using (device)
      where visit.store_no = %(store_no)s and not withdrawn
+       -- as an array, for the index of devices
+       and visit.device = any(array(select device from person))
        and (entered_at at time zone %(timezone)s)::date = person.day
        and visit.entered_at >= %(begins)s - interval '2 days' and visit.entered_at < %(ends)s + interval '1 day'
      group by 1, 2 having max(visit.dwell_s) >= %(long_stay_s)s or max(visit.dwell_s) < %(passer_by_s)s
     union all
     select person.device, person.day from person join zone_visit visit using (device)
      where visit.store_no = %(store_no)s and zone_no = any(%(staff_zones)s) and not withdrawn
+       and visit.device = any(array(select device from person))
        and (entered_at at time zone %(timezone)s)::date = person.day
        and visit.entered_at >= %(begins)s - interval '2 days' and visit.entered_at < %(ends)s + interval '1 day'
      group by 1, 2 having sum(dwell_s) >= %(staff_zone_s)s

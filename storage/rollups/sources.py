@@ -32,6 +32,8 @@ _STORES: Final[LiteralString] = """
 _WHOLE: Final[LiteralString] = (
     "with stay as materialized (select 1 as side, * from (" + _ZONES + " union all " + _STORES + ") whole)"
 )
+# as an array, for the index of devices: as a join it has been a scan of the whole day
+_TOUCHED: Final[LiteralString] = " and device = any(array(select device from touched))"
 _CHANGED: Final[LiteralString] = (
     """
 with change as materialized (
@@ -40,9 +42,11 @@ with change as materialized (
 ), touched as materialized (select distinct device from change
 ), now_there as materialized ("""
     + _ZONES
-    + " and device in (select device from touched) union all "
+    + _TOUCHED
+    + " union all "
     + _STORES
-    + """ and device in (select device from touched)
+    + _TOUCHED
+    + """
 ), stay as materialized (
     select 1 as side, * from now_there
     union all
@@ -76,6 +80,12 @@ SOURCES: Final[dict[bool, LiteralString]] = {False: _WHOLE + _COUNTED, True: _CH
 def day_begins(day: date, timezone: str) -> datetime:
     """Return the first instant of a day on the clocks of a time zone."""
     return datetime.combine(day, time(), ZoneInfo(timezone))
+
+
+def range_of(stored: StoredPlan, first: date, last: date) -> tuple[datetime, datetime]:
+    """Return the first instant of the days from `first` to `last`, and the first after them."""
+    timezone = stored.plan.timezone
+    return day_begins(first, timezone), day_begins(last + timedelta(days=1), timezone)
 
 
 def day_span(stored: StoredPlan, day: date) -> dict[str, Any]:

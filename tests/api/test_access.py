@@ -201,15 +201,30 @@ def test_the_database_gives_crm_the_profiles_of_own_stores(two_stores: Connectio
 
 
 @servers
+def test_somebody_bound_to_a_store_compares_it_with_no_other(two_stores: Connection, client: httpx.Client) -> None:
+    log_in(two_stores, "Olga", "o" * 43, Role.OPERATIONS, stores=["quay"])
+    asked = {"Cookie": f"{PLAIN_COOKIE}={'o' * 43}"}
+    with httpx.Client(base_url=client.base_url, headers=asked, timeout=client.timeout) as olga:
+        assert olga.get("/v1/stores/quay/metrics/footfall").status_code == 200
+        assert client.get("/v1/stores/marktplatz").status_code == 200, "its plan is kept for all"
+        for path in ("/v1/stores/quay/metrics/footfall", "/v1/stores/quay/metrics/dwell_median"):
+            answer = olga.get(path, params={"compare_store": "marktplatz"})
+            assert (answer.status_code, answer.json()["type"]) == (404, "urn:sojourn:problem:store-unknown"), path
+        assert olga.get("/stores/quay/compare?store=marktplatz").status_code == 404
+
+
+@servers
 def test_somebody_bound_to_a_store_finds_its_profiles_alone(two_stores: Connection, client: httpx.Client) -> None:
     log_in(two_stores, "Quinn", "q" * 43, Role.CRM, stores=["quay"])
     asked = {"Cookie": f"{PLAIN_COOKIE}={'q' * 43}"}
     with httpx.Client(base_url=client.base_url, headers=asked, timeout=client.timeout) as quinn:
-        assert [one["display_name"] for one in quinn.get("/v1/profiles").json()["profiles"]] == ["Bo"]
+        for words, wanted in (("", ["Bo"]), ("b", ["Bo"]), ("ada", []), ("a", [])):
+            found = quinn.get("/v1/profiles", params={"q": words}).json()["profiles"]
+            assert [one["display_name"] for one in found] == wanted, words
         assert [one["id"] for one in quinn.get("/v1/stores").json()["stores"]] == ["quay"]
         assert client.get("/v1/stores/marktplatz").status_code == 200, "it is read, so that its plan is kept for all"
         assert quinn.get("/v1/stores/marktplatz").status_code == 404
         for one in client.get("/v1/profiles").json()["profiles"]:
-            wanted = 200 if one["display_name"] == "Bo" else 404
-            assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == wanted
-            assert quinn.get(f"/profiles/{one['profile_id']}").status_code == wanted
+            status = 200 if one["display_name"] == "Bo" else 404
+            assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == status
+            assert quinn.get(f"/profiles/{one['profile_id']}").status_code == status

@@ -237,6 +237,16 @@ def test_notes_are_found_by_any_field_and_counted(
     assert found(end=soon) == everything
     for refused in ({"subjekt": "x"}, {"begin": soon, "end": "2099-01-01T10:00"}):
         assert client.get("/v1/notes", params=refused).status_code == 422, refused
+    for query, status in (
+        ({"tag": "hesitaded"}, 422), ({"purpose": "gossip"}, 422), ({"mood": "mad"}, 422), ({"outcome": "won"}, 422),
+        ({"zone": "attic"}, 422), ({"zone": "attic", "store": "marktplatz"}, 422), ({"store": "nowhere"}, 404),
+        ({"profile": str(UUID(int=1))}, 404),
+    ):  # fmt: skip
+        for path in ("/v1/notes", "/v1/notes/counts", "/v1/notes/over-time", "/notes", "/notes.csv"):
+            answer = client.get(path, params=query)
+            assert answer.status_code == status, (path, query)
+            assert status == 404 or next(iter(query.values())) in answer.text, "it names what is unknown"
+    assert found(zone="checkout") == [], "a zone without a note is no mistake"
     page = client.get("/v1/notes", params={"limit": 2}).json()
     rest = client.get("/v1/notes", params={"limit": 2, "cursor": page["next_cursor"]}).json()
     assert [note["note_id"] for note in page["notes"] + rest["notes"]] == everything

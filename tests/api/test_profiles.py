@@ -212,6 +212,43 @@ def test_profiles_are_searched_and_paged_by_name(client: httpx.Client, customers
         assert client.get("/v1/profiles", params=bad).status_code == 422
 
 
+def test_names_that_begin_so_come_first_and_few_letters_first_begin_a_word(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    for number, name in enumerate(("Chen Wu", "Abe Cheney"), 20):
+        create_profile(store.connection, display_name=name, devices=[device(number)], granted_at=store.now)
+
+    def found(words: str, limit: int) -> list[str]:
+        names: list[str] = []
+        cursor: str | None = None
+        while True:
+            params: dict[str, str | int] = {"q": words, "limit": limit}
+            if cursor is not None:
+                params["cursor"] = cursor
+            page = client.get("/v1/profiles", params=params).json()
+            names += [line["display_name"] for line in page["profiles"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return names
+
+    for limit in (1, 2, 50):
+        assert found("chen", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen"], limit
+        assert found("ch", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen", "Sofia Marchetti"], limit
+        assert found("che", limit) == ["Chen Wu", "Abe Cheney", "Mei-Ling Chen", "Sofia Marchetti"], limit
+    for kind, value in (("customer_id", "K-77 b"), ("email", "chen@wu.at"), ("phone", "+4930123456")):
+        store.connection.execute(
+            "insert into profile_identifier (profile_id, kind, value, source)"
+            " select profile_id, %s, %s, 'crm' from profile where display_name = 'Chen Wu'",
+            [kind, value],
+        )
+    for words in ("K-77 b", "Chen@Wu.at", "+49 30 123456"):
+        assert found(words, 2) == ["Chen Wu"], words
+    assert found("K-77", 2) == [], "nobody is found by a part of a number"
+    withdraw_consent(store.connection, customers["Mei-Ling Chen"], source="app", wording="1", at=store.now)
+    for limit in (1, 2, 50):
+        assert found("chen", limit) == ["Chen Wu", "Abe Cheney"], limit
+
+
 def test_a_malformed_id_is_a_problem(client: httpx.Client, customers: dict[str, UUID]) -> None:
     assert client.get("/v1/profiles/amara").status_code == 422
     assert client.get(f"/v1/profiles/{AMARA}/journey", params={"visit": "x"}).status_code == 422

@@ -79,7 +79,7 @@ def test_rates_are_signals_to_wall_time_and_to_all_cpu() -> None:
 def test_a_stack_counts_for_the_part_it_was_in() -> None:
     lines = [
         "run (ingest/worker.py:1);commit (ingest/commit.py:3);append (storage/log/signals.py:4) 6",
-        "run (ingest/worker.py:1);_feed_engines (ingest/worker.py:2);push (core/dwell/engine.py:4) 3",
+        "run (ingest/worker.py:1);push (ingest/feed.py:2);StoreEngine.push_parts (core/dwell/engine.py:4) 3",
         "bootstrap (threading.py:1);_thread_main (paho/mqtt/client.py:4523) 1",
     ]
     found = shares(lines)

@@ -42,6 +42,23 @@ def fits(page: Page) -> None:
     assert over <= 0, f"the page is {over} px too wide"
 
 
+def fingers(page: Page) -> None:
+    """What is tapped by itself is 44 px or more either way, in opened details too; links within text are not."""
+    small = page.evaluate(
+        """() => {
+          for (const one of document.querySelectorAll('details')) one.open = true;
+          const asked = 'button, .button, summary, select, textarea, input:not([type=hidden]), nav a, h3 a, .brand';
+          return [...document.querySelectorAll(asked)]
+            .map((one) => (['checkbox', 'radio'].includes(one.type) ? one.closest('label') ?? one : one))
+            .filter((one) => one.checkVisibility())
+            .map((one) => [one.getBoundingClientRect(), `${one.tagName} ${one.textContent.trim().slice(0, 30)}`])
+            .filter(([box]) => box.height < 43.5 || box.width < 43.5)
+            .map(([box, name]) => `${name}: ${Math.round(box.width)} x ${Math.round(box.height)}`);
+        }"""
+    )
+    assert small == [], "\n".join(small)
+
+
 def no_violations(page: Page) -> None:
     """No rule of WCAG 2.2 AA, nor of good practice, is broken, as far as a program can tell."""
     results = Axe().run(page)

@@ -1,5 +1,6 @@
 """Notes and follow-ups in a real browser: written with a thumb, without a connection too, found and acted on."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,15 +9,25 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from api.lexicons import reminder
 from tests.access import HEADERS, cookies
 from tests.api.seeding import add_customers, database_now
 from tests.api.serving import Served
-from tests.browser.looking import PHONE, fits, no_violations, open_page, screenshot
+from tests.browser.looking import PHONE, fingers, fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 
 INES = HEADERS | {"Sojourn-Operator": "Ines"}
+SAID = (
+    "She's Italian, and looked depressed; two Muslims, a Turkish towel",
+    "white children's shoes for a black guy, sick of waiting, an ÉPILEPTIQUE with epilepsy",
+)
+_FLAGGED = """async (texts) => {
+  const { flags } = await import("/static/reminder.js");
+  const lexicon = JSON.parse(document.getElementById("capture-page").dataset.reminder);
+  return texts.map((text) => flags(text, lexicon).map(({ word }) => word));
+}"""
 
 
 @pytest.fixture
@@ -103,6 +114,20 @@ def test_what_cannot_be_observed_is_flagged_before_it_is_saved(site: str, page: 
     page.get_by_role("button", name="This is what was said: save it").click()
     expect(page.locator("#saved")).to_have_text("Saved")
     assert [note["subject"] for note in notes(site)] == ["She is pregnant"]
+    by_server = [[text[flag.begin : flag.end] for flag in reminder().flags(text)] for text in SAID]
+    by_page = page.evaluate(_FLAGGED, list(SAID))
+    assert by_page == [[re.sub(r"\W+", " ", word) for word in words] for words in by_server], "one reminder, not two"
+    assert by_page == [["She s Italian", "depressed", "Muslims"], ["black guy", "epilepsy"]]
+    choice = {"label": "Looked Muslim", "place": 60}
+    assert httpx.put(f"{site}/v1/note-choices/tag/looked", json=choice, headers=INES).status_code == 200
+    page.reload()
+    page.locator(".pick", has_text="Looked Muslim").click()
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("#reminder mark")).to_have_text("Muslim")  # a tag says it too, and nothing waits to be sent
+    expect(page.locator("#saved")).to_have_text("Not saved yet.")
+    page.get_by_role("button", name="This is what was said: save it").click()
+    expect(page.locator("#saved")).to_have_text("Saved")
+    assert notes(site)[0]["tags"] == ["looked"]
 
 
 def test_the_page_says_what_is_missing(site: str, page: Page, store: SeededStore) -> None:
@@ -122,9 +147,13 @@ def test_a_task_is_done_and_the_next_one_chained(site: str, page: Page, store: S
     )
     named(page, site).goto(f"{site}/follow-ups")
     expect(page.locator(".task")).to_have_attribute("data-state", "overdue")
+    badge = page.locator(".due-count")
+    expect(badge).to_have_text("1 due, 1 overdue")
+    expect(badge).to_have_attribute("data-overdue", "true")
     page.locator("summary", has_text="Snooze").click()
     page.get_by_role("button", name="Snooze").click()
     expect(page.get_by_role("heading", name="Nothing is due")).to_be_visible()
+    expect(badge).to_have_count(0)
     page.get_by_role("link", name="All open").click()
     page.locator("summary", has_text="Reassign").click()
     page.get_by_label("To", exact=True).fill("Ada")
@@ -192,4 +221,6 @@ def test_it_looks_right(site: str, browser: Browser, customers: dict[str, UUID])
             screenshot(page, f"{name}-{look}")
             if look != "print":
                 no_violations(page)
+            if look == "phone-dark":
+                fingers(page)
         page.context.close()

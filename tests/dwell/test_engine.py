@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.dwell.engine import StoreEngine
+from core.dwell.engine import Part, StoreEngine
 from core.dwell.settings import Settings
 from core.errors import ConfigurationError, InputError
 from core.records import APP_ENTER, APP_EXIT, SIGNAL, VISIT
@@ -85,6 +85,34 @@ def test_a_push_is_cut_without_anybody_noticing(monkeypatch: pytest.MonkeyPatch)
     cut = engine_for(2)
     assert cut.push(signals).tobytes() == visits.tobytes()
     assert cut.finish().tobytes() == whole.finish().tobytes()
+
+
+def test_parts_of_one_push_are_as_pushes_of_their_own() -> None:
+    """To the last byte of state, what was late and what is covered included."""
+    plan = grid_plan(6)
+    signals = walk(plan, 4, Walk(devices=5, absences=True))
+    rng = np.random.default_rng(4)
+    behind = rng.exponential(2e9, len(signals)) * rng.choice([0, 1, 8], len(signals))
+    signals = signals[np.argsort(signals["ts"] + behind.astype(np.int64), kind="stable")]
+    one, other = (StoreEngine(plan, settings=Settings(lateness_ns=5 * 10**9)) for _ in range(2))
+    for engine in (one, other):
+        engine.device_index(pseudonyms(5))
+    late = 0
+    for number_of_push, some in enumerate(np.array_split(signals, 12)):
+        cut = np.array_split(some, 7)
+        parts = [Part(len(part), number % 3, int(some["ts"].max())) for number, part in enumerate(cut)]
+        before = one.counts.late
+        alone = [one.push(part, parts[number].source, parts[number].arrived_at) for number, part in enumerate(cut)]
+        together, behind_by_part = other.push_parts(some, parts)
+        assert sorted(map(bytes, np.concatenate(alone))) == sorted(map(bytes, together))
+        assert sum(behind_by_part) == one.counts.late - before
+        # only the hour in which was last looked for who can be forgotten is noted a push later
+        assert number_of_push == 0 or one.snapshot() == other.snapshot()
+        late += sum(behind_by_part)
+    assert late > 0
+    assert one.finish().tobytes() == other.finish().tobytes()
+    with pytest.raises(InputError, match="do not add up"):
+        one.push_parts(signals, [Part(1)])
 
 
 def test_another_dtype_is_refused() -> None:

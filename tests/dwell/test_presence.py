@@ -1,10 +1,16 @@
 """Presence uses signals at once and forgets who has left."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from core.dwell import presence
+from core.dwell.decoder import Decoder
 from core.dwell.engine import StoreEngine
 from core.dwell.model import prior_model
+from core.dwell.presence import _begun
+from core.dwell.reorder import Reorder
 from core.dwell.settings import Settings
 from core.records import SIGNAL, VisitKind
 from tests.dwell.scenes import START_NS, Walk, grid_plan, heard, pseudonyms, walk, world_of
@@ -125,6 +131,44 @@ def test_presence_is_the_causal_lead_of_the_oracle(seed: int) -> None:
         assert rows[device]["zone"] == leader(scores, -1)
         assert rows[device]["arrived_at"] == oracle.arrived_at * 1000
         assert rows[device]["in_zone_since"] == oracle.lanes[int(rows[device]["zone"])].stays[-1].start * 1000
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_presence_keeps_for_the_next_question_changes_no_answer(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals up to 1.5 s behind, as a rule behind what is kept, and now and then one from before it."""
+    plan = grid_plan(6)
+    signals = walk(plan, seed, Walk(devices=6, absences=True))
+    rng = np.random.default_rng([seed, 3])
+    behind = rng.uniform(0, 1.5e9, len(signals)) + 2.4e9 * (rng.random(len(signals)) < 0.02)
+    signals = signals[np.argsort(signals["ts"] + behind.astype(np.int64), kind="stable")]
+    settings = Settings(deaf_nats=0, offset_limit_db=0, lateness_ns=4 * 10**9)  # nothing is learnt meanwhile
+
+    def answers() -> list[bytes]:
+        engine = StoreEngine(plan, settings=settings)
+        index = np.empty(0, np.int32)
+        found = []
+        for part in np.array_split(signals, len(signals) // 8):
+            index = engine.device_index(pseudonyms(max(len(index), int(part["device"].max()) + 1)))
+            engine.push(part)
+            found.append(engine.presence().tobytes())
+        return found
+
+    begun = []
+
+    def counted(decoder: Decoder, reorder: Reorder) -> Any:
+        begun.append(reorder.newest_us)
+        return _begun(decoder, reorder)
+
+    monkeypatch.setattr(presence, "_begun", counted)
+    afresh = answers()
+    worked_out = len(begun)
+    assert worked_out == len(afresh)
+    monkeypatch.setattr(presence, "_KEPT_FROM", 0)
+    assert answers() == afresh
+    begun_anew = len(begun) - worked_out
+    assert 5 < begun_anew < worked_out / 2, "what was kept was of use, and was given up when it had to be"
 
 
 def test_a_store_visit_of_more_than_a_day_is_cut() -> None:

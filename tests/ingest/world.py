@@ -105,7 +105,7 @@ def warm_kernels() -> None:
     compile_kernels(floor_plan("warm").stores[0])
     engine = StoreEngine(floor_plan("warm").stores[0])
     for payload in walks(1, bytes(16), batches=60):
-        engine.push(to_signals(decode(payload), engine.plan, engine))
+        engine.push(to_signals([decode(payload)], engine.plan, engine)[0])
     engine.presence()
     StoreEngine.restore(engine.snapshot(), engine.plan)
 
@@ -139,7 +139,7 @@ def cold_replay(connection: Connection, store_no: int) -> set[tuple[Any, ...]]:
                 engine.expect(event.edge_no)
         if row.batch:
             visits = engine.push(
-                to_signals(decode(row.batch), plan, engine), source=row.edge_no, arrived_at=row.received_at
+                to_signals([decode(row.batch)], plan, engine)[0], source=row.edge_no, arrived_at=row.received_at
             )
             found |= _rows(plan, visits, engine)
     return found

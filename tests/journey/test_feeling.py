@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.lexicons import feeling_reader, reminder_lexicon
-from core.journey.reminder import flags
+from api.lexicons import feeling_reader
 
 
 @pytest.mark.parametrize(
@@ -69,12 +68,3 @@ def test_any_text_is_read_and_clauses_lie_in_it(text: str) -> None:
         assert end <= clause.begin < clause.end <= len(text)
         end = clause.end
         assert all(clause.begin <= cue.begin < cue.end <= clause.end for cue in clause.cues)
-
-
-def test_words_are_flagged_whole_and_phrases_as_one() -> None:
-    text = "A PREGNANT woman with dark skinned children; can’t afford it. Raced to the embargo."  # noqa: RUF001
-    found = [(text[flag.begin : flag.end], flag.topic) for flag in flags(text, reminder_lexicon())]
-    assert [word for word, _ in found] == ["PREGNANT", "dark skinned", "can’t afford"]  # noqa: RUF001
-    assert [topic for _, topic in found] == ["health", "origin", "money"]
-    assert flags("Touched the jacket, smiled and left", reminder_lexicon()) == ()
-    assert len(flags("muslim " * 100, reminder_lexicon())) == 20

@@ -65,6 +65,10 @@ def test_a_promise_is_overdue_a_day_after_it_was_due() -> None:
     assert foresee(scene(dues=[replace(due, done_at=NOW)])) == {}
     two = foresee(scene(dues=[due, replace(due, id="g", due_at=NOW - 9 * DAY_NS)]))["promise_overdue"]
     assert two.because == "Jo promised something that was due 9 days ago and is not done, and 1 more."
+    assert [one.id for one in two.evidence] == ["f", "g"], "its task ends when all are kept"
+    many = [replace(due, id=str(day), due_at=NOW - day * DAY_NS) for day in range(10, 40)]
+    cited = [one.id for one in foresee(scene(dues=many))["promise_overdue"].evidence]
+    assert cited == [str(day) for day in range(20, 40)], "of very many the oldest"
 
 
 def test_a_long_stay_without_a_purchase_alerts_where_purchases_are_known() -> None:

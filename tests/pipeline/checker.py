@@ -145,7 +145,7 @@ def _uninterrupted(world: "World") -> dict[bytes, bytes]:
 
 
 def _pushed(engine: StoreEngine, batch: Batch, edge_no: int, arrived_at: int) -> dict[bytes, bytes]:
-    signals = to_signals(batch, engine.plan, engine)
+    signals, _ = to_signals([batch], engine.plan, engine)
     if not len(signals):
         return {}
     visits = engine.push(signals, source=edge_no, arrived_at=arrived_at)

@@ -84,7 +84,7 @@ def deleted_on_puback(world: "World") -> Iterator[None]:
 def stale_acks_count(_world: "World") -> Iterator[None]:
     """What an older connection brought is taken and acknowledged over the newest."""
 
-    def take(self: Any, *, wait_s: float) -> list[Any]:
+    def take(self: Any, *, wait_s: float, gather_s: float) -> list[Any]:
         count = min(self._messages.qsize(), self._settings.commit_messages)
         return [self._messages.get_nowait() for _ in range(count)]
 

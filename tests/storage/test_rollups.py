@@ -15,7 +15,8 @@ from core.metrics.bins import EDGES_S
 from core.metrics.exclusions import DEFAULT_RULES, CountedAs, OpeningHours, Rules
 from core.records import Role
 from storage.connect import connect
-from storage.metric_queries import counted_rows, crowd_hours, moves_rows, path_sums, snapshot
+from storage.metric_queries import counted_rows, crowd_hours, flow_sums, path_sums
+from storage.one_state import snapshot
 from storage.rollups.changes import due
 from storage.rollups.counting import CONVERTED_SCOPE
 from storage.rollups.keeping import freeze, refresh
@@ -134,9 +135,21 @@ def as_stored(store: SeededStore) -> list[dict[Any, Any]]:
                 key = (row.day, row.begins_at.astimezone(UTC), hourly, row.scope, row.role)
                 assert key not in counted
                 counted[key] = (one.visits, one.people, one.dwell_ms, bins)
+            plain = counted_rows(
+                store.connection, stored, FIRST, LAST, hourly=hourly, scopes=scopes, roles=ALL_ROLES, bins=False
+            )
+            assert {
+                (row.day, row.begins_at.astimezone(UTC), hourly, row.scope, row.role): (
+                    row.counted.visits,
+                    row.counted.people,
+                    row.counted.dwell_ms,
+                )
+                for row in plain
+            } == {key: one[:3] for key, one in counted.items() if key[2] == hourly}, "without bins all else is equal"
         moves = {
-            (row.day, row.from_zone, row.to_zone): (row.moves, row.people)
-            for row in moves_rows(store.connection, stored, FIRST, LAST)
+            (day, row.from_zone, row.to_zone): (row.moves, row.people)
+            for day in (FIRST, FIRST + timedelta(days=1), LAST)
+            for row in flow_sums(store.connection, stored, day, day, least=1)
         }
         paths = {
             (day, row.zones): row.people

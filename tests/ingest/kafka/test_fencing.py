@@ -94,12 +94,12 @@ class Scripted:
         new, self._new = self._new, False
         return new
 
-    def take(self, *, wait_s: float) -> list[Message]:
+    def take(self, *, wait_s: float, gather_s: float) -> list[Message]:
         if self.given.is_set() and not self.held:
             self.held = self._new = True
             return []
         if not self.held or not self.batches:
-            threading.Event().wait(min(wait_s, 0.02))
+            threading.Event().wait(min(wait_s, gather_s, 0.02))
             return []
         self._before_bringing()
         taken = self.batches[:3]
