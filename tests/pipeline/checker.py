@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.dwell.engine import EngineCounts, StoreEngine
 from core.floorplan import StorePlan
 from core.wire import Batch, decode
@@ -35,6 +37,8 @@ def check(world: "World") -> None:
     _expect(same, f"{counted} are not the counts of a cold replay: {counts}")
     if counts.late:
         world.seen["runs with late signals"] += 1
+    elif any(change.anchors_down for change in state.changes):
+        world.seen["runs with anchors down"] += 1
     else:
         _expect(found == _uninterrupted(world), "the visits are not those of an uninterrupted run")
         world.seen["runs equal to an uninterrupted one"] += 1
@@ -105,12 +109,20 @@ def _cold_replay(state: State, plan: StorePlan) -> tuple[dict[bytes, bytes], Eng
         elif isinstance(event, LogEntry):
             if event.batch:
                 found |= _pushed(engine, decode(event.batch), event.edge_no, event.received_at)
-        elif event.state == "online":
-            engine.source_up(event.edge_no)
         else:
-            engine.source_down(event.edge_no, drained=event.drained)
+            _hear(engine, event)
     counts = engine.counts
     return found | _finished(engine), counts
+
+
+def _hear(engine: StoreEngine, change: EdgeChange) -> None:
+    if change.state == "online":
+        engine.source_up(change.edge_no)
+    else:
+        engine.source_down(change.edge_no, drained=change.drained)
+    for anchors, alive in ((change.anchors_down, False), (change.anchors_up, True)):
+        places = np.array([engine.plan.anchor_index[anchor] for anchor in anchors], np.int64)
+        engine.heartbeat(places, alive, change.at)
 
 
 def _uninterrupted(world: "World") -> dict[bytes, bytes]:

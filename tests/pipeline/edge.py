@@ -51,6 +51,11 @@ class Client:
         """Reach the broker or not."""
         if not self._broker.running or self._broker.time.now_s < self._edge.offline_until_s:
             raise OSError("refused")
+        if self._edge.flaps:  # the line goes again before anything was sent
+            self._edge.flaps -= 1
+            self._edge.offline_until_s = self._broker.time.now_s + self._broker.random.uniform(30, 60)
+            self.up.cut = self.down.cut = True
+            return
         self._edge.connections += 1
         if self._edge.connections > MOST_CONNECTIONS:
             raise BrokenPromiseError(f"{self._edge.name} connects again and again")
@@ -100,6 +105,17 @@ class Client:
 
         self.down.carry(heard)
 
+    def leave(self) -> None:
+        """Say goodbye: what was sent before arrives, and the last will is not told."""
+
+        def left() -> None:
+            self.up.cut = True
+            if self._broker.edges.get(self._edge.name) is self:
+                del self._broker.edges[self._edge.name]
+
+        self.down.cut = True
+        self.up.carry(left)
+
     def lose(self, why: str, *, told: bool = True) -> None:
         """Lose the connection and all that is on its way; the broker publishes the last will."""
         if self.up.cut:
@@ -134,13 +150,15 @@ class Edge:
     ----------
     most_bytes : int
         Bound of its outbox.
+    anchors : tuple of str
+        Named in its status: they are down while it is gone.
     on_accepted : callable
         Told of every batch that is on its disk.
     """
 
     def __init__(  # noqa: PLR0917  # what it stands on
         self, name: str, folder: Path, time: Time, random: Random, broker: Broker, most_bytes: int,
-        on_accepted: Callable[[Accepted], None],
+        anchors: tuple[str, ...], on_accepted: Callable[[Accepted], None],
     ) -> None:  # fmt: skip
         self.name = name
         self.topics = Topics("s1", name)
@@ -148,9 +166,11 @@ class Edge:
         self.running = False
         self.connections = 0
         self.offline_until_s = 0.0  # no network before
+        self.flaps = 0  # connections that break as soon as they are there
         self.on_taken: Callable[[Edge, bytes], None] = lambda _edge, _payload: None
         self._folder, self._time, self._random, self._broker = folder, time, random, broker
         self._most_bytes = most_bytes
+        self._anchors = anchors
         self._on_accepted = on_accepted
         self._client: Client | None = None
         self._woken = False
@@ -177,10 +197,25 @@ class Edge:
             self._client = None
         self.outbox.close()
 
+    def stop(self) -> None:
+        """End as an agent does: say what is left to send, and go."""
+        self.running = False
+        if self._client is not None:
+            self._client.publish(self.topics.status, self.status("stopped"), qos=1, retain=True)
+            self._client.leave()
+            self._client = None
+        self.outbox.close()
+
+    def cut(self, away_s: float) -> None:
+        """Lose the line for a while."""
+        self.offline_until_s = self._time.now_s + away_s
+        if self._client is not None:
+            self._client.lose("cut")
+
     def status(self, state: str) -> bytes:
-        """Return the message for the status topic; without anchors: their silence is as without faults."""
-        said = {"state": state, "boot": self.boot.hex(), "at_us": self.clock.time_ns() // 1000, "backlog": 1}
-        return msgspec.json.encode(said)
+        """Return the message for the status topic; without anchors their silence is as without faults."""
+        said = {"state": state, "boot": self.boot.hex(), "at_us": self.clock.time_ns() // 1000}
+        return msgspec.json.encode(said | {"backlog": self.outbox.rows, "anchors": self._anchors})
 
     def accept(self, batch: wire.Batch) -> None:
         """Keep a batch, as `Agent` does, and say so."""

@@ -24,9 +24,19 @@ def _edge_cut(world: "World") -> None:
         if world.batches > 20 and world.random.random() < 0.5
         else world.random.uniform(0, 20)
     )
-    edge.offline_until_s = world.time.now_s + away_s  # beyond the engine's patience, its signals come late
-    if edge._client is not None:
-        edge._client.lose("cut")
+    edge.cut(away_s)  # beyond the engine's patience, its signals come late
+
+
+def _line_before_word(world: "World") -> None:
+    """The store's line goes after a commit and before the word of it, is back for a moment, and goes for longer."""
+
+    def go(_what: str) -> None:
+        world.seen["lines gone before a word"] += 1
+        for edge in world.edges:
+            edge.flaps = 1
+            edge.cut(world.random.uniform(0, 3))
+
+    world.strike_at("tell", go)
 
 
 def _edge_half_open(world: "World") -> None:
@@ -43,6 +53,13 @@ def _edge_crash(world: "World") -> None:
         back_s = world.random.uniform(0.5, 15)
         edge.offline_until_s = world.time.now_s + back_s + world.random.choice((0, 10, 30))  # it may hear before
         world.time.after(back_s, edge.start)
+
+
+def _edge_stops(world: "World") -> None:
+    edge = world.some_edge()
+    if edge.running:
+        edge.stop()
+        world.time.after(world.random.uniform(0.5, 15), edge.start)
 
 
 def _edge_clock(world: "World") -> None:
@@ -79,11 +96,15 @@ def _blink(world: "World") -> None:
 
 
 def _killed(world: "World") -> None:
+    _kill_at(world, world.random.randint(1, _MOMENTS))
+
+
+def _kill_at(world: "World", moment: int) -> None:
     def kill(what: str) -> None:
         world.seen[f"killed at {what}"] += 1
         raise KilledError
 
-    world.strike(world.random.randint(1, _MOMENTS), kill)
+    world.strike(moment, kill)
 
 
 def _database_away(world: "World") -> None:
@@ -93,6 +114,11 @@ def _database_away(world: "World") -> None:
 def _visits_not_written(world: "World") -> None:
     """The database goes while there are visits to write, which is in one turn of ten."""
     world.strike_at("save_visits", _stop_database(world))
+
+
+def _commit_unknown(world: "World") -> None:
+    """The database goes when it has committed and ingest does not know it yet."""
+    world.strike_at("after commit", _stop_database(world))
 
 
 def _stop_database(world: "World") -> Callable[[str], None]:
@@ -120,6 +146,12 @@ def _snapshot_torn(world: "World") -> None:
         _killed(world)
 
 
+def _version_changes(world: "World") -> None:
+    """Another version of the engine cannot read the snapshots that there are: it replays all of the log."""
+    world.database.state.snapshots.clear()
+    _kill_at(world, 1)
+
+
 def _old_word(world: "World") -> None:
     """Words about boots that are over, one that never was, and more than was ever sent reach an edge late."""
     edge = world.some_edge()
@@ -142,6 +174,8 @@ FAULTS: Final[dict[str, Callable[["World"], None]]] = {
     "edge cut off": _edge_cut,
     "edge half open": _edge_half_open,
     "edge crashes": _edge_crash,
+    "edge stops": _edge_stops,
+    "line goes before a word": _line_before_word,
     "clock of an edge jumps": _edge_clock,
     "clock of ingest jumps": _ingest_clock,
     "ingest cut off": _ingest_cut,
@@ -150,8 +184,10 @@ FAULTS: Final[dict[str, Callable[["World"], None]]] = {
     "ingest killed": _killed,
     "database away": _database_away,
     "database away with visits": _visits_not_written,
+    "database away after a commit": _commit_unknown,
     "broker away": _broker_away,
     "snapshot flipped": _snapshot_torn,
+    "version changes": _version_changes,
     "stale word": _old_word,
     "garbage": _garbage,
 }

@@ -8,7 +8,7 @@ from unittest.mock import patch
 from core.wire import decode
 from edge.outbox import Outbox, _count
 from edge.window import Window
-from ingest import commit, worker
+from ingest import commit, feed, worker
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged
 from ingest.feed import StoreFeed
@@ -202,8 +202,52 @@ def acknowledged_backwards(_world: "World") -> Iterator[None]:
         yield
 
 
+@contextmanager
+def states_not_replayed(_world: "World") -> Iterator[None]:
+    """An engine that catches up with the log does not hear that edges and anchors went or came back."""
+    with patch.object(feed, "edge_changes", _nothing):
+        yield
+
+
+@contextmanager
+def first_words_not_replayed(_world: "World") -> Iterator[None]:
+    """An engine that catches up with the log does not wait for an edge from when it was first heard."""
+    with patch.object(feed, "edges_heard", _nothing):
+        yield
+
+
+def _nothing(_connection: Connection, _store_no: int, *, after: int) -> list[Any]:
+    return []
+
+
+@contextmanager
+def not_caught_up(_world: "World") -> Iterator[None]:
+    """After a lost database an engine goes on as if all that it was not told of had not been committed."""
+    bring_up = worker._Worker._bring_up
+
+    def mutant(self: Any, connection: Any, stores: Any) -> None:
+        bring_up(self, connection, [adopted for adopted in stores if adopted.store_no not in self._feeds])
+
+    with patch.object(worker._Worker, "_bring_up", mutant):
+        yield
+
+
+@contextmanager
+def offered_is_forgotten(_world: "World") -> Iterator[None]:
+    """Over a new connection an edge forgets what it ever offered, and drops what may arrive or is logged."""
+    forget = Window.forget
+
+    def mutant(self: Any, now_s: float) -> None:
+        forget(self, now_s)
+        self.offered_to = 0
+
+    with patch.object(Window, "forget", mutant):
+        yield
+
+
 MUTANTS: Final[tuple[Callable[["World"], AbstractContextManager[None]], ...]] = (
     told_before_commit, acknowledged_before_commit, highest_not_contiguous, deleted_on_puback, stale_acks_count,
     any_boot_counts, visits_inserted_again, visits_written_or_not, window_is_kept, dropped_on_their_way,
-    any_word_counts, refused_as_a_whole, acknowledged_backwards,
+    any_word_counts, refused_as_a_whole, acknowledged_backwards, states_not_replayed, first_words_not_replayed,
+    not_caught_up, offered_is_forgotten,
 )  # fmt: skip

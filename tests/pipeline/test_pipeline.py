@@ -19,9 +19,14 @@ from tests.pipeline.world import World, simulate
 SEEDS = 500
 PARTS = 10  # so that one that fails names a few seeds, and the others still run
 NOTICED_WITHIN = 150
+TRIED_FIRST = {
+    "states_not_replayed": 43, "first_words_not_replayed": 23, "not_caught_up": 8, "offered_is_forgotten": 49,
+}  # fmt: skip
+"""Seeds that are known to notice, so that not all before them have to be run; any other would do as well."""
 SOME_OF_EACH = {
     *FAULTS, "broker repeated", "broker reordered", "broker dropped", "redelivered", "nobody subscribed",
-    "plan comes late", "batches in gaps", "runs with late signals", "transactions run again", "restarts of ingest",
+    "plan comes late", "batches in gaps", "runs with late signals", "runs with anchors down", "edge heard late",
+    "lines gone before a word", "transactions run again", "restarts of ingest",
     "killed at before commit", "killed at after commit",
     "killed at acknowledge", "killed at tell", "database away at before commit", "database away at after commit",
 }  # fmt: skip
@@ -64,7 +69,7 @@ def test_a_seed_replays_exactly() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_broken_promise_is_noticed(mutant: Callable[[World], AbstractContextManager[None]]) -> None:
-    for seed in range(NOTICED_WITHIN):
+    for seed in (TRIED_FIRST.get(mutant.__name__, 0), *range(NOTICED_WITHIN)):
         try:
             simulate(seed, mutant)
         except BrokenPromiseError:

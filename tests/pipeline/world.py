@@ -29,6 +29,12 @@ LONGEST_S: Final = 3_600.0
 """A window doubles its patience up to five minutes; whoever has not delivered after an hour never will."""
 _PLAN_COMES_LATE: Final = 1 / 3
 """Share of runs whose floor plan is loaded only when edges speak of the store already."""
+_ANCHORS_NAMED: Final = 1 / 6
+"""Share of runs in which edges name their anchors. These are then down while an edge is gone, which visits show:
+there is no run without faults to compare with, only a cold replay."""
+_HEARD_LATE: Final = 1 / 4
+"""Share of runs in which an edge says hello and brings its first batch when the others are further by more than the
+lateness bound (30 s), and before the patience (120 s) is over."""
 _MEMORY: Final = Path("/dev/shm")  # where there is one, outboxes cost no disk
 
 
@@ -52,10 +58,14 @@ class World:
         self.broker.on_release = self._check_release
         self.database = Database(hearing.PLAN, self.moment, self._refuses)
         most_bytes = random.choice((1_200, 3_000, 1 << 20))
+        named = random.random() < _ANCHORS_NAMED
         self.edges = [
-            Edge(name, folder, self.time, random, self.broker, most_bytes, self.accepted.append)
-            for name in hearing.HEARD_BY
-        ]
+            Edge(
+                name, folder, self.time, random, self.broker, most_bytes,
+                tuple(f"a{n}" for n in heard) if named else (), self.accepted.append,
+            )
+            for name, heard in hearing.HEARD_BY.items()
+        ]  # fmt: skip
 
     def start(self) -> None:
         """Start ingest and let the edges hear, and let things go wrong."""
@@ -75,6 +85,10 @@ class World:
             self.seen["plan comes late"] += 1
             self.database.plan_is_loaded = False
             self.time.after(random.uniform(3, 20), self._load_plan)
+        if random.random() < _HEARD_LATE:
+            self.seen["edge heard late"] += 1
+            late, away_s = self.some_edge(), random.uniform(45, 100)
+            self.time.after(random.uniform(2, 6), lambda: late.cut(away_s))
         end_s = 0.95 * self.batches * hearing.BATCH_S
         for name in random.choices(DRAWN, k=random.randint(0, 12)):
             self.time.after(random.uniform(4, end_s), lambda name=name: self._fault(name))  # type: ignore[misc]
