@@ -207,7 +207,7 @@ def _pages(url: str, stored: StoredPlan) -> list[tuple[str, float, float]]:
 def _taken(work: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
     work()
     times = [_timed(work) * 1e3 for _ in range(rounds)]
-    return median(times), quantiles(times, n=20)[-1]
+    return median(times), quantiles(times, n=20, method="inclusive")[-1]
 
 
 def _timed(work: Callable[[], object]) -> float:

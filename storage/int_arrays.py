@@ -15,6 +15,8 @@ from psycopg.pq import Format
 from storage.connect import Connection
 
 _HEADER_BYTES: Final = 20
+_INT2: Final = np.dtype([("bytes", ">i4"), ("value", ">i2")])
+_INT4: Final = np.dtype([("bytes", ">i4"), ("value", ">i4")])
 _NONE: Final[NDArray[np.int64]] = np.zeros(0, np.int64)
 
 
@@ -33,11 +35,11 @@ class _IntArray(Loader):
 
 
 class _Int2Array(_IntArray):
-    element = np.dtype([("bytes", ">i4"), ("value", ">i2")])
+    element = _INT2
 
 
 class _Int4Array(_IntArray):
-    element = np.dtype([("bytes", ">i4"), ("value", ">i4")])
+    element = _INT4
 
 
 def numpy_cursor(connection: Connection) -> Cursor[Any]:
@@ -46,3 +48,13 @@ def numpy_cursor(connection: Connection) -> Cursor[Any]:
     for name, loader in (("int2", _Int2Array), ("int4", _Int4Array)):
         cursor.adapters.register_loader(cursor.adapters.types[name].array_oid, loader)
     return cursor
+
+
+def unpacked(spread: bytes) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a smallint[] and an integer[] of one length, shape (n,), which `array_send` put into one piece."""
+    length = (len(spread) - 2 * _HEADER_BYTES) // (_INT2.itemsize + _INT4.itemsize)
+    if length <= 0:
+        return _NONE, _NONE
+    first = np.frombuffer(spread, _INT2, length, _HEADER_BYTES)["value"]
+    second = np.frombuffer(spread, _INT4, length, 2 * _HEADER_BYTES + length * _INT2.itemsize)["value"]
+    return first, second

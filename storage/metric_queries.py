@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from core.metrics.cells import Counted
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
-from storage.int_arrays import numpy_cursor
+from storage.int_arrays import numpy_cursor, unpacked
 from storage.one_state import once
 from storage.rollups.changes import Due, added_up, crowd_hours_due, crowd_of, due
 from storage.rollups.counting import CrowdHour, count_cells, count_moves, count_paths
@@ -88,8 +88,12 @@ _OF_DAYS: Final[LiteralString] = (
     " and scope = any(%s) and role = any(%s) and not day = any(%s::date[])"
 )
 _PLAIN: Final[LiteralString] = "select day, begins_at, hourly, scope, role, visits, people, dwell_ms,"
-_CELLS: Final[LiteralString] = _PLAIN + " bins, counts" + _OF_DAYS
-_CELLS_PLAIN: Final[LiteralString] = _PLAIN + " '{}'::smallint[], '{}'::integer[]" + _OF_DAYS
+# a day's bins and counts in one piece, an hour's as arrays
+_CELLS: Final[LiteralString] = (
+    _PLAIN + " case when spread is null then bins else '{}' end, case when spread is null then counts else '{}' end,"
+    " spread" + _OF_DAYS
+)
+_CELLS_PLAIN: Final[LiteralString] = _PLAIN + " '{}'::smallint[], '{}'::integer[], null::bytea" + _OF_DAYS
 
 
 def _counted_rows(  # noqa: PLR0917 - of `counted_rows`
@@ -104,7 +108,10 @@ def _counted_rows(  # noqa: PLR0917 - of `counted_rows`
 ) -> list[CountedRow]:
     found = _due(connection, stored, first, last)
     values = [stored.store_no, first, last, hourly, list(scopes), list(roles), sorted(found.stale)]
-    rows = numpy_cursor(connection).execute(_CELLS if bins else _CELLS_PLAIN, values).fetchall()
+    rows = [
+        (*row[:8], *(unpacked(row[10]) if row[10] is not None else row[8:10]))
+        for row in numpy_cursor(connection).execute(_CELLS if bins else _CELLS_PLAIN, values)
+    ]
     counted = [
         CountedRow(row[0], row[1], row[3], row[4], Counted(*row[5:])) for row in rows if row[0] not in found.days
     ]

@@ -18,6 +18,11 @@ VISITS_PER_PAGE: Final = 500
 Kind = Literal["zone", "store"]
 Order = Literal["entered_at", "left_at"]
 
+WHILE_LINKED: Final[LiteralString] = (
+    "entered_at + interval '0' >= link.valid_from and entered_at + interval '0' < link.valid_to"
+)
+"""Whether a visit of a link's device is of its profile. As sums, which no index is asked for: a device has few
+visits, and to exclude chunks by the bounds of each link takes longer than to look for it in all of them."""
 VISIT_COLUMNS: Final[LiteralString] = (
     "entered_at, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
     " dwell_s, confidence, signals, closed_by, revision, model_version, role"

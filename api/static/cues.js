@@ -43,7 +43,10 @@ async function refresh() {
 // line by line, so that a new one is read out and a button under the keyboard stays
 function swap(fresh) {
   const list = document.getElementById("told-cues");
-  document.getElementById("no-cues")?.remove();
+  const none = fresh.getElementById("no-cues");
+  const held = document.getElementById("no-cues");
+  if (!none) held?.remove();
+  else if (!held) list.after(none);
   const wanted = [...fresh.getElementById("told-cues").children];
   const ids = new Set(wanted.map((line) => line.id));
   for (const line of [...list.children]) if (!ids.has(line.id)) line.remove();

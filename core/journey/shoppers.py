@@ -24,6 +24,10 @@ _APART: Final = 2.0
 """Ashman's D: below 2 the two parts overlap so far that a visit's kind cannot be told."""
 _SMALLEST_SHARE: Final = 0.1
 """A kind that fewer than one visit in ten belongs to is a tail."""
+_WORTH: Final = 1.0
+"""What the store's share says of a customer weighs as much as one of her own visits."""
+_STEPS: Final = 100
+"""Shares at which the posterior is summed up; even, so that one half is an edge."""
 _ROUNDS: Final = 200
 _SETTLED: Final = 1e-8
 _SHORTEST_S: Final = 1.0
@@ -62,18 +66,23 @@ def dwell_kinds(dwells_s: Sequence[float]) -> DwellKinds | None:
 
 
 def browses(kinds: DwellKinds, dwells_s: Sequence[float]) -> float | None:
-    """Return the probability that a customer is a browser, given her dwells; None with too few.
+    """Return the probability that most of a customer's visits are of the long kind, given her dwells; None with few.
 
-    A customer is of one kind and each of her visits is drawn from it; the share of the kinds in the store is the
-    probability before anything is known of her.
+    Each of her visits is of the one kind or the other, a share of them long; before anything is known of her that
+    share is spread as Beta(m, 1 - m) around that of the store, m. So half short and half long says neither, and
+    one visit that is unlike the others changes little.
     """
     if len(dwells_s) < FEWEST_OF_A_CUSTOMER:
         return None
     logs = np.log(np.maximum(np.asarray(dwells_s, np.float64), _SHORTEST_S))
-    short = float(np.sum(_log_normal(logs, log(kinds.short_s), kinds.short_spread)))
-    long = float(np.sum(_log_normal(logs, log(kinds.long_s), kinds.long_spread)))
-    odds = long - short + log((1 - kinds.share_short) / kinds.share_short)
-    return 1.0 / (1.0 + exp(-max(-700.0, min(700.0, odds))))
+    short = _log_normal(logs, log(kinds.short_s), kinds.short_spread)
+    long = _log_normal(logs, log(kinds.long_s), kinds.long_spread)
+    mean = 1 - kinds.share_short
+    share = (np.arange(_STEPS) + 0.5) / _STEPS
+    likely = (_WORTH * mean - 1) * np.log(share) + (_WORTH * (1 - mean) - 1) * np.log(1 - share)
+    likely += np.logaddexp(np.log(share)[:, None] + long, np.log(1 - share)[:, None] + short).sum(axis=1)
+    weight = np.exp(likely - likely.max())
+    return float(weight[_STEPS // 2 :].sum() / weight.sum())
 
 
 def _two(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:

@@ -21,6 +21,7 @@ from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
 from storage.profiles.profiles import PURPOSE
+from storage.visit_queries import WHILE_LINKED
 
 PROFILES_PER_PAGE: Final = 200
 """Three screens of a list."""
@@ -83,23 +84,26 @@ _OWN: Final[LiteralString] = (
 # first the page by the index on names, then what is known of those few; the limit of 1 keeps the planner from joining
 # the whole ledger
 _LINES: Final = (
-    "with page as (select profile.profile_id, profile.display_name, profile.loyalty_tier, consent.occurred_at"
+    "with page as (select profile.profile_id, profile.display_name, profile.loyalty_tier, consent.occurred_at"  # noqa: S608 - constants
     "  from profile cross join lateral (select occurred_at from consent_current"
     "   where profile_id = profile.profile_id and purpose = %(purpose)s and holds limit 1) consent"
-    " where profile.profile_id = any(%(profiles)s) and merged_into is null and removed_at is null)"
+    " where profile.profile_id = any(%(profiles)s) and merged_into is null and removed_at is null),"
+    # the links of each one once, whatever the planner expects: it has gone through everybody present for each line
+    " link as materialized (select page.profile_id, held.device, held.valid_from, held.valid_to"
+    "  from page cross join lateral (select * from profile_device where profile_device.profile_id = page.profile_id"
+    "   offset 0) held)"
     "select page.profile_id, page.display_name, page.loyalty_tier, page.occurred_at,"
     "       here.store, here.zone, here.arrived_at, last.entered_at, last.store, last.timezone"
     "  from page"
     "  left join lateral (select store.name as store, zone.name as zone, presence.arrived_at"
-    "   from profile_device link join presence using (device) join store using (store_no)"
-    "   join zone using (store_no, zone_no)"
+    "   from link cross join lateral (select * from presence where presence.device = link.device offset 0) presence"
+    "   join store using (store_no) join zone using (store_no, zone_no)"
     "  where link.profile_id = page.profile_id"
     "    and presence.arrived_at >= link.valid_from and presence.arrived_at < link.valid_to"
     "  order by presence.last_signal_at desc limit 1) here on true"
     "  left join lateral (select visit.entered_at, store.name as store, store.timezone"
-    "   from profile_device link cross join lateral (select entered_at, store_no from store_visit"
-    "     where device = link.device and not withdrawn"
-    "     and entered_at >= link.valid_from and entered_at < link.valid_to"
+    "   from link cross join lateral (select entered_at, store_no from store_visit"
+    f"     where device = link.device and not withdrawn and {WHILE_LINKED}"
     "     order by entered_at desc limit 1) visit join store using (store_no)"
     "  where link.profile_id = page.profile_id order by visit.entered_at desc limit 1) last on true"
 )

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from core.journey.cues import DEFAULT_POLICY, CuePolicy
 from core.journey.returning import Attendance, ReturnKind, ReturnModel, fit
 from storage.connect import Connection
+from storage.visit_queries import WHILE_LINKED
 
 VISITS_OF_A_PROFILE: Final = 500
 """Two visits a week for five years."""
@@ -47,10 +48,9 @@ class StoredPolicy(msgspec.Struct, frozen=True, kw_only=True):
 def visits_of(connection: Connection, profile: UUID) -> list[Visited]:
     """Return the newest VISITS_OF_A_PROFILE visits that ended, oldest first; nothing without a consent that holds."""
     rows = connection.execute(
-        "select visit.visit_id, store.id, store.timezone, visit.entered_at, visit.left_at, visit.dwell_s"
+        "select visit.visit_id, store.id, store.timezone, visit.entered_at, visit.left_at, visit.dwell_s"  # noqa: S608 - constants
         "  from profile_device link cross join lateral (select visit_id, store_no, entered_at, left_at, dwell_s"
-        "    from store_visit where device = link.device and not withdrawn and role = 0"
-        "    and entered_at >= link.valid_from and entered_at < link.valid_to"
+        f"   from store_visit where device = link.device and not withdrawn and role = 0 and {WHILE_LINKED}"
         "    order by entered_at desc limit %(limit)s) visit join store using (store_no)"
         " where link.profile_id = %(profile)s order by visit.entered_at desc, visit.visit_id limit %(limit)s",
         {"profile": profile, "limit": VISITS_OF_A_PROFILE},

@@ -16,7 +16,7 @@ from storage.connect import Connection
 from storage.instants import to_ns
 from storage.one_state import once
 from storage.page_cursors import read_cursor, write_cursor
-from storage.visit_queries import VISIT_COLUMNS, VisitRow, visit_row
+from storage.visit_queries import VISIT_COLUMNS, WHILE_LINKED, VisitRow, visit_row
 from storage.visits import visit_id
 
 PROFILE_VISITS_PER_PAGE: Final = 200
@@ -92,11 +92,11 @@ def profile_visits(
         "  from profile_device link"
         " cross join lateral (select store_no, visit_id, {columns} from store_visit"
         "   where device = link.device and not withdrawn"
-        "     and entered_at >= link.valid_from and entered_at < link.valid_to and {clause}"
+        "     and {linked} and {clause}"
         "   order by entered_at desc, visit_id limit %(limit)s) visit"
         "  join store using (store_no)"
         " where link.profile_id = %(profile)s order by visit.entered_at desc, visit.visit_id limit %(limit)s"
-    ).format(columns=sql.SQL(VISIT_COLUMNS), clause=clause)
+    ).format(columns=sql.SQL(VISIT_COLUMNS), linked=sql.SQL(WHILE_LINKED), clause=clause)
     rows = connection.execute(query, values).fetchall()
     found = [_profile_visit(row) for row in rows[:limit]]
     place = (found[-1].visit.entered_at, found[-1].visit.visit_id) if len(rows) > limit else None
@@ -136,12 +136,12 @@ def visit_detail(connection: Connection, profile: UUID, visit: UUID | None = Non
             "  from profile_device link"
             " cross join lateral (select store_no, visit_id, device, {columns} from store_visit"
             "   where device = link.device and not withdrawn"
-            "     and entered_at >= link.valid_from and entered_at < link.valid_to"
-            "     and {clause} order by entered_at desc limit 1) visit"
+            "     and {linked} and {clause} order by entered_at desc limit 1) visit"
             "  join store using (store_no)"
             " where link.profile_id = %(profile)s order by visit.entered_at desc limit 1"
         ).format(
             columns=sql.SQL(VISIT_COLUMNS),
+            linked=sql.SQL(WHILE_LINKED),
             clause=sql.SQL("visit_id = %(visit)s" if visit is not None else "true"),
         ),
         {"profile": profile, "visit": visit},
@@ -201,10 +201,10 @@ def _detail(connection: Connection, profile: UUID, found: ProfileVisit | Whereab
         [device, found.store_no, begin, end, STAYS_PER_VISIT],
     ).fetchall()
     around = connection.execute(
-        "select max(visit.left_at) filter (where visit.entered_at < %(begin)s),"
+        "select max(visit.left_at) filter (where visit.entered_at < %(begin)s),"  # noqa: S608 - constants
         "       min(visit.entered_at) filter (where visit.entered_at > %(begin)s)"
-        "  from profile_device link join store_visit visit on visit.device = link.device and not visit.withdrawn"
-        "   and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
+        "  from profile_device link cross join lateral (select entered_at, left_at from store_visit"
+        f"   where store_visit.device = link.device and not withdrawn and {WHILE_LINKED}) visit"
         " where link.profile_id = %(profile)s",
         {"begin": begin, "profile": profile},
     ).fetchone()
