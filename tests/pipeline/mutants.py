@@ -12,6 +12,7 @@ from ingest import commit, feed, worker
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged
 from ingest.feed import StoreFeed
+from ingest.holding import Holding
 from ingest.messages import Arrival, read
 from ingest.subscriber import Subscriber
 from tests.pipeline.database import Connection, named_visits
@@ -223,12 +224,13 @@ def _nothing(_connection: Connection, _store_no: int, *, after: int) -> list[Any
 @contextmanager
 def not_caught_up(_world: "World") -> Iterator[None]:
     """After a lost database an engine goes on as if all that it was not told of had not been committed."""
-    bring_up = worker._Worker._bring_up
+    bring_up = Holding._bring_up
 
-    def mutant(self: Any, connection: Any, stores: Any) -> None:
-        bring_up(self, connection, [adopted for adopted in stores if adopted.store_no not in self._feeds])
+    def mutant(self: Any, connection: Any, stores: Any, *, leads: bool) -> None:
+        unknown = [adopted for adopted in stores if adopted.store_no not in self.feeds]
+        bring_up(self, connection, unknown, leads=leads)
 
-    with patch.object(worker._Worker, "_bring_up", mutant):
+    with patch.object(Holding, "_bring_up", mutant):
         yield
 
 
