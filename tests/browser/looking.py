@@ -40,6 +40,12 @@ def fits(page: Page) -> None:
     """Nothing stands out at the side."""
     over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert over <= 0, f"the page is {over} px too wide"
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('nav a, .button, button, summary, .due-count')]
+          .filter((one) => one.checkVisibility() && one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+          .map((one) => one.textContent.trim().slice(0, 30))"""
+    )
+    assert cut == [], "words stand out of what they are written on"
 
 
 def fingers(page: Page) -> None:
