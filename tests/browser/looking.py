@@ -40,6 +40,10 @@ def fits(page: Page) -> None:
     """Nothing stands out at the side."""
     over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert over <= 0, f"the page is {over} px too wide"
+
+
+def words_fit(page: Page) -> None:
+    """No word of a section or a button stands out of what it is written on."""
     cut = page.evaluate(
         """() => [...document.querySelectorAll('nav a, .button, button, summary, .due-count')]
           .filter((one) => one.checkVisibility() && one.clientWidth && one.scrollWidth > one.clientWidth + 1)
