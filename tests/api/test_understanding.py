@@ -69,7 +69,7 @@ def test_a_browser_is_told_where_the_store_has_two_kinds(store: SeededStore, cli
     for day in range(5):
         come(store, 10 - day, 2_300.0)
     found = client.get(f"/v1/profiles/{profile}/understanding").json()
-    assert found["browser_share"] > 0.99
+    assert found["browser_share"] > 0.9, "where the default policy acts; five visits are not a hundred"
     assert found["store"]["among_count"] == 405
 
 

@@ -42,6 +42,16 @@ def fits(page: Page) -> None:
     assert over <= 0, f"the page is {over} px too wide"
 
 
+def words_fit(page: Page) -> None:
+    """No word of a section or a button stands out of what it is written on."""
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('nav a, .button, button, summary, .due-count')]
+          .filter((one) => one.checkVisibility() && one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+          .map((one) => one.textContent.trim().slice(0, 30))"""
+    )
+    assert cut == [], "words stand out of what they are written on"
+
+
 def fingers(page: Page) -> None:
     """What is tapped by itself is 44 px or more either way, in opened details too; links within text are not."""
     small = page.evaluate(

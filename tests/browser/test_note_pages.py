@@ -13,7 +13,7 @@ from api.lexicons import reminder
 from tests.access import HEADERS, cookies
 from tests.api.seeding import add_customers, database_now
 from tests.api.serving import Served
-from tests.browser.looking import PHONE, fingers, fits, no_violations, open_page, screenshot
+from tests.browser.looking import PHONE, fingers, fits, no_violations, open_page, screenshot, words_fit
 from tests.fix_api import SeededStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
@@ -218,6 +218,7 @@ def test_it_looks_right(site: str, browser: Browser, customers: dict[str, UUID])
             page.goto(site + path)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             fits(page)
+            words_fit(page)
             screenshot(page, f"{name}-{look}")
             if look != "print":
                 no_violations(page)
