@@ -39,6 +39,20 @@ def keys_relink(folder: Folder, database_url: DatabaseUrl) -> None:
     )
 
 
+@app.command("consented")
+def keys_consented(folder: Folder, database_url: DatabaseUrl) -> None:
+    """Write whose consent holds now to the list of the edges, and nobody else; run it as often as customers come."""
+    from edge.pseudonyms import KeyRing, read_consented, write_consented
+    from storage.privacy.withdrawn import consented_devices
+
+    ring = KeyRing(folder)
+    before = read_consented(ring.folder)
+    with database(database_url) as connection:
+        now = consented_devices(connection)
+    write_consented(ring.folder, now)
+    typer.echo(f"{len(now)} devices on the list: {len(now - before)} new, {len(before - now)} taken off.")
+
+
 @app.command("retire")
 def keys_retire(
     folder: Folder,

@@ -51,6 +51,7 @@ from storage.privacy.erasing import adopt_list
 from storage.privacy.erasing import waiting as erasures_wait
 from storage.privacy.restoring import is_behind, reapply
 from storage.privacy.suppression import adopted_version, list_version, load_suppressed
+from storage.privacy.withdrawn import withdrawn_devices
 from storage.rollups.keeping import waiting
 from storage.stores import AdoptedPlan, load_plans, plan_versions
 from telemetry.exposition import exposed, make_registry
@@ -339,8 +340,8 @@ class _Worker:
             self._feeds[store_no] = restore(connection, store_no)
             # not to be cut short: what is pushed next would pass over the rest
             self._feeds[store_no].catch_up(connection, stopped=lambda: False)
-            if self._directory.suppressed is not None:
-                self._feeds[store_no].redact(self._directory.suppressed.erased)
+            if self._directory.kept_out is not None:
+                self._feeds[store_no].redact(self._directory.kept_out.now)
         return self._feeds[store_no]
 
     def _derive(self, connection: Connection, *, busy: bool = False) -> None:
@@ -373,6 +374,7 @@ class _Worker:
             self._write_status(connection)
             if list_version(connection) != self._suppression:
                 self._suppress(connection)
+            self._keep_out_withdrawn(connection)
             if self._source.shared:
                 self._adopt_list(connection)
             self._adopt_changes(connection)
@@ -410,13 +412,24 @@ class _Worker:
             _log.warning("the database is older than its suppression list; it is erased again", people=jobs)
         self._suppression = list_version(connection)
         self._directory.suppressed = load_suppressed(connection, folder)
-        if self._directory.suppressed is not None:
-            for feed in self._feeds.values():
-                feed.redact(self._directory.suppressed.erased)
-                self._write(connection, feed)
+        self._directory.withdrawn = withdrawn_devices(connection)
+        self._forget_kept_out(connection)
         if self._source.shared:
             note_suppression(connection, self._name, self._suppression)
         self._adopt_list(connection)
+
+    def _keep_out_withdrawn(self, connection: Connection) -> None:
+        """Take into use whose consent has ended since, or holds again."""
+        before = self._directory.withdrawn
+        self._directory.withdrawn = withdrawn_devices(connection)
+        if self._directory.withdrawn - before:
+            self._forget_kept_out(connection)
+
+    def _forget_kept_out(self, connection: Connection) -> None:
+        if self._directory.kept_out is not None:
+            for feed in self._feeds.values():
+                feed.redact(self._directory.kept_out.now)
+                self._write(connection, feed)
 
     def _adopt_list(self, connection: Connection) -> None:
         """Say that no engine knows an erased person any more, once that is true of everybody's engines."""
