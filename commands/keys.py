@@ -15,8 +15,11 @@ Folder = Annotated[Path, typer.Argument(metavar="KEYS", help="Key folder of the 
 @app.command("rotate")
 def keys_rotate(folder: Folder) -> None:
     """Make a new stable key; devices of customers keep their pseudonyms until they are relinked."""
+    from core.errors import ConfigurationError
     from edge.pseudonyms import KeyRing
 
+    if not folder.is_dir():  # a mistyped name would else become a folder of its own, and nothing be rotated
+        raise ConfigurationError(f"There is no key folder {folder}.", hint="Name that of the store's edges.")
     version = KeyRing(folder).rotate()
     typer.echo(f"Version {version} is in use. Once customers' devices were heard: sojourn keys relink {folder}")
 

@@ -1,9 +1,9 @@
 """The whole API, asked by its own description as every role: no fault, and no answer that is not described.
 
-CI asks each operation twice, as one of the roles that may, another each day; and as each role 100 times in all: ten of
-an operation at a time, which one is dealt out over the days, so that each is asked ten times as each role within weeks.
-`make api-fuzz` asks each operation 1,000 times as each role that may, in rounds of ten, and twice as each that may not;
-MINUTES ends it early and says where, ROLES=crm,edge picks. SOJOURN_API_FUZZ_SEED repeats a run.
+CI asks each operation twice, as one of the roles that may, another each day; and as each role 100 times in all: ten
+of an operation at a time, which one is dealt out over the days, so that each is asked so as each role within weeks.
+`make api-fuzz` asks each operation 1,000 times as each role that may, in rounds of ten, and twice as each that may
+not; MINUTES ends it early and says where, ROLES=crm,edge picks. SOJOURN_API_FUZZ_SEED repeats a run.
 """
 
 import os
