@@ -95,18 +95,24 @@ def bridge(
         int, typer.Option(min=0, max=10_000, help="Create the topic with so many, if it is not there; 0: do not.")
     ] = 0,
     replicas: Annotated[int, typer.Option(min=1, max=9, help="Brokers that keep each record, when creating it.")] = 3,
+    metrics: Metrics = "",
 ) -> None:
     """Carry what edges publish from the MQTT broker to Kafka, for `ingest --source kafka`."""
     from ingest.settings import Settings
 
     where = kafka_from(kafka, kafka_settings, kafka_topic)
     from ingest.kafka.bridge import RECEIVE_MAXIMUM, Bridge
+    from ingest.kafka.meters import BridgeMeters
     from ingest.kafka.topic import create_topic
+    from telemetry.exposition import exposed, make_registry
 
     if partitions:
         create_topic(where, partitions=partitions, replicas=replicas)
     settings = Settings(receive_maximum=RECEIVE_MAXIMUM, commit_messages=RECEIVE_MAXIMUM)
-    Bridge(where, mqtt_url, f"sojourn-bridge-{kafka_topic}", settings, mqtt_credentials).run(stop_on_signals())
+    meters = BridgeMeters(make_registry("bridge"))
+    name = f"sojourn-bridge-{kafka_topic}"
+    with exposed(meters.registry, metrics):
+        Bridge(where, mqtt_url, name, settings, mqtt_credentials, meters=meters).run(stop_on_signals())
 
 
 @app.command()

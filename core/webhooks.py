@@ -16,6 +16,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 EVENT_TYPES: Final = {
     "alert.opened": "A limit of a store was passed: how many people, how long they wait, an anchor that is down",
     "alert.closed": "The same is over",
+    "fleet_alarm.opened": "Something is wrong with an edge or an anchor of a store: what it is and what to do",
+    "fleet_alarm.closed": "The same is over",
     "service_cue.shown": "A customer who consented has arrived, and what to do for her",
     "webhook.test": "Sent on request, to see that it arrives",
     "follow_up.due": "A follow-up has fallen due and is not done: whose it is and what to do",

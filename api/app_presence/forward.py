@@ -30,7 +30,7 @@ from api.app_presence.taking import take
 from api.problems import ProblemError
 from core.errors import InputError, UnavailableError
 from edge.broker import Broker, Topics
-from edge.tls import ends_at, take_renewed, use_tls, why_ended
+from edge.tls import ends_at, refused_because, take_renewed, use_tls, why_ended
 from storage.app.outbox import EDGE, outboxes, remove_committed, take_due
 from storage.connect import Connection
 from storage.inputs.idempotency import once
@@ -220,7 +220,7 @@ class _Forwarder(Collector):
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
         if reason.is_failure:
-            self.say(f"The broker refuses us: {reason}.")
+            self.say(f"The broker refuses us: {refused_because(reason)}.")
             return
         self._states.clear()  # retained words may be of before
         self._connected.set()

@@ -11,7 +11,7 @@ from edge.broker import Broker
 from edge.clock import Clock
 from edge.gateways.bridge import Bridge
 from edge.gateways.settings import Listen
-from edge.tls import take_renewed, use_tls, why_ended
+from edge.tls import refused_because, take_renewed, use_tls, why_ended
 
 _KEEPALIVE_S: Final = 15
 _BACKOFF_S: Final = (1, 30)
@@ -67,7 +67,7 @@ class Listener:
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
-            self._say(f"The broker of the gateways refuses us: {reason}.")
+            self._say(f"The broker of the gateways refuses us: {refused_because(reason)}.")
             return
         self.connected, self.reason = True, ""
         log.info("listening to gateways", topics=len(self._listens))

@@ -99,9 +99,6 @@ def plan(roles: list[str], every: list[Any]) -> Iterator[tuple[str, Any, int, in
 def _long(roles: list[str], every: list[Any]) -> Iterator[tuple[str, Any, int, int]]:
     begun = time.monotonic()
     pairs = [(name, one) for name in roles for one in every]
-    for number, (name, operation) in enumerate(pairs):
-        if not may_ask(name, operation):
-            yield name, operation, REFUSED, SEED + number
     for turn in range(0, EXAMPLES, A_ROUND):
         for number, (name, operation) in enumerate(pairs):
             if time.monotonic() - begun > MINUTES * 60:
@@ -111,6 +108,9 @@ def _long(roles: list[str], every: list[Any]) -> Iterator[tuple[str, Any, int, i
                 yield name, operation, min(A_ROUND, EXAMPLES - turn), SEED + 1_000_003 * turn + number
         minutes = (time.monotonic() - begun) / 60
         print(f"{turn + A_ROUND} of each after {minutes:.1f} minutes", file=sys.stderr, flush=True)
+    for number, (name, operation) in enumerate(pairs):
+        if not may_ask(name, operation):
+            yield name, operation, REFUSED, SEED + number
 
 
 def may_ask(name: str, operation: Any) -> bool:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,12 @@ UNITS = sorted([*(DEPLOY / "systemd").glob("*.service"), DEPLOY / "sojourn-edge.
 KUBERNETES = DEPLOY / "kubernetes"
 MOST_EXPOSURE = 20
 """Tenths; the services have 1.3, an edge, which needs the system bus, 1.6. systemd calls everything below 2 safe."""
-LATER = {"bridge"}
-"""Words of the command line that come with Kafka."""
 
 
 def words() -> set[str]:
     line = typer.main.get_command(sojourn.app)
     assert isinstance(line, typer.core.TyperGroup)
-    return set(line.commands) | LATER
+    return set(line.commands)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -194,5 +193,10 @@ def test_the_image_is_built_in_two_stages_and_runs_as_nobody_special() -> None:
     assert int(user) > 0
     for lock in re.findall(r"requirements/([a-z.]+lock)", build):
         assert (TOP / "requirements" / lock).is_file()
+    extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra, wanted in extras.items():  # what EXTRAS names is installed from its lock
+        locked = (TOP / f"requirements/{extra}.lock").read_text()
+        for requirement in wanted:
+            assert f"\n{requirement.partition('>')[0]}==" in locked, requirement
     project = yaml.safe_load((DEPLOY / "compose.project.yaml").read_text())["services"]["project"]
     assert (project["read_only"], project["cap_drop"]) == (True, ["ALL"])
