@@ -15,8 +15,11 @@ Folder = Annotated[Path, typer.Argument(metavar="KEYS", help="Key folder of the 
 @app.command("rotate")
 def keys_rotate(folder: Folder) -> None:
     """Make a new stable key; devices of customers keep their pseudonyms until they are relinked."""
+    from core.errors import ConfigurationError
     from edge.pseudonyms import KeyRing
 
+    if not folder.is_dir():  # a mistyped name would else become a folder of its own, and nothing be rotated
+        raise ConfigurationError(f"There is no key folder {folder}.", hint="Name that of the store's edges.")
     version = KeyRing(folder).rotate()
     typer.echo(f"Version {version} is in use. Once customers' devices were heard: sojourn keys relink {folder}")
 
@@ -37,6 +40,20 @@ def keys_relink(folder: Folder, database_url: DatabaseUrl) -> None:
     typer.echo(
         f"{done.made} devices linked anew, {len(names)} heard since the rotation, {len(consented)} on the list."
     )
+
+
+@app.command("consented")
+def keys_consented(folder: Folder, database_url: DatabaseUrl) -> None:
+    """Write whose consent holds now to the list of the edges, and nobody else; run it as often as customers come."""
+    from edge.pseudonyms import KeyRing, read_consented, write_consented
+    from storage.privacy.withdrawn import consented_devices
+
+    ring = KeyRing(folder)
+    before = read_consented(ring.folder)
+    with database(database_url) as connection:
+        now = consented_devices(connection)
+    write_consented(ring.folder, now)
+    typer.echo(f"{len(now)} devices on the list: {len(now - before)} new, {len(before - now)} taken off.")
 
 
 @app.command("retire")

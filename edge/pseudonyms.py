@@ -1,8 +1,8 @@
 """Identity in, pseudonym out: the keys of an edge, and who has consented.
 
 Keys live in a private folder that the agents of one store share. A device that has not consented gets a pseudonym
-under the key of the UTC day of its signal; the keys of the days before yesterday are destroyed, and with them any way
-to link those days. A device in the consented set keeps its pseudonym under the stable key.
+under the key of the UTC day of its signal; that key is destroyed a quarter of an hour after the day, and with it any
+way to link that day. A device in the consented set keeps its pseudonym under the stable key.
 """
 
 import os
@@ -24,6 +24,9 @@ from edge.clock import Clock
 CACHED_DEVICES: Final = 65_536
 """Pseudonyms kept at hand: a large store's devices of a day, 10 MB. When full it is emptied: 2 us a device again."""
 _DAY_S: Final = 86_400
+LATE_S: Final = 900
+"""So long after midnight yesterday's key is still there: what was heard last is hashed within seconds, clocks of an
+edge's gateways are some minutes off at worst, and what waits in an outbox has its pseudonym already."""
 _CONSENTED: Final = "consented"
 _RENAMED: Final = "renamed"
 _CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
@@ -171,7 +174,7 @@ class Pseudonyms:
     ----------
     keys : KeyRing
     clock : Clock
-        Says which day it is; the keys of the days before yesterday are destroyed as soon as it is read.
+        Says which day it is; the key of yesterday is destroyed LATE_S after midnight, older ones at once.
     """
 
     def __init__(self, keys: KeyRing, clock: Clock) -> None:
@@ -186,17 +189,18 @@ class Pseudonyms:
         self._consented_seen = -1
         self._day_keys: dict[int, bytes] = {}
         self._cache: dict[tuple[int, bytes], bytes] = {}
-        self._today = -1
+        self._today = self._oldest = -1
         self.refresh()
 
     def refresh(self) -> None:
         """Notice a new day and a changed consented set; cheap enough for once a second."""
-        today = self._clock.now_ns() // (_DAY_S * NS_PER_S)
-        if today != self._today:
-            self._today = today
-            self._day_keys = {day: key for day, key in self._day_keys.items() if day >= today - 1}
+        today, since_ns = divmod(self._clock.now_ns(), _DAY_S * NS_PER_S)
+        oldest = today - (since_ns < LATE_S * NS_PER_S)
+        if (today, oldest) != (self._today, self._oldest):
+            self._today, self._oldest = today, oldest
+            self._day_keys = {day: key for day, key in self._day_keys.items() if day >= oldest}
             self._cache.clear()
-            destroyed = self._keys.destroy_before(today - 1)
+            destroyed = self._keys.destroy_before(oldest)
             if destroyed:
                 log.info("keys of past days destroyed", keys=destroyed)
         if self._renamed:
@@ -234,8 +238,8 @@ class Pseudonyms:
         Returns
         -------
         bytes or None
-            PSEUDONYM_BYTES bytes; None if the day is neither yesterday, today nor tomorrow and the device has
-            not consented: a key of such a day must not be made again.
+            PSEUDONYM_BYTES bytes; None if the day is neither today nor tomorrow, nor yesterday until LATE_S after
+            midnight, and the device has not consented: a key of such a day must not be made again.
         """
         known = self._cache.get((day, identity))
         if known is not None:
@@ -256,7 +260,7 @@ class Pseudonyms:
                     if version != newest[0] and stable not in self._told:
                         self._renamed[stable] = Renamed(version, newest[0], stable, pseudonym(identity, newest[1]))
                     return stable
-        if abs(day - self._today) > 1:
+        if not self._oldest <= day <= self._today + 1:
             return None
         if day not in self._day_keys:
             self._day_keys[day] = self._keys.of_day(day)

@@ -11,7 +11,7 @@ import structlog
 from core.errors import ModelError, WireError
 from core.privacy.batches import without
 from core.privacy.masking import masked
-from core.privacy.suppression import Suppressed
+from core.privacy.suppression import KeptOut, Suppressed
 from core.wire import BOOT_BYTES, Batch, encode
 from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged, Parked, arrange
@@ -77,6 +77,13 @@ class Directory:
     """By store: the wish for a model that did not fit, and the version of the plan it did not fit."""
     suppressed: Suppressed | None = None
     """The devices of people who were erased: their signals are not logged, however late they come."""
+    withdrawn: frozenset[bytes] = frozenset()
+    """The devices of customers whose consent does not hold now: theirs are not logged either while that is so."""
+
+    @property
+    def kept_out(self) -> KeptOut | None:
+        """Whose signals are not logged; None where that is nobody."""
+        return KeptOut(self.suppressed, self.withdrawn) if self.suppressed is not None or self.withdrawn else None
 
     @property
     def owned(self) -> Owned:
@@ -204,7 +211,7 @@ def _write(connection: Connection, directory: Directory, given: _Input) -> Commi
     batches: list[Batch | None] = []
     for (edge_no, _), arrival in arranged.ready:
         stored = directory.plans[arrival.store]
-        judged, payload = _judge(arrival, stored, directory.suppressed, letters)
+        judged, payload = _judge(arrival, stored, directory.kept_out, letters)
         entries.append(_entry(arrival, stored.store_no, edge_no, judged, payload))
         batches.append(judged.batch)
     numbers = append(connection, entries)
@@ -242,7 +249,7 @@ def _number_edges(
 
 
 def _judge(
-    arrival: Arrival, stored: AdoptedPlan, suppressed: Suppressed | None, letters: list[DeadLetter]
+    arrival: Arrival, stored: AdoptedPlan, kept_out: KeptOut | None, letters: list[DeadLetter]
 ) -> tuple[Accepted, bytes]:
     """Return what is accepted of a batch and the bytes to log; what is not accepted goes to `letters`."""
     if arrival.batch is None:
@@ -252,8 +259,8 @@ def _judge(
         return Accepted(None, False, ()), b""
     judged = accept(arrival.batch, stored.plan, arrival.received_at)
     letters += [arrival.dead_letter(reject.reason, reject.signals, reject.detail) for reject in judged.rejects]
-    if suppressed is not None and judged.batch is not None:
-        judged = _unsuppressed(judged, judged.batch, suppressed)
+    if kept_out is not None and judged.batch is not None:
+        judged = _without(judged, judged.batch, kept_out)
     if judged.whole:
         return judged, arrival.payload
     if judged.batch is None:
@@ -265,8 +272,8 @@ def _judge(
         return Accepted(None, False, ()), b""
 
 
-def _unsuppressed(judged: Accepted, batch: Batch, suppressed: Suppressed) -> Accepted:
-    found = without(batch, suppressed)
+def _without(judged: Accepted, batch: Batch, kept_out: KeptOut) -> Accepted:
+    found = without(batch, kept_out)
     return judged if found is None else replace(judged, batch=found[0], whole=False, redacted=found[1])
 
 

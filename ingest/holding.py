@@ -22,6 +22,7 @@ from storage.privacy.erasing import adopt_list
 from storage.privacy.keys import PrivacyFolder
 from storage.privacy.restoring import is_behind, reapply
 from storage.privacy.suppression import adopted_version, list_version, load_suppressed
+from storage.privacy.withdrawn import withdrawn_devices
 from storage.stores import AdoptedPlan, plan_versions
 from telemetry.tracing import Tracing
 
@@ -173,9 +174,13 @@ class Holding:
             _log.info("model taken into use", store=feed.store, version=model.version)
 
     def adopt_erasures(self, connection: Connection, *, leads: bool) -> None:
-        """Take the suppression list into use where it is newer than what is known here."""
+        """Take into use whom the suppression list names, where it is newer, and whose consent has ended or is new."""
         if list_version(connection) != self._suppression:
             self._suppress(connection, leads=leads)
+        before = self.directory.withdrawn
+        self.directory.withdrawn = withdrawn_devices(connection)
+        if self.directory.withdrawn - before:
+            self._forget_kept_out(connection)
         if self._source.shared:
             self._adopt_list(connection, leads=leads)
 
@@ -206,8 +211,8 @@ class Holding:
             self.feeds[store_no] = restore(connection, store_no)
             # not to be cut short: what is pushed next would pass over the rest
             self.feeds[store_no].catch_up(connection, stopped=lambda: False)
-            if self.directory.suppressed is not None:
-                self.feeds[store_no].redact(self.directory.suppressed.erased)
+            if self.directory.kept_out is not None:
+                self.feeds[store_no].redact(self.directory.kept_out.now)
         return self.feeds[store_no]
 
     def _write(self, connection: Connection, feed: StoreFeed, *, snapshot: bool = False) -> None:
@@ -228,13 +233,17 @@ class Holding:
             _log.warning("the database is older than its suppression list; it is erased again", people=jobs)
         self._suppression = list_version(connection)
         self.directory.suppressed = load_suppressed(connection, folder)
-        if self.directory.suppressed is not None:
-            for feed in self.feeds.values():
-                feed.redact(self.directory.suppressed.erased)
-                self._write(connection, feed)
+        self.directory.withdrawn = withdrawn_devices(connection)
+        self._forget_kept_out(connection)
         if self._source.shared:
             note_suppression(connection, self._name, self._suppression)
         self._adopt_list(connection, leads=leads)
+
+    def _forget_kept_out(self, connection: Connection) -> None:
+        if self.directory.kept_out is not None:
+            for feed in self.feeds.values():
+                feed.redact(self.directory.kept_out.now)
+                self._write(connection, feed)
 
     def _adopt_list(self, connection: Connection, *, leads: bool) -> None:
         """Say that no engine knows an erased person any more, once that is true of everybody's engines."""

@@ -86,3 +86,31 @@ class Suppressed:
     def now(self, pseudonym: bytes) -> bool:
         """Say whether a pseudonym is suppressed now, with no end to it."""
         return any(span.until_ns >= EVER_NS for span in self(pseudonym))
+
+
+class KeptOut:
+    """Whose signals are not logged: people who were erased, and devices whose customer's consent does not hold now.
+
+    Parameters
+    ----------
+    suppressed : Suppressed or None
+        None where nobody was ever erased.
+    withdrawn : frozenset of bytes
+        Pseudonyms; all of their signals that come now are kept out.
+    """
+
+    def __init__(self, suppressed: Suppressed | None, withdrawn: frozenset[bytes]) -> None:
+        self._suppressed = suppressed
+        self._withdrawn = withdrawn
+
+    def __call__(self, pseudonym: bytes) -> tuple[Span, ...]:
+        """Return the spans of a pseudonym; none for one whose signals are logged."""
+        if pseudonym in self._withdrawn:
+            return (Span(),)
+        return self._suppressed(pseudonym) if self._suppressed is not None else ()
+
+    def now(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Tell which pseudonyms (uint8, shape (k, PSEUDONYM_BYTES)) an engine has to forget."""
+        return np.array(
+            [any(span.until_ns >= EVER_NS for span in self(row.tobytes())) for row in pseudonyms], np.bool_
+        )

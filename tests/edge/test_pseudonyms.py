@@ -9,7 +9,7 @@ from core.errors import ConfigurationError
 from core.identity import pseudonym
 from core.limits import NS_PER_S
 from edge.clock import Clock
-from edge.pseudonyms import KeyRing, Pseudonyms, read_consented, write_consented
+from edge.pseudonyms import LATE_S, KeyRing, Pseudonyms, read_consented, write_consented
 
 DAY = 20_000
 IDENTITY = b"\xd4\x36\x39\x01\x02\x03"
@@ -80,14 +80,14 @@ def test_yesterday_cannot_be_linked_after_its_key_is_destroyed(tmp_path: Path) -
     assert names.of(IDENTITY, DAY) == first  # what arrives late from yesterday keeps its name
     second = names.of(IDENTITY, DAY + 1)
     assert second != first
-    hand.next_day()
+    hand.now_ns += LATE_S * NS_PER_S
     names.refresh()
     assert not (tmp_path / "keys" / "day-2024-10-04.key").exists()
     assert names.of(IDENTITY, DAY) is None  # neither remembered nor made again
     # with every key that is left, nobody computes the first day's pseudonym
     left = [file.read_bytes() for file in (tmp_path / "keys").glob("*.key")]
     assert first not in [pseudonym(IDENTITY, key) for key in left]
-    hand.now_ns -= 2 * 86_400 * NS_PER_S  # even if the clock goes back, the key does not
+    hand.now_ns -= 86_400 * NS_PER_S + LATE_S * NS_PER_S  # even if the clock goes back, the key does not
     names.refresh()
     assert names.of(IDENTITY, DAY) not in (None, first)
 
@@ -99,6 +99,9 @@ def test_a_restart_destroys_what_is_overdue(tmp_path: Path) -> None:
         ring.of_day(day)
     Pseudonyms(ring, hand.clock())
     assert sorted(file.name for file in ring.folder.glob("day-*")) == ["day-2024-10-03.key", "day-2024-10-04.key"]
+    hand.now_ns += LATE_S * NS_PER_S
+    Pseudonyms(ring, hand.clock())
+    assert [file.name for file in ring.folder.glob("day-*")] == ["day-2024-10-04.key"]
 
 
 def test_days_far_away_get_no_key(tmp_path: Path) -> None:

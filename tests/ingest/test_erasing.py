@@ -8,14 +8,18 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from typer.testing import CliRunner
 
 from core.errors import ConfigurationError
 from core.wire import decode
+from edge.pseudonyms import KeyRing, read_consented, write_consented
 from ingest.worker import run
+from sojourn import app
 from storage.connect import Connection, connect, in_transaction
+from storage.log.snapshots import good_snapshots
 from storage.privacy.erasing import ask, waiting
 from storage.privacy.receipts import newest_receipts
-from storage.profiles.profiles import create_profile
+from storage.profiles.profiles import PURPOSE, create_profile, withdraw_consent
 from tests.ingest.conftest import QUICK, Store, ingesting
 from tests.ingest.edge_double import EdgeDouble
 from tests.ingest.world import stored_visits, walks
@@ -81,3 +85,77 @@ def test_a_running_ingest_forgets_her_and_refuses_what_comes_late(
         assert stored_visits(connection, store.no) == found
     with pytest.raises(ConfigurationError, match="key of their list"):
         run(store.url, mqtt_url, stop=threading.Event(), settings=QUICK)
+
+
+def logged_since(connection: Connection, log_no: int, device: bytes) -> bool:
+    """Whether a batch that was logged since names a device."""
+    rows = connection.execute("select batch from signal_log where log_no > %s and signals > 0", [log_no])
+    return any(device in decode(bytes(batch)).devices.tobytes() for (batch,) in rows)
+
+
+def newest(connection: Connection) -> int:
+    row = connection.execute("select coalesce(max(log_no), 0) from signal_log").fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def test_whoever_withdrew_is_kept_out_until_she_consents_again(
+    store: Store, mqtt_url: str, edge: EdgeDouble, tmp_path: Path
+) -> None:
+    """Her edge still has her on its list: ingest does not write what it says of her."""
+    sent = iter(walks(1, BOOT, batches=200))
+    first = [next(sent) for _ in range(10)]
+    hers = decode(first[0]).devices[3].tobytes()
+    with connect(store.url) as connection, ingesting(store.url, mqtt_url, replace(QUICK, snapshot_s=0.2)):
+        ago = datetime.now(UTC) - timedelta(days=9)
+        profile = create_profile(connection, display_name="Her", devices=[hers], granted_at=ago)
+        edge.send(*first)
+        edge.drain()
+        assert logged_since(connection, 0, hers)
+        withdraw_consent(connection, profile, source="app", wording="1", at=datetime.now(UTC))
+        for payload in sent:
+            before = newest(connection)
+            edge.send(payload)
+            edge.drain()
+            if connection.execute("select sum(redacted) > 0 from signal_log").fetchone() == (True,):
+                break
+        else:
+            pytest.fail("she was never kept out")
+        kept = [next(sent) for _ in range(20)]
+        edge.send(*kept)
+        edge.drain()
+        assert any(hers in decode(payload).devices.tobytes() for payload in kept)
+        assert not logged_since(connection, before, hers)
+        end_s = time.monotonic() + WITHIN_S
+        while any(hers in one.state for one in good_snapshots(connection, store.no)):
+            assert time.monotonic() < end_s, "the engine's memory still holds her"
+            edge.send(next(sent))
+            edge.drain()
+        assert connection.execute("select from presence where device = %s", [UUID(bytes=hers)]).fetchone() is None
+        connection.execute(
+            "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+            " values (%s, %s, 'granted', 'app', '2', clock_timestamp())",
+            [profile, PURPOSE],
+        )
+        for payload in sent:
+            before = newest(connection)
+            edge.send(payload)
+            edge.drain()
+            if logged_since(connection, before, hers):
+                return
+        pytest.fail("she consented again and is still kept out")
+
+
+def test_the_list_of_an_edge_holds_whose_consent_holds(store: Store, tmp_path: Path) -> None:
+    own, gone = b"\1" * 16, b"\2" * 16
+    ago = datetime.now(UTC) - timedelta(days=9)
+    with connect(store.url) as connection:
+        create_profile(connection, display_name="A", devices=[own], granted_at=ago)
+        left = create_profile(connection, display_name="B", devices=[gone], granted_at=ago)
+        ring = KeyRing(tmp_path / "keys")
+        write_consented(ring.folder, [gone, b"\3" * 16])
+        withdraw_consent(connection, left, source="app", wording="1", at=datetime.now(UTC))
+        told = CliRunner().invoke(
+            app, ["keys", "consented", str(ring.folder)], env={"SOJOURN_DATABASE_URL": store.url}
+        )
+    assert told.output == "1 devices on the list: 1 new, 2 taken off.\n", told.exception
+    assert read_consented(ring.folder) == {own}

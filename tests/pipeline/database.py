@@ -218,6 +218,7 @@ _ANSWERED: dict[str, Any] = {
     "pending": [], "read_edition": (Edition.APACHE, "0"), "claim": True, "late_open": 0, "wishes": {},
     "adopted_models": [], "timeline": "1", "load_model": None, "waiting": False, "watches": False, "load_plans": [],
     "erasures_wait": False, "list_version": 0, "load_suppressed": None,
+    "withdrawn_devices": frozenset(),
 }  # fmt: skip
 _PASSED_OVER = (
     "prune", "make_chunks", "save_status", "save_dead_letters", "save_statuses", "clear_presence",

@@ -11,7 +11,7 @@ from core.advertisement import Advertisement, Identities, Rule
 from core.identity import pseudonym
 from core.limits import NS_PER_S
 from edge.clock import Clock
-from edge.pseudonyms import KeyRing, Pseudonyms, read_consented, read_renamed, write_consented
+from edge.pseudonyms import LATE_S, KeyRing, Pseudonyms, read_consented, read_renamed, write_consented
 from sojourn import app
 from storage.privacy.subjects import find_subject
 from storage.profiles.profiles import create_profile
@@ -28,9 +28,10 @@ class Hand:
     """A clock that is set by hand."""
 
     day = DAY
+    second = 0
 
     def clock(self) -> Clock:
-        return Clock(lambda: self.day * 86_400 * NS_PER_S, lambda: float(self.day * 86_400))
+        return Clock(lambda: (self.day * 86_400 + self.second) * NS_PER_S, lambda: float(self.day * 86_400))
 
 
 @pytest.mark.servers
@@ -49,6 +50,8 @@ def test_a_rotation_loses_nobody(store: SeededStore, tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["keys", *words], env={"SOJOURN_DATABASE_URL": store.database_url})
         return done.output + str(done.exception or "")
 
+    assert "no key folder" in sojourn("rotate", str(tmp_path / "mistyped"))
+    assert not (tmp_path / "mistyped").exists()
     assert "Version 2" in sojourn("rotate", str(ring.folder))
     names.refresh()
     assert names.of(TAG, DAY) == first, "until it is linked it keeps its name"
@@ -91,7 +94,7 @@ def test_nothing_on_disk_links_yesterday(tmp_path: Path) -> None:
     write_consented(ring.folder, [pseudonym(TAG, ring.stable()[0])])
     names = Pseudonyms(ring, hand.clock())
     seen = names.of(STRANGER, DAY)
-    hand.day += 2
+    hand.day, hand.second = DAY + 1, LATE_S
     names.refresh()
     again = names.of(STRANGER, hand.day)
     kept = [path.read_bytes() for path in ring.folder.iterdir()]
