@@ -95,9 +95,9 @@ restore-drill: setup-dev ## a backup into a second server: equal checksums, and 
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.restore
 
-api-fuzz: setup-dev ## ask the whole API by its own description, as every role; EXAMPLES=1000 of each operation, SEED=7
+api-fuzz: setup-dev ## ask the whole API by its own description, as every role; EXAMPLES=1000 of each operation, MINUTES=60, ROLES=crm,edge, SEED=7
 	@$(VENV)/python -m servers
-	@SOJOURN_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) SOJOURN_API_FUZZ_SEED=$(SEED) $(VENV)/python -m pytest tests/api_fuzz --timeout 0 -s $(ARGS)
+	@SOJOURN_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) SOJOURN_API_FUZZ_SEED=$(SEED) SOJOURN_API_FUZZ_MINUTES=$(MINUTES) SOJOURN_API_FUZZ_ROLES=$(ROLES) $(VENV)/python -m pytest tests/api_fuzz --timeout 0 -s $(ARGS)
 
 setup-security: setup-dev ## make .cache/security with what looks for known flaws and writes the bill of materials
 	@$(call bootstrap,security)

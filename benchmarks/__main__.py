@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "recompute": "days of stores decoded again, on one worker and on several, in turn",
     "kept": "bytes on disk for each signal, visit and count",
     "scale": "ten thousand stores: sizes, costs, and a simulation of bursts and outages",
+    "erasure": "a person taken out of 20 million signals",
     "soak": "half an hour of a whole store at half the top rate: what grows?",
     "accuracy": "how right the visits are, on simulated stores and recordings",
 }

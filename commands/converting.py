@@ -52,4 +52,9 @@ def convert_csv(
     from simulators.recordings.table import columns_from, convert_table
 
     columns = columns_from(column if column is not None else [])
-    convert_table(source, out, columns, store=store, unit=unit, separator=separator, ordered=not sort)
+    made = convert_table(source, out, columns, store=store, unit=unit, separator=separator, ordered=not sort)
+    typer.echo(f"{made.rows:,} rows: {out}", err=True)
+    if made.timeless:
+        typer.echo(f"Of {made.timeless:,} rows the time cannot be read as {unit}; is --unit right?", err=True)
+    if made.levelless:
+        typer.echo(f"Of {made.levelless:,} rows the level is no number.", err=True)

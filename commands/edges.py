@@ -75,7 +75,7 @@ def sign(
     from authority.authority import Authority
 
     signed = Authority(authority).sign(_content(request_file), store, edge, datetime.now(UTC))
-    out.write_bytes(signed)
+    _write(out, signed)
     typer.echo(f"Carry {out} back to the edge: `sojourn edge accept {out.name} --folder FOLDER`. It is no secret.")
 
 
@@ -117,4 +117,17 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", hint="Is the path right, and may this user read it?"
+        ) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    from core.errors import UnavailableError
+
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UnavailableError(
+            f"{path} cannot be written: {error.strerror}.", hint="Name a file that this user may write: --out."
+        ) from error

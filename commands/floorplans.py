@@ -17,11 +17,11 @@ def floorplan_check(plan: PlanArgument) -> None:
     """Say everything that is wrong with a floor plan, by line and column, or what it holds."""
     from core.dwell.model import never_reported, prior_model
     from core.floorplan_check import check_text
-    from simulators.replay.files import read_plan
+    from simulators.replay.files import read_file, read_plan
     from simulators.replay.report import alike_lines
 
-    data = plan.read_bytes() if plan.is_file() else b""
-    findings = check_text(data) if data else []
+    data = read_file(plan)
+    findings = check_text(data)
     for finding in findings:
         typer.echo(f"{plan}:{finding}", err=True)
     grave = sum(finding.grave for finding in findings)
@@ -44,7 +44,7 @@ def floorplan_draw(
 ) -> None:
     """Draw a store's plan: zones, walls, anchors and a scale."""
     from api.plans.svg import as_svg
-    from simulators.replay.files import keep_apart, read_plan
+    from simulators.replay.files import keep_apart, read_plan, write_file
 
     stores = read_plan(plan).stores
     found = next((one for one in stores if store in {None, one.id}), None)
@@ -54,7 +54,7 @@ def floorplan_draw(
             hint=f"Add --store with one of {', '.join(s.id for s in stores[:8])}.",
         )
     keep_apart([out], [plan])
-    out.write_text(as_svg(found))
+    write_file(out, as_svg(found).encode())
     typer.echo(f"{out}: {found.label}, {len(found.zones)} zones, {len(found.anchors)} anchors")
 
 

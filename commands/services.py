@@ -142,12 +142,28 @@ def api(
     oidc_name: Annotated[
         str, typer.Option(envvar="SOJOURN_OIDC_NAME", help="What the button says.")
     ] = "your company's account",
+    oidc_acr: Annotated[
+        str, typer.Option(envvar="SOJOURN_OIDC_ACR", help="How strong its login has to be: values of `acr`.")
+    ] = "",
+    second_step: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_SECOND_STEP",
+            help="Roles that need a second step of the login (TOTP): admin, privacy; or none.",
+        ),
+    ] = "admin, privacy",
     profiles_a_day: Annotated[
         int,
         typer.Option(
             envvar="SOJOURN_PROFILES_A_DAY", min=1, help="Different profiles that one person may open in a day."
         ),
     ] = 300,
+    profiles_a_day_key: Annotated[
+        int,
+        typer.Option(
+            envvar="SOJOURN_PROFILES_A_DAY_KEY", min=1, help="Different profiles that one key may open in a day."
+        ),
+    ] = 5_000,
     requests_a_minute: Annotated[
         int, typer.Option(envvar="SOJOURN_REQUESTS_A_MINUTE", min=1, help="Questions of one person or key.")
     ] = 1_200,
@@ -191,14 +207,22 @@ def api(
     from api.access.limits import Rates
     from api.access.provider import read_provider
     from api.server import Transport
-    from api.settings import Databases, Settings, read_origins
+    from api.settings import Databases, Settings, read_origins, read_second_step
     from core.webhooks import read_networks
 
     settings = Settings(
         webhook_allow=read_networks(webhook_allow),
         card_origins=read_origins(card_origins),
-        rates=Rates(read=requests_a_minute, profiles_a_day=profiles_a_day),
-        oidc=read_provider(oidc_issuer, oidc_client_id, oidc_client_secret, name=oidc_name, groups=oidc_groups),
+        rates=Rates(
+            read=requests_a_minute,
+            route=max(1, requests_a_minute * 2 // 3),
+            profiles_a_day=profiles_a_day,
+            profiles_a_day_key=profiles_a_day_key,
+        ),
+        oidc=read_provider(
+            oidc_issuer, oidc_client_id, oidc_client_secret, name=oidc_name, groups=oidc_groups, acr=oidc_acr
+        ),
+        second_step=read_second_step(second_step),
         privacy=privacy,
         databases=Databases(listen_url or None, analytics_url or None, readers, writers),
     )

@@ -159,12 +159,17 @@ def load(data: bytes | str) -> FloorPlan:
     try:
         plan = msgspec.json.decode(data, type=FloorPlan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        hint = "Every anchor names the zone it stands in." if "zone" in str(error) and "anchors" in str(error) else ""
+        hint = "`sojourn floorplan check PLAN` names everything that is wrong, by line."
+        if "zone" in str(error) and "anchors" in str(error):
+            hint = "Every anchor names the zone it stands in."
         raise FloorPlanError(f"The floor plan cannot be read: {error}.", hint=hint) from error
     if not plan.stores:
         raise FloorPlanError("The floor plan has no store.", hint='List at least one under "stores".')
     if len(plan.stores) > STORES_PER_PLAN:
-        raise FloorPlanError(f"A floor plan holds at most {STORES_PER_PLAN} stores, this one {len(plan.stores)}.")
+        raise FloorPlanError(
+            f"A floor plan holds at most {STORES_PER_PLAN} stores, this one {len(plan.stores)}.",
+            hint="Make several plans of it.",
+        )
     for flaw in twice(("stores",), [store.id for store in plan.stores], "store"):
         raise FloorPlanError(flaw.what, hint=flaw.hint, where="floor plan")
     for store in plan.stores:

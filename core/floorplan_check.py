@@ -1,6 +1,7 @@
 """Everything that is wrong with the text of a floor plan, each with its line and column."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -18,6 +19,12 @@ _BEYOND_M: Final = 1.0
 """An anchor may hang on the far side of a wall or stand in a doorway."""
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _AT: Final = re.compile(r" - at `\$?([^`]*)`$")
+_WORDS: Final = {
+    "int": "a whole number", "float": "a number", "str": "a text", "null": "nothing", "bool": "true or false",
+    "array": "a list", "object": "an object",
+}  # fmt: skip
+"""The decoder's kinds, for people."""
+_KIND: Final = re.compile(f"`((?:{'|'.join(_WORDS)})(?: \\| (?:{'|'.join(_WORDS)}))*)`")
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
@@ -53,20 +60,31 @@ def check_text(data: bytes) -> list[Finding]:
         before = data[: error.start].decode(errors="replace")
         return [Finding(place_of(before, len(before)), True, "This is not UTF-8.", "Save the file as UTF-8.")]
     try:
-        raw = json.loads(text, parse_constant=_no_number)
+        raw = json.loads(text)
         places = Places(text)
     except json.JSONDecodeError as error:
         place = Place(error.lineno, error.colno)
         return [Finding(place, True, f"This is not JSON: {error.msg}.", "Look at this place and just before it.")]
     except (RecursionError, ValueError) as error:
-        return [Finding(Place(1, 1), True, f"The text cannot be read: {error}.", "")]
-    found = [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in _grave(raw)]
+        return [Finding(Place(1, 1), True, f"The text cannot be read: {error}.", "Write it anew.")]
+    endless: list[Flaw] = []
+    raw = _finite(raw, (), endless)
+    found = [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in endless]
+    found += [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in _grave(raw)]
     found += [Finding(places.of(flaw.path), False, flaw.what, flaw.hint) for flaw in _odd(raw)]
     return sorted(found)[:FINDINGS_MOST]
 
 
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no number")
+def _finite(raw: Any, path: tuple[str | int, ...], endless: list[Flaw]) -> Any:
+    """Return what was read with 0 for NaN and numbers without bound, which go to `endless`."""
+    if isinstance(raw, float) and not math.isfinite(raw):
+        endless.append(Flaw(path, f"{raw} is no number.", "Write a finite one, or leave the field out."))
+        return 0.0
+    if isinstance(raw, dict):
+        return {key: _finite(value, (*path, key), endless) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_finite(value, (*path, place), endless) for place, value in enumerate(raw)]
+    return raw
 
 
 def _grave(raw: Any) -> Iterator[Flaw]:
@@ -92,20 +110,42 @@ def _store(raw: Any) -> Iterator[Flaw]:
             (), "A store is an object.", 'Write {"id": ..., "timezone": ..., "zones": [...], "anchors": [...]}.'
         )
         return
-    wrong = False
+    whole = dict(raw)
     for key, kind in (("zones", Zone), ("anchors", Anchor)):
         parts = raw.get(key)
-        for number, part in enumerate(parts if isinstance(parts, list) else ()):
-            for flaw in _form(part, kind):
-                wrong = True
+        if not isinstance(parts, list):
+            continue
+        sound: list[Any] = []
+        for number, part in enumerate(parts):
+            kept, found = _without_what_is_wrong(part, kind)
+            sound.append(kept)
+            for flaw in found:
                 yield flaw._replace(path=(key, number, *flaw.path))
-    if wrong:
-        return
-    form = list(_form(raw, StorePlan))
-    yield from form or flaws(msgspec.convert(raw, StorePlan))
+        whole[key] = sound
+    if any(part is None for key in ("zones", "anchors") for part in whole.get(key) or ()):
+        return  # what names it cannot be judged without it
+    kept, found = _without_what_is_wrong(whole, StorePlan)
+    yield from found
+    if kept is not None:
+        yield from flaws(msgspec.convert(kept, StorePlan))
 
 
-def _form(raw: Any, kind: type[_Struct]) -> Iterator[Flaw]:
+def _without_what_is_wrong(raw: Any, kind: type[_Struct]) -> tuple[Any, list[Flaw]]:
+    """Return a part of a plan without its fields that have the wrong form, and those; None where nothing is left."""
+    found: list[Flaw] = []
+    while True:
+        flaw = _form(raw, kind)
+        if flaw is None:
+            return raw, found
+        found.append(flaw)
+        needed = {field.name for field in msgspec.structs.fields(kind) if field.required}
+        if not flaw.path or not isinstance(raw, dict) or flaw.path[0] in needed or flaw.path[0] not in raw:
+            return None, found
+        raw = {key: value for key, value in raw.items() if key != flaw.path[0]}
+
+
+def _form(raw: Any, kind: type[_Struct]) -> Flaw | None:
+    """Return the first thing that has the wrong form, None where there is nothing."""
     try:
         msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
@@ -114,7 +154,12 @@ def _form(raw: Any, kind: type[_Struct]) -> Iterator[Flaw]:
         path = tuple(key or int(place) for key, place in _STEP.findall(at[1])) if at else ()
         what = said[: at.start()] if at else said
         hint = "Every anchor names the zone it stands in." if kind is Anchor and "`zone`" in what else ""
-        yield Flaw(path, f"{what.replace('`', chr(39))}.", hint)
+        return Flaw(path, f"{_KIND.sub(_in_words, what).replace('`', chr(39))}.", hint)
+    return None
+
+
+def _in_words(found: re.Match[str]) -> str:
+    return " or ".join(_WORDS.get(word, word) for word in found[1].split(" | "))
 
 
 def _odd(raw: Any) -> Iterator[Flaw]:

@@ -66,7 +66,9 @@ def private_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UnavailableError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise UnavailableError(
+            f"The folder {folder} cannot be made: {error.strerror}.", hint="Name one that this user may write."
+        ) from error
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -84,7 +86,9 @@ def write_private(path: Path, content: bytes) -> None:
             file.write(content)
         draft.replace(path)
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be written: {error.strerror}.") from error
+        raise UnavailableError(
+            f"{path} cannot be written: {error.strerror}.", hint="Name a folder that this user may write."
+        ) from error
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -166,7 +170,9 @@ def accept(folder: Path, signed: bytes, *, new_authority: bool = False) -> x509.
             waiting.replace(folder / KEY)
         (folder / REQUEST).unlink(missing_ok=True)
     except OSError as error:
-        raise UnavailableError(f"{folder} cannot be written: {error.strerror}.") from error
+        raise UnavailableError(
+            f"{folder} cannot be written: {error.strerror}.", hint="Name a folder that this user may write."
+        ) from error
     return mine
 
 

@@ -31,7 +31,9 @@ def read_private(path: Path, what: str) -> bytes:
     if open_to_others:
         raise ConfigurationError(f"{path} ({what}) can be read by others.", hint=f"Run: chmod 600 {path}")
     if len(content) > _SECRET_BYTES:
-        raise ConfigurationError(f"{path} ({what}) is larger than {_SECRET_BYTES} bytes.")
+        raise ConfigurationError(
+            f"{path} ({what}) is larger than {_SECRET_BYTES} bytes.", hint="Is it the right file?"
+        )
     return content
 
 

@@ -25,7 +25,7 @@ from core.wire import BOOT_BYTES
 from edge.broker import Broker, Topics
 from edge.clock import Clock
 from edge.outbox import Outbox
-from edge.tls import use_tls, why_ended, why_not
+from edge.tls import refused_because, use_tls, why_ended, why_not
 from edge.window import Step, Window
 
 STATUS_S: Final = 10.0
@@ -179,7 +179,8 @@ class Publisher:
         if not link.wait_for(lambda: link.connected or link.lost is not None, _CONNECT_S) or link.lost is not None:
             if link.lost is not None and not link.answered:
                 raise _LostError(f"the broker does not let this edge in: {why_ended(self._broker)}")
-            raise _LostError(link.lost if link.lost is not None else "the broker does not answer")
+            silent = f"the broker took the connection and does not answer within {_CONNECT_S:.0f} s; look at its load"
+            raise _LostError(link.lost if link.lost is not None else silent)
         if self._on_config is None:
             client.subscribe(self._topics.committed, qos=1)
         else:
@@ -305,7 +306,7 @@ class _Link:
     def on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self.answered = True
         if reason.is_failure:
-            self.lost = f"the broker refuses this edge: {reason}"
+            self.lost = f"the broker refuses this edge: {refused_because(reason)}"
         else:
             self.connected = True
         self.notify()
@@ -318,17 +319,19 @@ class _Link:
 
     def on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         if reasons[0].is_failure:
-            self.lost = "the broker does not let this edge read what is committed"
+            self.lost = f"the broker does not let this edge read what is committed: {refused_because(reasons[0])}"
             self.notify()
         elif reasons[-1].is_failure:
-            log.warning("the broker does not let this edge read its configuration")
+            log.warning(
+                "the broker does not let this edge read its configuration", reason=refused_because(reasons[-1])
+            )
 
     def on_publish(self, _client: mqtt.Client, _data: Any, _mid: int, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
-            self._refused = f"the broker refuses messages: {reason}"
+            self._refused = f"the broker refuses messages: {refused_because(reason)}"
             self.notify()
         elif reason.value == _NOBODY:
-            self._refused = "no ingest has subscribed at the broker yet"
+            self._refused = "no ingest has subscribed at the broker yet; start `sojourn ingest` with this broker"
             self.notify()
 
     def on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:

@@ -14,6 +14,7 @@ from core.advertisement import Identities, Rule, with_known
 from core.errors import ConfigurationError
 from edge.broker import Broker, Topics
 from edge.files import read_private
+from edge.tls import said_of_files
 
 MOST_ADAPTERS: Final = 8
 """A USB hub's worth. One with 2,000 adverts/s takes a tenth of the core that listens (docs/edge.md)."""
@@ -21,8 +22,18 @@ _CONFIGURATION_BYTES: Final = 262_144
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _T = TypeVar("_T")
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
-AdapterName = Annotated[str, msgspec.Meta(pattern=r"^hci[0-9]{1,3}$")]
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+_ADAPTER_NAME: Final = r"^hci[0-9]{1,3}$"
+_IN_WORDS: Final = {
+    f"`str` matching regex {_NAME!r}": "an id of 1 to 64 letters, digits, dots, colons, dashes or underscores",
+    f"`str` matching regex {_ADAPTER_NAME!r}": "the name of an adapter as `bluetoothctl list` shows it, such as hci0",
+    "`array` of length >= 1": "at least one",
+    f"`array` of length <= {MOST_ADAPTERS}": f"at most {MOST_ADAPTERS}",
+    "at `$.": "at `",
+}
+"""What the decoder says, for people."""
+Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
+AdapterName = Annotated[str, msgspec.Meta(pattern=_ADAPTER_NAME)]
 Silence = Annotated[float, msgspec.Meta(ge=5, le=3600)]
 Scanning = Literal["active", "passive"]
 
@@ -196,12 +207,14 @@ def read_toml(path: Path, kind: type[_T], check: Callable[[_T], None], example: 
             f"The configuration {path} cannot be read: {error.strerror}.", hint=example
         ) from error
     if len(content) > _CONFIGURATION_BYTES:
-        raise ConfigurationError(f"The configuration {path} is larger than {_CONFIGURATION_BYTES} bytes.")
+        raise ConfigurationError(
+            f"The configuration {path} is larger than {_CONFIGURATION_BYTES} bytes.", hint="Is it the right file?"
+        )
     try:
         settings = msgspec.convert(tomllib.loads(content.decode("utf-8")), kind, dec_hook=_path)
         check(settings)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: {error}.", hint=example) from error
+        raise ConfigurationError(f"{path}: {_in_words(error)}.", hint=example) from error
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error.what}", hint=error.hint) from error
     return settings
@@ -222,6 +235,15 @@ def check_rules(rules: tuple[Rule, ...], *, with_keys: bool) -> None:
         raise ConfigurationError(
             "Private addresses are recognised by keys, and there are none.", hint="Set irks in [files]."
         )
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "This is no text in UTF-8"
+    said = str(error)
+    for word, people in _IN_WORDS.items():
+        said = said.replace(word, people)
+    return said
 
 
 def _path(kind: type, value: object) -> object:
@@ -256,5 +278,6 @@ def _check_certificates(broker: Broker, section: str) -> None:
             context.load_cert_chain(broker.certificate, broker.key, password="")  # or it would ask on the terminal
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"The TLS files of [{section}] cannot be used: {error}.", hint="ca, certificate and key are PEM files."
+            f"The TLS files of [{section}] cannot be used: {said_of_files(error, broker)}.",
+            hint="ca, certificate and key are PEM files; docs/transport.md says how they are made.",
         ) from error

@@ -4,6 +4,7 @@ The broker is checked against whom we trust and against its name; we are known b
 1.2 with a broker that has no newer one.
 """
 
+import errno
 import re
 import socket
 import ssl
@@ -14,6 +15,7 @@ from typing import Final
 import structlog
 from cryptography import x509
 from paho.mqtt import client as mqtt
+from paho.mqtt.reasoncodes import ReasonCode
 
 from core.errors import ConfigurationError
 from edge.broker import Broker
@@ -38,6 +40,19 @@ _REFUSALS: Final = {
 }
 """What the broker says of us (RFC 8446, section 6.2), and what to do."""
 
+_REFUSED: Final = {
+    "not authorized": "its access list does not allow it; who may read and write what stands in docs/transport.md",
+    "bad user name or password": "mend username and password_file, or have the password made anew; docs/transport.md",
+    "bad authentication method": "it wants to know us in another way: a certificate, or username and password",
+    "client identifier not valid": "it does not take names such as sojourn-STORE-EDGE; change that at the broker",
+    "unsupported protocol version": "it speaks no MQTT 5; mosquitto does from 1.6 on",
+    "server unavailable": "its log says why; it is tried again",
+    "server busy": "it is tried again",
+    "banned": "whoever runs the broker has shut us out",
+    "quota exceeded": "its bounds are too low; look at max_queued_messages and max_connections there",
+    "packet too large": "it takes smaller messages than a batch; raise max_packet_size there",
+}
+
 log = structlog.get_logger()
 
 
@@ -57,22 +72,52 @@ def client_context(broker: Broker, now: datetime) -> ssl.SSLContext:
             context.load_cert_chain(broker.certificate, broker.key, password="")  # or it would ask on the terminal
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"The TLS files cannot be used: {_of_files(error, broker)}.",
+            f"The TLS files cannot be used: {said_of_files(error, broker)}.",
             hint="ca, certificate and key are PEM files; docs/transport.md says how they are made.",
         ) from error
     return context
 
 
-def use_tls(client: mqtt.Client, broker: Broker) -> None:
-    """Give a client its TLS, if the broker has it.
+def use_tls(client: mqtt.Client, broker: Broker) -> ssl.SSLContext | None:
+    """Give a client its TLS, if the broker has it; what it was given is for `take_renewed`.
 
     Raises
     ------
     ConfigurationError
         As `client_context`.
     """
-    if broker.tls:
-        client.tls_set_context(client_context(broker, datetime.now(UTC)))
+    if not broker.tls:
+        return None
+    context = client_context(broker, datetime.now(UTC))
+    client.tls_set_context(context)
+    return context
+
+
+def take_renewed(context: ssl.SSLContext | None, broker: Broker) -> None:
+    """Let a client that connects again by itself do it with files that were renewed meanwhile, without a restart.
+
+    To be called when its connection has ended. Files that cannot be used are spoken of, and those in use stay.
+    """
+    if context is None:
+        return
+    try:
+        client_context(broker, datetime.now(UTC))  # as a whole: half of a new pair must not get into the one in use
+        if broker.ca is not None:
+            context.load_verify_locations(broker.ca)
+        if broker.certificate is not None:
+            context.load_cert_chain(broker.certificate, broker.key, password="")
+    except (ConfigurationError, OSError, ValueError) as error:
+        log.warning("renewed TLS files are not taken", reason=str(error))
+
+
+def ends_at(broker: Broker) -> datetime | None:
+    """Return when our own certificate ends, None where there is none that can be read."""
+    if broker.certificate is None:
+        return None
+    try:
+        return x509.load_pem_x509_certificate(broker.certificate.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 def why_ended(broker: Broker) -> str:
@@ -82,7 +127,7 @@ def why_ended(broker: Broker) -> str:
     already speaks, and a connection that is closed with unread bytes loses it. This one sends nothing and listens.
     """
     if not broker.tls:
-        return "it ended the connection without a word; does it want TLS (mqtts://)?"
+        return "it ended the connection without a word; if it wants TLS, write mqtts://"
     try:
         context = client_context(broker, datetime.now(UTC))
         with (
@@ -117,7 +162,26 @@ def why_not(error: Exception, broker: Broker) -> str:
     if any(word in said for word in _NO_TLS) or (broker.tls and isinstance(error, ConnectionResetError)):
         return f"{broker.host}:{broker.port} speaks no TLS, it seems; name its port for TLS, as a rule 8883"
     refusal = refusal_in(said)
-    return refusal if refusal is not None else said
+    return refusal if refusal is not None else _of_network(error, broker)
+
+
+def refused_because(reason: ReasonCode) -> str:
+    """Say why a broker refuses a connection, a message or a subscription (MQTT 5.0, 2.4), and what to do."""
+    word = str(reason).lower()
+    return f"{word}; {_REFUSED[word]}" if word in _REFUSED else word
+
+
+def _of_network(error: Exception, broker: Broker) -> str:
+    at = f"{broker.host}:{broker.port}"
+    if isinstance(error, socket.gaierror):
+        return f"no address is known for {broker.host}; mend its name, or the network of this machine"
+    if isinstance(error, ConnectionRefusedError):
+        return f"nobody listens at {at}; start the broker there, or mend the port (1883, with TLS 8883)"
+    if isinstance(error, TimeoutError):
+        return f"{at} does not answer; see that the machine is on and no firewall stands between"
+    if isinstance(error, OSError) and error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
+        return f"there is no way to {broker.host}; look at the network of this machine"
+    return str(error)
 
 
 def _of_broker(error: ssl.SSLCertVerificationError, broker: Broker) -> str:
@@ -125,7 +189,7 @@ def _of_broker(error: ssl.SSLCertVerificationError, broker: Broker) -> str:
     if code == _EXPIRED:
         return "the broker's certificate has ended; renew it there: `sojourn certify broker`"
     if code == _NOT_YET:
-        return "the broker's certificate is not valid yet; is the clock of this machine right?"
+        return "the broker's certificate is not valid yet; set the clock of this machine right"
     if code in (_OTHER_HOST, _OTHER_ADDRESS):
         return (
             f"the broker's certificate is not for {broker.host}; use a name that it is for, or make one for this"
@@ -157,7 +221,8 @@ def _check_dates(certificate: Path, now: datetime) -> None:
         )
 
 
-def _of_files(error: Exception, broker: Broker) -> str:
+def said_of_files(error: Exception, broker: Broker) -> str:
+    """Say what is wrong with the TLS files of a broker."""
     if isinstance(error, ssl.SSLError) and "KEY_VALUES_MISMATCH" in str(error):
         return f"{broker.key} is not the key of {broker.certificate}"
     if isinstance(error, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Counts are brought up to date and alerts looked after while ingest runs: in a thread with its own connection.
+"""Counts are brought up to date, alerts and the fleet looked after: in a thread with its own connection.
 
 So no signal ever waits for a count. The work itself is done by the database; what takes long (a day that is counted
 as a whole, after a floor plan changed) takes long there.
@@ -12,6 +12,7 @@ import structlog
 from core.errors import UnavailableError
 from storage.alerts.looking import look
 from storage.connect import connect, reachable
+from storage.fleet.alarms import look_at_fleets
 from storage.rollups.keeping import refresh
 
 _log = structlog.get_logger()
@@ -46,6 +47,8 @@ class Counting:
         try:
             with connect(self._database_url, application_name="sojourn count") as connection, reachable():
                 refresh(connection, most_days=self._most_days)
-                look(connection, datetime.now(UTC))
+                now = datetime.now(UTC)
+                look(connection, now)
+                look_at_fleets(connection, now)
         except UnavailableError as error:
             _log.warning("visits could not be counted; it is tried again", why=str(error))

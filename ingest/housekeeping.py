@@ -9,7 +9,7 @@ from ingest.late_revision import LateRevision
 from ingest.privacy import PrivacyWork
 from ingest.settings import Settings
 from ingest.timers import Timers
-from storage.alerts.looking import has_rules
+from storage.alerts.looking import watches
 from storage.connect import Connection
 from storage.log.chunks import make_chunks
 from storage.log.dead_letters import prune
@@ -54,7 +54,7 @@ class Housekeeping:
             self._privacy.begin()
         if due("retain", settings.retain_s):
             self._privacy.begin(retain=True)
-        if due("alerts", settings.alert_s) and has_rules(connection):
+        if due("alerts", settings.alert_s) and watches(connection):
             self._counting.begin()
 
     def stop(self) -> None:

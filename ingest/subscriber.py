@@ -26,7 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from core.errors import ConfigurationError, UnavailableError
 from edge.broker import Broker
-from edge.tls import client_context, use_tls, why_ended, why_not
+from edge.tls import client_context, refused_because, use_tls, why_ended, why_not
 from ingest.settings import Settings
 from ingest.source import Parting
 from ingest.topics import DROPPED, SUBSCRIPTIONS
@@ -143,7 +143,7 @@ class _Connection:
         self, _client: paho.Client, _userdata: Any, _flags: paho.ConnectFlags, reason: ReasonCode, _said: Any
     ) -> None:
         if reason.is_failure:
-            self._refused = f"it refuses the connection ({reason})"
+            self._refused = f"it refuses the connection: {refused_because(reason)}"
         else:
             self._connected.set()
 
@@ -154,7 +154,7 @@ class _Connection:
         if self._subscribed.is_set():
             return
         if refused:
-            self._refused = f"it refuses the subscription ({refused[0]})"
+            self._refused = f"it refuses the subscription: {refused_because(refused[0])}"
         else:
             self._subscribed.set()
 

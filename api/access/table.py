@@ -136,6 +136,7 @@ TABLE: Final[dict[str, Entry]] = {
     "GET /stores/{store}/fleet": _RUNS_STORE,
     "GET /v1/fleet": _RUNS_STORE,
     "GET /v1/fleet/{store}": _RUNS_STORE,
+    "GET /v1/fleet/{store}/alarms": _RUNS_STORE,
     # profiles
     "GET /profiles": _FINDS,
     "GET /v1/profiles": _FINDS,

@@ -1,13 +1,26 @@
 """Figures of edges and anchors put together, with the alarms that they are reason for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from api.fleet.models import AlarmOut, AnchorOut, EdgeOut, FleetOut, FleetsOut, FleetStoreOut
-from core.fleet import AnchorFigures, EdgeFigures, alarms
+import msgspec
+
+from api.fleet.models import (
+    AlarmOut,
+    AnchorOut,
+    EdgeOut,
+    FleetAlarmOut,
+    FleetAlarmsOut,
+    FleetOut,
+    FleetsOut,
+    FleetStoreOut,
+)
+from core.fleet import Alarm, AlarmKey, AnchorFigures, alarms
 from core.floorplan import StorePlan
 from storage.connect import Connection
 from storage.coverage import faults
+from storage.fleet.alarms import alarm_log, standing
+from storage.fleet.judging import alarms_of, figures_of, skew_s
 from storage.fleet.looking import (
     STORES_PER_PAGE,
     EdgeRow,
@@ -42,6 +55,7 @@ def fleet_of(connection: Connection, stored: StoredPlan, now: datetime) -> Fleet
         )
         for one in anchors
     ]
+    raised = standing(connection, [stored.store_no]).get(stored.store_no, {})
     return FleetOut(
         store=plan.id,
         timezone=plan.timezone,
@@ -49,7 +63,27 @@ def fleet_of(connection: Connection, stored: StoredPlan, now: datetime) -> Fleet
         coverage_share=_share(len(anchors) if edges else 0, sum(one.fault is not None for one in figures)),
         edges=[_edge(row, heard.edges.get(row.edge_no)) for row in edges],
         anchors=anchors,
-        alarms=[AlarmOut.of(alarm) for alarm in alarms([figures_of(row, now) for row in edges], figures)],
+        alarms=_told(alarms([figures_of(row, now) for row in edges], figures, raised), raised),
+    )
+
+
+def fleet_alarms(
+    connection: Connection, stored: StoredPlan, *, open_only: bool, limit: int, cursor: str | None
+) -> FleetAlarmsOut:
+    """Return what was raised in a store, newest first.
+
+    Raises
+    ------
+    InputError
+        If the cursor is not of this list.
+    """
+    question = ["fleet alarms", stored.plan.id, open_only]
+    before = None if cursor is None else read_cursor(cursor, question, int)
+    rows = alarm_log(connection, stored.store_no, limit=limit + 1, open_only=open_only, before=before)
+    shown = rows[:limit]
+    return FleetAlarmsOut(
+        alarms=[FleetAlarmOut.model_validate(msgspec.structs.asdict(row)) for row in shown],
+        next_cursor=write_cursor(shown[-1].alarm_no, question) if len(rows) > limit else None,
     )
 
 
@@ -67,34 +101,21 @@ def fleets(connection: Connection, now: datetime, cursor: str | None) -> FleetsO
     rows: dict[int, list[EdgeRow]] = {line.store_no: [] for line in shown}
     for row in edge_rows(connection, list(rows)):
         rows[row.store_no].append(row)
+    raised = standing(connection, list(rows))
     return FleetsOut(
         at=now,
-        stores=[_line(line, rows[line.store_no], now) for line in shown],
+        stores=[_line(line, rows[line.store_no], raised.get(line.store_no, {}), now) for line in shown],
         next_cursor=write_cursor(shown[-1].store, _QUESTION) if more else None,
     )
 
 
-def figures_of(row: EdgeRow, now: datetime) -> EdgeFigures:
-    """Return what alarms are judged by."""
-    return EdgeFigures(
-        edge=row.edge,
-        state=row.state,
-        status_age_s=None if row.status_at is None else (now - row.status_at).total_seconds(),
-        skew_s=_skew_s(row),
-        backlog=row.backlog,
-        growing_s=None if row.growing_since is None else (now - row.growing_since).total_seconds(),
-        dropped=row.dropped,
-    )
+def _told(found: Sequence[Alarm], raised: Mapping[AlarmKey, datetime]) -> list[AlarmOut]:
+    return [AlarmOut.of(alarm, raised.get(alarm.key)) for alarm in found]
 
 
-def _line(line: FleetLine, edges: Sequence[EdgeRow], now: datetime) -> FleetStoreOut:
-    batteries = {anchor: left for row in edges for anchor, left in row.battery_percent.items()}
-    faulty = [
-        AnchorFigures(anchor=anchor, fault=line.faults.get(anchor), battery_percent=batteries.get(anchor))
-        for anchor in sorted(line.faults.keys() | batteries.keys())
-    ]
-    # anchors of which nothing is said work, as far as anybody knows
-    sound = [AnchorFigures(anchor="", fault=None, battery_percent=None)] * max(line.anchors - len(faulty), 0)
+def _line(
+    line: FleetLine, edges: Sequence[EdgeRow], raised: Mapping[AlarmKey, datetime], now: datetime
+) -> FleetStoreOut:
     return FleetStoreOut(
         store=line.store,
         name=line.name,
@@ -104,7 +125,7 @@ def _line(line: FleetLine, edges: Sequence[EdgeRow], now: datetime) -> FleetStor
         coverage_share=_share(line.anchors if edges else 0, len(line.faults)),
         backlog_count=sum(row.backlog for row in edges),
         status_at=max((row.status_at for row in edges if row.status_at is not None), default=None),
-        alarms=[AlarmOut.of(one) for one in alarms([figures_of(row, now) for row in edges], [*faulty, *sound])],
+        alarms=_told(alarms_of(line, edges, now, raised), raised),
     )
 
 
@@ -116,10 +137,11 @@ def _edge(row: EdgeRow, heard: Heard | None) -> EdgeOut:
         status_at=row.status_at,
         signals_at=None if heard is None else heard.at,
         rate_per_s=0.0 if heard is None else round(heard.rate_per_s, 2),
-        clock_skew_s=_skew_s(row),
+        clock_skew_s=skew_s(row),
         backlog_count=row.backlog,
         backlog_growing_since=row.growing_since,
         dropped_count=row.dropped,
+        certificate_until=row.certificate_until,
         anchors=sorted(row.anchors),
     )
 
@@ -144,13 +166,6 @@ def _anchors(plan: StorePlan, edges: Sequence[EdgeRow], heard: Traffic) -> list[
             )
         )
     return found
-
-
-def _skew_s(row: EdgeRow) -> float | None:
-    """Return how far its clock was ahead when it said something last; a last will was written long before."""
-    if row.said_at is None or row.status_at is None or row.state == "offline":
-        return None
-    return round((row.said_at - row.status_at).total_seconds(), 1)
 
 
 def _share(anchors: int, faulty: int) -> float | None:

@@ -16,11 +16,41 @@ class AlarmOut(BaseModel):
     anchor: str = Field(description="Empty where it is not about one anchor")
     says: str = Field(examples=["Its clock is 12 s ahead."])
     hint: str = Field(examples=["Run NTP there."])
+    opened_at: datetime | None = Field(
+        description="When it was raised, and told by webhook; null while it has not held long enough"
+    )
 
     @classmethod
-    def of(cls, alarm: Alarm) -> Self:
+    def of(cls, alarm: Alarm, opened_at: datetime | None) -> Self:
         """Return the answer for an alarm."""
-        return cls(**{name: getattr(alarm, name) for name in cls.model_fields})
+        return cls(
+            alarm=alarm.alarm,
+            edge=alarm.edge,
+            anchor=alarm.anchor,
+            says=alarm.says,
+            hint=alarm.hint,
+            opened_at=opened_at,
+        )
+
+
+class FleetAlarmOut(BaseModel):
+    """An alarm that was raised."""
+
+    alarm_no: int = Field(description="Its number; later ones are higher", examples=[17])
+    alarm: AlarmWord
+    edge: str = Field(description="Empty where it is not about one edge")
+    anchor: str = Field(description="Empty where it is not about one anchor")
+    says: str = Field(description="When it was seen first", examples=["Its clock is 12 s ahead."])
+    hint: str = Field(examples=["Run NTP there."])
+    opened_at: datetime
+    closed_at: datetime | None = Field(description="null while it stands")
+
+
+class FleetAlarmsOut(BaseModel):
+    """Alarms of a store's fleet, newest first."""
+
+    alarms: list[FleetAlarmOut]
+    next_cursor: str | None
 
 
 class EdgeOut(BaseModel):
@@ -36,6 +66,7 @@ class EdgeOut(BaseModel):
     backlog_count: int = Field(description="Batches that wait in its outbox")
     backlog_growing_since: datetime | None
     dropped_count: int = Field(description="Signals given up because it had no room")
+    certificate_until: datetime | None = Field(description="When the certificate ends that it is let in by")
     anchors: list[str]
 
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.fleet.gathering import fleet_of, fleets
-from api.fleet.models import FleetOut, FleetsOut
+from api.fleet.gathering import fleet_alarms, fleet_of, fleets
+from api.fleet.models import FleetAlarmsOut, FleetOut, FleetsOut
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
 
@@ -24,3 +24,16 @@ def list_fleets(
 def read_fleet(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> FleetOut:
     """Return every edge and anchor of a store: last seen, rate, battery, clock, backlog, coverage, alarms."""
     return fleet_of(connection, stored, service.now())
+
+
+@router.get("/{store}/alarms", responses=described(404, 422, 503), summary="What was wrong in a store's fleet")
+def list_fleet_alarms(
+    stored: StoreDep,
+    connection: ConnectionDep,
+    *,
+    open_only: Annotated[bool, Query(alias="open", description="Only those that stand")] = False,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query()] = None,
+) -> FleetAlarmsOut:
+    """Return alarms that were raised, newest first: those that held, as webhooks told them."""
+    return fleet_alarms(connection, stored, open_only=open_only, limit=limit, cursor=cursor)

@@ -1,9 +1,9 @@
 // Draws a plan as SVG over the picture, and turns pointers and keys on it into changes of the plan.
 
-import { middle, rectangle, tenth } from "/static/plan-model.js";
+import { corners, middle, rectangle, straight, tenth, wallLength } from "/static/plan-model.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEAST_M = 0.5; // a smaller zone is a slip of the hand
+const LEAST_M = 0.5; // a smaller zone, or a shorter wall, is a slip of the hand
 const PICTURE_MOST = 2400; // pixels across that are kept of a picture
 const LETTER_PX = 11;
 const LETTER_WIDE = 0.66; // of its height, in bold
@@ -44,16 +44,27 @@ export class Board {
     this.unit = (width * LETTER_PX) / (svg.clientWidth || 600); // metres of a letter, on every screen
     svg.replaceChildren(
       ...plan.store.zones.flatMap((zone, place) => (zone.outline ? [this.zone(zone, place)] : [])),
+      ...plan.things("wall").map((wall, place) => this.wall(wall, place)),
       ...plan.store.anchors.flatMap((anchor, place) => (anchor.x === undefined || anchor.y === undefined ? [] : [this.anchor(anchor, place)])),
     );
-    if (chosen?.kind === "zone" && plan.thing()?.outline) {
-      svg.append(...plan.thing().outline.map((point, corner) => this.corner(point, { ...chosen, corner })));
-    }
-    if (this.drag?.from && this.tool === "zone" && this.drag.to) {
-      svg.append(shape("polygon", { class: "plan-editor-draft", points: rectangle(this.drag.from, this.drag.to).join(" ") }));
-    }
+    const handles = chosen && plan.thing() && corners(plan.thing());
+    if (handles) svg.append(...handles.map((point, corner) => this.corner(point, { ...chosen, corner })));
+    if (this.drag?.from && this.drag.to) svg.append(this.draft(this.drag.from, this.drag.to));
     if (focused) svg.querySelector(`[data-key="${focused}"]`)?.focus({ preventScroll: true });
     this.drawing = false;
+  }
+
+  draft(from, to) {
+    if (this.tool === "wall") return line([from, to], "plan-editor-draft");
+    return shape("polygon", { class: "plan-editor-draft", points: rectangle(from, to).join(" ") });
+  }
+
+  wall(wall, place) {
+    const picked = this.plan.chosen?.kind === "wall" && this.plan.chosen.place === place;
+    const [from, to] = wall.map((end) => end.join(", "));
+    const group = this.focusable({ kind: "wall", place }, `Wall from ${from} to ${to}`, `plan-editor-wall${picked ? " picked" : ""}`);
+    group.append(line(wall, "plan-editor-reach"), line(wall, "plan-editor-line"));
+    return group;
   }
 
   zone(zone, place) {
@@ -83,7 +94,7 @@ export class Board {
   }
 
   corner([x, y], at) {
-    const group = this.focusable(at, `Corner ${at.corner + 1} at ${x}, ${y}`, "plan-editor-corner");
+    const group = this.focusable(at, `${at.kind === "wall" ? "End" : "Corner"} ${at.corner + 1} at ${x}, ${y}`, "plan-editor-corner");
     group.append(
       shape("circle", { cx: x, cy: y, r: this.unit * 1.2, class: "plan-editor-reach" }),
       shape("circle", { cx: x, cy: y, r: this.unit * 0.45 }),
@@ -120,20 +131,19 @@ export class Board {
       this.svg.querySelector(`[data-key="${event.target.closest("[data-key]")?.dataset.key ?? ""}"]`)?.focus({ preventScroll: true });
       this.plan.mark();
       this.drag = { from, was: structuredClone(this.plan.thing()) };
-    } else if (this.tool === "zone") this.drag = { from: this.plan.snap(from) };
-    else this.drag = { from };
+    } else this.drag = { from: this.tool === "anchor" ? from : this.plan.snap(from) };
   }
 
   move(event) {
     if (!this.drag) return;
     const { from, was } = this.drag, to = this.point(event);
-    if (this.tool === "zone") {
-      this.drag.to = this.plan.snap(to);
+    if (this.tool === "zone" || this.tool === "wall") {
+      this.drag.to = this.tool === "wall" ? straight(from, this.plan.snap(to)) : this.plan.snap(to);
       this.draw();
     } else if (was) {
       this.plan.shift(was, to[0] - from[0], to[1] - from[1]);
-      const { corner, place } = this.plan.chosen, thing = this.plan.thing();
-      if (corner !== undefined) thing.outline[corner] = this.plan.snap(thing.outline[corner], place);
+      const { corner } = this.plan.chosen, points = corners(this.plan.thing());
+      if (corner !== undefined) points[corner] = this.plan.snap(points[corner], this.plan.chosen);
       this.plan.moved();
     }
   }
@@ -146,6 +156,11 @@ export class Board {
       const [[x1, y1], [x2, y2]] = [drag.from, drag.to ?? drag.from];
       if (Math.abs(x2 - x1) < LEAST_M || Math.abs(y2 - y1) < LEAST_M) this.say("Drag from one corner of the zone to the other.");
       else this.plan.addZone(rectangle([Math.min(x1, x2), Math.min(y1, y2)], [Math.max(x1, x2), Math.max(y1, y2)]));
+      this.draw();
+    } else if (this.tool === "wall") {
+      const wall = [drag.from, drag.to ?? drag.from];
+      if (wallLength(wall) < LEAST_M) this.say("Drag from one end of the wall to the other.");
+      else this.plan.addWall(...wall);
       this.draw();
     } else if (this.tool === "anchor") {
       if (!this.plan.addAnchor(this.point(event))) this.say("Draw a zone first: every anchor stands in one.");
@@ -170,8 +185,8 @@ export class Board {
       const metres = event.shiftKey ? 1 : 0.1;
       this.plan.chosen = at;
       this.plan.change(() => this.plan.shift(structuredClone(this.plan.thing()), arrow[0] * metres, arrow[1] * metres));
-      const { x, y, outline } = this.plan.thing();
-      const [to, down] = at.corner === undefined ? (outline ? outline[0] : [x, y]) : outline[at.corner];
+      const thing = this.plan.thing(), points = corners(thing);
+      const [to, down] = points ? points[at.corner ?? 0] : [thing.x, thing.y];
       this.say(`At ${tenth(to)}, ${tenth(down)} m.`);
     } else if (event.key === "Delete" || event.key === "Backspace") {
       this.plan.chosen = at;
@@ -180,6 +195,10 @@ export class Board {
     } else return;
     event.preventDefault();
   }
+}
+
+function line([[x1, y1], [x2, y2]], kind) {
+  return shape("line", { class: kind, x1, y1, x2, y2 });
 }
 
 function shape(name, attributes, text) {

@@ -1,14 +1,15 @@
 // The floor plan editor: fields, lists, check, download and save around the board.
 
 import { Board } from "/static/plan-board.js";
-import { Plan, tenth } from "/static/plan-model.js";
+import { Plan, tenth, wallLength } from "/static/plan-model.js";
 import { formHeaders } from "/static/sending.js";
 
 const CHECK_AFTER_MS = 400; // once a person pauses
 
 const page = document.getElementById("plan-editor");
 const field = (id) => document.getElementById(id);
-const zoneFields = field("zone-fields"), anchorFields = field("anchor-fields");
+const forms = { zone: field("zone-fields"), anchor: field("anchor-fields"), wall: field("wall-fields") };
+const ENDS = ["from", "to"]; // fields of a wall
 const status = field("plan-status");
 const plan = new Plan();
 const board = new Board(plan, field("plan-svg"), field("plan-canvas"), say);
@@ -24,6 +25,7 @@ plan.changed = () => {
   showFields();
   showList("plan-zones", "zone", plan.store.zones, (zone) => `${zone.name ?? zone.id} · ${(zone.kind ?? "department").replace("_", " ")}`);
   showList("plan-anchors", "anchor", plan.store.anchors, (anchor) => `${anchor.id} · ${anchor.zone}`);
+  showList("plan-walls", "wall", plan.things("wall"), (wall, place) => `Wall ${place + 1} · ${tenth(wallLength(wall))} m`);
   field("plan-undo").disabled = !plan.before.length;
   field("plan-width").value = tenth(plan.width);
   field("plan-text").textContent = plan.text();
@@ -35,7 +37,7 @@ function showList(id, kind, things, label) {
   field(id).replaceChildren(...things.map((thing, place) => {
     const line = document.createElement("li"), button = document.createElement("button");
     button.type = "button";
-    button.textContent = label(thing);
+    button.textContent = label(thing, place);
     const picked = plan.chosen?.kind === kind && plan.chosen.place === place;
     button.setAttribute("aria-pressed", String(picked));
     button.addEventListener("click", () => plan.choose({ kind, place }));
@@ -47,23 +49,27 @@ function showList(id, kind, things, label) {
 // Fill in what is selected; a field in which somebody types is left alone.
 function showFields() {
   const thing = plan.thing(), kind = thing ? plan.chosen.kind : "";
-  zoneFields.hidden = kind !== "zone";
-  anchorFields.hidden = kind !== "anchor";
+  for (const [name, form] of Object.entries(forms)) form.hidden = kind !== name;
   field("plan-nothing").hidden = Boolean(thing);
-  const name = thing && (thing.name ?? thing.id);
-  field("plan-chosen-title").textContent = thing ? `${kind === "zone" ? "Zone" : "Anchor"} ${name}` : "Nothing is selected";
+  field("plan-chosen-title").textContent = thing ? title(kind, thing) : "Nothing is selected";
   for (const [id, value] of [["store-id", plan.store.id], ["store-name", plan.store.name], ["store-timezone", plan.store.timezone]]) fill(field(id), value);
   if (!thing) return;
-  const form = kind === "zone" ? zoneFields : anchorFields;
+  const form = forms[kind];
   const others = plan.store.zones.filter((zone) => zone !== thing).map((zone) => [zone.id, zone.name ?? zone.id]);
   if (kind === "zone") options(form.elements.parent, [["", "No other zone"], ...others]);
-  else options(form.elements.zone, plan.store.zones.map((zone) => [zone.id, zone.name ?? zone.id]));
+  else if (kind === "anchor") options(form.elements.zone, plan.store.zones.map((zone) => [zone.id, zone.name ?? zone.id]));
   for (const input of form.elements) {
     if (!input.name) continue;
     const value = thing[input.name];
-    if (input.name === "outline") fill(input, (value ?? []).map((point) => point.join(" ")).join(", "));
+    if (kind === "wall") fill(input, thing[ENDS.indexOf(input.name)].join(" "));
+    else if (input.name === "outline") fill(input, (value ?? []).map((point) => point.join(" ")).join(", "));
     else fill(input, input.name === "kind" ? value ?? "department" : value);
   }
+}
+
+function title(kind, thing) {
+  if (kind === "wall") return `Wall ${plan.chosen.place + 1}`;
+  return `${kind === "zone" ? "Zone" : "Anchor"} ${thing.name ?? thing.id}`;
 }
 
 function fill(input, value) {
@@ -74,7 +80,7 @@ function options(select, pairs) {
   select.replaceChildren(...pairs.map(([value, label]) => new Option(label, value)));
 }
 
-for (const form of [zoneFields, anchorFields]) {
+for (const form of Object.values(forms)) {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", ({ target }) => plan.change(() => set(target.name, target.value.trim())));
   form.querySelector("[data-remove]").addEventListener("click", () => {
@@ -84,12 +90,22 @@ for (const form of [zoneFields, anchorFields]) {
   });
 }
 
+// Points that somebody wrote as 0 0, 8 0; null where that is none.
+function points(value) {
+  const found = value.split(",").map((point) => point.trim().split(/\s+/).map(Number));
+  return found.every((point) => point.length === 2 && point.every(Number.isFinite)) ? found : null;
+}
+
 function set(name, value) {
   const thing = plan.thing();
   if (name === "outline") {
-    const outline = value.split(",").map((point) => point.trim().split(/\s+/).map(Number));
-    if (outline.length >= 3 && outline.every((point) => point.length === 2 && point.every(Number.isFinite))) thing.outline = outline;
+    const outline = points(value);
+    if (outline?.length >= 3) thing.outline = outline;
     else say("Write at least three corners, such as 0 0, 8 0, 8 5.", true);
+  } else if (plan.chosen.kind === "wall") {
+    const end = points(value);
+    if (end?.length === 1) [thing[ENDS.indexOf(name)]] = end;
+    else say("Write where the wall ends, such as 8 0.", true);
   } else if (name === "id" && plan.chosen.kind === "zone") plan.rename(thing.id, value);
   else if (["x", "y", "floor"].includes(name) && value !== "") thing[name] = Number(value);
   else if (value === "" && name !== "id") delete thing[name];
@@ -110,6 +126,7 @@ for (const radio of document.querySelectorAll("[name=plan-tool]")) {
 }
 field("zone-add").addEventListener("click", () => plan.addZone());
 field("anchor-add").addEventListener("click", () => plan.addAnchor() || say("Add a zone first: every anchor stands in one.", true));
+field("wall-add").addEventListener("click", () => plan.addWall());
 field("corner-add").addEventListener("click", () => plan.addCorner());
 field("plan-undo").addEventListener("click", () => plan.undo());
 field("plan-width").addEventListener("change", ({ target }) => {

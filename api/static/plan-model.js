@@ -1,15 +1,15 @@
-// A floor plan while it is drawn: zones and anchors in metres, what is selected, and steps to take back. No page here.
+// A floor plan while it is drawn: zones, walls and anchors in metres, what is selected, and steps to take back. No page here.
 
 const STEPS = 100; // nobody takes back more
 const SNAP_M = 0.3; // edges nearer than this are meant to be one
-const SIZE = [4, 3]; // metres of a zone that was added without drawing
+const SIZE = [4, 3]; // metres of a zone, or a wall, that was added without drawing
 
 export const tenth = (metres) => Math.round(metres * 10) / 10;
 
 export class Plan {
   constructor() {
     this.store = { id: "", timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC", zones: [], anchors: [] };
-    this.chosen = null; // { kind: "zone" or "anchor", place, corner? }
+    this.chosen = null; // { kind: "zone", "anchor" or "wall", place, corner? }; the corners of a wall are its ends
     this.width = 30; // metres to the right of 0
     this.left = 0; // plans of others may begin left of or above 0
     this.top = 0;
@@ -33,7 +33,7 @@ export class Plan {
 
   // The corners of everything that is drawn: left, top, right, bottom.
   extent() {
-    const points = this.store.zones.flatMap((zone) => zone.outline ?? []);
+    const points = [...this.store.zones.flatMap((zone) => zone.outline ?? []), ...this.things("wall").flat()];
     for (const { x, y } of this.store.anchors) if (x !== undefined && y !== undefined) points.push([x, y]);
     if (!points.length) return [0, 0, 30, 20];
     const xs = points.map(([x]) => x), ys = points.map(([, y]) => y);
@@ -75,8 +75,12 @@ export class Plan {
     this.changed();
   }
 
+  things(kind) {
+    return { zone: this.store.zones, anchor: this.store.anchors, wall: this.store.walls ?? [] }[kind];
+  }
+
   thing(chosen = this.chosen) {
-    return chosen && (chosen.kind === "zone" ? this.store.zones : this.store.anchors)[chosen.place];
+    return chosen && this.things(chosen.kind)[chosen.place];
   }
 
   freeId(prefix, things, digits = 1) {
@@ -105,6 +109,13 @@ export class Plan {
     return true;
   }
 
+  addWall(from, to) {
+    const [x, y] = [this.left + this.width, this.top + this.height].map((end) => tenth(end / 2));
+    const wall = from ? [from, to] : [[tenth(x - SIZE[0] / 2), y], [tenth(x + SIZE[0] / 2), y]];
+    this.change((store) => { store.walls = [...(store.walls ?? []), wall]; });
+    this.choose({ kind: "wall", place: this.store.walls.length - 1 });
+  }
+
   addCorner() {
     const { outline } = this.thing();
     const lengths = outline.map(([x, y], at) => Math.hypot(outline[(at + 1) % outline.length][0] - x, outline[(at + 1) % outline.length][1] - y));
@@ -113,16 +124,17 @@ export class Plan {
     this.choose({ ...this.chosen, corner: at + 1 });
   }
 
-  // Remove what is selected: a corner, a zone with what names it, or an anchor.
+  // Remove what is selected: a corner, a zone with what names it, a wall, or an anchor.
   remove() {
     const { kind, place, corner } = this.chosen, thing = this.thing();
-    if (corner !== undefined && thing.outline.length > 3) {
+    if (kind === "zone" && corner !== undefined && thing.outline.length > 3) {
       this.change(() => thing.outline.splice(corner, 1));
       this.choose({ kind, place });
       return;
     }
     this.change((store) => {
-      (kind === "zone" ? store.zones : store.anchors).splice(place, 1);
+      this.things(kind).splice(place, 1);
+      if (kind === "wall" && !store.walls.length) delete store.walls;
       if (kind !== "zone") return;
       store.anchors = store.anchors.filter((anchor) => anchor.zone !== thing.id);
       for (const anchor of store.anchors) if (anchor.covers) anchor.covers = anchor.covers.filter((zone) => zone !== thing.id);
@@ -151,14 +163,16 @@ export class Plan {
   shift(was, across, down) {
     const thing = this.thing(), { corner } = this.chosen;
     const move = ([x, y]) => [tenth(x + across), tenth(y + down)];
-    if (corner !== undefined) thing.outline[corner] = move(was.outline[corner]);
+    if (this.chosen.kind === "wall") for (const end of corner === undefined ? [0, 1] : [corner]) thing[end] = move(was[end]);
+    else if (corner !== undefined) thing.outline[corner] = move(was.outline[corner]);
     else if (thing.outline) thing.outline = was.outline.map(move);
     else [thing.x, thing.y] = move([was.x ?? 0, was.y ?? 0]);
   }
 
-  // Put a point onto edges of other zones where it nearly is.
+  // Put a point onto edges of other zones and ends of other walls where it nearly is.
   snap([x, y], except) {
-    const others = this.store.zones.filter((zone, place) => place !== except).flatMap((zone) => zone.outline ?? []);
+    const other = (kind) => this.things(kind).filter((_, place) => kind !== except?.kind || place !== except.place);
+    const others = [...other("zone").flatMap((zone) => zone.outline ?? []), ...other("wall").flat()];
     const near = (value, axis) => {
       const found = others.map((point) => point[axis]).sort((a, b) => Math.abs(a - value) - Math.abs(b - value))[0];
       return found !== undefined && Math.abs(found - value) < SNAP_M ? found : tenth(value);
@@ -170,6 +184,14 @@ export class Plan {
     return this.store.zones.filter((zone) => zone.outline && inside(point, zone.outline)).at(-1);
   }
 }
+
+// The corners of a zone, or the ends of a wall; an anchor has neither.
+export const corners = (thing) => (Array.isArray(thing) ? thing : thing.outline);
+
+// The end of a wall from `from`, level or upright where it nearly is.
+export const straight = (from, to) => to.map((value, axis) => (Math.abs(value - from[axis]) < SNAP_M ? from[axis] : value));
+
+export const wallLength = ([[x1, y1], [x2, y2]]) => Math.hypot(x2 - x1, y2 - y1);
 
 export const rectangle = ([x1, y1], [x2, y2]) => [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
 

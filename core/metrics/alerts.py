@@ -106,10 +106,15 @@ def step(rule: Rule, watch: Watch, value: float | None, now_s: float) -> Watch:
     if value is None:
         return Watch(is_open=watch.is_open)
     passed = value <= rule.clears_at if watch.is_open else value >= rule.opens_at
+    return turned(watch, passed=passed, for_s=rule.for_s, now_s=now_s)
+
+
+def turned(watch: Watch, *, passed: bool, for_s: float, now_s: float) -> Watch:
+    """Return how something stands whose bound (to open, or to close once it is open) is passed now or is not."""
     if not passed:
         return Watch(is_open=watch.is_open)
     since_s = now_s if watch.since_s is None else watch.since_s
-    if now_s - since_s >= rule.for_s:
+    if now_s - since_s >= for_s:
         return Watch(is_open=not watch.is_open)
     return Watch(is_open=watch.is_open, since_s=since_s)
 

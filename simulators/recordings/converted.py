@@ -12,7 +12,7 @@ from core.errors import RecordingError
 from core.floorplan import FloorPlan
 from core.limits import NS_PER_S, NS_PER_US
 from core.records import ClosedBy, Role, VisitKind
-from simulators.recordings.rows import UNREADABLE
+from simulators.recordings.rows import UNREADABLE, UNWRITTEN, must_be_file
 from simulators.recordings.visits import VISITS_SCHEMA, write_visits, write_whole
 
 RECORDING_SCHEMA: Final = pl.Schema(
@@ -43,7 +43,9 @@ def write_converted(converted: Converted, folder: Path) -> Files:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RecordingError(f"The folder cannot be made: {error.strerror}.", where=str(folder)) from error
+        raise RecordingError(
+            f"The folder cannot be made: {error.strerror}.", hint=UNWRITTEN, where=str(folder)
+        ) from error
     files = Files(folder / "recording.parquet", folder / "plan.json", folder / "truth.csv")
     write_whole(converted.signals, files.recording)
     files.plan.write_bytes(msgspec.json.format(msgspec.json.encode(converted.plan), indent=2) + b"\n")
@@ -58,16 +60,25 @@ def understood(where: Path) -> Iterator[None]:
         yield
     except (*UNREADABLE, ArithmeticError, LookupError, TypeError, ValueError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecordingError(f"The tables cannot be converted: {first}.", where=str(where)) from error
+        raise RecordingError(
+            f"The tables cannot be converted: {first}.",
+            hint="A column holds something else than its name says; is this the data set as it was published?",
+            where=str(where),
+        ) from error
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     """Read a table of a data set, CSV or Parquet; RecordingError unless it has all these columns."""
+    must_be_file(path, "Give the folder into which the data set was unpacked.")
     try:
         table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     except UNREADABLE as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecordingError(f"The table cannot be read: {first}.", where=str(path)) from error
+        raise RecordingError(
+            f"The table cannot be read: {first}.",
+            hint=f"Expected is a table with the columns {', '.join(columns)}, from the data set's own folder.",
+            where=str(path),
+        ) from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise RecordingError(

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from core.errors import RecordingError
-from simulators.recordings.rows import COLUMNS, Rows
+from simulators.recordings.rows import COLUMNS, UNREAD, Rows
 
 BLOCK_BYTES: Final = 8 * 2**20
 """About 120,000 rows; the parser runs at full speed from 1 MiB on, and a few blocks fit any memory."""
@@ -196,4 +196,4 @@ def _read_header(line: bytes, where: str) -> list[str]:
 
 
 def _unreadable(path: Path, error: OSError) -> RecordingError:
-    return RecordingError(f"The recording cannot be read: {error.strerror}.", where=str(path))
+    return RecordingError(f"The recording cannot be read: {error.strerror}.", hint=UNREAD, where=str(path))

@@ -5,7 +5,7 @@ from pathlib import Path
 from core.errors import RecordingError
 from simulators.recordings.csv import CsvRecording
 from simulators.recordings.parquet import MAGIC, ParquetRecording
-from simulators.recordings.rows import Recording
+from simulators.recordings.rows import UNREAD, Recording, must_be_file
 
 
 def open_recording(path: Path) -> Recording:
@@ -25,17 +25,14 @@ def open_recording(path: Path) -> Recording:
     RecordingError
         If there is no such file, it cannot be read at all, or it lacks a column.
     """
-    if not path.exists():
-        raise RecordingError(
-            "There is no such file.", hint="Give the path of a CSV or Parquet file.", where=str(path)
-        )
-    if not path.is_file():
-        raise RecordingError("This is not a file.", hint="Give the path of a CSV or Parquet file.", where=str(path))
+    must_be_file(path)
     try:
         with path.open("rb") as file:
             beginning = file.read(len(MAGIC))
     except OSError as error:
-        raise RecordingError(f"The recording cannot be read: {error.strerror}.", where=str(path)) from error
+        raise RecordingError(
+            f"The recording cannot be read: {error.strerror}.", hint=UNREAD, where=str(path)
+        ) from error
     if not beginning:
         raise RecordingError("The file is empty.", hint="A recording begins with a header.", where=str(path))
     return ParquetRecording(path) if beginning == MAGIC else CsvRecording(path)

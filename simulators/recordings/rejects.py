@@ -12,7 +12,7 @@ import polars as pl
 from core.errors import RecordingError
 from core.limits import RSSI_MAX_DBM, RSSI_MIN_DBM
 from core.records import APP_ENTER, APP_EXIT
-from simulators.recordings.rows import COLUMNS
+from simulators.recordings.rows import COLUMNS, UNWRITTEN
 
 
 class Reason(StrEnum):
@@ -64,7 +64,9 @@ class Rejects:
             try:
                 self._file = path.open("w", encoding="utf-8", newline="")
             except OSError as error:
-                raise RecordingError(f"The rejects cannot be written: {error.strerror}.", where=str(path)) from error
+                raise RecordingError(
+                    f"The rejects cannot be written: {error.strerror}.", hint=UNWRITTEN, where=str(path)
+                ) from error
             csv.writer(self._file, lineterminator="\n").writerow(REJECTS_SCHEMA)
 
     def __enter__(self) -> Self:

@@ -9,9 +9,15 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.exceptions import PanicException, PolarsError
 
+from core.errors import RecordingError
+
 UNREADABLE: Final = (PolarsError, PanicException, OSError)
 """What a file that cannot be read ends in: damaged Parquet can make polars give up in the middle (a Rust panic, which
 is no `Exception`), and that is an answer about the file as any other."""
+
+UNREAD: Final = "Is the path right, and may this user read it?"
+UNWRITTEN: Final = "Is the folder there, has its disk room, and may this user write it?"
+"""What to do where a file is refused."""
 
 COLUMNS: Final = ("ts", "store", "anchor", "device", "rssi_dbm")
 """What a recording has to have; further columns are left alone."""
@@ -85,3 +91,11 @@ class TypedRows(NamedTuple):
     def written(self, places: NDArray[np.int64]) -> pl.DataFrame:
         """See `Rows.written`."""
         return self.frame[places].select(pl.col(COLUMNS).cast(pl.String))
+
+
+def must_be_file(path: Path, hint: str = "Give the path of a CSV or Parquet file.") -> None:
+    """Raise RecordingError where there is no such file."""
+    if not path.exists():
+        raise RecordingError("There is no such file.", hint=hint, where=str(path))
+    if not path.is_file():
+        raise RecordingError("This is not a file.", hint=hint, where=str(path))

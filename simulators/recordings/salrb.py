@@ -48,13 +48,21 @@ def convert_salrb(folder: Path, runs: Literal["walk", "car"] = "walk") -> Conver
 def _converted(folder: Path, runs: str) -> Converted:
     found = [folder / name for name in _SIGNALS if (folder / name).is_file()]
     if not found:
-        raise RecordingError(f"There is neither {_SIGNALS[0]} nor {_SIGNALS[1]}.", where=str(folder))
+        raise RecordingError(
+            f"There is neither {_SIGNALS[0]} nor {_SIGNALS[1]}.",
+            hint="Give the folder into which the data set was unpacked.",
+            where=str(folder),
+        )
     wanted = pl.col("run").str.starts_with(runs)
     heard = read_table(found[0], ("run", "t", "receiver", "rssi")).filter(wanted)
     stays = read_table(folder / "salrb_visits_truth.csv", ("run", "zone", "start", "end")).filter(wanted)
     order = heard["run"].unique().sort()
     if order.is_empty():
-        raise RecordingError(f"There is no {runs} run.", where=str(found[0]))
+        raise RecordingError(
+            f"There is no {runs} run.",
+            hint="Try with --cars." if runs == "walk" else "Try without --cars.",
+            where=str(found[0]),
+        )
     begin = pl.col("run").replace_strict(order, range(len(order)), return_dtype=pl.Int64) * RUN_NS + START_NS
     signals = heard.sort(begin, maintain_order=True).select(
         (begin + ns(pl.col("t"))).alias("ts"),

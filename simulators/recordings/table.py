@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import polars as pl
 
 from core.errors import ConfigurationError, RecordingError
 from core.limits import NS_PER_US
 from simulators.recordings.converted import RECORDING_SCHEMA
-from simulators.recordings.rows import COLUMNS, UNREADABLE
+from simulators.recordings.rows import COLUMNS, UNREADABLE, must_be_file
 from simulators.recordings.visits import check_ending
 from simulators.replay.files import keep_apart
 
 TimeUnit: TypeAlias = Literal["ns", "us", "ms", "s", "iso"]
 
 _US_IN: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
+_NAMED: Final = 12
+"""Columns that a sentence names: a table of one's own has fewer, noise any number."""
 
 
 def columns_from(words: Sequence[str]) -> dict[str, str]:
@@ -31,6 +33,14 @@ def columns_from(words: Sequence[str]) -> dict[str, str]:
     return columns
 
 
+class Rewritten(NamedTuple):
+    """How many rows were written, and of how many of them the time or the level could not be read."""
+
+    rows: int
+    timeless: int
+    levelless: int
+
+
 def convert_table(
     source: Path,
     out: Path,
@@ -40,7 +50,7 @@ def convert_table(
     unit: TimeUnit = "ns",
     separator: str = ",",
     ordered: bool = True,
-) -> None:
+) -> Rewritten:
     """Rewrite a CSV as a recording; of any size, in bounded memory unless it has to be sorted.
 
     Values that cannot be read are left empty, so that the replay counts them as rejects.
@@ -63,6 +73,10 @@ def convert_table(
     ordered : bool
         Whether the rows are in order of arrival; otherwise they are sorted by time.
 
+    Returns
+    -------
+    Rewritten
+
     Raises
     ------
     ConfigurationError
@@ -77,6 +91,7 @@ def convert_table(
         )
     check_ending(out)
     keep_apart([out], [source])
+    must_be_file(source, "Give the path of a CSV.")
     wanted = {name: columns.get(name, name) for name in COLUMNS if name != "store" or store is None}
     begun = out.with_name(f".{out.name}.part")
     try:
@@ -84,9 +99,9 @@ def convert_table(
         _check(scan.collect_schema().names(), wanted, str(source))
         rows = scan.select(
             _time(pl.col(wanted["ts"]), unit).alias("ts"),
-            (pl.col(wanted["store"]) if store is None else pl.lit(store)).alias("store"),
-            pl.col(wanted["anchor"]).alias("anchor"),
-            pl.col(wanted["device"]).alias("device"),
+            (_one_line(pl.col(wanted["store"])) if store is None else pl.lit(store)).alias("store"),
+            _one_line(pl.col(wanted["anchor"])).alias("anchor"),
+            _one_line(pl.col(wanted["device"])).alias("device"),
             pl.col(wanted["rssi_dbm"]).str.strip_chars().cast(pl.Float64, strict=False).alias("rssi_dbm"),
         ).cast(RECORDING_SCHEMA)
         rows = rows if ordered else rows.sort("ts", maintain_order=True, nulls_last=True)
@@ -94,11 +109,28 @@ def convert_table(
             rows.sink_csv(begun)
         else:
             rows.sink_parquet(begun)
+        rewritten = _count(begun, out.suffix.lower())
         begun.replace(out)
     except UNREADABLE as error:
         begun.unlink(missing_ok=True)
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecordingError(f"The table cannot be converted: {first}.", where=str(source)) from error
+        raise RecordingError(
+            f"The table cannot be converted: {first}.",
+            hint="Expected is a CSV in UTF-8 with a header; --separator says what stands between fields.",
+            where=str(source),
+        ) from error
+    return rewritten
+
+
+def _count(made: Path, ending: str) -> Rewritten:
+    scan = pl.scan_csv(made, infer_schema=False) if ending == ".csv" else pl.scan_parquet(made)
+    missing = (pl.col(name).is_null().sum() for name in ("ts", "rssi_dbm"))
+    return Rewritten(*scan.select(pl.len(), *missing).collect().row(0))
+
+
+def _one_line(text: pl.Expr) -> pl.Expr:
+    """Put blanks for line breaks within a name: a recording has one row a line."""
+    return text.str.replace_all(r"[\r\n]+", " ")
 
 
 def _time(text: pl.Expr, unit: TimeUnit) -> pl.Expr:
@@ -117,6 +149,12 @@ def _check(names: list[str], wanted: Mapping[str, str], where: str) -> None:
         if called not in names:
             raise RecordingError(
                 f"There is no column {called!r} for {name!r}.",
-                hint=f"The columns are {', '.join(names)}; say which one is meant.",
+                hint=f"The columns are {_named(names)}; say which one is meant: --column {name}=…",
                 where=where,
             )
+
+
+def _named(names: list[str]) -> str:
+    """Return what a header holds as people can read it: it may be anything."""
+    readable = ["".join(letter if letter.isprintable() else "?" for letter in name[:40]) for name in names]
+    return ", ".join(readable[:_NAMED]) + (" …" if len(names) > _NAMED else "")

@@ -11,7 +11,7 @@ from core.errors import RecordingError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_S
 from core.records import NO_ZONE, ClosedBy, Role, VisitArray, VisitKind
-from simulators.recordings.rows import UNREADABLE
+from simulators.recordings.rows import UNREADABLE, UNWRITTEN, must_be_file
 from simulators.recordings.signals import Devices
 
 VISITS_SCHEMA: Final = pl.Schema(
@@ -71,10 +71,10 @@ def visits_frame(store: StorePlan, devices: Devices, visits: VisitArray) -> pl.D
 
 
 def check_ending(path: Path) -> None:
-    """Raise RecordingError where a path ends neither in .csv nor in .parquet."""
+    """Raise RecordingError where a path ends neither in .csv nor in .parquet: files are read and written by it."""
     if path.suffix.lower() not in _ENDINGS:
         raise RecordingError(
-            f"The ending {path.suffix!r} does not say how to write the file.",
+            f"The ending {path.suffix!r} is that of neither CSV nor Parquet.",
             hint="End it with .csv or .parquet.",
             where=str(path),
         )
@@ -100,7 +100,7 @@ def write_whole(frame: pl.DataFrame, path: Path) -> None:
         begun.replace(path)
     except UNREADABLE as error:
         begun.unlink(missing_ok=True)
-        raise RecordingError(f"The file cannot be written: {error}.", where=str(path)) from error
+        raise RecordingError(f"The file cannot be written: {error}.", hint=UNWRITTEN, where=str(path)) from error
 
 
 def read_visits(path: Path) -> pl.DataFrame:
@@ -117,6 +117,7 @@ def read_visits(path: Path) -> pl.DataFrame:
         If the file cannot be read, lacks a column, or holds a visit that cannot be.
     """
     check_ending(path)
+    must_be_file(path)
     try:
         scan = pl.scan_parquet(path) if path.suffix.lower() == ".parquet" else _scan_csv(path)
         names = scan.collect_schema().names()
@@ -131,7 +132,11 @@ def read_visits(path: Path) -> pl.DataFrame:
         frame = scan.select(typed).with_columns(pl.col("zone").fill_null("")).collect()
     except UNREADABLE as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecordingError(f"The visits cannot be read: {first}.", where=str(path)) from error
+        raise RecordingError(
+            f"The visits cannot be read: {first}.",
+            hint="They are CSV or Parquet as `sojourn replay` writes them; docs/replay.md names their columns.",
+            where=str(path),
+        ) from error
     _check(frame, str(path))
     return frame
 

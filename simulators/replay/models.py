@@ -10,8 +10,10 @@ from core.dwell import model
 from core.dwell.model import Model
 from core.errors import ModelError
 from core.floorplan import FloorPlan
+from simulators.recordings.rows import UNWRITTEN
 
 _VERSION: Final = 1
+_MAKE: Final = "Make one with `sojourn calibrate RECORDING --floorplan PLAN --out MODEL`."
 
 
 class _Models(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +32,9 @@ def write_models(models: Mapping[str, Model], path: Path) -> None:
         begun.replace(path)
     except OSError as error:
         begun.unlink(missing_ok=True)
-        raise ModelError(f"The model cannot be written: {error.strerror}.", where=str(path)) from error
+        raise ModelError(
+            f"The model cannot be written: {error.strerror}.", hint=UNWRITTEN, where=str(path)
+        ) from error
 
 
 def read_models(path: Path, plan: FloorPlan) -> dict[str, Model]:
@@ -62,11 +66,11 @@ def read_stores(path: Path) -> dict[str, bytes]:
     try:
         packed = msgspec.msgpack.decode(path.read_bytes(), type=_Models)
     except OSError as error:
-        raise ModelError(f"The model cannot be read: {error.strerror}.", where=str(path)) from error
+        raise ModelError(f"The model cannot be read: {error.strerror}.", hint=_MAKE, where=str(path)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(
             "This is not a model.",
-            hint="Make one with `sojourn calibrate RECORDING --floorplan PLAN --out MODEL`.",
+            hint=_MAKE,
             where=str(path),
         ) from error
     if packed.sojourn_models != _VERSION:

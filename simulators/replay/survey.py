@@ -22,6 +22,9 @@ from core.records import SignalArray
 from simulators.recordings.signals import Devices
 
 _COLUMNS: Final = ("store", "device", "zone", "from", "to")
+_FORM: Final = f"A survey is a CSV in UTF-8 with the columns {', '.join(_COLUMNS)}."
+_NAMED: Final = 8
+"""So many ids in a sentence help; more are a list."""
 _LONGEST_NS: Final = 24 * 3600 * NS_PER_S
 """Nobody stands in one zone for longer than a day; a slip in a date is likelier."""
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,16 +57,16 @@ def read_survey(path: Path, plan: FloorPlan) -> tuple[SurveyRow, ...]:
             if missing:
                 raise SurveyError(
                     f"There is no column {missing[0]!r}.",
-                    hint=f"A survey has the columns {', '.join(_COLUMNS)}.",
+                    hint=_FORM,
                     where=str(path),
                 )
             rows = tuple(_row(values, f"{path}, line {lines.line_num}", plan) for values in lines)
     except OSError as error:
-        raise SurveyError(f"The survey cannot be read: {error.strerror}.", where=str(path)) from error
+        raise SurveyError(f"The survey cannot be read: {error.strerror}.", hint=_FORM, where=str(path)) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise SurveyError(f"The survey is no CSV in UTF-8: {error}.", where=str(path)) from error
+        raise SurveyError(f"The survey is no CSV in UTF-8: {error}.", hint=_FORM, where=str(path)) from error
     if not rows:
-        raise SurveyError("The survey has no rows.", where=str(path))
+        raise SurveyError("The survey has no rows.", hint="Write one for each stay that is known.", where=str(path))
     _check_apart(rows)
     return rows
 
@@ -81,10 +84,18 @@ def survey_points(rows: Sequence[SurveyRow], store: StorePlan, devices: Devices,
     for point, row in zip(points, rows, strict=True):
         index = devices.find(row.device)
         if index is None:
-            raise SurveyError(f"The recording has no device {row.device!r} in that store.", where=row.where)
+            raise SurveyError(
+                f"The recording has no device {row.device!r} in that store.",
+                hint="Write it as in the recording, or take the row out.",
+                where=row.where,
+            )
         at = signals["ts"][signals["device"] == index]
         if not ((at >= row.begins_at - reach_ns) & (at <= row.ends_at + reach_ns)).any():
-            raise SurveyError(f"Device {row.device!r} was not heard at that time.", where=row.where)
+            raise SurveyError(
+                f"Device {row.device!r} was not heard at that time.",
+                hint="Mend from and to (UTC unless they say another), or take the row out.",
+                where=row.where,
+            )
         point["begins_at"], point["ends_at"] = row.begins_at, row.ends_at
         point["device"], point["zone"] = index, store.zone_index[row.zone]
     return points
@@ -93,11 +104,14 @@ def survey_points(rows: Sequence[SurveyRow], store: StorePlan, devices: Devices,
 def _row(values: dict[str, str | None], where: str, plan: FloorPlan) -> SurveyRow:
     store, device, zone, begins, ends = ((values[name] or "").strip() for name in _COLUMNS)
     if store not in plan.store_index:
-        raise SurveyError(f"The floor plan has no store {store!r}.", where=where)
-    if zone not in plan.stores[plan.store_index[store]].zone_index:
-        raise SurveyError(f"Store {store!r} has no zone {zone!r}.", where=where)
+        known = ", ".join(one.id for one in plan.stores[:_NAMED])
+        raise SurveyError(f"The floor plan has no store {store!r}.", hint=f"Known are {known}.", where=where)
+    zones = plan.stores[plan.store_index[store]].zone_index
+    if zone not in zones:
+        known = ", ".join([*zones][:_NAMED])
+        raise SurveyError(f"Store {store!r} has no zone {zone!r}.", hint=f"Known are {known}.", where=where)
     if not device:
-        raise SurveyError("The device is missing.", where=where)
+        raise SurveyError("The device is missing.", hint="Write what the recording calls it.", where=where)
     row = SurveyRow(where, store, device, zone, _time(begins, "from", where), _time(ends, "to", where))
     if not 0 < row.ends_at - row.begins_at <= _LONGEST_NS:
         raise SurveyError(
@@ -130,4 +144,8 @@ def _check_apart(rows: Sequence[SurveyRow]) -> None:
     ordered = sorted(rows, key=lambda row: (row.store, row.device, row.begins_at))
     for before, row in pairwise(ordered):
         if (before.store, before.device) == (row.store, row.device) and row.begins_at < before.ends_at:
-            raise SurveyError(f"Device {row.device!r} is still elsewhere by {before.where}.", where=row.where)
+            raise SurveyError(
+                f"Device {row.device!r} is still elsewhere by {before.where}.",
+                hint="Mend one of the two rows: nobody is in two zones at once.",
+                where=row.where,
+            )

@@ -26,9 +26,11 @@ _WAITING_LEAST: Final = 3
 """Fewer people are no queue, and their median would be one person's time."""
 
 
-def has_rules(connection: Connection) -> bool:
-    """Return whether any store has an alert to look after."""
-    row = connection.execute("select exists (select from store_alert_rule where removed_at is null)").fetchone()
+def watches(connection: Connection) -> bool:
+    """Return whether any store has a limit or an edge to look after."""
+    row = connection.execute(
+        "select exists (select from store_alert_rule where removed_at is null) or exists (select from edge)"
+    ).fetchone()
     return row == (True,)
 
 

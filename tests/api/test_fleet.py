@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import httpx
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from core import wire
 from storage.coverage import save_faults
+from storage.fleet.alarms import KEPT, look_at_fleets
 from storage.instants import to_ns
 from storage.log.signals import LogEntry, append
 from storage.stores import EdgeStatus, edge_numbers, save_statuses
@@ -110,10 +112,23 @@ def test_every_edge_and_anchor_is_told_with_its_figures_and_alarms(store: Seeded
 
     listed = {one["store"]: one for one in client.get("/v1/fleet").json()["stores"]}
     assert set(listed) == {"marktplatz", "quay"}
-    assert listed["marktplatz"]["alarms"] == fleet["alarms"]
+    assert {(one["alarm"], one["edge"] or one["anchor"]) for one in listed["marktplatz"]["alarms"]} == told
     assert (listed["marktplatz"]["backlog_count"], listed["quay"]["alarms"]) == (90, [])
     assert client.get("/v1/fleet/nowhere").status_code == 404
     assert client.get("/v1/fleet", params={"cursor": "x"}).status_code == 422
+
+
+def test_the_end_of_a_certificate_is_told_a_month_before(store: SeededStore, client: httpx.Client) -> None:
+    for edge, days in (("north", 29), ("south", 200)):
+        ends = store.now + timedelta(days=days)
+        say(store, edge, store.now, backlog=0, certificate_until_us=to_ns(ends) // 1000)
+    store.connection.commit()
+    fleet = client.get("/v1/fleet/marktplatz").json()
+    assert [datetime.fromisoformat(one["certificate_until"]) - store.now for one in fleet["edges"]] == [
+        timedelta(days=29), timedelta(days=200)
+    ]  # fmt: skip
+    assert [(one["alarm"], one["edge"]) for one in fleet["alarms"]] == [("certificate_ends", "north")]
+    assert "Its certificate ends in 29 days." in client.get("/stores/marktplatz/fleet").text
 
 
 @pytest.mark.parametrize(
@@ -132,3 +147,57 @@ def test_a_last_will_says_nothing_of_the_clock(store: SeededStore, client: httpx
     fleet = client.get("/v1/fleet/marktplatz").json()
     assert fleet["edges"][0]["clock_skew_s"] is None
     assert [alarm["alarm"] for alarm in fleet["alarms"]] == ["edge_gone"]
+
+
+def test_alarms_are_raised_once_they_hold_kept_and_told(store: SeededStore, client: httpx.Client) -> None:
+    connection, now = store.connection, store.now
+    hook = {"url": "https://example.com/hook", "event_types": ["fleet_alarm.opened", "fleet_alarm.closed"]}
+    made = client.post("/v1/webhooks/subscriptions", json=hook, headers={"Idempotency-Key": str(UUID(int=9))})
+    assert made.status_code in {200, 201}
+
+    def speak(seconds: float, ahead_s: float, **more: Any) -> int:
+        at = now + timedelta(seconds=seconds)
+        said = {"at_us": to_ns(at) // 1000 + int(ahead_s * 1e6)} | more
+        say(store, "south", at, **said)
+        return look_at_fleets(connection, at)
+
+    def log_of() -> list[tuple[str, bool]]:
+        rows = client.get("/v1/fleet/marktplatz/alarms").json()["alarms"]
+        return [(row["alarm"], row["closed_at"] is None) for row in rows]
+
+    assert (speak(0, 6), speak(20, 1), speak(30, 6), speak(50, 6)) == (0, 0, 0, 0), "it has not held for 30 s"
+    (live,) = client.get("/v1/fleet/marktplatz").json()["alarms"]
+    assert (live["alarm"], live["opened_at"], log_of()) == ("clock_skew", None, [])
+    assert speak(60, 6) == 1
+    (live,) = client.get("/v1/fleet/marktplatz").json()["alarms"]
+    assert datetime.fromisoformat(live["opened_at"]) == now + timedelta(seconds=60)
+    assert (speak(70, 3), speak(200, 3)) == (0, 0), "between both bounds it stands"
+    assert client.get("/v1/fleet/marktplatz").json()["alarms"][0]["alarm"] == "clock_skew"
+    assert (speak(210, 1), speak(220, 6), speak(230, 1), speak(250, 1)) == (0, 0, 0, 0), "over for 30 s"
+    assert log_of() == [("clock_skew", True)]
+    assert speak(260, 1) == 1
+    assert log_of() == [("clock_skew", False)]
+    assert speak(270, 0, dropped=4) == 1, "what is lost is told at once"
+    assert look_at_fleets(connection, now + timedelta(seconds=300)) == 0, "not twice"
+    assert log_of() == [("signals_dropped", True), ("clock_skew", False)]
+
+    queued = connection.execute("select body::jsonb from webhook_message order by made_at").fetchall()
+    told = [(row[0]["type"], row[0]["data"]["alarm"], row[0]["data"]["edge"]) for row in queued]
+    assert told == [
+        ("fleet_alarm.opened", "clock_skew", "south"),
+        ("fleet_alarm.closed", "clock_skew", "south"),
+        ("fleet_alarm.opened", "signals_dropped", "south"),
+    ]
+    assert queued[0][0]["data"] | {"alarm_no": 0} == {
+        "store": "marktplatz", "alarm": "clock_skew", "edge": "south", "anchor": "", "alarm_no": 0,
+        "says": "Its clock is 6 s ahead.", "hint": "Run NTP there.", "at": (now + timedelta(seconds=60)).isoformat(),
+    }  # fmt: skip
+    page = client.get("/v1/fleet/marktplatz/alarms", params={"limit": 1}).json()
+    rest = client.get("/v1/fleet/marktplatz/alarms", params={"limit": 1, "cursor": page["next_cursor"]}).json()
+    assert (rest["alarms"][0]["alarm"], rest["next_cursor"]) == ("clock_skew", None)
+    assert client.get("/v1/fleet/marktplatz/alarms", params={"cursor": "x"}).status_code == 422
+    assert [row["alarm"] for row in client.get("/v1/fleet/marktplatz/alarms?open=true").json()["alarms"]] == [
+        "signals_dropped"
+    ]
+    look_at_fleets(connection, now + KEPT + timedelta(hours=1))
+    assert ("clock_skew", False) not in log_of(), "a year later it is forgotten"

@@ -309,7 +309,7 @@ def test_what_is_wrong_with_our_files_is_one_sentence_for_edge_and_ingest(
     [
         (["broker.example"], 0, "not for 127.0.0.1; use a name that it is for.*sojourn certify broker 127.0.0.1"),
         (["127.0.0.1"], 400, "the broker's certificate has ended; renew it there: `sojourn certify broker`"),
-        (["127.0.0.1"], -2, "not valid yet; is the clock of this machine right"),
+        (["127.0.0.1"], -2, "not valid yet; set the clock of this machine right"),
     ],
 )
 def test_what_is_wrong_with_the_brokers_certificate_is_one_sentence_for_both(
@@ -331,7 +331,7 @@ def test_no_certificate_and_no_tls_are_told_apart(house: House, broker: Mosquitt
         of_ingest(f"mqtt://127.0.0.1:{whole.port}", None),
         of_edge(Broker(whole.host, whole.port), tmp_path),
     ):
-        assert "does it want TLS (mqtts://)?" in said
+        assert "if it wants TLS, write mqtts://" in said
 
 
 def test_what_is_revoked_stays_out_once_the_broker_has_read_it(house: House, peers: list[Peer]) -> None:

@@ -59,6 +59,11 @@ def test_a_plan_is_drawn_on_a_picture_and_saved(store: SeededStore, site: str, p
     page.get_by_role("radio", name="Draw zone").check()
     drag(page, (1, 1), (9.9, 9))
     drag(page, (10, 1.1), (19, 9))  # a decimetre from the first one: it meets its edge
+    page.get_by_role("radio", name="Draw wall").check()
+    drag(page, (1.1, 0.9), (5, 1.1))  # from a zone's corner, nearly level
+    drag(page, (6.2, 1), (9.8, 4))  # beside a door
+    drag(page, (3, 3), (3.1, 3.1))  # a slip of the hand
+    expect(page.locator("#plan-status")).to_have_text("Drag from one end of the wall to the other.")
     page.get_by_role("radio", name="Place anchor").check()
     page.mouse.click(*at(page, 14, 5))
     page.locator("#anchor-fields [name=id]").fill("gate-1")
@@ -81,6 +86,12 @@ def test_a_plan_is_drawn_on_a_picture_and_saved(store: SeededStore, site: str, p
     assert right.outline is not None
     assert left.outline[1][0] == right.outline[0][0], "neighbours share their edge"
     assert left.outline[0][1] == right.outline[0][1]
+    level, slanted = plan.stores[0].walls
+    assert level[0] == left.outline[0], "from the corner"
+    assert level[1][1] == left.outline[0][1]
+    assert level[1][0] == pytest.approx(5, abs=0.1)
+    assert slanted[1][0] == left.outline[1][0], "onto the edge of a zone"
+    assert slanted[1][1] == pytest.approx(4, abs=0.1)
     (anchor,) = plan.stores[0].anchors
     assert (anchor.id, anchor.zone) == ("gate-1", left.id)
     assert anchor.x == pytest.approx(5, abs=0.2)
@@ -92,6 +103,7 @@ def test_a_plan_is_drawn_on_a_picture_and_saved(store: SeededStore, site: str, p
     picture = page.request.get(f"{site}/v1/stores/drawn/plan.svg")
     assert picture.headers["content-type"].startswith("image/svg+xml")
     assert "Shoe wall" in picture.text()
+    assert picture.text().count('class="wall"') == 2
     screenshot(page, "plan-editor-drawn")
 
 
@@ -120,11 +132,38 @@ def test_a_stored_plan_is_changed_by_keyboard_alone(store: SeededStore, site: st
     assert json.loads(text(page))["stores"][0]["zones"][-1]["outline"][2] == pytest.approx(
         [before[2][0] + 1, before[2][1]]
     )
+    page.locator("#wall-add").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator("#plan-chosen-title")).to_have_text("Wall 2")
+
+    def walls() -> list[list[list[float]]]:
+        return json.loads(text(page))["stores"][0].get("walls", [])  # type: ignore[no-any-return]
+
+    (first, second) = walls()
+    page.locator('[data-key="wall-1"]').focus()
+    page.keyboard.press("Shift+ArrowDown")
+    assert walls() == [first, [[x, pytest.approx(y + 1)] for x, y in second]]
+    page.locator('[data-key="wall-1-0"]').focus()  # one end of it
+    page.keyboard.press("ArrowLeft")
+    assert walls()[1][0] == pytest.approx([second[0][0] - 0.1, second[0][1] + 1])
+    assert walls()[1][1] == pytest.approx([second[1][0], second[1][1] + 1])
+    page.locator("#wall-fields [name=to]").fill("7 3.5")
+    page.locator("#wall-fields [name=from]").focus()
+    assert walls()[1][1] == [7, 3.5]
+    page.locator('[data-key="wall-0"]').focus()
+    page.keyboard.press("Delete")
+    assert len(walls()) == 1
+    page.keyboard.press("Control+z")
+    assert len(walls()) == 2
+    page.locator('[data-key="wall-0"]').focus()
+    page.keyboard.press("Delete")
     page.get_by_role("button", name="Save").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#plan-status")).to_contain_text(re.compile(r"Saved as version \d"))
     (stored,) = load_plans(store.connection, ["marktplatz"])
     assert len(stored.plan.zones) == len(store.plan.zones) + 1
+    assert [wall[1] for wall in stored.plan.walls] == [(7.0, 3.5)]
 
 
 def test_it_works_by_touch_and_looks_right(store: SeededStore, site: str, browser: Browser) -> None:

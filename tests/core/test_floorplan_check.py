@@ -62,11 +62,20 @@ def test_everything_wrong_is_told_where_it_stands() -> None:
 @pytest.mark.parametrize(
     ("broken", "begins", "says"),
     [
-        (BAD.replace('"x": 20', '"x": "20"'), '"20"', "Expected 'float | null', got 'str'."),
+        (BAD.replace('"x": 20', '"x": "20"'), '"20"', "Expected a number or nothing, got a text."),
         (BAD.replace('"zone": "bags"', '"z": 1'), '{"id": "a2"', "Object missing required field 'zone'."),
-        (BAD.replace("[5, 0]", "[5]"), "[5]", "Expected 'array' of length 2, got 1."),
+        (BAD.replace("[5, 0]", "[5]"), "[5]", "Expected a list of length 2, got 1."),
         (BAD.replace('"zones": [', '"zones": ,['), ",[", "This is not JSON: Expecting value."),
-        (BAD.replace('"x": 20', '"x": NaN'), "{", "The text cannot be read: NaN is no number."),
+        (
+            BAD.replace('"x": 20', '"x": "20"'),
+            '"hats"',
+            "The adjacent pair ['entrance', 'hats'] names the unknown zone 'hats'.",
+        ),
+        (BAD.replace('"x": 20', '"floor": [], "x": "20"'), "[]", "Expected a whole number or nothing, got a list."),
+        (BAD.replace('"x": 20', '"floor": [], "x": "20"'), '"20"', "Expected a number or nothing, got a text."),
+        (BAD.replace('"x": 20', '"x": NaN'), "NaN", "nan is no number."),
+        (BAD.replace('"x": 20', '"x": -1e999'), "-1e999", "-inf is no number."),
+        (BAD.replace('"x": 20', '"x": NaN'), '"shelv"', "Zone 'shoes' is of the unknown kind 'shelv'."),
         ('{"stores": 3}', "{", "A floor plan is an object with a list of stores."),
         ('{"stores": []}', "[]", "A floor plan has 1 to 10000 stores, this one 0."),
         ("[" * 100 + "]" * 100, "[", "The text cannot be read: The text nests too deep.."),

@@ -216,7 +216,7 @@ def named_visits(plan: StorePlan, visits: Any, devices: Any) -> dict[bytes, byte
 
 _ANSWERED: dict[str, Any] = {
     "pending": [], "read_edition": (Edition.APACHE, "0"), "claim": True, "late_open": 0, "wishes": {},
-    "adopted_models": [], "timeline": "1", "load_model": None, "waiting": False, "has_rules": False, "load_plans": [],
+    "adopted_models": [], "timeline": "1", "load_model": None, "waiting": False, "watches": False, "load_plans": [],
     "erasures_wait": False, "list_version": 0, "load_suppressed": None,
 }  # fmt: skip
 _PASSED_OVER = (

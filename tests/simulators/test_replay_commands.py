@@ -72,7 +72,7 @@ def test_from_a_table_of_ones_own_to_a_score(folder: Path) -> None:
         ";",
         *mapping,
     )
-    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "242 rows: recording.csv\n")
     plan = ("--floorplan", "plan.json")
     done = sojourn(
         folder,
