@@ -126,7 +126,7 @@ bench-growth: setup-dev ## 1, 10 and 100 stores on this machine, ARGS=--full wit
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks growth --results docs/growth.md $(ARGS)
 
-bench-recompute: setup-dev ## days of stores decoded again on one worker and on two, in turn; wants a quiet machine; some five minutes
+bench-recompute: setup-dev ## days of stores decoded again on one worker and on two, in turn; wants a quiet machine; some fifteen minutes
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks recompute --results benchmarks/RESULTS.md $(ARGS)
 

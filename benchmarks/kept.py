@@ -21,13 +21,13 @@ from storage.migrate import migrate
 
 _HYPERTABLE: Final = """
 select sum(table_bytes)::bigint, sum(index_bytes)::bigint, sum(toast_bytes)::bigint,
-       (select count(*) from timescaledb_information.chunks where hypertable_name = %(table)s)
-  from hypertable_detailed_size(%(table)s::regclass)
+       (select count(*) from timescaledb_information.chunks where hypertable_name = %(table)s::text)
+  from hypertable_detailed_size(%(table)s::text::regclass)
 """
 _PLAIN: Final = """
 select sum(pg_relation_size(oid)), sum(pg_indexes_size(oid)),
        sum(pg_total_relation_size(oid) - pg_relation_size(oid) - pg_indexes_size(oid)), 0
-  from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relname like %(table)s
+  from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relname like %(table)s::text
 """
 _CHUNK: Final = {"signal_log": "a day", "zone_visit": "7 days", "store_visit": "7 days", "rollup%": "none"}
 _EACH: Final = {

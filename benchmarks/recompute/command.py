@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     """Fill a log, recompute it in turn with each number of workers, and print what each run took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks recompute", description=__doc__)
     parser.add_argument("--stores", type=int, default=4)
-    parser.add_argument("--days", type=int, default=4)
+    parser.add_argument("--days", type=int, default=8)
     parser.add_argument("--shoppers", type=int, default=500, help="of a store and day")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=2, help="how often each number of workers has its turn")

@@ -7,6 +7,7 @@ much is under way is bounded by what the MQTT broker may have open (`Settings.re
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -111,11 +112,15 @@ class Bridge:
                 self._turn(producer)
             producer.flush(self._settings.retry_most_s)
             self._acknowledge()
+        except KafkaException as error:
+            # such as brokers that know nothing of this producer any more: another one begins anew
+            raise UnavailableError(f"Kafka does not go on with this connection: {error}.") from error
         finally:
             self._subscriber.drop()
             self._under_way.clear()
-            producer.purge()
-            producer.flush(1.0)
+            with suppress(KafkaException):  # one that failed for good says it once more
+                producer.purge()
+                producer.flush(1.0)
 
     def _turn(self, producer: Producer) -> None:
         if not self._subscriber.connected:

@@ -22,6 +22,8 @@ _NAME: Final = "sojourn recompute"
 _RETRIES: Final = 5
 """How often a task that failed, because its worker lost the database, is tried again; one whose worker was killed is
 given to another by Dask itself."""
+_UNWATCHED: Final = {"distributed.worker.profile.enabled": False}
+"""Dask would stop each worker a hundred times a second to see where it is; nobody looks at that here."""
 _SCHEDULER_S: Final = 10
 """A scheduler that is there answers within a tenth of this."""
 
@@ -83,7 +85,8 @@ def dask_client(scheduler: str | None, workers: int, database_url: str) -> Itera
         If the scheduler does not answer.
     """
     try:
-        from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra: only who asks for it
+        from dask import config  # noqa: PLC0415 - an extra: only who asks for it
+        from distributed import Client, LocalCluster  # noqa: PLC0415
     except ImportError as error:
         raise ConfigurationError(
             "Dask is not installed.", hint="Install sojourn[dask], or go without --scheduler and with --workers 1."
@@ -99,6 +102,7 @@ def dask_client(scheduler: str | None, workers: int, database_url: str) -> Itera
             yield client
         return
     with (
+        config.set(_UNWATCHED),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,  # one day at a time: memory is a day's, and numba's kernels hold a core each

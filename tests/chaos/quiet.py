@@ -35,8 +35,8 @@ class _Handed:
     def gained(self) -> bool:
         return False
 
-    def take(self, *, wait_s: float) -> list[Message]:
-        del wait_s
+    def take(self, *, wait_s: float, gather_s: float) -> list[Message]:
+        del wait_s, gather_s
         taken, self._messages = self._messages[:8], self._messages[8:]
         if not taken:
             self._stop.set()
