@@ -1,7 +1,7 @@
 # The words of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice setup-security api-fuzz security sbom chaos-kafka soak bench bench-ingest bench-growth bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
+.PHONY: help setup setup-dev setup-bench setup-fuzz setup-docs setup-node-red demo test check kernels-nojit chaos chaos-test chaos-long pipeline canaries fuzz fuzz-short restore-drill wheel-twice setup-security api-fuzz security sbom chaos-kafka soak bench bench-ingest bench-growth bench-recompute bench-scale bench-accuracy bench-metrics bench-profiles docs screenshots format lock clean
 
 # The first Python from 3.11 to 3.13 on the PATH; `make PYTHON=/path/to/python3` names another.
 in_range := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -29,6 +29,9 @@ setup-bench: setup ## make .cache/bench with what the benchmark compares with (p
 
 setup-fuzz: setup-dev ## put the fuzzer into .cache/fuzz, beside the environment of the tests
 	@$(call beside,fuzz)
+
+setup-node-red: ## put Node-RED into .cache/node-red, for `make bench-ingest` to measure beside; needs npm
+	@npm install --prefix .cache/node-red --no-audit --no-fund --silent node-red@4 pg@8
 
 setup-docs: setup ## put what builds the documentation into .cache/docs, beside the environment
 	@$(call beside,docs)
@@ -92,9 +95,9 @@ restore-drill: setup-dev ## a backup into a second server: equal checksums, and 
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m tests.restore
 
-api-fuzz: setup-dev ## ask the whole API by its own description, as every role; EXAMPLES=1000 of each operation, SEED=7
+api-fuzz: setup-dev ## ask the whole API by its own description, as every role; EXAMPLES=1000 of each operation, MINUTES=60, ROLES=crm,edge, SEED=7
 	@$(VENV)/python -m servers
-	@SOJOURN_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) SOJOURN_API_FUZZ_SEED=$(SEED) $(VENV)/python -m pytest tests/api_fuzz --timeout 0 -s $(ARGS)
+	@SOJOURN_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) SOJOURN_API_FUZZ_SEED=$(SEED) SOJOURN_API_FUZZ_MINUTES=$(MINUTES) SOJOURN_API_FUZZ_ROLES=$(ROLES) $(VENV)/python -m pytest tests/api_fuzz --timeout 0 -s $(ARGS)
 
 setup-security: setup-dev ## make .cache/security with what looks for known flaws and writes the bill of materials
 	@$(call bootstrap,security)
@@ -122,6 +125,10 @@ bench-ingest: setup-dev ## signals a second through broker, ingest and database,
 bench-growth: setup-dev ## 1, 10 and 100 stores on this machine, ARGS=--full with 1,000: cost, memory, restart, pages
 	@$(VENV)/python -m servers
 	@$(VENV)/python -m benchmarks growth --results docs/growth.md $(ARGS)
+
+bench-recompute: setup-dev ## days of stores decoded again on one worker and on two, in turn; wants a quiet machine; some five minutes
+	@$(VENV)/python -m servers
+	@$(VENV)/python -m benchmarks recompute --results benchmarks/RESULTS.md $(ARGS)
 
 bench-scale: setup-dev ## ten thousand stores on paper: sizes, costs, and a simulation of bursts and outages
 	@$(VENV)/python -m benchmarks scale --results docs/scale.md $(ARGS)
@@ -151,6 +158,8 @@ format: setup-dev ## put the code into the form that `make check` asks for
 lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,runtime,)
 	@$(call compile,dev,--constraint requirements/runtime.lock)
+	@$(call compile,kafka,--constraint requirements/runtime.lock)
+	@$(call compile,dask,--constraint requirements/runtime.lock)
 	@$(call compile,otel,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
 	@$(call compile,security,)

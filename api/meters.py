@@ -53,6 +53,13 @@ class Meters:
             registry=self.registry,
         )
 
+        self._ended = Counter(
+            "sojourn_api_connections_ended",
+            "Connections ended for a head, a body or an answer that took too long, or because there were too many.",
+            ["reason"],
+            registry=self.registry,
+        )
+
     def serve(self, service: Service) -> None:
         """Tell of a service's live streams and pools from now on."""
         self._parts.service = service
@@ -61,6 +68,10 @@ class Meters:
         """Count a request."""
         self._requests.labels(method if method in _METHODS else "OTHER", route, str(status)).inc()
         self._request_s.labels(route).observe(took_s)
+
+    def connection_ended(self, reason: str) -> None:
+        """Count a connection of somebody who took too long, or one too many."""
+        self._ended.labels(reason).inc()
 
 
 class Metered:

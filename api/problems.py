@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from core.errors import ForbiddenError, InputError, UnavailableError
 
@@ -268,6 +269,14 @@ def from_exception(error: Exception) -> ProblemError:  # noqa: PLR0911 - one ans
         case UnavailableError():
             return ProblemError(
                 503, "unavailable", "Not available now", detail=error.what, hint=error.hint or "Ask again later."
+            )
+        case ClientDisconnect():  # nobody reads this; it is no fault of ours
+            return ProblemError(
+                408,
+                "too-slow",
+                "Request Timeout",
+                detail="The request did not come to its end.",
+                hint="Send it again.",
             )
         case HTTPException():
             return ProblemError(

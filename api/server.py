@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.connections import Bounds, with_bounds
 from api.meters import Meters
 from api.settings import Settings
 from core.errors import ConfigurationError, UnavailableError
@@ -27,6 +28,9 @@ _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and authenticated encryption alone (RFC 9325); 1.3 has nothing else."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _KEY_OPEN: Final = 0o007
+_LOOK_TICKS: Final = 600
+"""uvicorn ticks ten times a second."""
+_USUAL: Final = Bounds()
 
 _log = structlog.get_logger()
 
@@ -85,12 +89,50 @@ class Transport:
             )
 
 
+class _Certificate:
+    """Certificate and key in use; files that were renewed serve the next connection, without a restart."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._config = config
+        self._seen = self._changed_ns()
+
+    def take_renewed(self) -> None:
+        """Take the files into use if they are others than before; a pair that does not fit is spoken of."""
+        changed_ns = self._changed_ns()
+        if changed_ns == self._seen or self._config.ssl is None:
+            return
+        self._seen = changed_ns
+        certificate, key = Path(str(self._config.ssl_certfile)), Path(str(self._config.ssl_keyfile))
+        try:
+            _check_files(certificate, key)  # as a whole: half of a new pair must not get into the one in use
+            self._config.ssl.load_cert_chain(certificate, key, password="")
+        except (ConfigurationError, OSError) as error:
+            _log.warning("the renewed certificate is not taken", reason=str(error))
+        else:
+            _log.info("the renewed certificate is in use")
+
+    def _changed_ns(self) -> tuple[int, ...]:
+        try:
+            return tuple(
+                Path(str(path)).stat().st_mtime_ns for path in (self._config.ssl_certfile, self._config.ssl_keyfile)
+            )
+        except OSError:  # between the old and the new one
+            return ()
+
+
 class _Server(uvicorn.Server):
     """Ends live streams first: uvicorn would wait for them, and they never end by themselves."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+        self._certificate = None if config.ssl is None else _Certificate(config)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look once a minute whether the certificate was renewed."""
+        if counter % _LOOK_TICKS == 0 and self._certificate is not None:
+            self._certificate.take_renewed()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.service.live.close()
@@ -144,14 +186,17 @@ def run(
     with exposed(meters.registry, metrics), _listening_socket(host, port) as listener:
         bound = listener.getsockname()
         _log.info("the api is listening", url=f"{'https' if transport.tls else 'http'}://{host}:{bound[1]}")
-        config = _config(app, transport, log_level)
+        bounds = Bounds(trusted=transport.trusted_proxy, told=meters.connection_ended)
+        config = _config(app, transport, log_level, bounds)
         with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has stopped in order
             _Server(config, app).run(sockets=[listener])
 
 
-def _config(app: FastAPI, transport: Transport, log_level: str) -> uvicorn.Config:
+def _config(app: FastAPI, transport: Transport, log_level: str, bounds: Bounds = _USUAL) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
+        http=with_bounds(bounds),
+        loop="api.connections:Loop",
         log_level=log_level,
         log_config=None,
         access_log=False,

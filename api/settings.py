@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from api.access.limits import Rates
+from api.access.principal import Role
 from api.access.provider import Provider
 from core.errors import ConfigurationError
 from core.webhooks import Network
@@ -55,6 +56,9 @@ class Settings:
         How often somebody may ask.
     oidc : Provider, optional
         Who else vouches for people; None: local accounts alone.
+    second_step : frozenset of Role
+        Roles that nobody has without a second step of the login: those whose password, once guessed, opens every
+        profile and every right. Whom an identity provider vouches for is asked there.
     privacy : Path or None
         Folder of the suppression list and its key. Without it nobody can be erased from here.
     databases : Databases
@@ -64,8 +68,27 @@ class Settings:
     card_origins: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
     oidc: Provider | None = None
+    second_step: frozenset[Role] = frozenset({Role.ADMIN, Role.PRIVACY})
     privacy: Path | None = None
     databases: Databases = field(default_factory=Databases)
+
+
+def read_second_step(text: str) -> frozenset[Role]:
+    """Return the roles that need a second step from a text such as `admin, privacy`, or `none`.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is no role of people.
+    """
+    words = text.replace(",", " ").split()
+    if words == ["none"]:
+        return frozenset()
+    if not words or not set(words) <= set(Role) - {Role.EDGE}:
+        raise ConfigurationError(
+            f"{text!r} names no roles that need a second step.", hint="Write admin, privacy or none."
+        )
+    return frozenset(Role(word) for word in words)
 
 
 def read_origins(text: str) -> tuple[str, ...]:

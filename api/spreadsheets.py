@@ -2,11 +2,16 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+_FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""Text that a spreadsheet would take for a formula, maybe after it cut off blanks; the full-width signs are what some
+fold into plain ones (OWASP, CSV injection)."""
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
@@ -23,5 +28,4 @@ def _cell(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, (dict, list)):
         return msgspec.json.encode(value).decode()
-    # text that a spreadsheet would take for a formula (OWASP, CSV injection)
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value

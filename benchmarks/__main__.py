@@ -10,7 +10,10 @@ COMMANDS: Final = {
     "profiles": "a profile page with 1 million profiles and 10 million visits",
     "ingest": "the whole way on one machine: signals a second and a core-second, delays, bytes; beside plain code",
     "growth": "1, 10, 100, 1,000 stores on one machine: cost, memory, restart, pages",
+    "recompute": "days of stores decoded again, on one worker and on several, in turn",
+    "kept": "bytes on disk for each signal, visit and count",
     "scale": "ten thousand stores: sizes, costs, and a simulation of bursts and outages",
+    "erasure": "a person taken out of 20 million signals",
     "soak": "half an hour of a whole store at half the top rate: what grows?",
     "accuracy": "how right the visits are, on simulated stores and recordings",
 }

@@ -8,7 +8,9 @@ from api.settings import Settings
 from storage.access.by_hand import add_program
 
 _OFTEN: Final = 10_000_000
-UNBOUNDED: Final = Settings(rates=Rates(read=_OFTEN, write=_OFTEN, heavy=_OFTEN, nobody=_OFTEN))
+UNBOUNDED: Final = Settings(
+    rates=Rates(read=_OFTEN, route=_OFTEN, write=_OFTEN, heavy=_OFTEN, nobody=_OFTEN, figures=_OFTEN)
+)
 
 
 def api_key(database_url: str) -> str:

@@ -34,11 +34,17 @@ def add(
 
 
 @app.command()
-def reset(name: Name, database_url: DatabaseUrl) -> None:
-    """Give somebody a new one-time secret; password, second step and sessions end."""
+def reset(
+    name: Name,
+    database_url: DatabaseUrl,
+    second_step: Annotated[
+        bool, typer.Option("--second-step", help="Take that away too: phone and recovery codes are lost.")
+    ] = False,
+) -> None:
+    """Give somebody a new one-time secret; password and sessions end, a second step stays."""
     from storage.access.by_hand import reset_person
 
-    typer.echo(reset_person(database_url, name))
+    typer.echo(reset_person(database_url, name, second_step=second_step))
 
 
 @app.command(name="list")
@@ -53,17 +59,18 @@ def list_people(database_url: DatabaseUrl) -> None:
 
 
 @key_app.command(name="make")
-def make_key(
+def make_key(  # noqa: PLR0917 - typer's options
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
     roles: Roles,
     database_url: DatabaseUrl,
     stores: Stores = None,
     days: Annotated[int, typer.Option(min=1, max=366, help="How long it holds.")] = 90,
+    owner: Annotated[str, typer.Option(help="Login name of whoever it works for: the audit names them.")] = "",
 ) -> None:
     """Make a key; it is printed once."""
     from storage.access.by_hand import add_program
 
-    typer.echo(add_program(database_url, name, roles, stores, holds_for=timedelta(days=days), by=_BY))
+    typer.echo(add_program(database_url, name, roles, stores, holds_for=timedelta(days=days), by=_BY, owner=owner))
 
 
 @key_app.command(name="rotate")
@@ -90,4 +97,5 @@ def list_keys(database_url: DatabaseUrl) -> None:
     for key in programs(database_url):
         stores = ", ".join(key.stores) if key.stores is not None else "every store"
         state = f"until {key.ends_at:%Y-%m-%d}" if key.holds else "holds no longer"
-        typer.echo(f"{key.key_no}\t{key.prefix}…\t{key.name}\t{', '.join(key.roles)}\t{stores}\t{state}")
+        owner = f"for {key.owner}" if key.owner is not None else "for the house"
+        typer.echo(f"{key.key_no}\t{key.prefix}…\t{key.name}\t{owner}\t{', '.join(key.roles)}\t{stores}\t{state}")

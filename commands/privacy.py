@@ -100,6 +100,15 @@ def suppress_reapply(database_url: DatabaseUrl, privacy: Privacy) -> None:
     typer.echo(f"{jobs} erased again." if jobs else "Nobody on the list is here.")
 
 
+@suppress.command("copy")
+def suppress_copy(
+    target: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where backups of the database are not.")],
+    privacy: Privacy,
+) -> None:
+    """Copy the list and its key to where they outlast this machine; a newer copy is never overwritten."""
+    typer.echo(f"{target}: the key, and {_folder(privacy).copy_to(target)} lines of the list.")
+
+
 def _folder(privacy: Path | None) -> "PrivacyFolder":
     from core.errors import ConfigurationError
     from storage.privacy.keys import PrivacyFolder

@@ -95,18 +95,24 @@ def bridge(
         int, typer.Option(min=0, max=10_000, help="Create the topic with so many, if it is not there; 0: do not.")
     ] = 0,
     replicas: Annotated[int, typer.Option(min=1, max=9, help="Brokers that keep each record, when creating it.")] = 3,
+    metrics: Metrics = "",
 ) -> None:
     """Carry what edges publish from the MQTT broker to Kafka, for `ingest --source kafka`."""
     from ingest.settings import Settings
 
     where = kafka_from(kafka, kafka_settings, kafka_topic)
     from ingest.kafka.bridge import RECEIVE_MAXIMUM, Bridge
+    from ingest.kafka.meters import BridgeMeters
     from ingest.kafka.topic import create_topic
+    from telemetry.exposition import exposed, make_registry
 
     if partitions:
         create_topic(where, partitions=partitions, replicas=replicas)
     settings = Settings(receive_maximum=RECEIVE_MAXIMUM, commit_messages=RECEIVE_MAXIMUM)
-    Bridge(where, mqtt_url, f"sojourn-bridge-{kafka_topic}", settings, mqtt_credentials).run(stop_on_signals())
+    meters = BridgeMeters(make_registry("bridge"))
+    name = f"sojourn-bridge-{kafka_topic}"
+    with exposed(meters.registry, metrics):
+        Bridge(where, mqtt_url, name, settings, mqtt_credentials, meters=meters).run(stop_on_signals())
 
 
 @app.command()
@@ -136,12 +142,28 @@ def api(
     oidc_name: Annotated[
         str, typer.Option(envvar="SOJOURN_OIDC_NAME", help="What the button says.")
     ] = "your company's account",
+    oidc_acr: Annotated[
+        str, typer.Option(envvar="SOJOURN_OIDC_ACR", help="How strong its login has to be: values of `acr`.")
+    ] = "",
+    second_step: Annotated[
+        str,
+        typer.Option(
+            envvar="SOJOURN_SECOND_STEP",
+            help="Roles that need a second step of the login (TOTP): admin, privacy; or none.",
+        ),
+    ] = "admin, privacy",
     profiles_a_day: Annotated[
         int,
         typer.Option(
             envvar="SOJOURN_PROFILES_A_DAY", min=1, help="Different profiles that one person may open in a day."
         ),
     ] = 300,
+    profiles_a_day_key: Annotated[
+        int,
+        typer.Option(
+            envvar="SOJOURN_PROFILES_A_DAY_KEY", min=1, help="Different profiles that one key may open in a day."
+        ),
+    ] = 5_000,
     requests_a_minute: Annotated[
         int, typer.Option(envvar="SOJOURN_REQUESTS_A_MINUTE", min=1, help="Questions of one person or key.")
     ] = 1_200,
@@ -185,14 +207,22 @@ def api(
     from api.access.limits import Rates
     from api.access.provider import read_provider
     from api.server import Transport
-    from api.settings import Databases, Settings, read_origins
+    from api.settings import Databases, Settings, read_origins, read_second_step
     from core.webhooks import read_networks
 
     settings = Settings(
         webhook_allow=read_networks(webhook_allow),
         card_origins=read_origins(card_origins),
-        rates=Rates(read=requests_a_minute, profiles_a_day=profiles_a_day),
-        oidc=read_provider(oidc_issuer, oidc_client_id, oidc_client_secret, name=oidc_name, groups=oidc_groups),
+        rates=Rates(
+            read=requests_a_minute,
+            route=max(1, requests_a_minute * 2 // 3),
+            profiles_a_day=profiles_a_day,
+            profiles_a_day_key=profiles_a_day_key,
+        ),
+        oidc=read_provider(
+            oidc_issuer, oidc_client_id, oidc_client_secret, name=oidc_name, groups=oidc_groups, acr=oidc_acr
+        ),
+        second_step=read_second_step(second_step),
         privacy=privacy,
         databases=Databases(listen_url or None, analytics_url or None, readers, writers),
     )

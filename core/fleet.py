@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 AlarmWord: TypeAlias = Literal[
-    "edge_gone", "edge_silent", "clock_skew", "backlog_growing", "signals_dropped", "battery_low",
+    "edge_gone", "edge_silent", "clock_skew", "backlog_growing", "signals_dropped", "certificate_ends", "battery_low",
     "anchor_down", "anchor_deaf", "coverage_low",
 ]  # fmt: skip
 
@@ -30,17 +30,20 @@ BATTERY_PERCENT: Final = 20
 """A coin cell's voltage falls late: what is left at 20 % is weeks of a beacon that lives two years."""
 BATTERY_OVER_PERCENT: Final = 30
 """A cell that gets warm reads some per cent more; only a new one reads a third of a charge more."""
+CERTIFICATE_DAYS: Final = 30
+"""A month before its end there is time for a request to travel to whoever signs; its log says so from then on."""
 COVERAGE_SHARE: Final = 0.9
 """Below 90 % of anchors the store's coverage page shows an hour as poor."""
 COVERAGE_OVER_SHARE: Final = 0.95
 """Half of what was missing is back."""
 HELD_S: Final[Mapping[AlarmWord, float]] = {
     "edge_gone": 60, "edge_silent": 30, "clock_skew": 30, "backlog_growing": 30, "signals_dropped": 0,
-    "battery_low": 60, "anchor_down": 120, "anchor_deaf": 120, "coverage_low": 120,
+    "certificate_ends": 0, "battery_low": 60, "anchor_down": 120, "anchor_deaf": 120, "coverage_low": 120,
 }  # fmt: skip
 """How long it has to be so before anybody is told, and over before it is said to be over. An edge that restarts is
 back within a minute, and its anchors are up within another. Statuses come every ten seconds: 30 s are three in a row,
-and after a restart of ingest every edge has spoken by then. What was dropped is lost: that is told at once."""
+and after a restart of ingest every edge has spoken by then. What was dropped is lost: that is told at
+once, as is the end of a certificate, whose date does not flicker."""
 
 
 class EdgeFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,7 @@ class EdgeFigures(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int
     growing_s: float | None
     dropped: int
+    certificate_days: float | None = None
 
 
 class AnchorFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +121,11 @@ def _of_edge(edge: EdgeFigures, standing: Collection[AlarmKey]) -> list[Alarm]:
     if edge.dropped:
         says = f"It gave up {edge.dropped} signals because it had no room."
         found.append(_alarm("signals_dropped", edge.edge, "", says, "Look at its disk; those are lost."))
+    if edge.certificate_days is not None and edge.certificate_days < CERTIFICATE_DAYS:
+        days = edge.certificate_days
+        says = f"Its certificate ends in {days:.0f} days." if days > 0 else "Its certificate has ended."
+        hint = "Renew it: `sojourn edge request --renew` there (docs/transport.md); no restart is needed."
+        found.append(_alarm("certificate_ends", edge.edge, "", says, hint))
     return found
 
 

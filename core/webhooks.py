@@ -40,7 +40,13 @@ _JITTER: Final = 0.2
 """Messages that failed together don't come back together."""
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
-_NAT64: Final = IPv6Network("64:ff9b::/96")
+_CARRY_IPV4: Final = (
+    IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052)
+    IPv6Network("::/96"),  # IPv4-compatible (RFC 4291)
+    IPv6Network("::ffff:0:0:0/96"),  # SIIT (RFC 2765)
+)
+_NOT_PUBLIC: Final = (IPv6Network("fec0::/10"), IPv6Network("5f00::/16"), IPv6Network("64:ff9b:1::/48"))
+"""Site-local (RFC 3879), segment routing (RFC 9602), a NAT64 of one's own (RFC 8215): `is_global` knows not all."""
 
 
 def check_event_type(event_type: str) -> str:
@@ -103,7 +109,8 @@ def why_refused(address: IPv4Address | IPv6Address, allowed: Iterable[Network], 
     meant = _meant(address)
     if any(one in network for one in {address, meant} for network in allowed if one.version == network.version):
         return ""
-    if not meant.is_global or meant.is_multicast:
+    inside = isinstance(meant, IPv6Address) and any(meant in one for one in _NOT_PUBLIC)
+    if not meant.is_global or meant.is_multicast or inside:
         return "The address is private."
     return "" if secure else "Without https everybody on the way could read it."
 
@@ -153,4 +160,4 @@ def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address
+    return IPv4Address(int(address) & 0xFFFFFFFF) if any(address in one for one in _CARRY_IPV4) else address

@@ -28,6 +28,7 @@ from edge.outbox import MOST_BYTES, Dropped, Entry, Outbox
 from edge.pseudonyms import KeyRing, Pseudonyms
 from edge.publisher import Publisher
 from edge.readings import ReadingQueue, Readings
+from edge.tls import ends_at
 
 WAITING_BATCHES: Final = 64
 """Batches held in memory while the outbox refuses (disk full): a minute. What comes then is dropped and counted."""
@@ -189,6 +190,9 @@ class Agent:
             "backlog": self._outbox.rows,
             "dropped": self.lost,
         }
+        until = ends_at(self._settings.broker)
+        if until is not None:
+            said["certificate_until_us"] = int(until.timestamp()) * (NS_PER_S // NS_PER_US)
         if self._more_status is not None:
             said |= self._more_status()
         battery = battery_percent()

@@ -78,16 +78,46 @@ def client_context(broker: Broker, now: datetime) -> ssl.SSLContext:
     return context
 
 
-def use_tls(client: mqtt.Client, broker: Broker) -> None:
-    """Give a client its TLS, if the broker has it.
+def use_tls(client: mqtt.Client, broker: Broker) -> ssl.SSLContext | None:
+    """Give a client its TLS, if the broker has it; what it was given is for `take_renewed`.
 
     Raises
     ------
     ConfigurationError
         As `client_context`.
     """
-    if broker.tls:
-        client.tls_set_context(client_context(broker, datetime.now(UTC)))
+    if not broker.tls:
+        return None
+    context = client_context(broker, datetime.now(UTC))
+    client.tls_set_context(context)
+    return context
+
+
+def take_renewed(context: ssl.SSLContext | None, broker: Broker) -> None:
+    """Let a client that connects again by itself do it with files that were renewed meanwhile, without a restart.
+
+    To be called when its connection has ended. Files that cannot be used are spoken of, and those in use stay.
+    """
+    if context is None:
+        return
+    try:
+        client_context(broker, datetime.now(UTC))  # as a whole: half of a new pair must not get into the one in use
+        if broker.ca is not None:
+            context.load_verify_locations(broker.ca)
+        if broker.certificate is not None:
+            context.load_cert_chain(broker.certificate, broker.key, password="")
+    except (ConfigurationError, OSError, ValueError) as error:
+        log.warning("renewed TLS files are not taken", reason=str(error))
+
+
+def ends_at(broker: Broker) -> datetime | None:
+    """Return when our own certificate ends, None where there is none that can be read."""
+    if broker.certificate is None:
+        return None
+    try:
+        return x509.load_pem_x509_certificate(broker.certificate.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 def why_ended(broker: Broker) -> str:

@@ -93,6 +93,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alive: Alive | None = None
     battery_percent: dict[str, Annotated[int, msgspec.Meta(ge=0, le=100)]] = {}
     """By anchor, where its edge knows."""
+    certificate_until_us: _Time | None = None
+    """When the certificate ends that it is let in by, where it has one."""
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,11 @@ _POOL_GIVES_UP_S: Final = 1.0
 """A pool's own retries slow down over minutes, and whoever asks would wait for the next one. After it has given up,
 each question tries to connect at once, so that a database that is back serves within a second."""
 _LIFETIME_S: Final = 60.0
-"""A pool renews its connections: one to a server that was demoted, which nobody notices by reading, is gone after a
-minute, for ten milliseconds of work a minute."""
+"""A pool renews its connections, for ten milliseconds of work a minute: none stays with a server that nobody asked
+whether it was demoted."""
+LOOK_EVERY_S: Final = 5.0
+"""How often a connection that only reads or listens is asked whether it still leads to the server that is written to:
+one that was demoted and goes on answering would tell what was, and nothing that is new."""
 _TRIES: Final = 8
 """Serialisation failures and deadlocks end after one or two tries; eight take two seconds."""
 
@@ -110,6 +113,7 @@ def open_pool(
     pooled: bool = False,
     attributes: Mapping[str, Any] = MappingProxyType({}),
     configure: Callable[[Connection], None] | None = None,
+    check: Callable[[Connection], None] = psycopg_pool.ConnectionPool.check_connection,
 ) -> Pool:
     """Return a pool of up to `most` connections, open but not yet connected.
 
@@ -131,6 +135,8 @@ def open_pool(
         Further parameters of psycopg's connect, which win.
     configure : callable, optional
         Called with each new connection.
+    check : callable
+        Called with a connection before it is lent; where it raises one of psycopg's errors another one is made.
     """
     settings = _settings(database_url, application_name, pooled=pooled) | dict(attributes)
     return psycopg_pool.ConnectionPool(
@@ -142,7 +148,7 @@ def open_pool(
         reconnect_timeout=_POOL_GIVES_UP_S,
         max_lifetime=_LIFETIME_S,
         configure=configure,
-        check=psycopg_pool.ConnectionPool.check_connection,
+        check=check,
         name=application_name,
         open=True,
     )

@@ -1,16 +1,11 @@
 """What other processes tell through the database, heard over its absence and its change of place."""
 
 from collections.abc import AsyncGenerator
-from typing import Final
 
 from psycopg import sql
 
 from core.errors import UnavailableError
-from storage.connect import connect_async, reachable
-
-_LOOK_EVERY_S: Final = 5.0
-"""How often a quiet connection is asked whether it still leads to the server that is written to: from one that was
-demoted nothing would ever be heard again."""
+from storage.connect import LOOK_EVERY_S, connect_async, reachable
 
 
 async def notices(database_url: str, channel: str, *, application_name: str) -> AsyncGenerator[str | None, None]:
@@ -33,7 +28,7 @@ async def notices(database_url: str, channel: str, *, application_name: str) -> 
             await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
             yield None
             while True:
-                async for note in connection.notifies(timeout=_LOOK_EVERY_S):
+                async for note in connection.notifies(timeout=LOOK_EVERY_S):
                     yield note.payload
                 asked = await connection.execute("select current_setting('transaction_read_only') = 'on'")
                 if await asked.fetchone() == (True,):

@@ -162,6 +162,26 @@ def flow_sums(
     return [FlowSum(*pair, *counts) for pair, counts in sorted(sums.items()) if counts[0]]
 
 
+_PATHS: Final[LiteralString] = """
+with wanted as materialized (
+    select distinct zones from path_rollup
+     where store_no = %(store_no)s and day between %(first)s and %(last)s and people >= %(least)s
+     union select array(select jsonb_array_elements_text(one)::smallint) from jsonb_array_elements(%(fresh)s) as one
+)
+select wanted.zones, path.* from wanted, lateral (
+    -- days that stand are added up here, by the index of one path alone; those that have changed come one by one
+    select null::date as day, sum(people) filter (where people >= %(least)s),
+           count(*) filter (where people < %(least)s), null::bigint
+      from path_rollup
+     where store_no = %(store_no)s and zones = wanted.zones and day between %(first)s and %(last)s
+       and not day = any(%(due)s::date[])
+    union all
+    select day, null, null, people from path_rollup
+     where store_no = %(store_no)s and zones = wanted.zones and day between %(first)s and %(last)s
+       and day = any(%(due)s::date[])) path
+"""
+
+
 def path_sums(
     connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
 ) -> list[PathSum]:
@@ -172,18 +192,16 @@ def path_sums(
         for day in sorted(found.days)
         for zones, people in count_paths(connection, stored, day, changed=day in found.changed)
     }
-    span = [stored.store_no, first, last]
     rows = connection.execute(
-        "with wanted as materialized (select distinct zones from path_rollup"
-        " where store_no = %s and day between %s and %s and people >= %s"
-        " union select array(select jsonb_array_elements_text(one)::smallint) from jsonb_array_elements(%s) as one)"
-        # days that stand are added up here, those that have changed one by one
-        " select zones, day, sum(people) filter (where people >= %s), count(*) filter (where people < %s),"
-        " sum(people)"
-        "  from (select wanted.zones, path.people, case when day = any(%s::date[]) then day end as day"
-        "    from wanted, lateral (select day, people from path_rollup where store_no = %s and zones = wanted.zones"
-        "      and day between %s and %s offset 0) path) each group by zones, day",
-        [*span, least, Jsonb([list(path) for _, path in fresh]), least, least, sorted(found.days), *span],
+        _PATHS,
+        {
+            "store_no": stored.store_no,
+            "first": first,
+            "last": last,
+            "least": least,
+            "fresh": Jsonb([list(path) for _, path in fresh]),
+            "due": sorted(found.days),
+        },
     ).fetchall()
     people: Counter[tuple[int, ...]] = Counter()
     left_out: Counter[tuple[int, ...]] = Counter()

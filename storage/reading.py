@@ -4,17 +4,20 @@ The service starts while the database is away; every use then raises Unavailable
 soon as the database is back.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import structlog
-from psycopg import IsolationLevel, errors
+from psycopg import IsolationLevel, OperationalError, errors
 from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool
 
 from core.errors import ConfigurationError, ForbiddenError, InputError, UnavailableError
 from storage.access.acting import reading_as, take_role
-from storage.connect import Connection, open_pool, reachable
+from storage.connect import LOOK_EVERY_S, Connection, open_pool, reachable
 
 POOL_CONNECTIONS: Final = 8
 """Queries take milliseconds; on the smallest machine two cores are busy with four of them."""
@@ -58,6 +61,7 @@ class Reader:
         attributes: dict[str, object] = {} if "tcp_user_timeout" in asked else {"tcp_user_timeout": DEAD_AFTER_MS}
         if "target_session_attrs" not in asked:
             attributes["target_session_attrs"] = _wanted(str(asked.get("host") or ""), replica=replica)
+        wanted = attributes.get("target_session_attrs", asked.get("target_session_attrs"))
         self._pool = open_pool(
             database_url,
             application_name="sojourn api analytics" if replica else "sojourn api",
@@ -66,6 +70,7 @@ class Reader:
             pooled=pooled,
             attributes=attributes,
             configure=_configure_pooled if pooled else _configure,
+            check=_Written() if wanted == "read-write" and not pooled else ConnectionPool.check_connection,
         )
         self._pooled = pooled
         self._away = False
@@ -156,6 +161,28 @@ def _wanted(hosts: str, *, replica: bool) -> str:
         return "any"
     # where another may have taken over, one that was only told not to write any more is not the one to read from
     return "read-write" if "," in hosts else "primary"
+
+
+class _Written:
+    """Refuses a connection whose server has been demoted since, by a look at most every LOOK_EVERY_S."""
+
+    # not its session's own setting, which `_configure` has switched on
+    _DEMOTED: Final = (
+        "select pg_is_in_recovery() or reset_val = 'on' from pg_settings where name = 'default_transaction_read_only'"
+    )
+
+    def __init__(self) -> None:
+        self._looked_s: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+
+    def __call__(self, connection: Connection) -> None:
+        now_s = time.monotonic()
+        if now_s - self._looked_s.setdefault(connection, now_s) < LOOK_EVERY_S:
+            ConnectionPool.check_connection(connection)
+            return
+        if connection.execute(self._DEMOTED).fetchone() == (True,):
+            connection.close()  # one that is well goes back into the pool
+            raise OperationalError("this server does not take writes any more")
+        self._looked_s[connection] = now_s
 
 
 def _configure(connection: Connection) -> None:

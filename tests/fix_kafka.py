@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ingest.kafka.tansu import Tansu, missing
+from servers.tansu import Tansu, missing
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,9 @@ def remove_second_step(request: Request, form: FormDep, service: ServiceDep) -> 
     """Take the second step away, for somebody who types the password."""
     session = _mine()
     account = _account(service, session)
+    if not service.settings.second_step.isdisjoint(account.roles):
+        says = "Your role needs a second step. With another phone: ask an admin to take this one away."
+        return _page(service, session, says=says, status=422)
     if not _proved(service, request, account, form.get("password")):
         return _page(service, session, says="The password that you have now is another one.", status=422)
     service.writer.write(lambda connection: set_second_step(connection, account.account_id, None))
@@ -111,6 +114,7 @@ def _page(service: Service, session: Session, *, says: str = "", status: int = 2
         codes_left=left,
         least=passwords.LEAST,
         says=says,
+        demanded=account.subject is None and not service.settings.second_step.isdisjoint(account.roles),
         **({"offered": None, "codes": None} | more),
     )
     page.status_code = status

@@ -43,10 +43,14 @@ class Session:
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks, and the session if it is a person; a session that waits for its second step has no principal."""
+    """Who asks, and the session if it is a person; a session that waits for its second step has no principal.
+
+    Who `must_set_up` a second step, because a role demands one, reaches nothing else before.
+    """
 
     principal: Principal | None = None
     session: Session | None = None
+    must_set_up: bool = False
 
 
 _NOBODY: Final = Asking()

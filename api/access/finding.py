@@ -30,7 +30,7 @@ def find_asking(request: Request, cookie_only: bool) -> Asking:
         key = said.removeprefix(_BEARER) if said.startswith(_BEARER) else ""
         return _by_key(service.reader, service.writer, key)
     token = request.cookies.get(cookie_name(request.scope), "")
-    return _by_cookie(service.reader, service.writer, token)
+    return _by_cookie(service.reader, service.writer, token, service.settings.second_step)
 
 
 def _by_key(reader: Reader, writer: Writer, key: str) -> Asking:
@@ -42,10 +42,11 @@ def _by_key(reader: Reader, writer: Writer, key: str) -> Asking:
         return Asking()
     if found.stale:
         writer.write(lambda connection: mark_used(connection, found.key_no))
-    return Asking(Principal(f"key-{found.key_no}", "key", found.name, _roles(found.roles), _stores(found.stores)))
+    roles, stores = _roles(found.roles), _stores(found.stores)
+    return Asking(Principal(f"key-{found.key_no}", "key", found.name, roles, stores, found.owner))
 
 
-def _by_cookie(reader: Reader, writer: Writer, token: str) -> Asking:
+def _by_cookie(reader: Reader, writer: Writer, token: str, demanded: frozenset[Role]) -> Asking:
     if not token or len(token) > _SECRET_CHARACTERS:
         return Asking()
     kept = digest(token)
@@ -61,7 +62,8 @@ def _by_cookie(reader: Reader, writer: Writer, token: str) -> Asking:
     person = Principal(
         str(found.account_id), "person", found.display_name, _roles(found.roles), _stores(found.stores)
     )
-    return Asking(person, session)
+    # whoever the identity provider vouches for has its second step there
+    return Asking(person, session, must_set_up=not found.second_step and person.may(*demanded))
 
 
 def _roles(words: tuple[str, ...]) -> frozenset[Role]:

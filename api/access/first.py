@@ -31,7 +31,8 @@ async def let_first_in(writer: Writer) -> None:
             # printed, not logged: a log is kept and read by others
             sys.stderr.write(
                 f"\nNobody can log in yet. Log in as {FIRST_NAME!r} with this one-time secret within a day, and"
-                f" choose a password:\n\n    {secret}\n\n`sojourn access reset {FIRST_NAME}` makes another.\n\n"
+                f" choose a password; then an authenticator app is asked for:\n\n    {secret}\n\n"
+                f"`sojourn access reset {FIRST_NAME}` makes another.\n\n"
             )
             sys.stderr.flush()
         return

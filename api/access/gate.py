@@ -7,6 +7,7 @@ no difference in reading an address lets anybody through.
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -31,6 +32,10 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ORDER: Final = (Role.OPERATIONS, Role.CRM, Role.PRIVACY, Role.ADMIN, Role.EDGE)
 """Of several roles that may, the database is asked as the first: the one that may see least."""
 _FORM: Final = "application/x-www-form-urlencoded"
+_SETTING_UP: Final = frozenset(
+    {"GET /account", "POST /account/second-step", "POST /account/password", "POST /account/sessions"}
+)
+"""What somebody reaches whose role demands a second step that is not set up."""
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -92,17 +97,20 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        try:
-            asking, acting = await self._enter(request, place)
-        except (SojournError, ProblemError) as error:
-            problem = from_exception(error)
-            response = _to_login(request) if problem.word == "not-logged-in" else None
-            with serving(Asking()):
-                await (response or await self._answer(request, error))(scope, receive, send)
-            return
-        scope.setdefault("state", {}).update(principal=asking.principal, entered=place.route)
-        with serving(asking), acting_as(acting):
-            await self._app(scope, receive, send)
+        with ExitStack() as held:
+            try:
+                asking, acting = await self._enter(request, place)
+                if asking.principal is not None:
+                    held.enter_context(self._limits.at_once(place.route, asking.principal.principal_id))
+            except (SojournError, ProblemError) as error:
+                problem = from_exception(error)
+                response = _elsewhere(request, problem)
+                with serving(Asking()):
+                    await (response or await self._answer(request, error))(scope, receive, send)
+                return
+            scope.setdefault("state", {}).update(principal=asking.principal, entered=place.route)
+            with serving(asking), acting_as(acting):
+                await self._app(scope, receive, send)
 
     def _place(self, scope: Scope) -> Place | None:
         path = _path(scope)
@@ -114,6 +122,7 @@ class Gate:
 
     async def _enter(self, request: Request, place: Place) -> tuple[Asking, Acting | None]:
         entry = place.entry
+        request.scope.setdefault("state", {})["asked_for"] = place.route.split(" ", 1)[1]
         address = request.client.host if request.client is not None else ""
         if not entry.roles:
             self._limits.ask(place.route, address, known=False)
@@ -123,12 +132,15 @@ class Gate:
             return asking, Acting(entry.acts_as.value) if entry.acts_as is not None else None
         asking = await to_thread.run_sync(find_asking, request, False)
         principal = asking.principal
+        request.state.principal = principal  # whoever is refused is entered by name; `entered` alone opens a route
         if principal is None:
             self._limits.ask("nobody", address, known=False)
             raise _not_logged_in(request)
         role = next((role for role in _ORDER if role in entry.roles and role in principal.roles), None)
         if role is None:
             raise may_not(entry.roles)
+        if asking.must_set_up and place.route not in _SETTING_UP:
+            raise _set_up_first()
         if asking.session is not None and request.method not in _SAFE:
             check_origin(request)
             if not request.headers.get("content-type", "").startswith(_FORM):  # those are checked once they are read
@@ -140,7 +152,7 @@ class Gate:
         return asking, None if entry.own_right else Acting(role.value, stores, changes=request.method not in _SAFE)
 
     async def _spend(self, request: Request, principal: Principal, profile: str | None) -> None:
-        if profile is not None and principal.kind == "person":
+        if profile is not None:
             service = request.app.state.service
             await to_thread.run_sync(self._limits.open_profile, service.writer, principal, profile)
 
@@ -196,6 +208,23 @@ def _not_logged_in(request: Request) -> ProblemError:
             hint="Send a key as Authorization: Bearer sjk_…; an admin makes one on the page API keys.",
         )
     return ProblemError(401, "not-logged-in", "Who asks?", detail="This needs a login.", hint="Log in at /login.")
+
+
+def _set_up_first() -> ProblemError:
+    return ProblemError(
+        403,
+        "second-step",
+        "A second step first",
+        detail="Your role needs a second step of the login, and you have none yet.",
+        hint="Set it up on the page My account; it takes a minute.",
+    )
+
+
+def _elsewhere(request: Request, problem: ProblemError) -> Response | None:
+    """Return where a person is sent instead of being told a problem; None: it is told."""
+    if problem.word == "second-step" and request.method in _SAFE and not request.url.path.startswith("/v1/"):
+        return RedirectResponse("/account", 303, headers={"Cache-Control": "no-store"})
+    return _to_login(request) if problem.word == "not-logged-in" else None
 
 
 def _to_login(request: Request) -> Response:

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from api.access.asking import asking_now
 from api.access.people_pages import STORES_SHOWN, read_roles, read_stores
 from api.access.principal import Role
 from api.forms import FormDep
@@ -14,6 +16,7 @@ from api.problems import unknown
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
 from core.errors import InputError
+from storage.access.accounts import accounts
 from storage.access.keys import LONGEST, NAME_CHARACTERS, OVERLAP, add_key, keys, revoke_key, rotate_key
 from storage.access.secrets import digest, new_key
 from storage.connect import Connection
@@ -37,7 +40,7 @@ def make_key(form: FormDep, service: ServiceDep, operator: OperatorDep, connecti
     try:
         name = form.text("name", most=NAME_CHARACTERS)
         roles, stores = read_roles(form), read_stores(form)
-        days = form.get("days")
+        days, owner = form.get("days"), _owner(form.get("owner"))
         holds_for = timedelta(days=int(days)) if days.isascii() and days.isdigit() and len(days) < 5 else timedelta(0)
         service.writer.write(
             lambda lent: add_key(
@@ -49,6 +52,7 @@ def make_key(form: FormDep, service: ServiceDep, operator: OperatorDep, connecti
                 stores=stores,
                 made_by=operator,
                 holds_for=holds_for,
+                owner=owner,
             )
         )
     except InputError as error:
@@ -74,15 +78,25 @@ def change_key(key_no: int, form: FormDep, service: ServiceDep, operator: Operat
     return RedirectResponse(_HERE, _SEE_OTHER)
 
 
+def _owner(said: str) -> UUID | None:
+    try:
+        return UUID(said) if said else None
+    except ValueError as error:
+        raise InputError("This is nobody's account.", hint="Choose somebody of the list.") from error
+
+
 def _unknown() -> Exception:
     return unknown("key", detail="There is no such key, or it holds no longer.", hint="The page API keys lists them.")
 
 
 def _page(connection: Connection, *, made: str | None = None, says: str = "", status: int = 200) -> Response:
+    session = asking_now().session
     page = render(
         "api_keys.html",
         here="api-keys",
         keys=keys(connection),
+        people=[one for one in accounts(connection) if one.disabled_at is None],
+        oneself=session.account_id if session is not None else None,
         made=made,
         says=says,
         roles=list(Role),

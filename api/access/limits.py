@@ -5,8 +5,9 @@ bound what one caller costs, not how much is told in all; that is the budget of 
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from threading import Lock
@@ -17,6 +18,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from api.access.asking import asking_now
 from api.access.principal import Principal
 from api.problems import ProblemError
 from storage.access.reads import forget_old_reads, open_profile
@@ -35,6 +37,8 @@ class Rates:
     read : int
         A page with everything on it asks a dozen times, and a live one twenty times a minute: sixty people's worth
         for a program with one key.
+    route : int
+        Of these to one route: whoever asks the same thing a dozen times a second still has a third for the rest.
     write : int
         Nobody types ten things a second; a shop's program sends hundreds of orders a minute at its busiest.
     heavy : int
@@ -43,17 +47,28 @@ class Rates:
         A whole store's phones come from one address.
     login : int
         A whole office logs in from one address in the morning, and each one mistypes twice.
-    profiles_a_day : int
-        Different profiles one person opens in a day (UTC). A shop assistant serves some sixty customers in a shift, a
-        busy service desk two hundred; who opens three hundred reads for another reason than to serve.
+    figures : int
+        Figures of stores in a minute, however many questions ask for them: a page asks for some hundred, and a
+        program that fills a table with thirty of the largest questions waits for a minute.
+    heavy_at_once : int
+        Heavy requests of one principal under way: each may hold one of eight connections for seconds, and the others
+        are everybody else's.
+    profiles_a_day, profiles_a_day_key : int
+        Different profiles one person, or one key, opens in a day (UTC). A shop assistant serves some sixty customers
+        in a shift, a busy service desk two hundred; who opens three hundred reads for another reason than to serve.
+        A program that greets every customer of a busy day in a large store stays below five thousand.
     """
 
     read: int = 1_200
+    route: int = 800
     write: int = 600
     heavy: int = 120
     nobody: int = 1_200
     login: int = 30
+    figures: int = 600_000
+    heavy_at_once: int = 2
     profiles_a_day: int = 300
+    profiles_a_day_key: int = 5_000
 
 
 _HEAVY: Final = frozenset(
@@ -64,6 +79,8 @@ _HEAVY: Final = frozenset(
         "GET /stores/{store}/compare", "GET /stores/{store}/note-tags", "GET /v1/stores/{store}/presets",
     }
 )  # fmt: skip
+_SOON_S: Final = 5
+"""A report takes as long at most."""
 _FREE: Final = 5
 """Failed logins before the first wait: a person's own mistakes."""
 _LONGEST_S: Final = 900.0
@@ -89,8 +106,9 @@ class Limits:
         self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._items: dict[str, RateLimitItem] = {
             word: RateLimitItemPerMinute(getattr(self.rates, word))
-            for word in ("read", "write", "heavy", "nobody", "login")
+            for word in ("read", "route", "write", "heavy", "nobody", "login", "figures")
         }
+        self._under_way: Counter[str] = Counter()
         self._lock = Lock()
         self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
         self._day = date.min
@@ -112,10 +130,61 @@ class Limits:
             kind = "heavy"
         else:
             kind = "read" if route.startswith("GET ") else "write"
-        if not self._window.hit(self._items[kind], kind, who):
+        item = self._items[kind]
+        over = not self._window.hit(item, kind, who)
+        if not over and kind == "read":
+            item = self._items["route"]
+            over = not self._window.hit(item, route, who)
+        if over:
             raise too_many(
-                f"More than {self._items[kind].amount} requests of this kind came within a minute.",
+                f"More than {item.amount} requests of this kind came within a minute.",
                 hint="Wait a minute; a program should ask for larger pages, or follow a live stream.",
+                retry_s=60,
+            )
+
+    @contextmanager
+    def at_once(self, route: str, who: str) -> Iterator[None]:
+        """Hold one of the places of a principal's heavy requests; others need none.
+
+        Raises
+        ------
+        ProblemError
+            429 if all are taken.
+        """
+        if route not in _HEAVY:
+            yield
+            return
+        with self._lock:
+            if self._under_way[who] >= self.rates.heavy_at_once:
+                raise too_many(
+                    f"{self.rates.heavy_at_once} exports or reports of yours are under way.",
+                    hint="Wait until one of them is done.",
+                    retry_s=_SOON_S,
+                )
+            self._under_way[who] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way[who] -= 1
+                if not self._under_way[who]:
+                    del self._under_way[who]
+
+    def spend(self, figures: int) -> None:
+        """Count figures of stores that whoever is served asks for.
+
+        Raises
+        ------
+        ProblemError
+            429 if there were too many within a minute.
+        """
+        principal = asking_now().principal
+        if principal is not None and not self._window.hit(
+            self._items["figures"], "figures", principal.principal_id, cost=figures
+        ):
+            raise too_many(
+                f"More than {self.rates.figures:,} figures were asked for within a minute.",
+                hint="Wait a minute, or ask for fewer days, a coarser bucket or one zone.",
                 retry_s=60,
             )
 
@@ -160,7 +229,7 @@ class Limits:
             self._failures.pop((address, name), None)
 
     def open_profile(self, writer: Writer, principal: Principal, profile: str) -> None:
-        """Count a profile that a person opens, once a day.
+        """Count a profile that a person or a key opens, once a day.
 
         Raises
         ------
@@ -181,12 +250,12 @@ class Limits:
                 self._opened.clear()
             elif held in self._opened:
                 return
-        most = self.rates.profiles_a_day
+        most = self.rates.profiles_a_day if principal.kind == "person" else self.rates.profiles_a_day_key
         if new_day:
             writer.write(forget_old_reads)
         if not writer.write(lambda lent: open_profile(lent, principal.principal_id, wanted, most=most)):
             raise too_many(
-                f"You have opened {most} different profiles today, as many as one person may in a day.",
+                f"You have opened {most:,} different profiles today, as many as one {principal.kind} may in a day.",
                 hint="Those that you opened already stay open to you; ask an admin if your work needs more.",
                 retry_s=3600,
             )

@@ -79,16 +79,7 @@ def log_in(request: Request, form: FormDep, service: ServiceDep) -> Response:
         fresh = passwords.hashed(password)
         service.writer.write(lambda connection: rehash_password(connection, account.account_id, fresh))
     service.limits.login_worked(address, name)
-    if account.totp_secret is not None:
-        return begin_session(
-            request,
-            service,
-            account.account_id,
-            name=account.display_name,
-            stage="second_step",
-            to=f"/login/second-step?next={quote(to)}",
-        )
-    return begin_session(request, service, account.account_id, name=account.display_name, to=to)
+    return _after_password(request, service, account, to)
 
 
 @router.get("/login/second-step")
@@ -143,7 +134,7 @@ def take_new_password(request: Request, form: FormDep, service: ServiceDep) -> R
     except InputError as error:
         return _again("login_new_password.html", after, f"{error.what} {error.hint}", 422)
     service.writer.write(lambda connection: set_password(connection, account.account_id, made))
-    return begin_session(request, service, account.account_id, name=account.display_name, to=after)
+    return _after_password(request, service, account, after)
 
 
 @router.post("/logout", dependencies=[OWN_FORM])
@@ -159,6 +150,20 @@ def read_new_password(form: Form, account: AccountRow) -> str:
     if password != form.get("new_password_again"):
         raise InputError("The two passwords differ.", hint="Type the same one twice.")
     return passwords.hashed(password)
+
+
+def _after_password(request: Request, service: Service, account: AccountRow, to: str) -> Response:
+    """Begin the session of somebody whose password holds, or the second step before it."""
+    if account.totp_secret is None:
+        return begin_session(request, service, account.account_id, name=account.display_name, to=to)
+    return begin_session(
+        request,
+        service,
+        account.account_id,
+        name=account.display_name,
+        stage="second_step",
+        to=f"/login/second-step?next={quote(to)}",
+    )
 
 
 def _login(service: Service, after: str, *, name: str = "", says: str = "", status: int = 200) -> Response:

@@ -25,6 +25,7 @@ from storage.access.accounts import (
     change_account,
     disable_account,
     give_secret,
+    take_second_step_away,
 )
 from storage.access.by_hand import SECRET_FOR
 from storage.access.secrets import digest, new_secret
@@ -77,12 +78,14 @@ def show_person(account: UUID, connection: ConnectionDep) -> Response:
 
 @router.post(_HERE + "/{account}")
 def change_person(account: UUID, form: FormDep, service: ServiceDep, connection: ConnectionDep) -> Response:
-    """Change name, roles and stores, give a one-time secret, or shut somebody out."""
+    """Change name, roles and stores, give a one-time secret, take a lost second step away, or shut somebody out."""
     change = form.get("change")
     try:
         if change == "secret":
             return _new_secret(service, connection, account)
-        if change in {"disable", "enable"}:
+        if change == "second-step":
+            service.writer.write(lambda lent: take_second_step_away(lent, account))
+        elif change in {"disable", "enable"}:
             _not_oneself(account)
             service.writer.write(lambda lent: disable_account(lent, account, disabled=change == "disable"))
         else:

@@ -36,6 +36,8 @@ class Principal:
     roles : frozenset of Role
     stores : frozenset of str or None
         Ids of the stores it is bound to; None: every store.
+    works_for : str or None
+        The person who answers for a key, by name; None: nobody was named, or it is a person.
     """
 
     principal_id: str
@@ -43,6 +45,7 @@ class Principal:
     name: str
     roles: frozenset[Role]
     stores: frozenset[str] | None = None
+    works_for: str | None = None
 
     def may(self, *roles: Role) -> bool:
         """Return whether it has one of these roles."""

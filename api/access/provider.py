@@ -21,6 +21,8 @@ class Provider:
         What the button says.
     groups : tuple of (str, Role)
         Which role a group of the claim `groups` gives.
+    acr : tuple of str
+        How strong its login has to be, by the claim `acr` (one of these); empty: as it sees fit.
     """
 
     issuer: str
@@ -28,6 +30,7 @@ class Provider:
     client_secret: str
     name: str = "your company's account"
     groups: tuple[tuple[str, Role], ...] = ()
+    acr: tuple[str, ...] = ()
 
     def roles(self, groups: Iterable[object]) -> list[str]:
         """Return the roles that somebody has by their groups."""
@@ -35,7 +38,9 @@ class Provider:
         return sorted({role.value for group, role in self.groups if group in has})
 
 
-def read_provider(issuer: str, client_id: str, client_secret: str, *, name: str, groups: str) -> Provider | None:
+def read_provider(
+    issuer: str, client_id: str, client_secret: str, *, name: str, groups: str, acr: str = ""
+) -> Provider | None:
     """Return a provider from settings; None if there is no issuer.
 
     Raises
@@ -58,4 +63,5 @@ def read_provider(issuer: str, client_id: str, client_secret: str, *, name: str,
         if not group or role not in set(Role):
             raise ConfigurationError(f"{part.strip()!r} names no group and role.", hint="Write staff=crm, it=admin.")
         pairs.append((group, Role(role)))
-    return Provider(issuer.rstrip("/"), client_id, client_secret, name, tuple(pairs))
+    strong = tuple(acr.replace(",", " ").split())
+    return Provider(issuer.rstrip("/"), client_id, client_secret, name, tuple(pairs), strong)

@@ -35,6 +35,7 @@ _KEPT_S: Final = 600
 """To type a password at the provider."""
 _ANSWER_S: Final = 10.0
 _SKEW_S: Final = 60
+_ADDRESSES: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _SIGNED: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 """Never `none`, and no shared secret: our own would then make tokens."""
 
@@ -48,8 +49,9 @@ def to_provider(
     state, nonce, verifier = token_urlsafe(32), token_urlsafe(32), token_urlsafe(48)
     try:
         with _client(request, provider) as client:
+            strong = {"acr_values": " ".join(provider.acr)} if provider.acr else {}
             address, _ = client.create_authorization_url(
-                _found(provider)["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
+                _found(provider)["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier, **strong
             )
     except (httpx2.HTTPError, AuthlibBaseError, KeyError, ValueError) as error:
         raise _away() from error
@@ -86,6 +88,8 @@ def from_provider(
         raise _refused("What the provider says of you cannot be believed.") from error
     except httpx2.HTTPError as error:
         raise _away() from error
+    if provider.acr and claims.get("acr") not in provider.acr:
+        raise _refused("Your login at the provider was not as strong as it has to be here.")
     account = service.writer.write(lambda connection: _account(connection, provider, claims))
     if account.disabled_at is not None:
         raise _refused("Your account is shut out here.")
@@ -157,6 +161,10 @@ def _found(provider: Provider) -> dict[str, Any]:
     found: dict[str, Any] = _read(f"{provider.issuer}/.well-known/openid-configuration")
     if found.get("issuer") != provider.issuer:
         raise ValueError("the provider calls itself something else")
+    if provider.issuer.startswith("https://") and not all(
+        str(found[word]).startswith("https://") for word in _ADDRESSES
+    ):  # a secret of ours is sent there
+        raise ValueError("the provider names an address without TLS")
     return found
 
 

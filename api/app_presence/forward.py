@@ -30,7 +30,7 @@ from api.app_presence.taking import take
 from api.problems import ProblemError
 from core.errors import InputError, UnavailableError
 from edge.broker import Broker, Topics
-from edge.tls import refused_because, use_tls, why_ended
+from edge.tls import ends_at, refused_because, take_renewed, use_tls, why_ended
 from storage.app.outbox import EDGE, outboxes, remove_committed, take_due
 from storage.connect import Connection
 from storage.inputs.idempotency import once
@@ -112,7 +112,7 @@ class _Forwarder(Collector):
         self._client.on_connect_fail = self._on_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
-        use_tls(self._client, broker)
+        self._tls = use_tls(self._client, broker)
         if broker.username is not None:
             self._client.username_pw_set(broker.username, broker.password)
 
@@ -173,9 +173,11 @@ class _Forwarder(Collector):
             if state == told and (state == "stopped" or now - at < STATUS_S):
                 continue
             self._states[box.store] = (state, now)
+            ends = ends_at(self._broker)
+            until = "" if ends is None else f',"certificate_until_us":{int(ends.timestamp()) * 1_000_000}'
             said = (
                 f'{{"state":"{state}","boot":"{box.boot.hex()}","at_us":{int(now * 1e6)},"anchors":[],'
-                f'"backlog":{box.waiting},"dropped":0}}'
+                f'"backlog":{box.waiting},"dropped":0{until}}}'
             )
             self._client.publish(Topics(box.store, EDGE).status, said, qos=1, retain=True)
 
@@ -231,6 +233,7 @@ class _Forwarder(Collector):
         if reason.is_failure:
             ended = f"ended: {reason}" if self._connected.is_set() else f"was refused: {why_ended(self._broker)}"
             self.say(f"The connection to the broker {ended}.")
+        take_renewed(self._tls, self._broker)
         self._connected.clear()
         self._arrived.clear()  # not acknowledged: the broker sends them again
 

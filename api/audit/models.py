@@ -21,6 +21,8 @@ class AuditEntryOut(BaseModel):
     at: datetime
     actor: str = Field(examples=["Anna"])
     actor_kind: ActorWord
+    works_for: str | None = Field(None, description="Who owns the key of a program", examples=["Ines Weber"])
+    says_for: str | None = Field(None, description="Whom a program says that it worked for; nobody has checked that")
     role: str | None = Field(description="Roles of whoever it was, where they are known", examples=["crm"])
     purpose: PurposeWord
     kind: KindWord
@@ -35,7 +37,11 @@ class AuditEntryOut(BaseModel):
     @classmethod
     def of(cls, row: AuditEntry) -> Self:
         """Return the answer for one entry."""
-        return cls.model_validate(msgspec.structs.asdict(row))
+        return cls.model_validate(
+            msgspec.structs.asdict(row)
+            | {"works_for": row.works_for, "says_for": row.says_for}
+            | {"detail": {name: value for name, value in row.detail.items() if name not in {"works_for", "says_for"}}}
+        )
 
 
 class AuditPageOut(BaseModel):

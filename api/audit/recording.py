@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from api.access.principal import principal_of
+from api.access.principal import Principal, principal_of
 from api.audit.kinds import EVERYBODY, READ_BY_POST, kind_of, parts_of
 from api.operators import operator_of
 from api.problems import ProblemError
@@ -21,7 +21,7 @@ from storage.audit.seen import seen
 
 PURPOSE_HEADER: Final = "Sojourn-Purpose"
 PURPOSE_COOKIE: Final = "sojourn_purpose"
-_ADDRESS_CHARACTERS: Final = 64
+NO_ROUTE: Final = "(no route)"
 
 
 async def audited(request: Request) -> AsyncIterator[None]:
@@ -98,7 +98,15 @@ def acting_of(request: Request, *, tried: str | None = None) -> Acting:
         route=f"{request.method} {_path(request)}",
         purpose=_purpose(request) or default_purpose(roles, kind),
         at=service.now(),
+        works_for=principal.works_for if principal is not None else None,
+        says_for=_said(request, principal),
     )
+
+
+def _said(request: Request, principal: Principal | None) -> str | None:
+    """Return the name that a program gives of whom it works for now."""
+    said = operator_of(request) if principal is not None and principal.kind == "key" else None
+    return said if principal is not None and said not in {None, principal.name} else None
 
 
 def _purpose(request: Request) -> PurposeWord | None:
@@ -119,8 +127,9 @@ def _purpose(request: Request) -> PurposeWord | None:
 
 
 def _path(request: Request) -> str:
+    """Return the route as it is written; never what was asked for in it, which may be a profile."""
     route = request.scope.get("route")
-    return str(getattr(route, "path", request.url.path[:_ADDRESS_CHARACTERS]))
+    return str(getattr(route, "path", None) or getattr(request.state, "asked_for", NO_ROUTE))
 
 
 def _enter(service: Service, who: Acting, kind: KindWord, **said: Any) -> None:

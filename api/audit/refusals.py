@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access.principal import principal_of
 from api.audit.recording import enter_event
 from api.problems import ProblemError
 from core.audit.words import KindWord, OutcomeWord
@@ -54,7 +55,13 @@ class Refusals:
 
     async def _enter(self, request: Request, kind: KindWord, status: int) -> None:
         outcome: OutcomeWord = "refused" if status in _REFUSED else "done"
-        key = kind if outcome == "refused" else f"{kind} done", str(getattr(request.scope.get("route"), "path", ""))
+        who = principal_of(request)
+        # whoever is known is counted by name; of everybody else there may be any number
+        route = str(getattr(request.scope.get("route"), "path", "" if who is None else request.state.asked_for))
+        key = (
+            kind if outcome == "refused" else f"{kind} done",
+            f"{route} {who.principal_id if who is not None else ''}",
+        )
         now = time.monotonic()
         if outcome == "refused" and now < self._next_at.get(key, 0.0):
             self._left_out[key] = self._left_out.get(key, 0) + 1

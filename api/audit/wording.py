@@ -4,7 +4,7 @@ from storage.audit.entries import AuditEntry
 from storage.audit.hints import Unusual
 
 
-def said(row: AuditEntry | Unusual) -> str:
+def said(row: AuditEntry | Unusual) -> str:  # noqa: PLR0911 - one for each hint
     """Return what was done, or what is unusual, in one line."""
     if isinstance(row, AuditEntry):
         return _entry(row)
@@ -17,7 +17,10 @@ def said(row: AuditEntry | Unusual) -> str:
             return f"on {row.count} days"
         case "elsewhere":
             return f"{row.count} {'profile' if row.count == 1 else 'profiles'}"
-    return "what is known of everybody" if row.count == 0 else f"{row.count} profiles"
+        case "budget":
+            return f"{row.count} refused"
+        case "export":
+            return "what is known of everybody" if row.count == 0 else f"{row.count} profiles"
 
 
 def _entry(row: AuditEntry) -> str:

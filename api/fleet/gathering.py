@@ -141,6 +141,7 @@ def _edge(row: EdgeRow, heard: Heard | None) -> EdgeOut:
         backlog_count=row.backlog,
         backlog_growing_since=row.growing_since,
         dropped_count=row.dropped,
+        certificate_until=row.certificate_until,
         anchors=sorted(row.anchors),
     )
 

@@ -66,6 +66,7 @@ class EdgeOut(BaseModel):
     backlog_count: int = Field(description="Batches that wait in its outbox")
     backlog_growing_since: datetime | None
     dropped_count: int = Field(description="Signals given up because it had no room")
+    certificate_until: datetime | None = Field(description="When the certificate ends that it is let in by")
     anchors: list[str]
 
 

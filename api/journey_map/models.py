@@ -45,16 +45,19 @@ class CountOut(BaseModel):
     """About how many customers fit a rule."""
 
     people_count: int | None = Field(
-        description=f"To the nearest five; null: fewer than {K_PEOPLE}, and not told", examples=[125]
+        description=f"To the nearest five; null: fewer than {K_PEOPLE}, or as few are missing to all, and not told",
+        examples=[125],
     )
     among_count: int | None = Field(description="Customers whose consent holds, told alike")
     exact: bool = Field(description="False: from a sample of 1,000 customers")
 
     @classmethod
     def of(cls, found: Found) -> Self:
-        """Return the answer for who was found."""
+        """Return the answer for who was found; who is missing to everybody must not be few either."""
+        missing = len(found.sample.profiles) - len(found.facts)
+        few = 0 < len(found.facts) < K_PEOPLE or 0 < missing < K_PEOPLE
         return cls(
-            people_count=told_count(found.people) if len(found.facts) >= K_PEOPLE or not found.facts else None,
+            people_count=None if few else told_count(found.people),
             among_count=told_count(found.sample.total),
             exact=found.sample.whole,
         )

@@ -19,6 +19,9 @@ DAYS_MOST: Final = 400
 """A year and what it is compared with, in whole days."""
 DAYS_MOST_BY_VISIT: Final = 92
 """A quarter, where hours or single visits have to be read."""
+FIGURES_MOST: Final = 20_000
+"""Figures of a question, and of what it is compared with: a year by day of fifty zones, a quarter by hour of nine."""
+_HOURS: Final = 24
 _BY_VISIT: Final = {"crowd", "paths", "week", "returning"}
 _HAS_BUCKETS: Final = {"cell", "ratio", "crowd", "returning"}
 _YEAR: Final = timedelta(days=364)
@@ -79,7 +82,7 @@ class MetricQuery(BaseModel):
         usual: Bucket = "hour" if first == last and not daily else "day"
         bucket: Bucket = self.bucket if self.bucket is not None else usual
         _check_length(found, bucket, first, last)
-        return Question(
+        question = Question(
             formula=found,
             parameters=formulas.settled(found, self._parameters(found)),
             first=first,
@@ -89,6 +92,31 @@ class MetricQuery(BaseModel):
             each_zone=self.by == "zone",
             now=now,
         )
+        cost = self.cost(question, stored)
+        if cost > FIGURES_MOST:
+            narrower = [
+                "fewer days",
+                *(["a coarser bucket"] if bucket in {"hour", "day"} else []),
+                *(["one zone"] if question.each_zone else []),
+                *(["nothing to compare with"] if self._compares else []),
+            ]
+            raise InputError(
+                f"These are {cost:,} figures, {FIGURES_MOST:,} are the most of one question.",
+                hint=f"Ask for {' or '.join(narrower)}; GET /v1/stores/{stored.plan.id}/cells gives all in pieces.",
+                where="from",
+            )
+        return question
+
+    def cost(self, question: Question, stored: StoredPlan) -> int:
+        """Return how many figures a question asks for: days or hours, of each zone, twice where it is compared."""
+        days = (question.last - question.first).days + 1
+        hourly = question.bucket == "hour" and question.formula.shape in _HAS_BUCKETS
+        zones = len(stored.plan.zones) if question.each_zone else 1
+        return days * (_HOURS if hourly else 1) * zones * (2 if self._compares else 1)
+
+    @property
+    def _compares(self) -> bool:
+        return self.compare is not None or self.compare_store is not None
 
     def compared(self, question: Question) -> Question | None:
         """Return the same question about the days to compare with, None where nothing is to be compared."""

@@ -99,8 +99,9 @@ def read_metric(  # noqa: PLR0917 - FastAPI hands over by name
 def measure(
     service: Service, connection: Connection, stored: StoredPlan, formula: str, query: MetricQuery
 ) -> MetricOut:
-    """Return the answer to a question; errors as in `MetricQuery.question`."""
+    """Return the answer to a question; errors as in `MetricQuery.question`, and 429 of who has asked for too much."""
     question = query.question(formula, stored, service.now())
+    service.limits.spend(query.cost(question, stored))
     other = query.compared(question)
     # before the snapshot, which asks in the process's own right: only a store that may be seen
     beside = find_store(service, connection, query.compare_store) if query.compare_store else stored

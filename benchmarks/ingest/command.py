@@ -10,12 +10,13 @@ from typing import Final
 
 from benchmarks.ingest.cost import Cost
 from benchmarks.ingest.machine import machine
-from benchmarks.ingest.measuring import Asked, measure_plain, measure_product
+from benchmarks.ingest.measuring import Asked, measure_node_red, measure_plain, measure_product
 from benchmarks.ingest.report import Found, markdown, picture, told
 from benchmarks.measuring import machine as this_machine
 from benchmarks.results_part import replace_part
 
 _PLAIN: Final = "paho, JSON, one INSERT per signal, a commit a message; no visits"
+_NODE_RED: Final = "Node-RED and node-postgres, the same messages and statements; no visits"
 
 
 def main(arguments: list[str]) -> int:
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--devices", type=int, default=2000, help="devices a store")
     parser.add_argument("--publishers", type=int, default=1, help="processes of edges")
     parser.add_argument("--rate", type=float, default=0.0, help="signals a second; 0: as many as get committed")
+    parser.add_argument("--source", choices=["mqtt", "kafka"], default="mqtt", help="kafka: by bridge and broker")
     parser.add_argument("--tls", action="store_true", help="edges and ingest speak TLS 1.3 to the broker")
     parser.add_argument("--no-profile", action="store_true", help="do not look with py-spy")
     parser.add_argument("--beside-seconds", type=float, default=15.0, help="what a user would write first; 0: not")
@@ -43,21 +45,23 @@ def main(arguments: list[str]) -> int:
         publishers=given.publishers,
         rate=given.rate,
         profile=not given.no_profile,
+        source=given.source,
     )
     found = measure(asked, tls=given.tls, beside_s=given.beside_seconds)
+    name = "ingest" if given.source == "mqtt" else "ingest-kafka"
     text = markdown(found, ["python", "-m", "benchmarks", "ingest", *arguments])
     figures = json.dumps({key: value for key, value in told(found).items() if key != "moments"}, indent=1)
     print(figures)
     if given.results is not None:
-        replace_part(given.results, "ingest", text + "\n\n![Signals over time](ingest.svg)")
-        (given.results.parent / "ingest.json").write_text(figures + "\n")  # what `scale` reckons with
-        (given.results.parent / "ingest.svg").write_text(picture(found.product.moments))
+        replace_part(given.results, name, f"{text}\n\n![Signals over time]({name}.svg)", command="ingest")
+        (given.results.parent / f"{name}.json").write_text(figures + "\n")  # `scale` reckons with ingest.json
+        (given.results.parent / f"{name}.svg").write_text(picture(found.product.moments))
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
         command = shlex.join(["python", "-m", "benchmarks", "ingest", *arguments])
-        (given.out / "ingest.json").write_text(json.dumps({"command": command, **told(found)}, indent=1))
-        (given.out / "ingest.svg").write_text(picture(found.product.moments))
-        (given.out / "ingest.md").write_text(text + "\n")
+        (given.out / f"{name}.json").write_text(json.dumps({"command": command, **told(found)}, indent=1))
+        (given.out / f"{name}.svg").write_text(picture(found.product.moments))
+        (given.out / f"{name}.md").write_text(text + "\n")
     return 1 if found.product.checked.wrong or found.product.left else 0
 
 
@@ -66,11 +70,19 @@ def measure(asked: Asked, *, tls: bool, beside_s: float) -> Found:
     before = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="sojourn-ingest-") as name,
-        machine(Path(name), stores=asked.stores, edges=asked.edges, devices=asked.devices, tls=tls) as running,
+        machine(
+            Path(name),
+            stores=asked.stores,
+            edges=asked.edges,
+            devices=asked.devices,
+            tls=tls,
+            kafka=asked.source == "kafka",
+        ) as running,
     ):
         product = measure_product(running, asked)
         plain: dict[str, Cost | str] = {}
-        if beside_s:
+        if beside_s and asked.source == "mqtt":  # it has no other way to take
             running.stop_ingest()
             plain[_PLAIN] = measure_plain(running, asked, beside_s)
+            plain[_NODE_RED] = measure_node_red(running, asked, beside_s)
     return Found(asked, tls, (before, os.getloadavg()[0]), this_machine(), product, plain)

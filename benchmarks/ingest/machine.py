@@ -3,12 +3,13 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 from uuid import UUID
 
 import psutil
@@ -18,10 +19,12 @@ from benchmarks.ingest.air import StoreAir, plan_text, store_id
 from benchmarks.ingest.checking import COMMIT_TIMES
 from benchmarks.ingest.edges import encrypted_door, trusting
 from core.floorplan import load
+from ingest.kafka.topic import Kafka, create_topic
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
 from servers.process import HOST
 from servers.provide import provide
+from servers.tansu import Tansu
 from simulators.demo.pages import ask
 from simulators.demo.processes import Processes
 from storage.connect import Connection, connect
@@ -34,18 +37,24 @@ _READY_S: Final = 300.0
 """The first start compiles the kernels, half a minute on free cores."""
 MEMBERS: Final = 20
 """Profiles of the first store whose journeys are asked for."""
+PARTITIONS: Final = 16
+"""Of Kafka's topic, all with the one ingest that is measured."""
 _STOP_S: Final = 30.0
 
 
 @dataclass(frozen=True)
 class Servers:
-    """A database with its tables and a broker; `mqtt_url` is the door that edges and ingest take."""
+    """A database with its tables and a broker; `mqtt_url` is the door that edges and ingest take.
+
+    With `kafka` the bridge and `ingest --source kafka` stand between the two.
+    """
 
     database: Postgres
     broker: Mosquitto
     database_url: str
     mqtt_url: str
     certificate: str = ""
+    kafka: Tansu | None = None
 
 
 @dataclass
@@ -64,7 +73,10 @@ class Machine:
     def groups(self) -> dict[str, int]:
         """Return the processes whose CPU is the product's, each with what it starts."""
         servers = self.servers
-        return {"broker": servers.broker.pid, "worker": self.pid_of("ingest"), "database": servers.database.pid}
+        found = {"broker": servers.broker.pid, "worker": self.pid_of("ingest"), "database": servers.database.pid}
+        if servers.kafka is not None:
+            found |= {"bridge": self.pid_of("bridge"), "Kafka": servers.kafka.pid}
+        return found
 
     def pid_of(self, command: str) -> int:
         """Return the process of `sojourn command`."""
@@ -73,8 +85,14 @@ class Machine:
 
     def start_ingest(self) -> None:
         """Start ingest and wait until it has database and broker."""
-        self.processes.start("ingest")
+        self.processes.start("ingest", *([] if self.servers.kafka is None else ["--source", "kafka"]))
         self.await_condition(self._taking, "ingest does not reach the broker")
+
+    def start_bridge(self) -> None:
+        """Start the bridge and wait until the broker keeps messages for it."""
+        port = _free_port()
+        self.processes.start("bridge", "--metrics", f"{HOST}:{port}")
+        self.await_condition(lambda: _stands(port), "the bridge does not stand")
 
     def stop_ingest(self) -> None:
         """Stop it in order."""
@@ -110,7 +128,9 @@ def _runs(process: psutil.Process, command: str) -> bool:
 
 
 @contextmanager
-def machine(folder: Path, *, stores: int, edges: int, devices: int, tls: bool) -> Iterator[Machine]:
+def machine(
+    folder: Path, *, stores: int, edges: int, devices: int, tls: bool, kafka: bool = False
+) -> Iterator[Machine]:
     """Start servers, ingest and API on a database with so many stores; everything is ended in any case."""
     installed = provide()
     door, certificate, port = "", "", 0
@@ -121,14 +141,17 @@ def machine(folder: Path, *, stores: int, edges: int, devices: int, tls: bool) -
     with (
         Postgres(installed, folder / "database", settings=COMMIT_TIMES) as database,
         Mosquitto(installed, folder / "broker", more=door) as broker,
+        Tansu(folder / "kafka.log") if kafka else nullcontext() as between,
     ):
+        if between is not None:
+            create_topic(Kafka(servers=between.servers), partitions=PARTITIONS, replicas=1)
         url = database.dsn()
         migrate(url)
         mqtt_url = broker.url
         if tls:
             who, at, _ = urlsplit(broker.url).netloc.rpartition("@")
             mqtt_url = f"mqtts://{who}{at}{HOST}:{port}"
-        servers = Servers(database, broker, url, mqtt_url, certificate)
+        servers = Servers(database, broker, url, mqtt_url, certificate, between)
         with on_servers(folder, servers, stores=stores, edges=edges, devices=devices) as running:
             yield running
 
@@ -143,11 +166,14 @@ def on_servers(folder: Path, servers: Servers, *, stores: int, edges: int, devic
             "SOJOURN_DATABASE_URL": servers.database_url,
             "SOJOURN_MQTT_URL": servers.mqtt_url,
             **trusting(servers.certificate),
+            **({} if servers.kafka is None else {"SOJOURN_KAFKA": servers.kafka.servers}),
         }
         with Processes(folder, environment) as processes:
             running = Machine(
                 folder, servers, processes, connection, _free_port(), profiles, api_key(servers.database_url)
             )
+            if servers.kafka is not None:
+                running.start_bridge()
             running.start_ingest()
             processes.start("api", "--port", str(running.api_port))
             running.await_condition(
@@ -167,6 +193,15 @@ def _members(connection: Connection, *, devices: int, edges: int) -> list[UUID]:
         )
         for number, pseudonym in enumerate(pseudonyms)
     ]
+
+
+def _stands(port: int) -> bool:
+    """Whether the bridge says that it has both sides."""
+    try:
+        with urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
+            return b"sojourn_bridge_standing 1.0" in answer.read()
+    except OSError:
+        return False
 
 
 def _free_port() -> int:

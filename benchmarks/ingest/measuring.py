@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.ingest import plain
+from benchmarks.ingest import node_red, plain
 from benchmarks.ingest.checking import Checked, Sizes, check, decoded, delays, sizes
 from benchmarks.ingest.cost import Cost, Meter, Moment, cost_between, cpu_s
 from benchmarks.ingest.edges import publishing, share_out
@@ -23,6 +23,7 @@ from simulators.demo.pages import Delays, profiles_with_journey
 _CATCH_UP_S: Final = 60.0
 _PROFILE_S: Final = 15
 _EVERY_S: Final = 2.0
+_BESIDE_READY_S: Final = 60.0
 _OPEN_MESSAGES: Final = 768
 """Uncommitted messages of all edges together: six commits' worth, so that a commit never waits for messages."""
 
@@ -40,6 +41,7 @@ class Asked:
     rate: float = 0.0
     connections: int = 0
     profile: bool = True
+    source: str = "mqtt"
 
 
 @dataclass
@@ -124,13 +126,31 @@ def _caught_up(machine: Machine, signals: int) -> float:
 
 def measure_plain(machine: Machine, asked: Asked, seconds: float) -> Cost:
     """Measure paho, JSON and one INSERT per signal on the same broker and database; ingest does not run meanwhile."""
+    taker = [sys.executable, "-m", "benchmarks.ingest.plain", "take", machine.servers.broker.url]
+    return _measure_beside(machine, asked, seconds, taker, plain.PREFIX)
+
+
+def measure_node_red(machine: Machine, asked: Asked, seconds: float) -> Cost | str:
+    """Measure the same with Node-RED; in words why not, where it is not here."""
+    why = node_red.missing()
+    if why:
+        return why
+    taker = node_red.command(machine.folder / "node-red", machine.servers.broker.url)
+    try:
+        return _measure_beside(machine, asked, seconds, taker, node_red.PREFIX)
+    except TimeoutError as error:
+        return f"{error}: {(machine.folder / f'{node_red.PREFIX}.log').read_text()[-400:]}"
+
+
+def _measure_beside(machine: Machine, asked: Asked, seconds: float, taker_words: list[str], prefix: str) -> Cost:
+    """Let a process take the messages of `prefix`, and measure it with broker and database."""
     machine.connection.execute(plain.TABLE)
     environment = {**os.environ, "SOJOURN_DATABASE_URL": machine.servers.database_url}
-    words = [sys.executable, "-m", "benchmarks.ingest.plain"]
-    with (machine.folder / "plain.log").open("ab") as log:
-        taker = subprocess.Popen([*words, "take", machine.servers.broker.url], env=environment, stderr=log)
+    sends = [machine.servers.broker.url, prefix, *map(str, (asked.stores, asked.edges, asked.devices))]
+    with (machine.folder / f"{prefix}.log").open("ab") as log:
+        taker = subprocess.Popen(taker_words, env=environment, stdout=log, stderr=log)
         sender = subprocess.Popen(
-            [*words, "send", machine.servers.broker.url, *map(str, (asked.stores, asked.edges, asked.devices))],
+            [sys.executable, "-m", "benchmarks.ingest.plain", "send", *sends],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -144,7 +164,7 @@ def measure_plain(machine: Machine, asked: Asked, seconds: float) -> Cost:
 
     threading.Thread(target=hear, daemon=True).start()
     try:
-        machine.await_condition(lambda: written[0] > 0, "the plain way writes nothing")
+        machine.await_condition(lambda: written[0] > 0, f"the way of {prefix} writes nothing", _BESIDE_READY_S)
         groups = {"broker": machine.servers.broker.pid, "worker": taker.pid, "database": machine.servers.database.pid}
         with Meter(groups, lambda: written[0], 1.0) as meter:
             _pause(seconds)

@@ -1,11 +1,12 @@
 """What a user would write first: paho, JSON, one INSERT per signal. A subscriber and its edges, each a process.
 
     python -m benchmarks.ingest.plain take MQTT_URL          (DSN in SOJOURN_DATABASE_URL)
-    python -m benchmarks.ingest.plain send MQTT_URL STORES EDGES DEVICES
+    python -m benchmarks.ingest.plain send MQTT_URL PREFIX STORES EDGES DEVICES
 
 The same signals, 200 to a message at QoS 1, one commit a message. No pseudonyms, no cursor, no visits, and paho
 acknowledges by itself: a kill loses what was received. The sender keeps 16 messages of each edge under way, counted
-by what the subscriber says, so that nothing queues without end.
+by what the subscriber says, so that nothing queues without end. Topics begin with PREFIX, here `plain`; whoever else
+takes the same messages has a prefix of their own.
 """
 
 import os
@@ -35,7 +36,8 @@ _INSERT: Final = (
     "insert into plain_signal (ts, store, edge, anchor, device, rssi) values (to_timestamp(%s), %s, %s, %s, %s, %s)"
 )
 _UNDER_WAY: Final = 16
-_DONE: Final = "plain/done"
+PREFIX: Final = "plain"
+_DONE: Final = f"{PREFIX}/done"
 
 
 def take(mqtt_url: str) -> None:
@@ -54,13 +56,13 @@ def take(mqtt_url: str) -> None:
 
         client = _client(mqtt_url, "plain-taker")
         client.on_message = on_message
-        client.on_connect = lambda client, *_: client.subscribe("plain/signals/#", qos=1)
+        client.on_connect = lambda client, *_: client.subscribe(f"{PREFIX}/signals/#", qos=1)
         # what is published before anybody subscribes is lost: the sender waits for this
         client.on_subscribe = lambda client, *_: client.publish(_DONE, "0", retain=True)
         client.loop_forever()
 
 
-def send(mqtt_url: str, stores: int, edges: int, devices: int) -> None:
+def send(mqtt_url: str, prefix: str, stores: int, edges: int, devices: int) -> None:
     """Publish until stdin ends, at most _UNDER_WAY messages an edge ahead; say how many signals were written."""
     over, news, done, sent, said_s = threading.Event(), threading.Condition(), 0, 0, 0.0
     taken = threading.Event()
@@ -68,13 +70,13 @@ def send(mqtt_url: str, stores: int, edges: int, devices: int) -> None:
     def on_message(_client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         nonlocal done
         with news:
-            done = int(message.payload)
+            done = max(done, int(message.payload))
             news.notify()
         taken.set()
 
-    client = _client(mqtt_url, "plain-sender")
+    client = _client(mqtt_url, f"{prefix}-sender")
     client.on_message = on_message
-    client.on_connect = lambda client, *_: client.subscribe(_DONE)
+    client.on_connect = lambda client, *_: client.subscribe(f"{prefix}/done")
     client.loop_start()
 
     def await_end() -> None:
@@ -94,7 +96,7 @@ def send(mqtt_url: str, stores: int, edges: int, devices: int) -> None:
                     held = rests[number, edge].then(fresh)
                     for start in range(0, len(held) // SIGNALS * SIGNALS, SIGNALS):
                         payload = _spelled(air, edge, held.rows(slice(start, start + SIGNALS)))
-                        client.publish(f"plain/signals/{store_id(number)}/edge-{edge}", payload, qos=1)
+                        client.publish(f"{prefix}/signals/{store_id(number)}/edge-{edge}", payload, qos=1)
                         sent += 1
                     rests[number, edge] = held.rows(slice(len(held) // SIGNALS * SIGNALS, None))
             heard_until_ns = now_ns
@@ -130,4 +132,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "take":
         take(sys.argv[2])
     else:
-        send(sys.argv[2], *map(int, sys.argv[3:6]))
+        send(sys.argv[2], sys.argv[3], *map(int, sys.argv[4:7]))

@@ -114,8 +114,13 @@ def markdown(found: Found, command: list[str]) -> str:
     where = f"{at['processor']}, {at['cores']} cores, {at['memory']}; {at['system']}"
     before, after = found.load
     tls = "with TLS 1.3" if found.tls else "without TLS"
+    kafka = asked.source == "kafka"
+    between = (
+        "the bridge, Tansu 0.6 (one process that speaks Kafka's protocol and keeps records in memory: no disk, no",
+        "replication), `ingest --source kafka` as the only member of its group,",
+    )
     lines = [
-        "## The whole way on one machine",
+        "## The whole way through Kafka, on one machine" if kafka else "## The whole way on one machine",
         "",
         f"Machine: {where}. Load before and after: {before:.1f} and {after:.1f} (this run's own and others').",
         "",
@@ -123,10 +128,11 @@ def markdown(found: Found, command: list[str]) -> str:
         "",
         f"{asked.stores} stores of {ZONES} zones and {asked.edges} edges, {asked.devices:,} devices each, {SIGNALS}",
         f"signals to a message, mosquitto {tls}, `fsync` on,",
+        *(between if kafka else ()),
         f"{asked.seconds:.0f} s after {asked.settle_s:.0f} s to settle.",
         "The edges (paho, processes of their own) and the page's reader are not counted.",
         "",
-        "| | signals/s | signals per core-second | CPU of broker, worker, database |",
+        f"| | signals/s | signals per core-second | CPU of {', '.join(product.cost.cpu_s)} |",
         "|---|---|---|---|",
         _row("**Sojourn**: logged, deduplicated, decoded, visits written", product.cost),
     ]

@@ -22,9 +22,9 @@ _PARTS: Final = (
     ("engine: devices to their index, rows in its form", ("to_signals (",)),
     ("presence, visits, progress: find changes and write", ("write (ingest/feed",)),
     ("rollups and alerts (own thread)", ("ingest/counting",)),
-    ("wait for messages", ("take (ingest/subscriber",)),
+    ("wait for messages", ("take (ingest/subscriber", "take (ingest/kafka/source")),
     ("receive: paho's thread", ("_thread_main (paho", "loop_forever (paho")),
-    ("feed: the rest", ("_feed_engines (",)),
+    ("feed: the rest", ("push (ingest/holding",)),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-HintWord: TypeAlias = Literal["many", "night", "again", "elsewhere", "export"]
+HintWord: TypeAlias = Literal["many", "night", "again", "elsewhere", "export", "budget"]
 
 LOOK_MINUTES: Final = 10
 """A page that is loaded anew and its parts are one look: who serves a customer stays that long on a profile."""
@@ -72,5 +72,13 @@ HINTS: Final[tuple[Hint, ...]] = (
         title="Exports",
         formula="Every export of what is known of customers.",
         reason="What has left cannot be taken back: each is worth a look.",
+    ),
+    Hint(
+        hint="budget",
+        title="More profiles than a day holds",
+        formula="Somebody, or a key, was refused a profile because the day's budget of different profiles was used up"
+        " (docs/access.md, Limits).",
+        reason="Who serves customers does not come near it: either the budget is too small for the work, or somebody"
+        " collects.",
     ),
 )

@@ -14,7 +14,7 @@ import msgspec
 
 from core.journey.records import Journey, State
 from core.journey.rules import Stage
-from core.journey.segments import Facts
+from core.journey.segments import Facts, told_count
 from core.journey.trials import Effect, share_effect
 from core.limits import NS_PER_S
 from core.metrics.disclosure import K_PEOPLE
@@ -100,11 +100,26 @@ def journey_map(people: Sequence[Facts]) -> JourneyMap:
 
 
 def changes(before: Sequence[Facts], after: Sequence[Facts]) -> tuple[Changed, ...]:
-    """Return how the share of each stage changed; a customer counts once on each side, by the newest journey."""
+    """Return how the share of each stage changed; a customer counts once on each side, by the newest journey.
+
+    What would speak of few on one side, alone or as what is missing, has no effect that is told; counts are told to
+    the nearest ROUNDED_TO.
+    """
     sides = [[facts.journeys[-1] for facts in side if facts.journeys] for side in (after, before)]
     return tuple(
-        Changed(stage=stage, effect=share_effect(*(_decided(side, stage) for side in sides))) for stage in _STAGES
+        Changed(stage=stage, effect=_change(*(_decided(side, stage) for side in sides))) for stage in _STAGES
     )
+
+
+def _change(after: list[bool], before: list[bool]) -> Effect | None:
+    for side in (after, before):
+        if any(0 < count < K_PEOPLE for count in (sum(side), len(side) - sum(side))):
+            return None
+    effect = share_effect(after, before)
+    if effect is None:
+        return None
+    counts = [told_count(len(side)) or 0 for side in (after, before)]
+    return msgspec.structs.replace(effect, tried_count=counts[0], kept_count=counts[1])
 
 
 def reached_in_order(one: Journey) -> tuple[Stage, ...]:

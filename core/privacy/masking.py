@@ -6,10 +6,11 @@ from typing import Any, Final
 _KEPT: Final = 6
 """Three bytes: of a network card its maker, of an id nothing; enough to see which entry of a list is meant."""
 _NAMED: Final = re.compile(
-    # six bytes and more in hexadecimal, however they are parted: addresses, ids of beacons, UUIDs, pseudonyms
-    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{2}(?:[-:._ ]?[0-9A-Fa-f]{2}){5,}(?![0-9A-Za-z])"
-    r"|[^\s@`'\"<>]+@[^\s@`'\"<>]+\.[^\s@`'\"<>]+"  # e-mail
-    r"|(?<![0-9A-Za-z])\+?[0-9](?:[ ()/-]?[0-9]){7,}(?![0-9A-Za-z])"  # phone
+    r"[^\s@`'\"<>]+@[^\s@`'\"<>]+"  # e-mail, with or without a dot
+    # six bytes and more in hexadecimal, however they are parted and whatever is written to them: addresses, ids of
+    # beacons, UUIDs, pseudonyms
+    r"|[0-9A-Fa-f]{2}(?:[-:._ ]?[0-9A-Fa-f]{2}){5,}[0-9A-Fa-f]?"
+    r"|\+?[0-9](?:[ ()/-]?[0-9]){7,}"  # phone
     r"|[A-Za-z0-9+/]{22,}={0,2}"  # sixteen bytes and more in base64
 )
 

@@ -11,7 +11,7 @@ from edge.broker import Broker
 from edge.clock import Clock
 from edge.gateways.bridge import Bridge
 from edge.gateways.settings import Listen
-from edge.tls import refused_because, use_tls, why_ended
+from edge.tls import refused_because, take_renewed, use_tls, why_ended
 
 _KEEPALIVE_S: Final = 15
 _BACKOFF_S: Final = (1, 30)
@@ -44,7 +44,7 @@ class Listener:
         self._client.on_subscribe = self._on_subscribe
         for listen in listens:
             self._client.message_callback_add(listen.topic, self._callback(listen.format))
-        use_tls(self._client, broker)
+        self._tls = use_tls(self._client, broker)
         if broker.username is not None:
             self._client.username_pw_set(broker.username, broker.password)
 
@@ -76,6 +76,7 @@ class Listener:
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
         ended = f"ended: {reason}" if self.connected else f"was refused: {why_ended(self._broker)}"
         self.connected = False
+        take_renewed(self._tls, self._broker)
         self._say(f"The connection to the broker of the gateways {ended}.")
 
     def _on_fail(self, _client: mqtt.Client, _data: Any) -> None:

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from core.errors import UnavailableError
 from core.limits import NS_PER_MS
 from ingest import topics
+from ingest.kafka.meters import BridgeMeters
 from ingest.kafka.topic import HEADER, Kafka, existing_partitions, partition_of
 from ingest.settings import Settings
 from ingest.subscriber import Message as Published
@@ -53,11 +54,20 @@ class Bridge:
     kafka : Kafka
     mqtt_url, client_id, settings, credentials
         As `ingest.subscriber.Subscriber` has them.
+    meters : BridgeMeters, optional
     """
 
     def __init__(
-        self, kafka: Kafka, mqtt_url: str, client_id: str, settings: Settings, credentials: Path | None = None
+        self,
+        kafka: Kafka,
+        mqtt_url: str,
+        client_id: str,
+        settings: Settings,
+        credentials: Path | None = None,
+        *,
+        meters: BridgeMeters | None = None,
     ) -> None:
+        self._meters = meters if meters is not None else BridgeMeters()
         self._kafka = kafka
         self._settings = settings
         self._subscriber = Subscriber(mqtt_url, client_id, settings, credentials)
@@ -75,6 +85,7 @@ class Bridge:
             try:
                 self._session(stop)
             except UnavailableError as error:
+                self._meters.fell()
                 failures = 0 if self.carried > before else failures + 1
                 wait_s = min(self._settings.retry_first_s * 2.0 ** min(failures, 10), self._settings.retry_most_s)
                 _log.warning("the bridge waits; nothing is lost", why=str(error))
@@ -117,6 +128,7 @@ class Bridge:
         self._acknowledge()
         if self._failed is not None:
             raise UnavailableError(f"Kafka did not take a message: {self._failed.str()}.")
+        self._meters.stands(len(self._under_way), self._subscriber.dropped_by_broker)
         self._look_around()
 
     def _send(self, producer: Producer, message: Published) -> None:
@@ -151,9 +163,12 @@ class Bridge:
 
     def _acknowledge(self) -> None:
         """Acknowledge from the oldest on, up to the first that is not delivered (MQTT 5, 4.6)."""
+        now_ns = time.time_ns()
         while self._under_way and self._under_way[0].delivered:
-            self._subscriber.acknowledge([self._under_way.popleft().message])
+            message = self._under_way.popleft().message
+            self._subscriber.acknowledge([message])
             self.carried += 1
+            self._meters.carried(len(message.payload), message.received_at, now_ns)
 
     def _look_around(self) -> None:
         now_s = time.monotonic()

@@ -151,13 +151,17 @@ def disable_account(connection: Connection, account: UUID, *, disabled: bool) ->
 
 
 def give_secret(connection: Connection, account: UUID, sha256: bytes, *, until: datetime) -> None:
-    """Let a one-time secret choose a new password; the old one, every session and a second step end."""
+    """Let a one-time secret choose a new password; the old one and every session end, a second step stays."""
     connection.execute(
-        "update account set one_time_sha256 = %s, one_time_until = %s, password_hash = null, totp_secret = null"
-        " where account_id = %s",
+        "update account set one_time_sha256 = %s, one_time_until = %s, password_hash = null where account_id = %s",
         [sha256, until, account],
     )
-    connection.execute("delete from account_recovery where account_id = %s", [account])
+    end_sessions(connection, account)
+
+
+def take_second_step_away(connection: Connection, account: UUID) -> None:
+    """Take away the second step of somebody whose phone and recovery codes are lost; every session ends."""
+    set_second_step(connection, account, None)
     end_sessions(connection, account)
 
 

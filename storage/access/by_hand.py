@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.errors import InputError
-from storage.access.accounts import AccountRow, accounts, add_account, find_account, give_secret
+from storage.access.accounts import AccountRow, accounts, add_account, find_account, give_secret, set_second_step
 from storage.access.keys import KeyRow, add_key, keys, revoke_key, rotate_key
 from storage.access.secrets import digest, new_key, new_secret
 from storage.connect import Connection, connect, in_transaction
@@ -54,15 +54,20 @@ def add_person(
     return secret
 
 
-def reset_person(database_url: str, name: str) -> str:
-    """Return a new one-time secret of somebody; password, second step and sessions end. Errors as in `add_person`."""
+def reset_person(database_url: str, name: str, *, second_step: bool = False) -> str:
+    """Return a new one-time secret of somebody; password and sessions end. Errors as in `add_person`.
+
+    With `second_step` that ends as well: for whoever has lost phone and recovery codes.
+    """
     secret = new_secret()
 
     def work(connection: Connection) -> None:
         found = find_account(connection, name=name)
         if found is None:
-            raise InputError(f"There is nobody called {name!r}.", hint="`sojourn access list` shows who there is.")
+            raise _nobody(name)
         give_secret(connection, found.account_id, digest(secret), until=datetime.now(UTC) + SECRET_FOR)
+        if second_step:
+            set_second_step(connection, found.account_id, None)
 
     with connect(database_url, application_name=_NAME) as connection:
         in_transaction(connection, work)
@@ -83,23 +88,29 @@ def add_program(
     *,
     holds_for: timedelta,
     by: str,
+    owner: str = "",
 ) -> str:
-    """Make a key and return it. Errors as in `add_person`."""
+    """Make a key and return it; `owner` is the login name of whom it works for. Errors as in `add_person`."""
     key, prefix = new_key()
-    with connect(database_url, application_name=_NAME) as connection:
-        in_transaction(
+
+    def work(connection: Connection) -> None:
+        found = find_account(connection, name=owner) if owner else None
+        if owner and found is None:
+            raise _nobody(owner)
+        add_key(
             connection,
-            lambda lent: add_key(
-                lent,
-                digest(key),
-                prefix=prefix,
-                name=name,
-                roles=roles,
-                stores=stores,
-                made_by=by,
-                holds_for=holds_for,
-            ),
+            digest(key),
+            prefix=prefix,
+            name=name,
+            roles=roles,
+            stores=stores,
+            made_by=by,
+            holds_for=holds_for,
+            owner=found.account_id if found is not None else None,
         )
+
+    with connect(database_url, application_name=_NAME) as connection:
+        in_transaction(connection, work)
     return key
 
 
@@ -126,6 +137,10 @@ def programs(database_url: str) -> list[KeyRow]:
     """Return the keys."""
     with connect(database_url, application_name=_NAME) as connection:
         return keys(connection)
+
+
+def _nobody(name: str) -> InputError:
+    return InputError(f"There is nobody called {name!r}.", hint="`sojourn access list` shows who there is.")
 
 
 def _holds_not(key_no: int) -> InputError:

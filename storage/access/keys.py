@@ -7,6 +7,7 @@ guesses 256 bits; it would only make every request of a program cost what a logi
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -25,7 +26,7 @@ USED_EVERY_S: Final = 60
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A key, without the key."""
+    """A key, without the key; `owner` is the person whom it works for, `owner_out` whether they are shut out."""
 
     key_no: int
     prefix: str
@@ -34,6 +35,9 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     stores: tuple[str, ...] | None
     made_at: datetime
     made_by: str
+    owner_id: UUID | None
+    owner: str | None
+    owner_out: bool
     ends_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
@@ -52,22 +56,26 @@ def add_key(
     stores: Sequence[str] | None,
     made_by: str,
     holds_for: timedelta,
+    owner: UUID | None = None,
 ) -> int:
-    """Write a key and return its number.
+    """Write a key and return its number; `owner` is the account of the person whom it works for.
 
     Raises
     ------
     InputError
-        If it would hold longer than LONGEST, or a store is unknown.
+        If it would hold longer than LONGEST, or a store or its owner is unknown.
     """
     if not timedelta(0) < holds_for <= LONGEST:
         raise InputError(f"A key holds for 1 to {LONGEST.days} days.", hint="Choose fewer days and rotate it.")
     for store in stores if stores is not None else ():
         if connection.execute("select from store where id = %s", [store]).fetchone() is None:
             raise InputError(f"There is no store {store[:64]!r}.", hint="Leave it out, or add its floor plan first.")
+    held = connection.execute("select disabled_at is null from account where account_id = %s", [owner]).fetchone()
+    if owner is not None and held != (True,):
+        raise InputError("Nobody who may log in is that owner.", hint="Choose somebody of the page People.")
     row = connection.execute(
-        "insert into api_key (key_sha256, prefix, name, roles, stores, made_by, ends_at)"
-        " values (%s, %s, %s, %s, %s, %s, clock_timestamp() + %s) returning key_no",
+        "insert into api_key (key_sha256, prefix, name, roles, stores, made_by, ends_at, owner_id)"
+        " values (%s, %s, %s, %s, %s, %s, clock_timestamp() + %s, %s) returning key_no",
         [
             sha256,
             prefix,
@@ -76,6 +84,7 @@ def add_key(
             sorted(stores) if stores is not None else None,
             made_by,
             holds_for,
+            owner,
         ],
     ).fetchone()
     if row is None:
@@ -120,8 +129,9 @@ def rotate_key(connection: Connection, key_no: int, sha256: bytes, *, prefix: st
     row = connection.execute(
         "with old as (select * from api_key where key_no = %(key)s and revoked_at is null and replaced_by is null"
         "   and ends_at > clock_timestamp() for update)"
-        " insert into api_key (key_sha256, prefix, name, roles, stores, made_by, ends_at)"
-        " select %(sha256)s, %(prefix)s, name, roles, stores, %(by)s, clock_timestamp() + (ends_at - made_at)"
+        " insert into api_key (key_sha256, prefix, name, roles, stores, made_by, ends_at, owner_id)"
+        " select %(sha256)s, %(prefix)s, name, roles, stores, %(by)s, clock_timestamp() + (ends_at - made_at),"
+        " owner_id"
         " from old"
         " returning key_no",
         {"key": key_no, "sha256": sha256, "prefix": prefix, "by": made_by},
@@ -138,10 +148,11 @@ def rotate_key(connection: Connection, key_no: int, sha256: bytes, *, prefix: st
 
 def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
     question = (  # the clauses are those of this file
-        "select key_no, prefix, name, roles, stores, made_at, made_by, ends_at, revoked_at, last_used_at,"  # noqa: S608
-        " replaced_by, revoked_at is null and ends_at > clock_timestamp() as holds,"
+        "select key_no, prefix, key.name, key.roles, key.stores, key.made_at, key.made_by, owner_id,"  # noqa: S608
+        " owner.display_name, owner.disabled_at is not null, ends_at, revoked_at, last_used_at, replaced_by,"
+        " revoked_at is null and ends_at > clock_timestamp() as holds,"
         f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true)"
-        " from api_key where " + clause
+        " from api_key key left join account owner on owner.account_id = key.owner_id where " + clause
     )
     rows = connection.execute(question.encode(), [value]).fetchall()
     return [
@@ -153,12 +164,15 @@ def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
             stores=tuple(row[4]) if row[4] is not None else None,
             made_at=row[5],
             made_by=row[6],
-            ends_at=row[7],
-            revoked_at=row[8],
-            last_used_at=row[9],
-            replaced_by=row[10],
-            holds=row[11],
-            stale=row[12],
+            owner_id=row[7],
+            owner=row[8],
+            owner_out=row[9],
+            ends_at=row[10],
+            revoked_at=row[11],
+            last_used_at=row[12],
+            replaced_by=row[13],
+            holds=row[14],
+            stale=row[15],
         )
         for row in rows
     ]

@@ -15,7 +15,10 @@ from core.errors import InputError
 LEAST: Final = 12
 """Characters; a sentence is easier to keep than a riddle. OWASP ASVS 5 asks for eight and recommends fifteen."""
 MOST: Final = 256
-_DIFFERENT: Final = 5
+_GUESSES_LOG10: Final = 10
+"""zxcvbn's own bound for a password that holds against somebody who has the hashes, where they are slow."""
+_LOOKED_AT: Final = 72
+"""Characters that zxcvbn takes; what follows only adds to them."""
 _AT_ONCE: Final = BoundedSemaphore(2)
 _HASHER: Final = PasswordHasher()
 _NOBODY: Final = "$argon2id$v=19$m=65536,t=3,p=4$c29qb3VybnNvam91cm4$Uc0LDDYxAH3DL5gYRKSNHFHTFYJBMZYPGAHVDbNBJ4I"
@@ -28,16 +31,21 @@ def check_new(password: str, *, name: str) -> None:
     Raises
     ------
     InputError
-        If it is too short or too long, says the login name or the product's, or repeats a few characters.
+        If it is too short or too long, says the login name or the product's, or is one of those that are guessed
+        first: what leaked often, words, names, dates, rows of keys, and what repeats itself.
     """
     if not LEAST <= len(password) <= MOST:
         raise InputError(
             f"A password has {LEAST} to {MOST} characters.", hint="A sentence of four words is a good one."
         )
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - its lists of words take a tenth of a second to load
+
     plain = password.lower()
-    if name.lower() in plain or "sojourn" in plain or "password" in plain or len(set(plain)) < _DIFFERENT:
+    guessed = zxcvbn(password[:_LOOKED_AT], user_inputs=[name, "sojourn"])["guesses_log10"] < _GUESSES_LOG10
+    if guessed or name.lower() in plain or "sojourn" in plain:
         raise InputError(
-            "This password would be guessed.", hint="Leave out your name, the product's and what repeats itself."
+            "This password would be guessed.",
+            hint="Take four words that only you put together, without your name and the product's.",
         )
 
 

@@ -23,7 +23,7 @@ Stage = Literal["full", "second_step", "new_password"]
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that holds, with what its account may do."""
+    """A session that holds, with what its account may do; `second_step`: it has one, here or at its provider."""
 
     session_no: int
     account_id: UUID
@@ -33,6 +33,7 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     stores: tuple[str, ...] | None
     seen_at: datetime
     stale: bool
+    second_step: bool
 
 
 class SessionLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +63,7 @@ def find_session(connection: Connection, sha256: bytes) -> SessionRow | None:
     """Return the session that a digest stands for; None if it ended, or its account may not log in any more."""
     row = connection.execute(
         "select session_no, account_id, stage, display_name, roles, stores, seen_at,"
-        "       seen_at < clock_timestamp() - make_interval(secs => %s)"
+        "       seen_at < clock_timestamp() - make_interval(secs => %s), num_nonnulls(totp_secret, subject) > 0"
         "  from account_session join account using (account_id)"
         " where session_sha256 = %s and ends_at > clock_timestamp() and seen_at > clock_timestamp() - %s"
         "   and disabled_at is null",
@@ -79,6 +80,7 @@ def find_session(connection: Connection, sha256: bytes) -> SessionRow | None:
         stores=tuple(row[5]) if row[5] is not None else None,
         seen_at=row[6],
         stale=row[7],
+        second_step=row[8],
     )
 
 

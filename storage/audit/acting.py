@@ -16,7 +16,10 @@ SETTING: Final = "sojourn.acting"
 
 
 class Acting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who does something, in which roles, for which stores (None: all, or not told), what for, how, when."""
+    """Who does something, in which roles, for which stores (None: all, or not told), what for, how, when.
+
+    A program `works_for` the person who owns its key, and `says_for` whom it works just now; only the first is known.
+    """
 
     actor: str
     actor_kind: ActorWord
@@ -26,6 +29,8 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     role: str | None = None
     stores: tuple[str, ...] | None = None
     at: datetime | None = None
+    works_for: str | None = None
+    says_for: str | None = None
 
 
 acting: ContextVar[Acting | None] = ContextVar("acting", default=None)

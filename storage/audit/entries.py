@@ -41,6 +41,16 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     people: list[UUID]
     erased_count: int
 
+    @property
+    def works_for(self) -> str | None:
+        """The person who owns a program's key."""
+        return self.detail.get("works_for")
+
+    @property
+    def says_for(self) -> str | None:
+        """Whom a program says that it worked for."""
+        return self.detail.get("says_for")
+
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries: every field that is set must fit; `day` is one in UTC, `actor` is compared as it is written."""
@@ -105,7 +115,9 @@ select entry.entry_no, entry.at, entry.actor, entry.actor_kind, entry.role, entr
  order by entry.at desc, entry.entry_no desc limit %(limit)s
 """
 _CLAUSES: Final = {
-    "actor": "entry.actor = %(actor)s",
+    # whatever somebody's programs did is theirs, too
+    "actor": "(entry.actor = %(actor)s or entry.detail ->> 'works_for' = %(actor)s and entry.detail ? 'works_for'"
+    " or entry.detail ->> 'says_for' = %(actor)s and entry.detail ? 'says_for')",
     "kind": "entry.kind = %(kind)s",
     "day": "entry.at >= (%(day)s::date)::timestamp at time zone 'UTC'"
     " and entry.at < (%(day)s::date + 1)::timestamp at time zone 'UTC'",

@@ -84,12 +84,19 @@ select at, actor, null::uuid, coalesce((detail ->> 'people_count')::bigint, card
   from audit_entry where kind = 'export' and outcome = 'done' and at > %(now)s - %(days)s::interval
  order by at desc limit %(shown)s
 """
+_BUDGET: Final = """
+select max(at), actor, null::uuid, sum(1 + coalesce((detail ->> 'more')::bigint, 0))::bigint, null::float
+  from audit_entry where kind = 'key' and outcome = 'refused' and detail ->> 'status' = '429'
+   and route like '%%{profile}%%' and at > %(now)s - %(days)s::interval
+ group by actor, date_trunc('day', at) order by 1 desc limit %(shown)s
+"""
 _QUERIES: Final[dict[HintWord, str]] = {
     "many": _MANY,
     "night": _NIGHT,
     "again": _AGAIN,
     "elsewhere": _ELSEWHERE,
     "export": _EXPORTS,
+    "budget": _BUDGET,
 }
 
 

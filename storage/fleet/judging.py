@@ -2,9 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 
 from core.fleet import Alarm, AlarmKey, AnchorFigures, EdgeFigures, alarms
 from storage.fleet.looking import EdgeRow, FleetLine
+
+_DAY_S: Final = 86_400
 
 
 def figures_of(row: EdgeRow, now: datetime) -> EdgeFigures:
@@ -17,6 +20,9 @@ def figures_of(row: EdgeRow, now: datetime) -> EdgeFigures:
         backlog=row.backlog,
         growing_s=None if row.growing_since is None else (now - row.growing_since).total_seconds(),
         dropped=row.dropped,
+        certificate_days=None
+        if row.certificate_until is None
+        else (row.certificate_until - now).total_seconds() / _DAY_S,
     )
 
 

@@ -39,6 +39,7 @@ class EdgeRow(msgspec.Struct, frozen=True, kw_only=True):
     anchors: tuple[str, ...]
     alive_at: Mapping[str, datetime]
     battery_percent: Mapping[str, int]
+    certificate_until: datetime | None
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +165,7 @@ def _edge(  # noqa: PLR0917 - the columns of a row
             anchor: at for anchor, at in ((name, _instant(us)) for name, us in alive.items()) if at is not None
         },
         battery_percent=status.get("battery_percent", {}),
+        certificate_until=_instant(status.get("certificate_until_us")),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from core.errors import WireError
+from core.limits import NS_PER_S, NS_PER_US
 from core.privacy.batches import rows_of, without
 from core.privacy.suppression import Spans
 from core.wire import Batch, Gap, decode, encode
@@ -18,12 +19,26 @@ ROWS_A_STEP: Final = 512
 """4 MiB of batches as a rule, 256 MiB in the worst case; a step takes about a tenth of a second."""
 
 
+LATE_US: Final = 86_400 * (NS_PER_S // NS_PER_US)
+"""A batch may be logged long after it was received, where a queue stands between. A day is one of the thirty that are
+kept; and of what waited for longer, the suppression list lets nothing of hers into the log."""
+
+
 class LogPlace(NamedTuple):
-    """How far a pass through the log has come: `found` counts what it has met."""
+    """How far a pass through the log has come: `found` counts what it has met.
+
+    `since_us`: what was received before is known from an earlier pass (0: nothing); `began_us`: when this one began.
+    """
 
     store_no: int = 0
     log_no: int = -1
     found: int = 0
+    since_us: int = 0
+    began_us: int = 0
+
+    def again(self) -> "LogPlace":
+        """Return where the next pass begins: it reads what may have come while this one went on."""
+        return LogPlace(since_us=self.began_us - LATE_US)
 
 
 class LogStep(NamedTuple):
@@ -41,8 +56,8 @@ def redact_log(connection: Connection, spans: Spans, after: LogPlace) -> LogStep
     """
     rows = connection.execute(
         "select store_no, log_no, received_at, batch from signal_log where (store_no, log_no) > (%s, %s)"
-        " order by store_no, log_no limit %s",
-        [after.store_no, after.log_no, ROWS_A_STEP],
+        " and received_at >= %s order by store_no, log_no limit %s",
+        [after.store_no, after.log_no, to_datetime(after.since_us * NS_PER_US), ROWS_A_STEP],
         binary=True,
     ).fetchall()
     signals = 0
@@ -51,7 +66,7 @@ def redact_log(connection: Connection, spans: Spans, after: LogPlace) -> LogStep
             signals += _redact_row(connection, spans, (store_no, log_no, received_at), bytes(payload))
     if len(rows) < ROWS_A_STEP:
         return LogStep(signals, None)
-    return LogStep(signals, LogPlace(rows[-1][0], rows[-1][1], after.found + signals))
+    return LogStep(signals, after._replace(store_no=rows[-1][0], log_no=rows[-1][1], found=after.found + signals))
 
 
 def redact_app_outbox(connection: Connection, spans: Spans) -> int:
@@ -113,9 +128,9 @@ def _redact_row(connection: Connection, spans: Spans, key: tuple[int, int, datet
     except WireError:  # its edge compressed harder than we do
         packed = b""
         left, count = None, len(batch)
-    connection.execute(
+    written = connection.execute(
         "update signal_log set batch = %s, signals = %s, first_at = %s, last_at = %s, redacted = redacted + %s"
-        " where store_no = %s and log_no = %s and received_at = %s",
+        " where store_no = %s and log_no = %s and received_at = %s returning batch",
         [
             packed,
             0 if left is None else len(left),
@@ -124,7 +139,11 @@ def _redact_row(connection: Connection, spans: Spans, key: tuple[int, int, datet
             count,
             *key,
         ],
-    )
+        binary=True,
+    ).fetchone()
+    held = b"" if written is None else bytes(written[0])
+    if held and without(decode(held), spans) is not None:  # as the database has it now
+        raise RuntimeError("a batch that was written back still names whoever was taken out of it")
     return count
 
 

@@ -106,6 +106,35 @@ class PrivacyFolder:
         for number, line in enumerate(whole.splitlines(), 1):
             yield _entry(line, self.folder / LIST, number)
 
+    def copy_to(self, target: Path) -> int:
+        """Write key and list into another folder, on disk when this returns; return how many lines the list has.
+
+        Raises
+        ------
+        ConfigurationError
+            If the copy there has another key, or knows of somebody of whom this list does not: it is the newer one.
+        UnavailableError
+            If it cannot be written.
+        """
+        held = list(self.entries())
+        try:
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if (target / KEY).exists():
+                there = PrivacyFolder(target)
+                if there.key != self.key or set(there.entries()) - set(held):
+                    raise ConfigurationError(
+                        f"What is in {target} is another list, or a newer one.",
+                        hint="Was this folder lost and begun anew? Copy the other way; else name another folder.",
+                    )
+            _put(target / KEY, self.key)
+            _put(target / LIST, "".join(map(_line, held)).encode("ascii"))
+            _sync(target)
+        except OSError as error:
+            raise UnavailableError(
+                f"The list cannot be copied to {target}: {error}.", hint="Is it mounted?"
+            ) from error
+        return len(held)
+
     def _read_key(self) -> bytes:
         given = os.environ.get(CREDENTIALS)
         if given is not None and (Path(given) / CREDENTIAL).is_file():
@@ -132,6 +161,18 @@ def _make(path: Path) -> None:
     finally:
         draft.unlink()
     _sync(path.parent)
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file whole, on disk, in the place of what stood there."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, content)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    draft.replace(path)
 
 
 def _sync(folder: Path) -> None:

@@ -16,6 +16,7 @@ from storage.rollups.keeping import freeze
 MOST_ROWS: Final = 2_000
 """Rows that go in one transaction: a fraction of a second, and no page waits for longer."""
 _ERASER: Final = Acting(actor="erasure", actor_kind="program", route="erasure", purpose="data_subject")
+_READ: Final = "every batch was read, those that held her and those that came meanwhile again: none holds her devices"
 _DAYS: Final = 10
 """Days that are counted for good in one transaction: some seconds in a large store."""
 
@@ -81,12 +82,19 @@ def _delete(connection: Connection, place: Place, subject: Subject, before: dict
 
 def _log(connection: Connection, subject: Subject, before: dict[str, Any]) -> Round:
     place = LogPlace(**{name: before[name] for name in LogPlace._fields if name in before})
+    if not place.began_us:
+        place = place._replace(began_us=_now_us(connection))
     step = redact_log(connection, DeviceSpans(subject), place)
     if step.after is not None:
         return Round(step.signals, _cursor(before, **step.after._asdict()))
-    if place.found + step.signals:  # read again from the beginning, until nothing is found
-        return Round(step.signals, _cursor(before, **LogPlace()._asdict()))
-    return _done(before, 0, "every batch was read again: none holds her devices")
+    if not place.since_us or place.found + step.signals:  # what came meanwhile is read, until nothing is found
+        return Round(step.signals, _cursor(before, **place.again()._asdict()))
+    return _done(before, 0, _READ)
+
+
+def _now_us(connection: Connection) -> int:
+    row = connection.execute("select (extract(epoch from clock_timestamp()) * 1000000)::bigint").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _done(before: dict[str, Any], rows: int, verified: str) -> Round:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from core.errors import ConfigurationError
 from core.privacy.suppression import EVER_NS, Kind, Span, Suppressed, identifier_bytes, subject_hash
 from core.resolution import Identifier
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.privacy.keys import Entry, PrivacyFolder
 
@@ -180,13 +181,14 @@ class Guard:
         if self._folder is None:
             return
         key = self._folder.key
-        lifted = connection.execute(
-            "update suppression set until_at = %s where subject_hash = any(%s) and until_at = 'infinity'"
-            " and made_at < %s",
-            [since, [subject_hash(key, kind, value) for kind, value in asked], since],
-        )
-        if lifted.rowcount:
-            _changed(connection)
+        with in_own_right(connection):  # who writes customers reads the list, and changes it by a new consent alone
+            lifted = connection.execute(
+                "update suppression set until_at = %s where subject_hash = any(%s) and until_at = 'infinity'"
+                " and made_at < %s",
+                [since, [subject_hash(key, kind, value) for kind, value in asked], since],
+            )
+            if lifted.rowcount:
+                _changed(connection)
 
 
 def _span(from_us: int | None, until_us: int | None) -> Span:

@@ -8,15 +8,22 @@ from uuid import UUID
 import httpx
 import pytest
 
+from api.access.asking import PLAIN_COOKIE
+from api.access.limits import Rates
+from api.app import create_app
+from api.settings import Settings
 from core.audit.hints import AGAIN_DAYS, MANY_AN_HOUR
+from storage.access.keys import add_key, key_of, rotate_key
+from storage.access.secrets import digest
 from storage.audit.acting import Acting
 from storage.audit.entries import enter
 from storage.audit.sealing import seal
 from storage.audit.verifying import verify
 from storage.connect import in_transaction
 from storage.cues.log import CHANNEL
+from tests.access import log_in
 from tests.api.inputting import customer, event, send
-from tests.api.serving import wait_for
+from tests.api.serving import answering, wait_for
 from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
@@ -139,7 +146,7 @@ def test_what_is_unusual_is_told_with_its_formula(store: SeededStore, client: ht
     }  # fmt: skip
     assert found["many", "Many"]["found_count"] == MANY_AN_HOUR + 1
     assert found["again", "Again"]["profile_id"] == str(ada)
-    assert {hint["hint"] for hint in told["hints"]} == {"many", "night", "again", "elsewhere", "export"}
+    assert {hint["hint"] for hint in told["hints"]} == {"many", "night", "again", "elsewhere", "export", "budget"}
 
 
 def test_the_desk_filters_and_the_profile_says_who_looked(
@@ -185,6 +192,66 @@ def test_what_people_write_stays_text(store: SeededStore, client: httpx.Client, 
         assert "<img src=x" not in answer.text, path
         assert "<script>alert" not in answer.text, path
     assert "&lt;script&gt;alert(2)" in client.get("/audit").text
+
+
+def test_whatever_a_key_does_names_the_person_it_works_for(
+    store: SeededStore, client: httpx.Client, ada: UUID
+) -> None:
+    (ines,) = store.connection.execute("select account_id from account where name = 'ines'").fetchone() or ("",)
+    key = "sjk_owned"
+    add_key(
+        store.connection, digest(key), prefix=key, name="Reports", roles=["crm"], stores=None, made_by="tests",
+        holds_for=timedelta(days=1), owner=ines,
+    )  # fmt: skip
+    held = {"Authorization": f"Bearer {key}", "Sojourn-Operator": "Somebody%20Else"}
+    assert client.get(f"/v1/profiles/{ada}", headers=held).status_code == 200
+    note = {"profile_id": str(ada), "purpose": "service", "subject": "Boots", "detail": "brown", "tags": []}
+    assert client.post("/v1/notes", json=note, headers=held).status_code == 201
+    change, read = entered(client, actor="Reports")[:2]
+    for one in (change, read):
+        assert (one["works_for"], one["says_for"], one["actor_kind"]) == ("Ines", "Somebody Else", "key")
+    assert (change["fields"], read["fields"][0]) == (["note"], "profile")
+    assert {one["actor"] for one in entered(client, actor="Ines")} == {"Reports"}, "and she is found by her name"
+    assert {one["actor"] for one in entered(client, actor="Somebody Else")} == {"Reports"}
+    assert "for <a" in client.get("/audit", params={"actor": "Ines"}).text
+    in_transaction(store.connection, seal)
+    assert verify(store.connection).broken is None
+    rotated = rotate_key(store.connection, key_of_name(store, "Reports"), digest("sjk_next"), prefix="n", made_by="x")
+    assert rotated is not None
+    assert (key_of(store.connection, rotated) or pytest.fail("no such key")).owner == "Ines"
+
+
+def key_of_name(store: SeededStore, name: str) -> int:
+    row = store.connection.execute("select key_no from api_key where name = %s", [name]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_more_profiles_than_a_day_holds_are_refused_entered_and_worth_asking_about(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    people = []
+    for number in range(4):
+        given = customer(number, at=store.now - timedelta(days=9), email=f"{number}@shop.test")
+        people.append(send(client, "/v1/profiles", given).json()["profile_id"])
+    log_in(store.connection, "Nosy", "n" * 43, "crm")
+    session = {"Cookie": f"{PLAIN_COOKIE}={'n' * 43}"}
+    for turn in range(2):  # another process of the API knows the same budget
+        app = create_app(store.database_url, Settings(rates=Rates(profiles_a_day=2, profiles_a_day_key=3)))
+        with answering(app) as asked, httpx.Client(base_url=asked.base_url, headers=session, timeout=20) as nosy:
+            told = [nosy.get(f"/v1/profiles/{one}").status_code for one in people]
+            assert told == [200, 200, 429, 429], f"turn {turn}: what was opened stays open"
+            refused = nosy.get(f"/profiles/{people[3]}")
+            assert (refused.status_code, "as many as one person may" in refused.text) == (429, True)
+            assert [asked.get(f"/v1/profiles/{one}").status_code for one in people] == [200, 200, 200, 429], "a key"
+    hints = {(one["hint"], one["actor"]): one for one in client.get("/v1/audit/hints").json()["found"]}
+    assert hints["budget", "Nosy"]["found_count"] >= 2
+    assert ("budget", "tests") in hints
+    entries = [one for one in entered(client, actor="Nosy") if one["outcome"] == "refused"]
+    assert {one["detail"]["status"] for one in entries} == {429}
+    assert {one["route"] for one in entries} <= {"GET /v1/profiles/{profile}", "GET /profiles/{profile}"}, (
+        "an entry's route never names whom it was about"
+    )
 
 
 def test_what_was_refused_is_entered_and_a_flood_is_counted(client: httpx.Client, ada: UUID) -> None:

@@ -118,6 +118,19 @@ def test_every_edge_and_anchor_is_told_with_its_figures_and_alarms(store: Seeded
     assert client.get("/v1/fleet", params={"cursor": "x"}).status_code == 422
 
 
+def test_the_end_of_a_certificate_is_told_a_month_before(store: SeededStore, client: httpx.Client) -> None:
+    for edge, days in (("north", 29), ("south", 200)):
+        ends = store.now + timedelta(days=days)
+        say(store, edge, store.now, backlog=0, certificate_until_us=to_ns(ends) // 1000)
+    store.connection.commit()
+    fleet = client.get("/v1/fleet/marktplatz").json()
+    assert [datetime.fromisoformat(one["certificate_until"]) - store.now for one in fleet["edges"]] == [
+        timedelta(days=29), timedelta(days=200)
+    ]  # fmt: skip
+    assert [(one["alarm"], one["edge"]) for one in fleet["alarms"]] == [("certificate_ends", "north")]
+    assert "Its certificate ends in 29 days." in client.get("/stores/marktplatz/fleet").text
+
+
 @pytest.mark.parametrize(
     ("backlogs", "grows"), [((0, 5), True), ((0, 5, 5), True), ((5, 4), False), ((0, 5, 0), False), ((5, 5), True)]
 )

@@ -7,13 +7,16 @@ import httpx
 import pyotp
 import pytest
 
-from api.access.asking import FORM_COOKIE, FORM_FIELD, PLAIN_COOKIE
+from api.access.asking import FORM_COOKIE, FORM_FIELD, FORM_HEADER, PLAIN_COOKIE, form_token
 from api.access.limits import Limits, Rates
 from api.access.signing_in import local_path
 from api.problems import ProblemError
+from core.errors import InputError
 from storage.access.accounts import add_account, give_secret
+from storage.access.passwords import check_new
 from storage.access.secrets import digest
 from storage.access.sessions import IDLE
+from tests.access import SESSION
 from tests.fix_api import SeededStore
 
 PASSWORD = "four plain words together"
@@ -64,6 +67,45 @@ def test_from_the_one_time_secret_to_the_second_step_and_out(store: SeededStore,
 
 
 @pytest.mark.servers
+def test_a_role_that_demands_a_second_step_opens_nothing_before_it_is_set_up(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    made = add_account(store.connection, name="pia", display_name="Pia", roles=["privacy"], made_by="tests")
+    give_secret(store.connection, made, digest("secret"), until=datetime.now(UTC) + timedelta(hours=1))
+    with httpx.Client(base_url=client.base_url, headers=SAME, timeout=client.timeout) as pia:
+
+        def post(path: str, **fields: str) -> httpx.Response:
+            return pia.post(path, data=fields | {FORM_FIELD: pia.cookies.get(FORM_COOKIE, "")})
+
+        post("/login", name="pia", password="secret")
+        done = post("/login/new-password", new_password=PASSWORD, new_password_again=PASSWORD, next="/audit")
+        assert (done.headers["location"], pia.get("/audit").headers["location"]) == ("/audit", "/account")
+        refused = pia.get("/v1/audit")
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:sojourn:problem:second-step")
+        assert "Your role needs a second step" in pia.get("/account").text
+        secret = pyotp.random_base32()
+        shown = post("/account/second-step", secret=secret, code=pyotp.TOTP(secret).now(), password=PASSWORD)
+        recovery = shown.text.split("<li><code>")[1].split("<")[0]
+        assert pia.get("/audit").status_code == 200
+        assert post("/account/second-step/remove", password=PASSWORD).status_code == 422, "it is demanded"
+
+        give_secret(store.connection, made, digest("again"), until=datetime.now(UTC) + timedelta(hours=1))
+        post("/login", name="pia", password="again")
+        step = post("/login/new-password", new_password=PASSWORD, new_password_again=PASSWORD)
+        assert step.headers["location"].startswith("/login/second-step"), "a reset of the password leaves it"
+        assert pia.get("/audit").status_code == 303
+        assert post("/login/second-step", code=recovery, next="/audit").headers["location"] == "/audit"
+        account = f"/people/{made}"
+        client.cookies.update({PLAIN_COOKIE: SESSION, FORM_COOKIE: form_token(SESSION)})
+        admin = {"Authorization": "", "Sec-Fetch-Site": "same-origin", FORM_HEADER: form_token(SESSION)}
+        assert client.post(account, data={"change": "second-step", FORM_FIELD: form_token(SESSION)},
+                           headers=admin).status_code == 303  # fmt: skip
+        assert pia.get("/audit").headers["location"].startswith("/login"), "every session ends"
+        post("/login", name="pia", password=PASSWORD)
+        assert pia.get("/audit").headers["location"] == "/account"
+
+
+@pytest.mark.servers
 def test_a_key_ends(store: SeededStore, client: httpx.Client) -> None:
     assert client.get("/v1/stores").status_code == 200
     store.connection.execute("update api_key set ends_at = now()")
@@ -89,8 +131,26 @@ def test_waits_grow_for_a_name_at_an_address_alone() -> None:
     with pytest.raises(ProblemError, match="More than 2"):
         limits.ask("GET /v1/stores", "somebody", known=True)
     limits.ask("GET /v1/stores", "somebody else", known=True)
+    limits = Limits(Rates(read=9, route=2))
+    for _ in range(2):
+        limits.ask("GET /v1/stores", "somebody", known=True)
+    with pytest.raises(ProblemError, match="More than 2"):
+        limits.ask("GET /v1/stores", "somebody", known=True)
+    limits.ask("GET /v1/fleet", "somebody", known=True)
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example", "/login?next=/", ""])
 def test_a_login_sends_nobody_elsewhere(wanted: str) -> None:
     assert local_path(wanted) == "/"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["qwertyuiop12", "password1234", "iloveyou1234", "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "sojourn-is-great-1",
+     "beatrice.lind-2026", "1234567890123", "december252025"],
+)  # fmt: skip
+def test_what_would_be_guessed_is_no_password(password: str) -> None:
+    with pytest.raises(InputError, match="would be guessed"):
+        check_new(password, name="beatrice.lind")
+    for good in (PASSWORD, "Ünter den Linden regnet es", "kdU3-92hf-QQx8"):
+        check_new(good, name="beatrice.lind")

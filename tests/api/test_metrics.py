@@ -9,6 +9,11 @@ import httpx
 import polars as pl
 import pytest
 
+from api.access.asking import Asking, serving
+from api.access.limits import Limits, Rates
+from api.access.principal import Principal
+from api.access.principal import Role as Access
+from api.problems import ProblemError
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.records import Role
@@ -40,6 +45,41 @@ def ask(client: httpx.Client, formula: str, **query: Any) -> Any:
     answer = client.get(f"/v1/stores/marktplatz/metrics/{formula}", params=days | query)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def test_a_question_that_costs_too_much_says_what_to_narrow(seeded: list[Stay], client: httpx.Client) -> None:
+    address = "/v1/stores/marktplatz/metrics/footfall"
+    quarter = {"from": "2026-08-01", "to": "2026-10-31", "bucket": "hour", "by": "zone"}
+    refused = client.get(address, params=quarter | {"compare": "previous"})
+    assert refused.status_code == 422
+    said = refused.json()
+    assert "figures" in said["detail"]
+    for word in ("fewer days", "a coarser bucket", "one zone", "nothing to compare with", "/cells"):
+        assert word in said["hint"]
+    for narrower in ({"bucket": "day"}, {"by": ""}, {"from": "2026-10-25"}):
+        assert client.get(address, params=quarter | {"compare": "previous"} | narrower).status_code == 200, narrower
+    page = client.get("/stores/marktplatz/traffic", params=quarter)
+    assert page.status_code in {200, 422}
+
+
+def test_nobody_asks_for_more_figures_a_minute_than_a_process_can_give() -> None:
+    limits = Limits(Rates(figures=100))
+    with serving(Asking(Principal("a", "key", "a", frozenset({Access.OPERATIONS})))):
+        limits.spend(60)
+        with pytest.raises(ProblemError, match="More than 100 figures") as refused:
+            limits.spend(60)
+        assert "coarser" in refused.value.hint
+        limits.spend(40)
+    with serving(Asking(Principal("b", "key", "b", frozenset({Access.OPERATIONS})))):
+        limits.spend(60)
+    heavy = "GET /v1/exports/{what}"
+    with limits.at_once(heavy, "a"), limits.at_once(heavy, "a"), limits.at_once(heavy, "b"):
+        with pytest.raises(ProblemError, match="under way"), limits.at_once(heavy, "a"):
+            pass
+        with limits.at_once("GET /v1/stores", "a"):
+            pass
+    with limits.at_once(heavy, "a"):
+        pass
 
 
 def test_footfall_names_its_formula_and_leaves_residents_out(seeded: list[Stay], client: httpx.Client) -> None:

@@ -123,6 +123,18 @@ def test_what_is_not_meant_for_us_lets_nobody_in(log_in: LogIn, provider: LocalP
         assert browser.get("/profiles").status_code == 303, said
 
 
+def test_a_login_that_is_not_strong_enough_lets_nobody_in(store: SeededStore, provider: LocalProvider) -> None:
+    asked = Provider(provider.issuer, "sojourn", "of the client", groups=GROUPS, acr=("phr", "phrh"))
+    with answering(create_app(store.database_url, Settings(oidc=asked))) as client:
+        for said, let_in in ((None, False), ("0", False), ("phrh", True)):
+            provider.claims["acr"] = said
+            with httpx.Client(base_url=str(client.base_url), timeout=20) as browser:
+                there = browser.get("/login/provider").headers["location"]
+                done = browser.get(browser.get(there).headers["location"])
+                assert (done.status_code == 303, browser.get("/profiles").status_code == 200) == (let_in, let_in)
+    assert provider.asked["acr_values"] == "phr phrh"
+
+
 def test_another_key_or_another_way_back_lets_nobody_in(log_in: LogIn, provider: LocalProvider) -> None:
     browser, refused = log_in(state="another")
     assert (refused.status_code in {401, 403}, browser.get("/profiles").status_code) == (True, 303)

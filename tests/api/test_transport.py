@@ -1,6 +1,7 @@
 """Pages and API behind TLS, here or in a proxy: what is believed, what every answer carries, what no URL holds."""
 
 import re
+import shutil
 import socket
 import ssl
 import threading
@@ -18,7 +19,7 @@ from fastapi.routing import APIRoute
 from api.app import create_app
 from api.rendering import HERE
 from api.routing import PAGES, ROUTES
-from api.server import Transport, _config
+from api.server import Transport, _Certificate, _config
 from authority.authority import Authority
 from core.errors import ConfigurationError
 from tests.api.serving import PATIENCE_S, wait_for
@@ -64,6 +65,39 @@ def test_over_tls_every_answer_says_to_come_back_over_tls(pair: Path) -> None:
     tls = _config(create_app(NOWHERE), transport, "error").ssl
     assert tls is not None
     assert tls.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_a_renewed_certificate_serves_the_next_connection(pair: Path, tmp_path: Path) -> None:
+    transport = Transport(certificate=pair / "certificate.pem", key=pair / "key.pem")
+    trust = ssl.create_default_context(cafile=pair / "ca.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = _config(create_app(NOWHERE), transport, "critical")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        wait_for(lambda: server.started or not thread.is_alive(), "the application")
+        files = _Certificate(config)
+
+        def shown() -> bytes | None:
+            with (
+                socket.create_connection(listener.getsockname(), 5) as plain,
+                trust.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+            ):
+                return tls.getpeercert(binary_form=True)
+
+        before = shown()
+        files.take_renewed()
+        assert shown() == before
+        authority = Authority(tmp_path / "authority")
+        authority.certify_server(["127.0.0.1"], tmp_path / "next", datetime.now(UTC))
+        shutil.copy(tmp_path / "next" / "key.pem", pair / "key.pem")
+        files.take_renewed()
+        assert shown() == before, "half of a pair is not taken"
+        shutil.copy(tmp_path / "next" / "certificate.pem", pair / "certificate.pem")
+        files.take_renewed()
+        assert shown() not in {before, None}
+        server.should_exit = True
+        thread.join(PATIENCE_S)
 
 
 def test_a_proxy_is_believed_if_it_is_the_one_that_was_named() -> None:

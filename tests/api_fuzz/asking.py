@@ -25,8 +25,8 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 """No fault, no answer that is not described: neither its status, nor its kind, nor its shape."""
 STREAMS = re.compile(r"/live$")
 """Server-sent events do not end; they have tests of their own (test_live_stream.py, test_cues.py)."""
-GATE = frozenset({401, 403, 429})
-"""What the gate says before a route is reached, the same of each: told once for all, not at every route."""
+GATE = frozenset({"role", "key-missing", "not-logged-in", "form-token", "second-step", "too-many"})
+"""Problems of the gate: whoever gets one has not reached the route."""
 KNOWN_SHARE = 0.7
 """So often a request asks for something that is there; without that nearly every answer would be a 404."""
 PATIENCE_S = 60
@@ -38,13 +38,23 @@ class Findings:
     """What did not hold, once for each operation and kind of failure, with how to see it again."""
 
     statuses: Counter[int] = field(default_factory=Counter)
+    turned_away: Counter[str] = field(default_factory=Counter)
+    """Answers of the gate by their problem."""
+    reached: Counter[str] = field(default_factory=Counter)
+    """Requests that the gate let through, by operation."""
+    asked: set[str] = field(default_factory=set)
+    """Operations that were asked."""
     found: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def look(self, case: Any, answer: Any) -> None:
         """Check one answer, and keep the first failure of each kind."""
+        self.asked.add(case.operation.label)
         self.statuses[answer.status_code] += 1
-        if answer.status_code in GATE and "problem+json" in answer.headers.get("Content-Type", ""):
-            return
+        problem = _problem(answer)
+        if problem in GATE:
+            self.turned_away[problem] += 1
+        else:
+            self.reached[case.operation.label] += 1
         try:
             case.validate_response(answer, checks=CHECKS)
         except FailureGroup as group:
@@ -61,6 +71,17 @@ class Findings:
     def report(self) -> str:
         """Everything that was found, one after the other."""
         return "\n".join(f"{label}: {what}\n    {curl[:800]}" for (label, what), curl in self.found.items())
+
+
+def _problem(answer: Any) -> str:
+    if "problem+json" not in answer.headers.get("Content-Type", ""):
+        return ""
+    return str(answer.json().get("type", "")).removeprefix("urn:sojourn:problem:")
+
+
+def roles_of(operation: Any) -> frozenset[str]:
+    """Who may ask an operation; empty: everybody, it has a way of its own to know who asks."""
+    return frozenset(operation.definition.raw.get("x-roles", ()))
 
 
 def load(base_url: str, headers: dict[str, str]) -> Any:

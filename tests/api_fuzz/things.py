@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from storage.profiles.profiles import PURPOSE
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, device, walk
 from tests.fix_api import SeededStore
@@ -59,6 +60,16 @@ def fill(store: SeededStore, client: httpx.Client) -> dict[str, list[str]]:
         "follow_up": [one["follow_up_id"] for one in tasks], "visit": visits, "given_input": ["orders", "online"],
         "formula": ["visits", "dwell"], "list": ["tag", "mood"], "what": ["profiles", "visits", "orders"],
     }  # fmt: skip
+
+
+def keep_her(store: SeededStore, profile: str) -> None:
+    """Let her consent hold again where a request has withdrawn it: else all that follow would ask for nobody."""
+    store.connection.execute(
+        "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+        " select profile_id, %(purpose)s, 'granted', 'crm', '1', clock_timestamp() from profile"
+        " where profile_id = %(profile)s and not consent_holds(profile_id, %(purpose)s)",
+        {"profile": profile, "purpose": PURPOSE},
+    )
 
 
 def _made(answer: httpx.Response) -> Any:

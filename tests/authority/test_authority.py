@@ -1,6 +1,9 @@
 """The authority's folder, enrolment without a key leaving, and what is refused."""
 
+import socket
+import ssl
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from authority.house import equip
 from core.errors import ConfigurationError, InputError, SojournError
 from edge.broker import Broker
 from edge.enrolment import accept, identity_of, request
-from edge.tls import client_context
+from edge.tls import client_context, ends_at, take_renewed
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -62,6 +65,44 @@ def test_an_edge_is_enrolled_and_renewed_and_its_key_never_leaves(authority: Aut
         accept(own, foreign)
     accept(own, foreign, new_authority=True)
     assert (own / "ca.pem").read_bytes() == other.certificate
+
+
+def test_a_client_that_stays_shows_a_renewed_certificate_at_its_next_connection(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """As `sojourn gateway` and `sojourn app-presence`, whose clients connect again by themselves."""
+    now = datetime.now(UTC)
+    own = tmp_path / "own"
+    authority.certify_service("app-presence", own, now)
+    authority.certify_server(["127.0.0.1"], tmp_path / "server", now)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=own / "ca.pem")
+    serving.load_cert_chain(tmp_path / "server" / "certificate.pem", tmp_path / "server" / "key.pem")
+    serving.verify_mode = ssl.CERT_REQUIRED
+
+    def shown(context: ssl.SSLContext) -> bytes | None:
+        """Shake hands and return the certificate of the client."""
+        here, there = socket.socketpair()
+        with here, there, ThreadPoolExecutor(1) as other:
+            asked = other.submit(context.wrap_socket, here, server_hostname="127.0.0.1")
+            with serving.wrap_socket(there, server_side=True) as server:
+                asked.result(10).close()
+                return server.getpeercert(binary_form=True)
+
+    broker = Broker.from_url("mqtts://127.0.0.1:8883", own)
+    context = client_context(broker, now)
+    before = shown(context)
+    take_renewed(context, broker)
+    assert shown(context) == before
+    authority.certify_service("app-presence", own, now)
+    ends = ends_at(broker)
+    assert ends is not None
+    assert ends > now
+    take_renewed(context, broker)
+    after = shown(context)
+    assert after not in {before, None}
+    (own / "key.pem").write_bytes((tmp_path / "server" / "key.pem").read_bytes())
+    take_renewed(context, broker)
+    assert shown(context) == after, "files that do not fit are not taken"
 
 
 def test_only_what_is_expected_is_signed(authority: Authority, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from core.fleet import (
     BATTERY_OVER_PERCENT,
     BATTERY_PERCENT,
+    CERTIFICATE_DAYS,
     GROWING_S,
     SILENT_S,
     SKEW_OVER_S,
@@ -27,6 +28,9 @@ WELL: dict[str, Any] = {
     [
         ({}, []),
         ({"state": None, "status_age_s": None, "skew_s": None}, []),
+        ({"certificate_days": float(CERTIFICATE_DAYS)}, []),
+        ({"certificate_days": CERTIFICATE_DAYS - 0.1}, ["certificate_ends"]),
+        ({"certificate_days": -1.0}, ["certificate_ends"]),
         ({"status_age_s": SILENT_S}, []),
         ({"status_age_s": SILENT_S + 1}, ["edge_silent"]),
         ({"state": "stopped", "status_age_s": 9e9}, []),

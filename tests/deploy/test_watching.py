@@ -17,6 +17,7 @@ import api.meters
 import ingest.meters
 import webhooks.meters
 from edge import meters as edge_meters
+from ingest.kafka.meters import BridgeMeters
 from telemetry.exposition import make_registry
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -28,6 +29,7 @@ LABELS = {
     "sojourn-webhooks": {"outcome"},
     "sojourn-edge": {"anchor"},
     "sojourn-app-presence": set(),
+    "sojourn-bridge": set(),
 }
 
 
@@ -37,8 +39,9 @@ def told() -> set[str]:
     ingest.meters.Meters(ingest_registry)
     api.meters.Meters(api_registry)
     webhooks.meters.Meters(webhook_registry)
+    bridge_registry = BridgeMeters().registry
     names: set[str] = set()
-    for registry in (ingest_registry, api_registry, webhook_registry, make_registry("any")):
+    for registry in (ingest_registry, api_registry, webhook_registry, bridge_registry, make_registry("any")):
         for family in registry.collect():
             names |= _names(family.name, family.type)
     # what is told only while something is there to be looked at

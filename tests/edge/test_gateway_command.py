@@ -1,10 +1,13 @@
 """`sojourn gateway` on a real broker: what gateways publish in the clear arrives under pseudonyms, kept nowhere."""
 
+import socket
 import threading
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from paho.mqtt import publish
 
 from edge.broker import Broker, Topics
+from edge.gateways import webhook
 from edge.gateways.service import run
 from edge.gateways.settings import read_settings
 from servers.process import free_port
@@ -124,3 +128,34 @@ def ask(port: int, body: bytes | None = None) -> tuple[int, bytes]:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def test_nobody_keeps_a_place_at_the_webhook_by_sending_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10.0
+
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(webhook, "_WHOLE_S", 2.0)
+    with webhook._Server(("127.0.0.1", 0), Handler) as server, ExitStack() as stack:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = ("127.0.0.1", server.server_address[1])
+        dripping = [stack.enter_context(socket.create_connection(address)) for _ in range(8)]
+        for client in dripping:
+            client.sendall(b"GET / HTTP/1.1\r\nX: ")
+
+        def answered() -> bool:
+            for client in dripping:
+                with suppress(OSError):
+                    client.send(b"x")
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{address[1]}/", timeout=5) as answer:
+                return bool(answer.status == 204)
+            return False
+
+        assert not answered(), "every place is taken: the test shows nothing"
+        await_that(answered)
+        server.shutdown()

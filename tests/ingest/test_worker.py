@@ -12,7 +12,7 @@ from core.errors import ConfigurationError
 from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS
 from core.records import APP_EXIT
 from core.wire import Batch, Gap, decode, encode
-from ingest import worker
+from ingest.holding import Holding
 from ingest.settings import Settings
 from servers.mosquitto import Mosquitto
 from servers.provide import Installed
@@ -237,7 +237,7 @@ def test_an_unknown_store_is_told_and_nothing_is_lost_once_its_plan_is_there(
     name = world.name("late")
     edge = EdgeDouble(mqtt_url, name)
     # the batch itself shall find the plan, not the look that ingest takes at times
-    monkeypatch.setattr(worker._Worker, "_adopt_changes", lambda *_: None)
+    monkeypatch.setattr(Holding, "adopt_changes", lambda *_: None)
     try:
         with ingesting(database_url, mqtt_url), connect(database_url) as connection:
             edge.send(encode(batch(1, boot=BOOT)), encode(batch(2, boot=BOOT)))

@@ -75,7 +75,15 @@ def test_a_change_has_an_interval() -> None:
     assert effect is not None
     assert effect.low < effect.change == 0.5 < effect.high
     assert effect.low > 0.3
+    assert (effect.tried_count, effect.kept_count) == (80, 80)
     assert changes(before[:5], after)[0].effect is None
+    for looked in (1, 9, 71, 79):
+        few = [who(f"f{n}", looked=n < looked) for n in range(80)]
+        assert changes(few, after)[0].effect is None, "what the map hides no comparison tells"
+        assert changes(after, few)[0].effect is None
+    odd = changes([who(f"o{n}", looked=n < 20) for n in range(43)], after)[0].effect
+    assert odd is not None
+    assert (odd.tried_count, odd.kept_count) == (80, 45), "counts are told to the nearest five"
 
 
 def test_rules_of_segments() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def check(world: "World") -> None:
     """Compare journal, log, cursors and visits; raise BrokenPromiseError where one of them does not fit."""
     _check_log(world)
-    feed = world.ingest.worker._feeds[STORE_NO]
+    feed = world.ingest.worker._holding.feeds[STORE_NO]
     feed.catch_up(world.ingest.connection, stopped=lambda: False)  # type: ignore[arg-type]
     feed.write(world.ingest.connection)  # type: ignore[arg-type]
     state, plan = world.database.state, world.database.adopted.plan

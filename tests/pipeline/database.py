@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from core.errors import UnavailableError
 from core.floorplan import StorePlan
-from ingest import commit, feed, worker
+from ingest import commit, feed, holding, housekeeping, telling, worker
 from storage.edition import Edition
 from storage.log.edge_status import EdgeChange, EdgeState
 from storage.log.owners import Owned
@@ -230,7 +230,7 @@ def standing_in() -> Iterator[None]:
     """Let ingest call this database in the place of `storage`'s functions."""
     own = [name for name, what in vars(Connection).items() if callable(what) and not name.startswith("_")]
     with ExitStack() as patches:
-        for module in (worker, commit, feed):
+        for module in (worker, commit, feed, holding, housekeeping, telling):
             for name in {*own, *_ANSWERED, *_PASSED_OVER} & vars(module).keys():
                 if vars(module)[name].__module__.startswith("storage."):
                     patches.enter_context(patch.object(module, name, _calling(name)))

@@ -104,7 +104,7 @@ class World:
         self._strikes, self._strikes_at = [], {}
 
     def _drained(self) -> bool:
-        fed = self.ingest.connection is not None and STORE_NO in self.ingest.worker._feeds
+        fed = self.ingest.connection is not None and STORE_NO in self.ingest.worker._holding.feeds
         return fed and all(edge.running and edge.outbox.rows == 0 for edge in self.edges)
 
     def _fault(self, name: str) -> None:

@@ -315,6 +315,12 @@ def _plant(connection: Connection, canaries: Canaries) -> None:
     [
         ("c8:34:8e:c5:ff:75", "c8:34:…"),
         ("no anchor C8348EC5FF75 here", "no anchor C8348E… here"),
+        ("0xC8348EC5FF75", "0xC8348E…"),
+        ("tagC8348EC5FF75", "tagC8348E…"),
+        ("xC8348EC5FF75/y", "xC8348E…/y"),
+        ("mac=C8:34:8E:C5:FF:75x", "mac=C8:34:…x"),
+        ("ada@localhost", "…@…"),
+        ("call4930123456789now", "call493012…now"),
         ("9738aa03-bf7e-47a3-8c74-d464fd68e963", "9738aa…"),
         ("field `ada@example.org` of", "field `…@…` of"),
         ("+49 30 1234567", "+49 30…"),

@@ -2,6 +2,12 @@
 
 import io
 import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +17,7 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from api.app import create_app
 from api.settings import Settings
@@ -18,20 +25,24 @@ from core.errors import ConfigurationError
 from core.identity import are_nobody
 from core.privacy.suppression import Suppressed
 from core.resolution import Identifier
-from core.wire import decode
+from core.wire import Batch, decode
+from servers.postgres import Postgres
+from sojourn import app
 from storage.connect import Connection, connect, in_transaction
 from storage.identity.consents import ConsentWord
 from storage.identity.links import GivenProfile, identify
 from storage.log.snapshots import good_snapshots
-from storage.privacy import erasing
-from storage.privacy.keys import PrivacyFolder
+from storage.privacy import batches, erasing
+from storage.privacy.keys import KEY, LIST, PrivacyFolder
 from storage.privacy.places import IMPERSONAL, PLACES
 from storage.privacy.receipts import find_receipt
 from storage.privacy.restoring import is_behind, reapply
 from storage.privacy.suppression import Guard, load_suppressed
 from storage.profiles.profiles import PURPOSE
-from tests.api.serving import answering
+from tests.api.seeding import PLAN, SMALL_PLAN, add_stores, writer
+from tests.api.serving import ROOT, answering
 from tests.fix_api import SeededStore
+from tests.fix_database import _fresh
 from tests.privacy.searching import found_in_database, needles
 from tests.privacy.somebody import EMAIL, HERS, NAME, OTHER, TAG, Somebody, everywhere
 
@@ -138,6 +149,73 @@ def test_a_job_that_was_killed_goes_on_where_it_stopped(
     assert found_in_database(store.connection, needles(her.secrets)) == {}
 
 
+def test_a_job_that_is_killed_in_the_middle_ends_in_the_same_receipt(  # noqa: PLR0917 - fixtures
+    store: SeededStore, her: Somebody, folder: PrivacyFolder, database_server: Postgres, database_template: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """SIGKILL between file and database, inside a step of the log, and between the end and the sweeping up."""
+    erasure = in_transaction(store.connection, lambda lent: erasing.ask(lent, her.profile, asked_by="Ada"))
+    assert erasure is not None
+    for place, state in (("listed", "waiting"), ("log", "running"), ("forgotten", "done")):
+        killed = subprocess.run(
+            [sys.executable, "-m", "tests.privacy.killed_eraser", place, store.database_url, str(folder.folder)],
+            cwd=ROOT, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        assert (find_receipt(store.connection, erasure) or pytest.fail(place)).state == state
+    assert erasing.work_all(store.connection, folder, now, stopped=lambda: False) == "idle"
+    assert found_in_database(store.connection, needles(her.secrets)) == {}
+
+    with contextmanager(_fresh)(database_server, database_template) as url, writer(url) as connection:
+        number = add_stores(connection, PLAN, SMALL_PLAN)["marktplatz"]
+        twin = everywhere(connection, store.plan, number, store.now)
+        undisturbed = find_receipt(connection, erase(connection, PrivacyFolder(tmp_path / "twin"), twin.profile))
+    receipt = find_receipt(store.connection, erasure)
+    assert receipt is not None
+    assert undisturbed is not None
+    assert [(one.place, one.rows, one.verified) for one in receipt.places] == [
+        (one.place, one.rows, one.verified) for one in undisturbed.places
+    ]
+
+
+def test_the_log_is_read_once_and_what_came_meanwhile(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = store.connection
+    again = (
+        "insert into signal_log (received_at, store_no, edge_no, boot, sequence, signals, first_at, last_at, sha256,"
+        " batch) select received_at - %s, store_no, edge_no, boot, %s, signals, first_at, last_at, sha256, batch"
+        " from signal_log where sequence = 4"
+    )
+    connection.execute(again, [timedelta(days=9), 40])  # nobody of hers in it, and old
+    hers = connection.execute("select batch from signal_log where sequence = 3").fetchone()
+    read: Counter[int] = Counter()
+
+    def decode_counted(payload: bytes) -> Batch:
+        batch = decode(payload)
+        read[batch.sequence] += 1
+        return batch
+
+    late: list[bool] = []
+
+    def come_late() -> bool:
+        row = connection.execute(
+            "select (cursor ->> 'since_us')::bigint > 0 from erasure_place where place = 'signal_log'"
+        ).fetchone()
+        if row == (True,) and not late and hers is not None:  # the first pass is over
+            connection.execute(again, [timedelta(0), 41])
+            connection.execute("update signal_log set batch = %s where sequence = 41", [hers[0]])
+            late.append(True)
+        return False
+
+    monkeypatch.setattr(batches, "decode", decode_counted)
+    in_transaction(connection, lambda lent: erasing.ask(lent, her.profile, asked_by="Ada"))
+    assert erasing.work_all(connection, folder, now, stopped=come_late) == "idle"
+    assert late
+    assert found_in_database(connection, needles(her.secrets)) == {}
+    assert read[4] == 4, "the old one once; the young one in each of three passes: one found what came late"
+
+
 def test_she_is_hidden_at_once_and_cannot_be_brought_back(
     store: SeededStore, her: Somebody, folder: PrivacyFolder, tmp_path: Path
 ) -> None:
@@ -173,7 +251,7 @@ def test_she_is_hidden_at_once_and_cannot_be_brought_back(
         assert receipt["state"] == "done"
         assert str(her.profile) not in json.dumps(receipt)
         page = client.get(f"/privacy/erasures/{receipt['erasure_id']}")
-        assert "every batch was read again" in page.text
+        assert "every batch was read, those" in page.text
         assert client.get("/privacy").status_code == 200
 
     assert bring(given) is None
@@ -213,6 +291,32 @@ def test_a_restored_backup_is_erased_again(store: SeededStore, her: Somebody, fo
     erasing.work_all(store.connection, folder, now, stopped=lambda: False)
     assert found_in_database(store.connection, needles(her.secrets)) == {}
     assert reapply(store.connection, folder) == 0
+
+
+def test_a_copy_of_the_list_outlasts_the_machine(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder, tmp_path: Path
+) -> None:
+    copy = tmp_path / "elsewhere"
+    assert folder.copy_to(copy) == 0
+    erase(store.connection, folder, her.profile)
+    told = CliRunner().invoke(app, ["suppress", "copy", str(copy)], env={"SOJOURN_PRIVACY": str(folder.folder)})
+    assert told.exit_code == 0, told.output
+    assert "lines of the list" in told.output
+    assert {path.name: path.stat().st_mode & 0o777 for path in copy.iterdir()} == {KEY: 0o600, LIST: 0o600}
+    assert PrivacyFolder(copy).key == folder.key
+    assert list(PrivacyFolder(copy).entries()) == list(folder.entries())
+    for wrong in (PrivacyFolder(tmp_path / "begun anew"), shortened(copy, tmp_path / "shorter")):
+        with pytest.raises(ConfigurationError, match="another list, or a newer one"):
+            wrong.copy_to(copy)
+    assert len(list(PrivacyFolder(copy).entries())) > 1
+
+
+def shortened(folder: Path, into: Path) -> PrivacyFolder:
+    """The same list as it stood before its last line."""
+    shutil.copytree(folder, into)
+    lines = (into / LIST).read_text().splitlines(keepends=True)
+    (into / LIST).write_text("".join(lines[:-1]))
+    return PrivacyFolder(into)
 
 
 def test_a_device_that_went_to_somebody_else_keeps_their_time(

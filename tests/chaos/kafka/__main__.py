@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from servers.provide import provide
+from servers.tansu import missing
 from tests.chaos.kafka.run import FAULTS, SHORT, run
-from tests.ingest.kafka.tansu import missing
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from ingest.kafka.topic import Kafka, create_topic, partition_of
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
 from servers.provide import Installed
+from servers.tansu import Tansu
 from storage.connect import connect
 from storage.migrate import migrate
 from storage.stores import save_plan
@@ -23,7 +24,6 @@ from tests.chaos.edge_process import Spec
 from tests.chaos.house import _LEASH, DATA_BEGAN_S, ROOT, Edge, await_that
 from tests.chaos.journal import Journal, read_journal
 from tests.ingest import world
-from tests.ingest.kafka.tansu import Tansu
 from tests.ingest.world import S
 
 PARTITIONS: Final = 3

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from servers.provide import Installed
-from tests.ingest.kafka.tansu import missing
+from servers.tansu import missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 

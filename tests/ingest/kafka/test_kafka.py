@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from ingest.worker import run
+from servers.tansu import Tansu, missing
 from storage.connect import connect
 from tests.chaos.house import await_that
 from tests.ingest import world
 from tests.ingest.conftest import QUICK, Store, add_store
 from tests.ingest.edge_double import EdgeDouble
-from tests.ingest.kafka.tansu import Tansu, missing
+from tests.telemetry.scraping import scraped, value
 
 kafka_client = pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed here")
 
@@ -106,7 +107,7 @@ def test_a_group_of_ingests_grows_and_shrinks_and_finds_the_same_visits(
     while len({partition_of(store.id, PARTITIONS) for store in stores}) < STORES:
         stores.append(add_store(database_url))
     with ExitStack() as stack:
-        stack.enter_context(bridging(where, mqtt_url))
+        bridge = stack.enter_context(bridging(where, mqtt_url))
         doubles = [EdgeDouble(mqtt_url, store.id) for store in stores]
         for double in doubles:
             stack.callback(double.close)
@@ -129,6 +130,12 @@ def test_a_group_of_ingests_grows_and_shrinks_and_finds_the_same_visits(
         for double in doubles:
             double.drain()
         assert len(owners(database_url)) == 1
+        told = scraped(bridge._meters.registry)
+        carried = value(told, "sojourn_bridge_messages_total")
+        assert carried >= len(stores) * 61  # with a hello of each edge
+        assert value(told, "sojourn_bridge_carry_seconds_count") == carried
+        assert value(told, "sojourn_bridge_bytes_total") >= sum(len(one) for sent in batches for one in sent)
+        assert (value(told, "sojourn_bridge_standing"), value(told, "sojourn_bridge_retreats_total")) == (1, 0)
         for store in stores:
             await_that(lambda store=store: equals_cold_replay(store), f"visits of {store.id} as of a cold replay")  # type: ignore[misc]
             with connect(database_url) as connection:

