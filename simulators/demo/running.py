@@ -36,14 +36,9 @@ from storage.figures import Figures, figures
 from storage.stores import save_plan
 
 PLAN: Final = Path(__file__).parents[1] / "plans" / "demo.json"
-<<<<<<< HEAD
-_READY_S: Final = 300.0
-"""The first start compiles kernels and byte code: half a minute on two cores, minutes on ones that are busy."""
-=======
 _READY_S: Final = 600.0
 """The first start compiles kernels and byte code: half a minute on two cores, several on a small or busy machine. Who
 ends before is noticed at once."""
->>>>>>> origin/main
 _ARRIVE_S: Final = 90.0
 """Longest wait at the end for the database and the engine to have everything."""
 _LOOK_S: Final = 0.5
