@@ -2,7 +2,8 @@
 
 SQLite in WAL mode with `synchronous=FULL`: an append that returned survives a power cut. A row goes only when ingest
 says that its database has it. When full, the oldest rows that were never sent become one gap, which travels in their
-place, so that the database learns what is missing. So does a row whose bytes are no longer those that were accepted.
+place, so that the database learns what is missing. So does a row whose bytes are no longer those that were accepted,
+or that SQLite cannot read any more: the others then move into a new file.
 """
 
 import os
@@ -13,11 +14,12 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
 from core.errors import ConfigurationError, UnavailableError
+from edge.outbox_salvage import copy_readable, is_damaged, put_in_place, remove_companions
 
 MOST_BYTES: Final = 512 * 1024 * 1024
 """At 8 bytes a signal: 18 hours of 1,000 signals/s without a network, a week of 110/s."""
@@ -52,6 +54,7 @@ _STORED: Final = (
     "select place, boot, sequence, first, gap, signals, from_us, until_us, length(payload) from outbox where"
 )
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -201,25 +204,32 @@ class Outbox:
             )
             for e, digest in zip(entries, digests, strict=True)
         ]
-        with self._lock, self._transaction():
-            self._database.executemany(
-                "insert into outbox"
-                " (boot, sequence, first, gap, signals, from_us, until_us, at_ns, sha256, payload)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
-            held = self._held
-            self._held = held._replace(
-                rows=held.rows + len(entries),
-                payload_bytes=held.payload_bytes + sum(len(entry.payload) for entry in entries),
-                signals=held.signals + sum(entry.signals for entry in entries),
-            )
-            if self.held_bytes > self._most_bytes:
-                self._make_room(offered_to)
+
+        def keep() -> None:
+            with self._lock, self._transaction():
+                self._database.executemany(
+                    "insert into outbox"
+                    " (boot, sequence, first, gap, signals, from_us, until_us, at_ns, sha256, payload)"
+                    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    rows,
+                )
+                held = self._held
+                self._held = held._replace(
+                    rows=held.rows + len(entries),
+                    payload_bytes=held.payload_bytes + sum(len(entry.payload) for entry in entries),
+                    signals=held.signals + sum(entry.signals for entry in entries),
+                )
+                if self.held_bytes > self._most_bytes:
+                    self._make_room(offered_to)
+
+        self._mending(keep)
         return digests
 
     def after(self, place: int, most: int) -> list[Row]:
         """Return up to `most` rows behind a place, in order, as they were accepted; damaged ones as gaps."""
+        return self._mending(lambda: self._after(place, most))
+
+    def _after(self, place: int, most: int) -> list[Row]:
         query = (
             "select place, boot, sequence, payload, sha256, at_ns from outbox where place > ? order by place limit ?"
         )
@@ -243,7 +253,7 @@ class Outbox:
             How many rows went. A cursor beyond what waits of that boot is not ours: then nothing goes.
         """
         try:
-            gone = self._remove(boot, committed)
+            gone = self._mending(lambda: self._remove(boot, committed))
         except UnavailableError:
             if not self._reserve.exists():
                 raise
@@ -253,6 +263,43 @@ class Outbox:
         with self._gone:
             self._gone.notify_all()
         return gone
+
+    def _mending(self, work: Callable[[], T]) -> T:
+        """Do something; if the file turns out to be damaged, move what can be read into a new one and do it there."""
+        try:
+            return work()
+        except UnavailableError as error:
+            if not is_damaged(error.__cause__):
+                raise
+        with self._lock:
+            self._mend()
+        return work()
+
+    def _mend(self) -> None:
+        fresh = self.path.with_name(f"{self.path.name}.mended")
+        fresh.unlink(missing_ok=True)
+        remove_companions(fresh)
+        try:
+            mended, _ = _prepared(fresh)
+            try:
+                lost = copy_readable(self._database, mended, lambda row: self._gap_payload(Dropped(*row)))
+            finally:
+                mended.close()
+        except sqlite3.Error as error:
+            raise UnavailableError(
+                f"The outbox {self.path} is damaged and cannot be mended: {error}.",
+                hint="Look at the space on its disk, then start the edge again: a damaged file is then set aside.",
+            ) from error
+        with suppress(sqlite3.Error):
+            self._database.close()
+        aside = put_in_place(fresh, self.path)
+        self._database, self._held = _open(self.path)
+        log.error(
+            "the outbox was damaged and is mended; gaps stand for rows that could not be read",
+            rows=len(lost),
+            signals=sum(row.signals for row in lost),
+            kept_as=str(aside),
+        )
 
     def _remove(self, boot: bytes, committed: int) -> int:
         of_boot = "from outbox where boot = ?"
@@ -407,8 +454,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, _Held]:
     except sqlite3.DatabaseError as error:
         aside = path.with_name(f"{path.name}.damaged-{len(list(path.parent.glob(f'{path.name}.damaged-*')))}")
         path.rename(aside)
-        for companion in (f"{path.name}-wal", f"{path.name}-shm"):
-            path.with_name(companion).unlink(missing_ok=True)
+        remove_companions(path)
         log.warning("outbox damaged, set aside and begun anew", reason=str(error), kept_as=str(aside))
         return _prepared(path)
 
@@ -433,7 +479,7 @@ def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
                 f"The outbox {path} has format {version}; this version of Sojourn writes {_FORMAT}.",
                 hint="Let the version that wrote it deliver it first.",
             )
-        held = _count(database)  # reads every row: damage shows now
+        held = _count(database)  # reads every row but for long payloads: damage shows now, or when they are read
     except BaseException:
         database.close()
         raise

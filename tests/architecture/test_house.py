@@ -27,8 +27,8 @@ def test_only_storage_writes_sql() -> None:
         for room in ROOMS
         if room not in {"storage", "benchmarks"}
         for path in (ROOT / room).rglob("*.py")
-        if path
-        != ROOT / "edge" / "outbox.py"  # its rows are a file of the edge's own, on a machine without our database
+        # its rows are a file of the edge's own, on a machine without our database
+        if path not in {ROOT / "edge" / name for name in ("outbox.py", "outbox_salvage.py")}
         for found in strings.finditer(path.read_text())
         if SQL.search(found.group(2))
     ]

@@ -206,6 +206,54 @@ def test_a_row_that_the_disk_has_changed_becomes_a_gap(tmp_path: Path) -> None:
     outbox.close()
 
 
+def test_a_row_that_cannot_be_read_any_more_becomes_a_gap_and_holds_up_no_other(tmp_path: Path) -> None:
+    """A payload of more than a page lies in a chain of pages; one of them is overwritten."""
+    path = tmp_path / "o"
+    outbox = open_outbox(path, most_bytes=200_000)
+    outbox.append([Entry(BOOT, n, bytes([n]) * 9_000, 3, n, n + 1) for n in range(1, 9)], at_ns=0)
+    outbox.acknowledge(BOOT, 1)
+    outbox.close()
+    content = bytearray(path.read_bytes())
+    page = content.find(bytes([3]) * 4_000) // 4096  # the first page of its chain
+    content[page * 4096 : (page + 1) * 4096] = bytes(4096)
+    path.write_bytes(content)
+
+    outbox = open_outbox(path, most_bytes=200_000)
+    rows = outbox.after(0, 20)
+    assert [row.sequence for row in rows] == [2, 3, 4, 5, 6, 7, 8]
+    assert rows[1].payload == b"gap 3-3 of 3"
+    assert [row.payload for row in rows[2:]] == [bytes([n]) * 9_000 for n in range(4, 9)]
+    assert (outbox.rows, outbox.dropped) == (7, 3)
+    assert (tmp_path / "o.damaged-0").exists()
+    outbox.append([entry(9)], at_ns=1)
+    assert outbox.after(rows[-1].place, 5)[0].place == rows[-1].place + 1, "places go on"
+    assert outbox.acknowledge(BOOT, 9) == 8
+    outbox.close()
+    assert open_outbox(path).rows == 0
+
+
+@pytest.mark.parametrize("what", ["acknowledge", "append"])
+def test_damage_is_mended_wherever_it_is_met(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "o"
+    outbox = open_outbox(path)
+    outbox.append([Entry(BOOT, n, bytes([n]) * 9_000, 3, n, n + 1) for n in range(1, 9)], at_ns=0)
+    outbox.close()
+    content = bytearray(path.read_bytes())
+    page = content.find(bytes([3]) * 4_000) // 4096
+    content[page * 4096 : (page + 1) * 4096] = bytes([255]) * 4096
+    path.write_bytes(content)
+    outbox = open_outbox(path, most_bytes=60_000)
+    if what == "acknowledge":
+        assert outbox.acknowledge(BOOT, 4) == 4
+        assert [row.sequence for row in outbox.after(0, 20)] == [5, 6, 7, 8]
+    else:
+        outbox.append([entry(9)], at_ns=1)  # there is room for six
+        rows = outbox.after(0, 20)
+        assert rows[0].payload.startswith(b"gap 1-")
+        assert rows[-1].sequence == 9
+    outbox.close()
+
+
 def test_damage_that_only_the_rows_show_sets_the_file_aside(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path / "o")
     outbox.append([entry(n, size=3_000) for n in range(1, 40)], at_ns=0)
