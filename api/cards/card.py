@@ -76,7 +76,7 @@ def card_of(service: Service, connection: Connection, profile: ProfileRow) -> Ca
     known = known_of(connection, profile)
     found, cue = understanding_of(service, connection, profile, known, here=running)
     plan = find_store(service, connection, detail.store).plan if detail is not None else None
-    journey = journey_of(profile, known.heard, detail, plan, now=service.now())
+    journey = journey_of(known.heard, detail, plan, now=service.now())
     return CardOut(
         profile_id=profile.profile_id,
         display_name=profile.display_name,

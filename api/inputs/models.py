@@ -23,17 +23,28 @@ class IdentifierIn(BaseModel):
     value: str = Field(examples=["4711"], max_length=254)
 
 
-class ConsentIn(BaseModel):
-    """The consent that a customer gave to in-store journeys."""
+class ConsentWordIn(BaseModel):
+    """What every word on a consent says."""
 
     source: str = _SOURCE
     wording: str = Field(description="Version of the text", min_length=1, max_length=64, examples=["2026-03"])
     occurred_at: datetime
-    expires_at: datetime | None = None
     key: str | None = Field(None, description="Its name at the source, so that it counts once", max_length=200)
 
 
-class WithdrawalIn(ConsentIn):
+class ConsentIn(ConsentWordIn):
+    """The consent that a customer gave to in-store journeys.
+
+    A field of another name is refused, as it may have been meant to bound the consent; a withdrawal is never refused
+    for what it says beside.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    expires_at: datetime | None = None
+
+
+class WithdrawalIn(ConsentWordIn):
     """A withdrawal, for whoever an identifier means; it takes effect at once."""
 
     identifier: IdentifierIn
@@ -43,6 +54,7 @@ class ProfileIn(BaseModel):
     """A customer who consented."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -53,7 +65,7 @@ class ProfileIn(BaseModel):
                     "consent": {"source": "app", "wording": "2026-03", "occurred_at": "2026-11-21T13:02:00Z"},
                 }
             ]
-        }
+        },
     )
 
     source: str = _SOURCE

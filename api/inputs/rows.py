@@ -170,3 +170,16 @@ def read_time(text: str, *, now: datetime, field: str = "occurred_at") -> dateti
     if not _EARLIEST <= read <= now + AHEAD:
         raise InputError("The time is in the future or before 1990.", where=field)
     return read.astimezone(UTC)
+
+
+def standing(expires_at: datetime, now: datetime, field: str) -> datetime:
+    """Return when a consent that is told now expires.
+
+    Raises
+    ------
+    InputError
+        If it has expired: nothing is kept of whom no consent holds.
+    """
+    if expires_at <= now:
+        raise InputError("The consent has expired, so nothing is kept.", hint="Ask for it anew.", where=field)
+    return expires_at

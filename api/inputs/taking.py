@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi.responses import Response
 
 from api.inputs.models import EventsIn, IdentifiedOut, InputWord, ProfileIn, RowErrorOut, TakenOut, WithdrawalIn
-from api.inputs.rows import AHEAD, read_rows
+from api.inputs.rows import AHEAD, read_rows, standing
 from api.problems import conflict, profile_unknown
 from core.errors import InputError
 from core.resolution import identifier
@@ -41,7 +41,7 @@ def taking_profile(given: ProfileIn, guard: Guard, now: datetime) -> Work:
             source=given.consent.source,
             wording=given.consent.wording,
             occurred_at=_consented_at(given, now),
-            expires_at=given.consent.expires_at,
+            expires_at=_expires_at(given, now),
             source_key=given.consent.key,
         ),
     )
@@ -125,6 +125,12 @@ def _consented_at(given: ProfileIn, now: datetime) -> datetime:
             "A consent cannot be given in the future.", hint="Is the clock right?", where="consent.occurred_at"
         )
     return at
+
+
+def _expires_at(given: ProfileIn, now: datetime) -> datetime | None:
+    if given.consent.expires_at is None:
+        return None
+    return standing(_with_offset(given.consent.expires_at, "consent.expires_at"), now, "consent.expires_at")
 
 
 def _with_offset(at: datetime, where: str) -> datetime:

@@ -155,8 +155,6 @@ def _events(person: JourneyPerson) -> list[Event]:
     ]
     events += [Event(id=str(number), kind=_STATUS[status], at=to_ns(at)) for number, status, at in person.words]
     events += [Event(id=str(name), kind="noted", at=to_ns(at)) for name, at, _, by_staff in person.notes if by_staff]
-    if person.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):
-        events.append(Event(id=str(person.profile_id), kind="enrolled", at=to_ns(person.created_at)))
     return events
 
 

@@ -36,23 +36,23 @@ def list_segments(connection: ConnectionDep, service: ServiceDep) -> SegmentsOut
     return SegmentsOut(segments=counted(service, connection))
 
 
-@router.post("/segments/count", responses=described(422, 503), summary="Count who fits a rule")
+@router.post("/segments/count", responses=described(404, 422, 503), summary="Count who fits a rule")
 def count_rule(given: RuleIn, connection: ConnectionDep, service: ServiceDep) -> CountOut:
     """Say about how many customers fit a rule; nothing is kept."""
-    return CountOut.of(find_people(service, connection, read_rule(msgspec.json.encode(given.rule))))
+    return CountOut.of(find_people(service, connection, _rule(service, connection, given.rule)))
 
 
 @router.post(
     "/segments",
     status_code=201,
-    responses={201: {"model": SegmentMadeOut}, **described(400, 422, 503)},
+    responses={201: {"model": SegmentMadeOut}, **described(400, 404, 422, 503)},
     summary="Keep a segment",
 )
-def keep_segment(given: SegmentIn, operator: OperatorDep, once: OnceDep) -> Response:
+def keep_segment(given: SegmentIn, operator: OperatorDep, once: OnceDep, service: ServiceDep) -> Response:
     """Keep a rule with its name; who is in it is asked anew each time."""
-    rule = read_rule(msgspec.json.encode(given.rule))
 
     def work(connection: Connection) -> tuple[int, Any]:
+        rule = _rule(service, connection, given.rule)
         return 201, {"segment_no": add_segment(connection, name=given.name, rule=rule, made_by=operator)}
 
     return once.answer(given.model_dump_json().encode(), work)
@@ -122,6 +122,14 @@ def map_of(
         before = find_people(service, connection, rule, end=service.now() - timedelta(days=rule.days))
         changed = changes(before.facts, found.facts)
     return JourneyMapOut.of(rule, found, journey_map(found.facts), changed)
+
+
+def _rule(service: Service, connection: Connection, given: dict[str, Any]) -> SegmentRule:
+    """Return a rule as it was sent; raises the problem of a store that is not there, as nobody would ever fit."""
+    rule = read_rule(msgspec.json.encode(given))
+    if rule.store is not None:
+        find_store(service, connection, rule.store)
+    return rule
 
 
 def segment_unknown() -> ProblemError:

@@ -87,5 +87,5 @@ def read_history(
     told = []
     for known_at in [detail.ended.left_at, *times]:
         heard = heard_of(connection, found.profile_id, known_at=known_at)
-        told.append((known_at, journey_of(found, heard, detail, plan, now=now)))
+        told.append((known_at, journey_of(heard, detail, plan, now=now)))
     return JourneyHistoryOut.of(found.profile_id, plan.timezone, told)

@@ -14,7 +14,7 @@ from storage.connect import Connection
 from storage.instants import to_ns
 from storage.notes.notes import noted_on
 from storage.profiles.events import CustomerEvent, customer_events, uncancelled
-from storage.profiles.profiles import ConsentRow, ProfileRow, consent_ledger
+from storage.profiles.profiles import ConsentRow, consent_ledger
 from storage.profiles.visits import VisitDetail, Whereabouts
 from storage.visit_queries import VisitRow
 
@@ -40,7 +40,6 @@ def heard_of(connection: Connection, profile: UUID, *, known_at: datetime | None
 
 
 def journey_of(
-    profile: ProfileRow,
     heard: Heard,
     detail: VisitDetail | None,
     plan: StorePlan | None,
@@ -51,9 +50,8 @@ def journey_of(
 
     Parameters
     ----------
-    profile : ProfileRow
     heard : Heard
-        What other systems said of it.
+        What other systems said of the profile.
     detail : VisitDetail or None
         The store visit; None if there is none yet.
     plan : StorePlan or None
@@ -70,8 +68,6 @@ def journey_of(
         for row in uncancelled(heard.events)
     ]
     events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in heard.noted]
-    if profile.loyalty_tier is not None and all(event.kind != "enrolled" for event in events):
-        events.append(Event(id=str(profile.profile_id), kind="enrolled", at=to_ns(profile.created_at)))
     if detail is None or plan is None:
         return journey(None, [], events, as_of=to_ns(now))
     running = detail.running

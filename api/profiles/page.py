@@ -51,7 +51,7 @@ def journey_context(
 ) -> dict[str, Any]:
     """Return what the template needs of one visit; without a visit only the journey."""
     plan = stored.plan if stored is not None else None
-    found = journey_of(profile, heard, detail, plan, now=now)
+    found = journey_of(heard, detail, plan, now=now)
     running = detail.running if detail is not None else None
     context: dict[str, Any] = {
         "now": now,

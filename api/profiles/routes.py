@@ -95,7 +95,7 @@ def read_journey(
     plan = find_store(service, connection, detail.store).plan if detail is not None else None
     return JourneyOut.of(
         found.profile_id,
-        journey_of(found, heard_of(connection, found.profile_id), detail, plan, now=service.now()),
+        journey_of(heard_of(connection, found.profile_id), detail, plan, now=service.now()),
         timezone=plan.timezone if plan is not None else None,
         in_progress=detail is not None and detail.running is not None,
     )

@@ -4,8 +4,9 @@ A store's policy is data: rules in their order, the first that fits decides. Wha
 it, and who fits no rule is left alone: quiet is the default.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +14,8 @@ from core.errors import InputError
 
 RULES_OF_A_POLICY: Final = 20
 """More than anybody at a counter keeps in mind; the first that fits decides."""
+LONGEST_BOUND: Final = 36_525
+"""A hundred years in days, and more visits than anybody makes: a larger bound is a slip."""
 
 
 class Cue(StrEnum):
@@ -111,7 +114,8 @@ def read_policy(text: bytes) -> CuePolicy:
     Raises
     ------
     InputError
-        If it is no policy, has too many rules, or a rule that holds for everybody but the last.
+        If it is no policy, has too many rules, a rule that holds for everybody but the last, or a bound that always
+        holds or never.
     """
     try:
         policy = msgspec.json.decode(text, type=CuePolicy)
@@ -122,10 +126,22 @@ def read_policy(text: bytes) -> CuePolicy:
     for number, rule in enumerate(policy.rules, 1):
         if not 1 <= len(rule.says) <= 200:
             raise InputError("A rule says why in 1 to 200 characters.", where=f"rules {number}")
-        bounds = [value for name, value in msgspec.structs.asdict(rule).items() if name not in {"cue", "says"}]
-        if all(bound is None for bound in bounds) and number < len(policy.rules):
+        bounds = {name: value for name, value in msgspec.structs.asdict(rule).items() if name not in {"cue", "says"}}
+        _check_bounds(bounds, f"rules {number}")
+        if all(bound is None for bound in bounds.values()) and number < len(policy.rules):
             raise InputError("The rule holds for everybody, so no later one is reached.", where=f"rules {number}")
     return policy
+
+
+def _check_bounds(bounds: Mapping[str, Any], where: str) -> None:
+    if bounds["tiers"] is not None and not any(tier.strip() for tier in bounds["tiers"]):
+        raise InputError("No tier is named, so the rule never holds.", hint="Name one or leave it out.", where=where)
+    for name, value in bounds.items():
+        if value is None or isinstance(value, bool | tuple):
+            continue
+        most = 1 if name.startswith("browses") else LONGEST_BOUND
+        if not 0 <= value <= most:
+            raise InputError(f"{name} is between 0 and {most}.", hint="Or leave it out.", where=where)
 
 
 def cue(policy: CuePolicy, found: Situation) -> CueReport:
@@ -141,7 +157,7 @@ def cue(policy: CuePolicy, found: Situation) -> CueReport:
 def _fits(rule: CueRule, found: Situation) -> bool:
     return (
         (rule.visits_at_least is None or found.visits >= rule.visits_at_least)
-        and (rule.tiers is None or found.tier in rule.tiers)
+        and (rule.tiers is None or _same_tier(found.tier, rule.tiers))
         and (rule.appointment_today is None or found.appointment_today == rule.appointment_today)
         and _at_least(found.days_away, rule.days_away_at_least)
         and _at_most(found.days_since_order, rule.order_within_days)
@@ -149,6 +165,11 @@ def _fits(rule: CueRule, found: Situation) -> bool:
         and _at_least(found.browses, rule.browses_at_least)
         and _at_most(found.browses, rule.browses_at_most)
     )
+
+
+def _same_tier(tier: str | None, tiers: tuple[str, ...]) -> bool:
+    """Compare as people read: systems write GOLD, policies Gold, and a rule that never fits says nothing of it."""
+    return tier is not None and tier.strip().casefold() in {one.strip().casefold() for one in tiers}
 
 
 def _at_least(value: float | None, bound: float | None) -> bool:

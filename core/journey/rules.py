@@ -91,9 +91,10 @@ RULES: Final = {
         Rule(
             stage=Stage.COMPLETE,
             id="complete.order_or_end",
-            version=2,
-            says="Bought, collected or returned something in the store, from 5 min before the visit to 5 min after"
-            " it; or the visit ended, and its end was seen, without that. Who only orders online completes by that.",
+            version=3,
+            says="Bought, or else collected or returned something in the store, from 5 min before the visit to 5 min"
+            " after it; or the visit ended, and its end was seen, without that. Who only orders online completes by"
+            " that.",
             kinds=frozenset({ORDERED, "collected", "returned"}),
         ),
         Rule(

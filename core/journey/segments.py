@@ -59,7 +59,7 @@ def read_rule(text: bytes) -> SegmentRule:
     Raises
     ------
     InputError
-        If it is none.
+        If it is none, or nobody could ever fit it.
     """
     try:
         rule = msgspec.json.decode(text, type=SegmentRule)
@@ -67,6 +67,15 @@ def read_rule(text: bytes) -> SegmentRule:
         raise InputError(f"This is no rule of a segment: {error}.", where="rule") from error
     if not 1 <= rule.days <= LONGEST_DAYS:
         raise InputError(f"A segment looks back 1 to {LONGEST_DAYS} days.", where="rule.days")
+    for name, least, most in (
+        ("visits", rule.visits_at_least, rule.visits_at_most),
+        ("dwell", rule.dwell_at_least_s, rule.dwell_at_most_s),
+        ("orders", rule.orders_at_least, rule.orders_at_most),
+    ):
+        if (least is not None and least < 0) or (most is not None and most < 0):
+            raise InputError("A bound is 0 or more.", where=f"rule.{name}")
+        if least is not None and most is not None and least > most:
+            raise InputError("At least is more than at most, so nobody fits.", where=f"rule.{name}")
     return rule
 
 

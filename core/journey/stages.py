@@ -27,7 +27,7 @@ _END_NOT_SEEN: Final = frozenset({"anchor_down", "end_of_recording"})
 """Closing reasons that speak of us, not of the customer: a dead gateway is not a departed customer."""
 _CHECKOUT: Final = "checkout"
 _DONE: Final = {ORDERED: "bought", "collected": "collected", "returned": "returned"}
-"""What completes a visit, and why it is then said to be complete."""
+"""What completes a visit, and why it is then said to be complete; of several the first here says it."""
 
 
 def journey(
@@ -154,7 +154,9 @@ def _complete(scene: Scene) -> StageReport:
     if done:
         # a till's clock may be off: what was bought was bought during the visit
         at = min(max(done[0].at, visit.entered_at), scene.as_of if visit.in_progress else visit.left_at)
-        return _report(Stage.COMPLETE, State.REACHED, _DONE[done[0].kind], done, at=at)
+        kinds = {evidence.kind for evidence in done}
+        because = next(said for kind, said in _DONE.items() if kind in kinds)
+        return _report(Stage.COMPLETE, State.REACHED, because, done, at=at)
     if visit.in_progress:
         paying = [_evidence_of(stay) for stay in scene.stays if stay.in_progress and stay.zone_kind == _CHECKOUT]
         if paying:

@@ -54,8 +54,6 @@ class JourneyPerson(msgspec.Struct, kw_only=True):
     """
 
     profile_id: UUID
-    loyalty_tier: str | None
-    created_at: datetime
     visits: list[JourneyVisit]
     events: list[tuple[UUID, int, str, datetime, str]]
     words: list[tuple[int, str, datetime]]
@@ -88,17 +86,12 @@ def read_people(
     """Return what the journeys of some profiles with visits in [begin, end) are made of."""
     values = {"profiles": list(profiles), "purpose": PURPOSE, "since": begin - _LOOK_BACK, "end": end}
     rows = connection.execute(
-        "select profile_id, loyalty_tier, created_at from profile where profile_id = any (%(profiles)s)"
+        "select profile_id from profile where profile_id = any (%(profiles)s)"
         "   and merged_into is null and removed_at is null and consent_holds(profile_id, %(purpose)s)"
         " order by profile_id",
         values,
     ).fetchall()
-    people = {
-        row[0]: JourneyPerson(
-            profile_id=row[0], loyalty_tier=row[1], created_at=row[2], visits=[], events=[], words=[], notes=[]
-        )
-        for row in rows
-    }
+    people = {row[0]: JourneyPerson(profile_id=row[0], visits=[], events=[], words=[], notes=[]) for row in rows}
     for profile, visit in _visits(connection, values):
         if profile in people:
             people[profile].visits.append(visit)

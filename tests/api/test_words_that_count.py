@@ -54,6 +54,10 @@ def test_a_withdrawal_that_a_later_grant_outweighs_is_not_said_to_be_done(
     assert client.get(path).status_code == 200
     ahead = (store.now + timedelta(hours=2)).isoformat()
     assert tell(client, store, occurred_at=ahead).status_code == 422
+    for bound in ({"expires_at": "2036-01-01T00:00:00"}, {"expires_at": store.now.isoformat()}, {"expire_at": ahead}):
+        assert tell(client, store, **bound).status_code == 422, "no offset, over already, and a slip of the pen"
+    asked = send(client, "/v1/segments/count", {"rule": {"store": "nowhere"}})
+    assert (asked.status_code, "nowhere" in asked.text) == (404, True), "nobody would ever fit"
     other = customer(2, at=store.now) | {"display_name": "Somebody else"}
     other["consent"]["key"] = "mine"
     assert send(client, "/v1/profiles", other).status_code == 201
@@ -111,6 +115,7 @@ def test_what_was_cancelled_was_not_bought_and_nobody_is_expected(store: SeededS
         found = client.get(f"/v1/profiles/{profile}/cue").json()
         return found["cue"], found["because"]
 
+    assert say("appointments", event("A9", "appointment_booked", begin, starts_at="noon"))["refused_count"] == 1
     say("appointments", event("A0", "appointment_booked", begin, **today | {"store": "quay"}))
     assert cue()[0] == "leave_alone", "somebody expects her elsewhere"
     say("appointments", event("A1", "appointment_booked", begin, **today))

@@ -31,6 +31,7 @@ def test_what_she_prefers_stands_above_the_policy() -> None:
         (Situation(appointment_today=True, complained_days=30.0), Cue.LEAVE_ALONE),
         (Situation(appointment_today=True, complained_days=30.1), Cue.GREET),
         (Situation(tier="Gold", days_away=60.0), Cue.RECOGNISE),
+        (Situation(tier="GOLD ", days_away=60.0), Cue.RECOGNISE),
         (Situation(tier="Gold", days_away=59.9), Cue.LEAVE_ALONE),
         (Situation(tier="Gold"), Cue.LEAVE_ALONE),
         (Situation(browses=0.95, days_since_order=29.0), Cue.OFFER),
@@ -54,6 +55,9 @@ def test_policies_are_read_and_faults_are_named() -> None:
         ('{"rules": [{"cue": "greet", "says": "x", "shoe_size": 39}]}', "shoe_size"),
         ('{"rules": [{"cue": "greet", "says": ""}]}', "rules 1"),
         ('{"rules": [{"cue": "greet", "says": "x"}, {"cue": "offer", "says": "y"}]}', "everybody"),
+        ('{"rules": [{"cue": "offer", "says": "x", "browses_at_least": 7}]}', "browses_at_least is between 0 and 1"),
+        ('{"rules": [{"cue": "offer", "says": "x", "days_away_at_least": -5}]}', "days_away_at_least"),
+        ('{"rules": [{"cue": "offer", "says": "x", "tiers": []}]}', "never holds"),
         ('{"rules": [' + ",".join(['{"cue": "greet", "says": "x", "visits_at_least": 1}'] * 21) + "]}", "20 rules"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=said):

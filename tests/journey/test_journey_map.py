@@ -1,5 +1,8 @@
 """Segments and the journey map: what they count, and that they speak of nobody in particular."""
 
+import pytest
+
+from core.errors import InputError
 from core.journey.map import changes, journey_map
 from core.journey.records import Event, Journey, Stay, StoreVisit
 from core.journey.rules import Stage
@@ -98,3 +101,10 @@ def test_rules_of_segments() -> None:
         rule = read_rule(text.encode())
         assert [fits(rule, facts), fits(rule, nobody)] == [mine, others], text
     assert SegmentRule().days == 90
+    for text, where in (
+        ('{"visits_at_least": 5, "visits_at_most": 2}', "rule.visits"), ('{"dwell_at_most_s": -1}', "rule.dwell"),
+        ('{"days": 0}', "rule.days"),
+    ):  # fmt: skip
+        with pytest.raises(InputError) as refused:
+            read_rule(text.encode())
+        assert refused.value.where == where

@@ -205,6 +205,9 @@ def test_what_was_collected_and_returned_completes_too() -> None:
     for kind in ("collected", "returned"):
         done = event(kind, NOON + S, store="marktplatz")
         assert of(journey(RUNNING, [], [done], as_of=NOON + 600 * S), Stage.COMPLETE).because == kind
+        bought = event("ordered", NOON + 9 * S, "order", store="marktplatz")
+        both = of(journey(RUNNING, [], [done, bought], as_of=NOON + 600 * S), Stage.COMPLETE)
+        assert (both.because, both.at, len(both.evidence)) == ("bought", NOON + S, 2)
 
 
 def test_a_wish_plans_the_next_visit_and_an_enrolment_all_that_follow() -> None:
