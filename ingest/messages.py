@@ -73,6 +73,10 @@ _Time: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62 // NS_PER_US)]
 """µs since 1970, up to 2116: it stays inside int64 ns."""
 
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""What an outbox may hold or have lost: the largest whole number that JSON readers agree about, inside bigint."""
+
+
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
     """When each anchor that has a heartbeat gave its last sign of life (µs), and how often it does."""
 
@@ -88,8 +92,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     boot: str | None = None
     at_us: _Time | None = None
     anchors: tuple[str, ...] = ()
-    backlog: int | None = None
-    dropped: int | None = None
+    backlog: _Count | None = None
+    dropped: _Count | None = None
     alive: Alive | None = None
     battery_percent: dict[str, Annotated[int, msgspec.Meta(ge=0, le=100)]] = {}
     """By anchor, where its edge knows."""

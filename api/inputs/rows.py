@@ -141,8 +141,25 @@ def _event(given_input: str, line: int, row: Mapping[str, Any], now: datetime) -
         key=key,
         occurred_at=read_time(str(row.get("occurred_at", "")), now=now),
         store=store,
-        detail=event_detail(given_input, kind, row),
+        detail=_detail(given_input, kind, row),
     )
+
+
+def _detail(given_input: str, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    detail = event_detail(given_input, kind, row)
+    if kind == "appointment_booked" and "starts_at" in detail:
+        _check_start(str(detail["starts_at"]))
+    return detail
+
+
+def _check_start(said: str) -> None:
+    """Refuse what is no time: nobody would be expected then, and nothing would say so."""
+    try:
+        datetime.fromisoformat(said)
+    except ValueError as error:
+        raise InputError(
+            "The appointment starts at no time.", hint="Write 2026-11-21T14:00:00+01:00.", where="starts_at"
+        ) from error
 
 
 def _identifier(row: Mapping[str, Any]) -> Identifier:

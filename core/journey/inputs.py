@@ -4,7 +4,6 @@ Source of the names: Segment's e-commerce events (Order Completed, Product Viewe
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -136,21 +135,9 @@ def event_detail(given_input: str, kind: str, given: Mapping[str, Any]) -> dict[
                 "The currency is missing or no code.", hint="Give ISO 4217, such as EUR.", where="currency"
             )
         detail["currency"] = currency.upper()
-    if kind == "appointment_booked" and "starts_at" in detail:
-        _check_start(str(detail["starts_at"]))
     if kind == "service_preferred":
         detail["service"] = _service(str(detail.get("service", "")))
     return detail
-
-
-def _check_start(said: str) -> None:
-    """Refuse what is no time: nobody would be expected then, and nothing would say so."""
-    try:
-        datetime.fromisoformat(said)
-    except ValueError as error:
-        raise InputError(
-            "The appointment starts at no time.", hint="Write 2026-11-21T14:00:00+01:00.", where="starts_at"
-        ) from error
 
 
 def _service(said: str) -> str:

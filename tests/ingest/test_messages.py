@@ -90,7 +90,17 @@ def test_a_status_is_read_and_unknown_fields_are_passed_over() -> None:
     assert (said.status.state, said.status.backlog) == ("online", 4)
 
 
-@pytest.mark.parametrize("payload", [b"{}", b"[", b'{"state":1}', b'{"state":"' + b"x" * 270_000 + b'"}'])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"{}",
+        b"[",
+        b'{"state":1}',
+        b'{"state":"' + b"x" * 270_000 + b'"}',
+        b'{"state":"online","backlog":9223372036854775808}',  # no bigint: it would end the whole transaction
+        b'{"state":"online","dropped":-1}',
+    ],
+)
 def test_a_status_that_is_none_is_a_dead_letter(payload: bytes) -> None:
     assert dead(read(Received(payload, topic="sojourn/1/s/e/status"))).reason == "status"
 
