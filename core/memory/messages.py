@@ -28,10 +28,11 @@ FIELDS: Final = {
     "last_store": "Store of the newest visit",
     "delight": "What delighted most",
     "frustration": "What frustrated most",
-    "preference": "The newest preference, in the note's words",
-    "promise": "The newest open promise, in the words of whoever made it",
+    "preference": "The newest preference that she wrote herself, in her words",
+    "promise": "Says “what we promised you”, if a promise with a date is open",
 }
-"""What a template may name."""
+"""What a template may name. What staff wrote for colleagues (notes, instructions) never goes to the customer."""
+_PROMISED: Final = "what we promised you"
 _FIELD: Final = re.compile(r"\{([a-z_]*)(?:\|([^{}]*))?\}")
 _PENDING: Final = frozenset({"overdue", "open"})
 
@@ -99,13 +100,13 @@ def fields_of(memory: Memory, *, name: str, last_store: str | None) -> dict[str,
     for field, topics in (("delight", memory.delights), ("frustration", memory.frustrations)):
         if topics:
             found[field] = Field(value=topics[0].label, evidence=topics[0].evidence)
-    if memory.preferences:
-        quote = memory.preferences[0]
+    quote = next((quote for quote in memory.preferences if quote.by_customer), None)
+    if quote is not None:
         found["preference"] = Field(value=quote.text, evidence=(quote.evidence,))
     pending = [promise for promise in memory.promises if promise.state in _PENDING]
     if pending:
         newest = max(pending, key=lambda promise: (promise.evidence.at, promise.evidence.id))
-        found["promise"] = Field(value=newest.text, evidence=(newest.evidence,))
+        found["promise"] = Field(value=_PROMISED, evidence=(newest.evidence,))
     return found
 
 

@@ -68,11 +68,12 @@ class TopicFeeling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """Words of a note that tell a preference or a promise, and how much is left of them."""
+    """Words of a note that tell a preference, how much is left of them, and whether the customer wrote them herself."""
 
     text: str
     weight: float
     evidence: Evidence
+    by_customer: bool = False
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +224,8 @@ def _preferences(known: Sequence[Felt], finder: TopicFinder, as_of: int) -> tupl
         for clause in one.clauses:
             if finder.is_preference(clause.text):
                 text = clause.text.strip(" ,.;")
-                found.setdefault(text.casefold(), Quote(text=text, weight=left, evidence=evidence_of(one)))
+                quote = Quote(text=text, weight=left, evidence=evidence_of(one), by_customer=not one.by_staff)
+                found.setdefault(text.casefold(), quote)
     return tuple(found.values())[:QUOTES]
 
 

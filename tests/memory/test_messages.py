@@ -29,13 +29,18 @@ def low(days_ago: float, feeling: Feeling = Feeling.NEGATIVE) -> Felt:
 
 def test_fields_are_what_the_memory_knows_with_its_evidence() -> None:
     due = Due(id="f", note="a", says="Call her", operator="Jo", made_at=NOW - DAY_NS, due_at=NOW + 1, done_at=None)
-    memory = Known([said("a", "Loved the shoes. Prefers wool."), said("b", "Hated the queue")], dues=[due]).memory()
+    known = [said("a", "Loved the shoes. Prefers wool."), said("b", "Hated the queue")]
+    known.append(said("c", "I prefer linen.", by_staff=False))
+    memory = Known(known, dues=[due]).memory()
     found = fields_of(memory, name="Amara Okafor", last_store="Marktplatz")
     assert {name: field.value for name, field in found.items()} == {
         "name": "Amara Okafor", "first_name": "Amara", "last_store": "Marktplatz", "delight": "the products",
-        "frustration": "the wait", "preference": "Prefers wool", "promise": "Call her",
+        "frustration": "the wait", "preference": "I prefer linen", "promise": "what we promised you",
     }  # fmt: skip
     assert [one.id for one in found["delight"].evidence] == ["a"]
+    assert [one.id for one in found["promise"].evidence] == ["f"]
+    colleagues = Known([said("a", "She prefers that nobody calls.")]).memory()
+    assert "preference" not in fields_of(colleagues, name="Jo", last_store=None), "staff wrote that for staff"
     assert set(fields_of(Known([]).memory(), name="Jo", last_store=None)) == {"name", "first_name"}
 
 
