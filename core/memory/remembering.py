@@ -68,7 +68,7 @@ class TopicFeeling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """Words of a note that tell a preference, how much is left of them, and whether the customer wrote them herself."""
+    """Words of a note that tell a preference, how much is left of them, and whether the customer wrote them."""
 
     text: str
     weight: float
