@@ -16,11 +16,7 @@ _NAMED: Final = re.compile(
 
 
 def masked(text: str) -> str:
-    """Return a text in which nothing can be looked up that names a device or a person.
-
-    A NUL becomes U+FFFD: PostgreSQL keeps none, and would refuse all that is written with it.
-    """
-    text = text.replace("\0", "\ufffd")
+    """Return a text in which nothing can be looked up that names a device or a person."""
     return _NAMED.sub(lambda found: "…@…" if "@" in found.group() else f"{found.group()[:_KEPT]}…", text)
 
 

@@ -20,7 +20,7 @@ def test_a_system_is_subscribed_by_keyboard_tested_paused_and_removed(
     expect(page.get_by_text("Nobody is told of anything yet.")).to_be_visible()
     page.get_by_label("URL").focus()
     page.keyboard.type("https://crm.example/hooks")
-    page.get_by_label("What it is").fill("Our CRM")
+    page.get_by_label("What it is", exact=True).fill("Our CRM")
     page.get_by_label(re.compile("webhook.test")).check()
     page.keyboard.press("Enter")
     expect(page.locator("#secret")).to_have_text(re.compile(r"^whsec_[A-Za-z0-9+/=]{44}$"))

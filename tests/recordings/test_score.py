@@ -228,5 +228,5 @@ def test_a_table_that_is_none_is_one_sentence(tmp_path: Path, text: str, message
 def test_an_unknown_ending_and_a_missing_file_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"End it with \.csv or \.parquet"):
         read_visits(tmp_path / "visits.txt")
-    with pytest.raises(RecordingError, match="cannot be read"):
+    with pytest.raises(RecordingError, match="There is no such file"):
         read_visits(tmp_path / "visits.csv")

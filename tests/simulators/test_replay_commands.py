@@ -112,7 +112,7 @@ def test_from_a_table_of_ones_own_to_a_score(folder: Path) -> None:
         (["replay", "mine.csv", "--floorplan", "plan.json", "--out", "v.csv"], "There is no column 'ts'"),
         (["replay", "mine.csv", "--floorplan", "plan.json", "--out", "v.txt"], "End it with .csv or .parquet"),
         (["replay", "mine.csv", "--floorplan", "truth.csv", "--out", "v.csv"], "The floor plan cannot be read"),
-        (["score", "nowhere.csv", "truth.csv"], "cannot be read"),
+        (["score", "nowhere.csv", "truth.csv"], "There is no such file"),
         (["convert", "csv", "mine.csv", "--out", "r.csv", "--column", "when"], "Write the recording's name first"),
         (["convert", "salrb", ".", "--out", "new"], "There is neither"),
     ],
