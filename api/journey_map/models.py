@@ -106,7 +106,7 @@ class StageFiguresOut(BaseModel):
     onward_s: float | None = Field(description="Middle time to the next stage that was reached")
     drop_off_share: float | None = Field(description="Of those who reached it: nothing after it")
     feelings: dict[str, float] | None = Field(
-        description="Shares of notes written while it was the newest stage",
+        description="Shares of notes written while it was the newest stage; feelings of too few are left out",
         examples=[{"positive": 0.6, "neutral": 0.2, "mixed": 0.1, "negative": 0.1}],
     )
 

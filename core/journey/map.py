@@ -5,7 +5,7 @@ alone or as what is missing to a whole that is told, is None.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Final
@@ -129,15 +129,29 @@ def reached_in_order(one: Journey) -> tuple[Stage, ...]:
 
 
 def _told_paths(paths: dict[tuple[Stage, ...], list[int]], everybody: list[int]) -> list[Path]:
-    """Return the most common paths, so that what is left over speaks of nobody or of K_PEOPLE as well."""
+    """Return the most common paths, so that what is left over speaks of nobody or of K_PEOPLE as well.
+
+    That holds for all journeys, and for those that reach a stage, do not, or go from one to the next: their shares
+    are told too, and paths could be subtracted from them.
+    """
     common = sorted(paths.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = [(path, whose) for path, whose in common if path and _enough(whose)][:PATHS]
     while shown:
-        rest = {who for path, whose in paths.items() if path not in dict(shown) for who in whose}
-        if not rest or len(rest) >= K_PEOPLE:
+        left = {path: whose for path, whose in paths.items() if path not in dict(shown)}
+        if not any(0 < len(rest) < K_PEOPLE for rest in _rests(left)):
             break
         shown.pop()
     return [Path(stages=path, share=len(whose) / len(everybody)) for path, whose in shown]
+
+
+def _rests(left: Mapping[tuple[Stage, ...], list[int]]) -> Iterator[set[int]]:
+    """Give whose journeys could be told from paths that are not shown: all, by stage, and by step."""
+    yield {who for whose in left.values() for who in whose}
+    for stage in _STAGES:
+        yield {who for path, whose in left.items() if stage in path for who in whose}
+        yield {who for path, whose in left.items() if stage not in path for who in whose}
+    for step in {step for path in left for step in pairwise(path)}:
+        yield {who for path, whose in left.items() if step in set(pairwise(path)) for who in whose}
 
 
 def _figures(stage: Stage, told: list[tuple[int, Journey]], felt: list[tuple[int, str]]) -> StageFigures:
@@ -181,10 +195,16 @@ def _felt(people: Sequence[Facts]) -> dict[Stage, list[tuple[int, str]]]:
 
 
 def _feelings(felt: list[tuple[int, str]]) -> dict[str, float] | None:
-    if not _enough([who for who, _ in felt]):
+    """Return the share of each feeling that enough people had; of what is left out enough people had some as well."""
+    whose = {feeling: {who for who, one in felt if one == feeling} for feeling in FEELINGS}
+    left = {feeling for feeling, people in whose.items() if 0 < len(people) < K_PEOPLE}
+    told = sorted(set(FEELINGS) - left, key=lambda feeling: -len(whose[feeling]))
+    while told and 0 < len(set[int]().union(*(whose[feeling] for feeling in left))) < K_PEOPLE:
+        left.add(told.pop())
+    if not any(whose[feeling] for feeling in told):
         return None
     counts = Counter(feeling for _, feeling in felt)
-    return {feeling: counts[feeling] / len(felt) for feeling in FEELINGS}
+    return {feeling: counts[feeling] / len(felt) for feeling in FEELINGS if feeling not in left}
 
 
 def _share(part: list[int], whole: list[int]) -> float | None:

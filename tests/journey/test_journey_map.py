@@ -70,6 +70,22 @@ def test_what_would_speak_of_few_is_hidden_also_as_what_is_missing() -> None:
     assert [told_count(n) for n in (0, 1, 9, 10, 12, 13, 1_002)] == [0, None, None, 10, 10, 15, 1_000]
 
 
+def test_nothing_is_told_that_leaves_few_when_it_is_subtracted() -> None:
+    noted = [who(f"n{n}", feeling="negative" if n == 0 else "positive") for n in range(30)]
+    assert {figures.feelings is None for figures in journey_map(noted).stages} == {True}, "one customer was unhappy"
+    mixed = noted + [who(f"m{n}", feeling="mixed") for n in range(12)]
+    felt = next(figures.feelings for figures in journey_map(mixed).stages if figures.stage is Stage.ENGAGE)
+    assert felt is not None
+    assert felt.keys() == {"positive"}, "negative and mixed are thirteen together"
+    people = [who(f"a{n}", looked=True) for n in range(40)] + [who(f"b{n}") for n in range(45)]
+    people += [who(f"c{n}", looked=True, engaged=False) for n in range(5)]
+    people += [who(f"d{n}", engaged=False) for n in range(10)]
+    drawn = journey_map(people)
+    assert drawn.stages[0].share == 0.45
+    assert [path.share for path in drawn.paths] == [0.45], "the path of forty would leave five who looked"
+    assert Stage.DISCOVER not in drawn.paths[0].stages
+
+
 def test_a_change_has_an_interval() -> None:
     before = [who(f"b{n}", looked=n % 4 == 0) for n in range(80)]
     after = [who(f"a{n}", looked=n % 4 != 0) for n in range(80)]
