@@ -113,6 +113,7 @@ def test_the_url_holds_what_is_shown(weeks: SeededStore, site: str, page: Page) 
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Visits by day: New arrivals")).to_be_visible()
     assert "zone=new&days=weekends" in page.url
+    page.wait_for_load_state()  # how text is parted depends on the style
     shown = page.locator("main").inner_text()
     assert page.locator(".heat-grid text.axis", has_text="Mon").count() == 0
     page.reload()
