@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -25,9 +25,10 @@ from core.errors import ModelError, SnapshotError
 from core.floorplan import StorePlan
 from core.identity import are_nobody
 from core.limits import NS_PER_S, NS_PER_US
-from core.records import PRESENCE, SIGNAL, PresenceArray, SignalArray, VisitArray
-from core.wire import Batch, decode
+from core.records import PRESENCE, PresenceArray, VisitArray
+from core.wire import decode
 from ingest.logged import Logged
+from ingest.rows import to_signals
 from storage.connect import Connection, in_transaction
 from storage.coverage import FaultWord, save_faults, save_hours
 from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
@@ -58,12 +59,6 @@ _log = structlog.get_logger()
 
 _Event: TypeAlias = AdoptedPlan | AdoptedModel | EdgeNumber | EdgeChange
 """What the log's order holds beside batches."""
-
-
-class Numbering(Protocol):
-    """Whatever gives devices their dense index, as `StoreEngine` does."""
-
-    def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -435,42 +430,6 @@ def restore(connection: Connection, store_no: int) -> StoreFeed:
         before = Progress(snapshot.log_no, snapshot.decoded, snapshot.late, snapshot.repeated, None)
         return StoreFeed(then[-1], engine, snapshot.log_no, before, snapshot.model_version)
     return StoreFeed(plans[0], StoreEngine(plans[0].plan), plans[0].log_no)
-
-
-def to_signals(batches: Sequence[Batch], plan: StorePlan, devices: Numbering) -> tuple[SignalArray, list[int]]:
-    """Return the rows of batches, one behind the other, as the engine reads them, and how many are of each.
-
-    A row whose anchor the plan no longer has is left out: the plan changed since the row was logged. Devices that
-    a batch lists without a row never reach the engine.
-    """
-    if not batches:
-        return np.empty(0, SIGNAL), []
-    counts = [len(batch) for batch in batches]
-    listed = np.concatenate([batch.devices for batch in batches])
-    device = _placed([batch.device for batch in batches], [len(batch.devices) for batch in batches], counts)
-    named = np.flatnonzero(np.bincount(device, minlength=len(listed)))
-    index = np.empty(len(listed), np.int32)
-    index[named] = devices.device_index(listed.take(named, axis=0))
-    anchors = np.array([plan.anchor_index.get(anchor, -1) for batch in batches for anchor in batch.anchors], np.int16)
-    anchor = _placed([batch.anchor for batch in batches], [len(batch.anchors) for batch in batches], counts)
-    signals = np.empty(len(device), SIGNAL)
-    signals["ts"] = np.concatenate([batch.ts for batch in batches])
-    signals["device"] = index.take(device)
-    signals["anchor"] = anchors.take(anchor)
-    signals["rssi_dbm"] = np.concatenate([batch.rssi_dbm for batch in batches])
-    if not len(anchors) or int(anchors.min()) >= 0:
-        return signals, counts
-    known = signals["anchor"] >= 0
-    of = np.repeat(np.arange(len(counts)), counts)
-    return signals[known], np.bincount(of[known], minlength=len(counts)).tolist()
-
-
-def _placed(columns: Sequence[NDArray[Any]], sizes: Sequence[int], counts: Sequence[int]) -> NDArray[np.int64]:
-    """Return indices into lists of these sizes as indices into all of the lists, one behind the other."""
-    begins = np.cumsum(sizes) - sizes
-    placed: NDArray[np.int64] = np.concatenate(columns).astype(np.int64)
-    placed += np.repeat(begins, counts)
-    return placed
 
 
 def presence_changes(before: PresenceArray, now: PresenceArray) -> tuple[PresenceArray, PresenceArray]:

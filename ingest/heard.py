@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
-import numpy as np
-
 from core.floorplan import StorePlan
-from core.records import SIGNAL, SignalArray
+from core.records import SignalArray
 from core.wire import decode
-from ingest.feed import Numbering, to_signals
+from ingest.rows import Columns, Numbering, as_signals, to_signals
 from storage.archive.places import Place
 from storage.archive.reading import ArchiveBlocks
 from storage.connect import Connection
@@ -94,14 +92,7 @@ class _ArchiveHeard:
 
     def pieces(self, start_ns: int, stop_ns: int, devices: Numbering) -> Iterator[Piece]:
         for block in self._archive.blocks(start_ns, stop_ns):
-            anchors = np.array([self._plan.anchor_index.get(anchor, -1) for anchor in block.anchors], np.int16)
-            named = np.flatnonzero(np.bincount(block.device, minlength=len(block.devices)))
-            index = np.empty(len(block.devices), np.int32)
-            index[named] = devices.device_index(block.devices[named])
-            signals = np.empty(len(block.ts), SIGNAL)
-            signals["ts"] = block.ts
-            signals["device"] = index[block.device]
-            signals["anchor"] = anchors[block.anchor]
-            signals["rssi_dbm"] = block.rssi_dbm
+            columns = Columns(block.anchors, block.devices, block.ts, block.anchor, block.device, block.rssi_dbm)
+            signals = as_signals(columns, self._plan, devices)
             # the plan no longer has an anchor: as of the log
             yield Piece(NO_ROW, late=False, signals=signals[signals["anchor"] >= 0])

@@ -14,7 +14,7 @@ from core.dwell.settings import Settings
 from core.errors import ModelError
 from core.floorplan import StorePlan
 from core.wire import decode
-from ingest.feed import to_signals
+from ingest.rows import to_signals
 from storage.connect import Connection
 from storage.log.signals import read
 from storage.models import LogSpan, pieces
@@ -108,7 +108,7 @@ class _Taken:
         self._devices = DeviceTable()
 
     def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """See `ingest.feed.Numbering`."""
+        """See `ingest.rows.Numbering`."""
         known = len(self._devices)
         index = self._devices.index(pseudonyms)
         if len(self._devices) > known:

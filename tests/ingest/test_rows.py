@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from core.dwell.devices import DeviceTable
 from core.wire import Batch, Gap
-from ingest.feed import to_signals
+from ingest.rows import to_signals
 from tests.ingest.world import floor_plan
 
 PLAN = floor_plan("rows").stores[0]

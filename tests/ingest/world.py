@@ -15,7 +15,7 @@ from core.dwell.model import prior_model
 from core.floorplan import FloorPlan, StorePlan, load
 from core.records import VisitArray
 from core.wire import Batch, decode, encode
-from ingest.feed import to_signals
+from ingest.rows import to_signals
 from storage.connect import Connection
 from storage.log.edge_status import EdgeChange, edge_changes
 from storage.log.signals import read

@@ -8,7 +8,7 @@ import numpy as np
 from core.dwell.engine import EngineCounts, StoreEngine
 from core.floorplan import StorePlan
 from core.wire import Batch, decode
-from ingest.feed import to_signals
+from ingest.rows import to_signals
 from storage.log.edge_status import EdgeChange
 from storage.log.signals import LogEntry
 from storage.stores import EdgeNumber
