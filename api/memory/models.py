@@ -109,9 +109,7 @@ class PreferenceOut(BaseModel):
     @classmethod
     def of(cls, found: Quote) -> Self:
         """Return the answer for a preference."""
-        return cls(
-            text=found.text, faded_count=round(found.weight, 4), evidence=MemoryEvidenceOut.of(found.evidence)
-        )
+        return cls(text=found.text, faded_count=round(found.weight, 4), evidence=MemoryEvidenceOut.of(found.evidence))
 
 
 class PromiseOut(BaseModel):

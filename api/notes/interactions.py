@@ -30,14 +30,12 @@ class InteractionIn(BaseModel):
     key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = Field(
         description="Its name at the source; sent again it is kept once", examples=["<20261121.4711@mail.example>"]
     )
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DETAIL_CHARACTERS), Written] = (
-        Field(examples=["The queue was terrible, but your staff were lovely."])
-    )
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DETAIL_CHARACTERS), Written
+    ] = Field(examples=["The queue was terrible, but your staff were lovely."])
     subject: Annotated[
         str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS), Written, OneLine
-    ] = Field(
-        "", pattern=r"^[^\r\n]*$", description="One line; default: how the text begins"
-    )
+    ] = Field("", pattern=r"^[^\r\n]*$", description="One line; default: how the text begins")
     at: WrittenTime = Field(description="When it was written, with an offset; within the last 7 days")
     profile_id: UUID | None = None
     kind: str | None = Field(None, description=f"Of the identifier: {', '.join(KINDS)}", examples=["email"])

@@ -112,7 +112,9 @@ class TextIn(_In):
 class SnoozeIn(_In):
     """When to be reminded again."""
 
-    due_at: WrittenTime = Field(description="With an offset, or without one on the clocks of the follow-up's time zone")
+    due_at: WrittenTime = Field(
+        description="With an offset, or without one on the clocks of the follow-up's time zone"
+    )
 
 
 class ReassignIn(_In):
