@@ -41,7 +41,7 @@ def one_line(text: str) -> str:
     return text
 
 
-def _time_in_words(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+def _time_in_words(value: Any) -> Any:
     if isinstance(value, int | float):
         raise ValueError("A time is written like 2026-11-30T10:00, not as a number.")  # noqa: TRY004 - a 422
     return value

@@ -167,7 +167,7 @@ _WORDS: Final = (
     " or note.tags && (select coalesce(array_agg(choice.word), '{}') from note_choice choice where"
     f" choice.list = 'tag' and to_tsvector('sojourn_english', choice.label) @@ {_ASKED}))"
 )
-_NO_WORD: Final = f"select numnode({_ASKED}) = 0"  # noqa: S608 - constants
+_NO_WORD: Final = f"select numnode({_ASKED}) = 0"
 _SINCE: Final = "note.noted_at >= %(begin)s"
 _BEFORE: Final = "note.noted_at < %(end)s"
 _ON_ITS_CLOCK: Final = "note.noted_at at time zone coalesce(store.timezone, 'UTC')"
