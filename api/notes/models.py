@@ -78,8 +78,8 @@ class NoteTextIn(_In):
     tags: list[_Word] = Field(default_factory=list, max_length=TAGS_PER_NOTE, examples=[["hesitated"]])
     feeling: FeelingWord | None = Field(
         None,
-        description="What whoever was there says; it wins over the suggestion. Default: what the mood says; in an edit"
-        " what was said before, null takes it back",
+        description="What whoever was there says; it wins over the suggestion. Default: what the mood says; in an"
+        " edit what was said before, null takes it back",
     )
     reminder_seen: bool = Field(False, description=_SEEN)
 

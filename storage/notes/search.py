@@ -44,11 +44,10 @@ NAMED: Final = "coalesce(array_agg(distinct note.profile_id) filter (where note.
 
 
 class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which notes: every field that is set must fit; `words` as people type them, with "quoted words", or and -not;
-    accents do not count.
+    """Which notes: every field that is set must fit; `words` as people type them, with "quoted words", or and -not.
 
     `begin` counts, `end` does not; without an offset they are read on the clock of each note's store, as the days of
-    reports are. `operator` is compared in any case of letters.
+    reports are. `operator` is compared in any case of letters, words without their accents.
     """
 
     words: str = ""

@@ -104,7 +104,7 @@ def test_one_device_of_such_a_kind_does_after_some_minutes_and_says_nothing_befo
     assert not few.off.any()
 
 
-def test_a_device_that_sends_ten_times_a_second_is_not_compared_a_hundred_times_as_often(
+def test_a_device_that_sends_ten_times_a_second_is_not_compared_with_all_that_is_in_reach(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted = []
@@ -116,10 +116,10 @@ def test_a_device_that_sends_ten_times_a_second_is_not_compared_a_hundred_times_
     agreement = kernels.agreement
     monkeypatch.setattr(kernels, "agreement", counting)
     ahead_us = np.array([0, 0, 12_345_000, -3_015_000])
-    clocks = compared(skewed(tags(1, 1, 40, interval_us=100_000), ahead_us), 4)
+    clocks = compared(skewed(tags(1, 1, 15, interval_us=100_000), ahead_us), 4)
     assert clocks.ahead_us.tolist() == pytest.approx(ahead_us.tolist(), abs=5_000)
     assert not clocks.drift_ppb.any()
-    assert sum(counted) < 1.2 * COMPARISONS_PER_PAIR * 6, "of six pairs"
+    assert sum(counted) < 1.1 * COMPARISONS_PER_PAIR * 6, "of six pairs"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def test_what_cannot_be_observed_is_flagged_in_its_forms(text: str, topic: str) 
         "fire-retardant curtains", "virgin wool", "union jack mug", "white children's shoes", "black men's boots",
         "Church's shoes", "walking poles", "a conservative cut", "visual aids", "the depressing music",
         "asked about sustainability", "unbelievable price", "the Cuban heels", "prescription glasses",
-        "confused by the sign", "excited by packaging", "the queue was illogical", "nuance of colour", "gave a gift", "the sick new colour", "the fit is poor", "quality looks poor",
+        "confused by the sign", "excited by packaging", "the queue was illogical", "nuance of colour", "gave a gift",
+        "the sick new colour", "the fit is poor", "quality looks poor",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_it_passes(text: str) -> None:
