@@ -219,7 +219,7 @@ def _blocks(one: _Heard, other: _Heard, most: int) -> Iterator[tuple[NDArray[np.
         if spans < SPANS_PER_BLOCK:
             end_us = (block * SPANS_PER_BLOCK + spans) * SPAN_US
             inside = [rows[rows[:, 1] < end_us] for rows in inside]
-        yield _middle(*inside, COMPARISONS_PER_PAIR // len(blocks)), inside[1]
+        yield _middle(inside[0], inside[1], COMPARISONS_PER_PAIR // len(blocks)), inside[1]
 
 
 def _middle(one: NDArray[np.int64], other: NDArray[np.int64], comparisons: int) -> NDArray[np.int64]:
@@ -234,7 +234,8 @@ def _middle(one: NDArray[np.int64], other: NDArray[np.int64], comparisons: int) 
     if share >= 1:
         return one
     first_us, last_us = np.quantile(one[:, 1], [(1 - share) / 2, (1 + share) / 2])
-    return one[(one[:, 1] >= first_us) & (one[:, 1] <= last_us)]
+    middle: NDArray[np.int64] = one[(one[:, 1] >= first_us) & (one[:, 1] <= last_us)]
+    return middle
 
 
 def _line(points: NDArray[np.float64]) -> tuple[float, float] | None:

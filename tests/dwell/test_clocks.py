@@ -107,7 +107,7 @@ def test_one_device_of_such_a_kind_does_after_some_minutes_and_says_nothing_befo
 def test_a_device_that_sends_ten_times_a_second_is_not_compared_with_all_that_is_in_reach(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counted = []
+    counted: list[int] = []
 
     def counting(*arguments: Any) -> None:
         agreement(*arguments)
