@@ -5,7 +5,7 @@ identifiers of a kind (limits), and where identifiers contradict each other thos
 there nothing ever merges by itself: two profiles that seem to be one person are handed to a person.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from re import IGNORECASE
 from re import compile as compile_pattern
 from typing import Final
@@ -115,8 +115,12 @@ def resolve(
     presented: Iterable[Identifier],
     holders: Mapping[Identifier, str],
     held: Mapping[str, Mapping[str, int]],
+    unconsented: Set[str] = frozenset(),
 ) -> Resolution:
     """Return whose identifiers these are.
+
+    A profile without consent is rival to nobody: what it holds goes to whom it comes with now, as if nobody held it.
+    Only where the strongest identifier points to it, it is still the one that is meant.
 
     Parameters
     ----------
@@ -126,8 +130,14 @@ def resolve(
         Who holds them now; those that nobody holds are not in it.
     held : mapping of profile to a mapping of kind to count
         How many of each kind the profiles of `holders` have.
+    unconsented : set of profiles, optional
+        Those of `holders` whose consent does not hold.
     """
     ranked = sorted(set(presented), key=lambda one: (_PRIORITY[one.kind], one.value))
+    profile = next((holders[one] for one in ranked if one in holders), None)
+    if profile in unconsented and not _contradicts(ranked, holders, held[profile], profile):
+        unconsented = unconsented - {profile}
+    holders = {one: holder for one, holder in holders.items() if holder not in unconsented}
     profile = next((holders[one] for one in ranked if one in holders), None)
     dropped: list[Dropped] = []
     if profile is not None and _contradicts(ranked, holders, held[profile], profile):

@@ -188,6 +188,30 @@ def test_a_case_with_somebody_who_withdrew_is_not_shown(store: SeededStore, clie
     assert send(client, f"/v1/identity/cases/{case['case_no']}", {"keep": None, "by": "x"}).status_code == 404
 
 
+def test_who_withdrew_is_in_nobodys_way_and_is_asked_about_once_she_is_back(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    at = store.now - timedelta(days=30)
+    ada = tell(client, customer(1, at=at))
+    eve = tell(client, customer(2, at=at, email="home@shop.test", devices=[device(2)]))
+    withdrawal = {"identifier": {"kind": "email", "value": "home@shop.test"}, "source": "web", "wording": "1",
+                  "occurred_at": (store.now - timedelta(days=2)).isoformat()}  # fmt: skip
+    assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
+    both = customer(1, at=at, email="home@shop.test", devices=[device(2)])
+    unknown = customer(3, at=at, email="new@shop.test")
+    tell(client, unknown)
+    answer, first = send(client, "/v1/profiles", both), send(client, "/v1/profiles", unknown)
+    assert answer.json() == {"profile_id": ada, "made": False, "left_out": []}
+    assert answer.json().keys() == first.json().keys(), "nothing tells that somebody had it"
+    assert len(client.get(f"/v1/profiles/{ada}/links").json()["links"]) == 1
+    back = customer(2, at=store.now - timedelta(days=1), email="home@shop.test")
+    told = send(client, "/v1/profiles", back).json()
+    assert (told["profile_id"], [one["where"] for one in told["left_out"]]) == (eve, ["email"])
+    (case,) = client.get("/v1/identity/cases").json()["cases"]
+    assert send(client, "/v1/profiles", back).status_code == 409
+    assert send(client, f"/v1/identity/cases/{case['case_no']}", {"keep": ada, "by": "N. Weber"}).status_code == 200
+
+
 def test_a_person_withdraws_with_all_that_was_merged_into_her(store: SeededStore, client: httpx.Client) -> None:
     at = store.now - timedelta(days=30)
     ada = tell(client, customer(1, at=at))

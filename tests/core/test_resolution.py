@@ -55,6 +55,16 @@ def test_two_profiles_are_never_one_by_themselves() -> None:
     assert [one.because for one in found.dropped] == ["other_profile"]
 
 
+def test_who_has_no_consent_is_rival_to_nobody_but_still_meant_by_her_own_number() -> None:
+    held = {"ada": {"customer_id": 1}, "eve": {"email": 1, "customer_id": 1}}
+    found = resolve([ADA, MAIL], {ADA: "ada", MAIL: "eve"}, held, {"eve"})
+    assert (found.profile, found.add, found.dropped, found.rivals) == ("ada", (MAIL,), (), ())
+    found = resolve([ADA, MAIL], {ADA: "ada", MAIL: "eve"}, held, {"ada"})
+    assert (found.profile, found.rivals) == ("ada", ("ada", "eve"))
+    found = resolve([identifier("customer_id", "4712"), MAIL], {MAIL: "eve"}, held, {"eve"})
+    assert (found.profile, found.dropped) == (None, ()), "somebody new gets what nobody holds with a consent"
+
+
 def test_another_customer_id_beats_a_shared_mailbox() -> None:
     found = resolve([identifier("customer_id", "4712"), MAIL], {MAIL: "ada"}, {"ada": {"customer_id": 1, "email": 1}})
     assert found.profile is None, "a second customer number is another person"
