@@ -97,11 +97,20 @@ def show_profiles(
     service: ServiceDep,
     q: Annotated[str, Query(max_length=SEARCH_CHARACTERS)] = "",
     cursor: Annotated[str | None, Query()] = None,
+    withdrawn: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Search and list of profiles."""
+    """Search and list of profiles; `withdrawn` says that one has just gone from it."""
     search = q.strip()
     page = profiles_page(connection, search=search, limit=_LIST_ROWS, cursor=cursor)
-    return render("profiles.html", here="profiles", page=page, q=search, first=cursor is None, now=service.now())
+    return render(
+        "profiles.html",
+        here="profiles",
+        page=page,
+        q=search,
+        first=cursor is None,
+        withdrawn=withdrawn,
+        now=service.now(),
+    )
 
 
 @router.get("/profiles/{profile}")

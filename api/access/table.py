@@ -162,6 +162,7 @@ TABLE: Final[dict[str, Entry]] = {
     "GET /v1/profiles/{profile}/consents": _FINDS,
     "POST /v1/profiles/{profile}/consents": _FINDS,
     "GET /profiles/{profile}/consent": _FINDS,
+    "POST /profiles/{profile}/withdrawals": _FINDS,
     "GET /v1/profiles/{profile}/links": _PRIVACY,
     "POST /v1/profiles/{profile}/links/{link_no}": _PRIVACY,
     "POST /profiles/{profile}/links/{link_no}": _PRIVACY,
