@@ -31,8 +31,11 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     orders = [
         event(f"o{number}", "ordered", at + timedelta(seconds=60), number=number, **till) for number in range(1, 16)
     ]
-    online = event("w31", "ordered", at, number=31, total=9, currency="EUR")
-    assert send(client, "/v1/inputs/orders", {"source": "till", "events": [*orders, online]}).status_code == 200
+    online = [
+        event(f"w{number}-{days}", "ordered", at + timedelta(days=days), number=number, total=9, currency="EUR")
+        for number, days in ((31, 0), (31, 1), (5, 5))  # 31 never comes, 5 came five days before
+    ]
+    assert send(client, "/v1/inputs/orders", {"source": "till", "events": [*orders, *online]}).status_code == 200
     create_profile(store.connection, display_name="No consent", devices=[], granted_at=store.now + timedelta(days=1))
 
     def count(rule: Mapping[str, object]) -> int | None:
@@ -70,7 +73,7 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     cases = defaultdict(list)
     for row in rows:
         cases[row["case"]].append(row)
-    assert len(cases) == 31, "30 visits, and one customer who only ordered online"
+    assert len(cases) == 33, "30 visits, and three orders online, one of a customer who came"
     for case, log in cases.items():
         assert [row["time"] for row in log] == sorted(row["time"] for row in log)
         reached = [row["activity"] for row in log if row["kind"] == "stage"]
