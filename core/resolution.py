@@ -135,7 +135,7 @@ def resolve(
     """
     ranked = sorted(set(presented), key=lambda one: (_PRIORITY[one.kind], one.value))
     profile = next((holders[one] for one in ranked if one in holders), None)
-    if profile in unconsented and not _contradicts(ranked, holders, held[profile], profile):
+    if profile is not None and profile in unconsented and not _contradicts(ranked, holders, held[profile], profile):
         unconsented = unconsented - {profile}
     holders = {one: holder for one, holder in holders.items() if holder not in unconsented}
     profile = next((holders[one] for one in ranked if one in holders), None)

@@ -86,14 +86,13 @@ def show_consent(found: ProfileDep, connection: ConnectionDep, service: ServiceD
 def withdraw(found: ProfileDep, form: FormDep, connection: ConnectionDep, service: ServiceDep) -> Response:
     """Withdraw a consent as the customer said; where it is that to journeys, the profile is gone with the answer."""
     source, purpose = form.get("source"), form.get("purpose")
-    wording = next(
-        (row.wording for row in full_ledger(connection, found.profile_id) if row.holds and row.purpose == purpose), None
-    )
-    for field, fits in (("source", source in SAID), ("purpose", wording is not None), ("sure", bool(form.get("sure")))):
-        if not fits:
-            raise _unusable(field)
+    wordings = {row.purpose: row.wording for row in full_ledger(connection, found.profile_id) if row.holds}
+    fits = {"source": source in SAID, "purpose": purpose in wordings, "sure": form.get("sure") != ""}
+    unusable = [field for field, usable in fits.items() if not usable]
+    if unusable:
+        raise _unusable(unusable[0])
     word = ConsentWord(
-        purpose=purpose, status="withdrawn", source=source, wording=str(wording), occurred_at=service.now()
+        purpose=purpose, status="withdrawn", source=source, wording=wordings[purpose], occurred_at=service.now()
     )
 
     def work(lent: Connection) -> bool:
@@ -103,7 +102,8 @@ def withdraw(found: ProfileDep, form: FormDep, connection: ConnectionDep, servic
     gone = service.writer.write(work)
     if purpose == PURPOSE and not gone:
         raise conflict("A grant that is dated later than now stands.", hint="Withdraw again in a few minutes.")
-    return RedirectResponse("/profiles?withdrawn=true" if gone else f"/profiles/{found.profile_id}/consent", _SEE_OTHER)
+    then = "/profiles?withdrawn=true" if gone else f"/profiles/{found.profile_id}/consent"
+    return RedirectResponse(then, _SEE_OTHER)
 
 
 @router.post("/profiles/{profile}/links/{link_no}")

@@ -150,7 +150,9 @@ def journeys_of(
     if store is None:
         visits = [(visit.entered_at, visit.left_at) for visit in person.visits]
         orders = [
-            (at, str(name)) for name, _, kind, at, where in person.events if kind == ORDERED and not where and at < end
+            (at, str(name))
+            for name, _, kind, at, where in person.events
+            if kind == ORDERED and not where and at < end
         ]
         found += [
             (at, online_journey(order, at, visits, events, now=now))

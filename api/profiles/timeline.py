@@ -39,7 +39,7 @@ def timeline(heard: Heard, visits: list[Visited]) -> list[TimelineLine]:
             at=event.occurred_at,
             kind=event.kind,
             store=event.store,
-            more=_more(event.detail),
+            more=said_of(event.detail),
             source=event.source,
             order=event.event_id if event.event_id in online else None,
         )
@@ -64,7 +64,8 @@ def timeline(heard: Heard, visits: list[Visited]) -> list[TimelineLine]:
     return sorted(lines, key=lambda line: (line.at, line.kind), reverse=True)[:LINES]
 
 
-def _more(detail: dict[str, Any]) -> str:
+def said_of(detail: dict[str, Any]) -> str:
+    """Return what is known of an event beside its kind, time and store, as people read it."""
     said = []
     if "total" in detail:
         said.append(f"{detail['total']:.2f} {detail.get('currency', '')}".strip())

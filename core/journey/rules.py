@@ -65,8 +65,8 @@ RULES: Final = {
             stage=Stage.DISCOVER,
             id="discover.before_the_visit",
             version=2,
-            says="Saw a promotion, searched, viewed a product or passed by, and did not enter within 10 min, in the 30"
-            " days before the visit (online: the order), and after the one before.",
+            says="Saw a promotion, searched, viewed a product or passed by, and did not enter within 10 min, in the"
+            " 30 days before the visit (online: the order), and after the one before.",
             kinds=frozenset({"promotion_viewed", "searched", "product_viewed", PASSED_BY}),
         ),
         Rule(

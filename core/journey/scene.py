@@ -48,7 +48,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def order_online(self) -> Event | None:
-        """The order online that the journey surrounds where it surrounds no visit: the one asked for, or the newest."""
+        """The order online that the journey surrounds where it surrounds no visit: as asked for, or the newest."""
         orders = self.orders_online
         if self.order is not None:
             return next((event for event in orders if event.id == self.order), None)

@@ -1,7 +1,8 @@
 """Visits and events to the stages of one journey, by rules that are the same every time.
 
-One journey surrounds one store visit, or one order online. The machine keeps no state: late evidence changes the journey by being
-among the inputs the next time. A stage without evidence is `skipped` once its time has passed, never filled in.
+One journey surrounds one store visit, or one order online. The machine keeps no state: late evidence changes the
+journey by being among the inputs the next time. A stage without evidence is `skipped` once its time has passed, never
+filled in.
 All times are int nanoseconds since the epoch, UTC.
 """
 
@@ -119,10 +120,7 @@ def _entered(scene: Scene, passed: Evidence) -> bool:
 
 def _plan_enroll(scene: Scene) -> StageReport:
     ended = scene.visit is not None and not scene.visit.in_progress
-    if scene.visit is None:
-        end = scene.begin
-    else:
-        end = scene.visit.left_at if ended else scene.as_of
+    end = scene.begin if scene.visit is None else scene.visit.left_at if ended else scene.as_of
     withdrawn = max(
         (event.at for event in scene.events if event.kind == CONSENT_WITHDRAWN and event.at <= end), default=-1
     )

@@ -245,7 +245,7 @@ def _write(connection: Connection, given: GivenProfile, found: Resolution, profi
 
 
 def _end_links_without_consent(connection: Connection, devices: Sequence[bytes], profile: UUID) -> None:
-    """Let devices go from others whose consent does not hold: no page shows these, so nobody could end their links."""
+    """Let devices go from others whose consent does not hold: no page shows them, so nobody could end their links."""
     connection.execute(
         "update device_link link set valid_to = greatest(clock_timestamp(), valid_from + interval '1 microsecond'),"
         " changed_because = 'given to somebody else' from person where person.profile_id = link.profile_id"

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
@@ -70,6 +71,7 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
         assert client.get(f"/v1/journey-map?{wrong_path}").status_code == 404
 
     rows = client.get("/v1/exports/journeys?format=json").json()
+    visited = {row["profile_id"] for row in rows if not row["case"].startswith("online")}
     cases = defaultdict(list)
     for row in rows:
         cases[row["case"]].append(row)
@@ -83,6 +85,15 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
         else:
             assert reached.index("arrive") < reached.index("engage") < reached.index("complete")
             assert any(row["activity"] == "zone_visit shoes" and row["evidence_id"] for row in log)
+    came = next(row for row in rows if row["case"].startswith("online") and row["profile_id"] in visited)
+    order = came["case"].removeprefix("online ")
+    path = f"/v1/profiles/{came['profile_id']}/journey"
+    around = client.get(path, params={"order": order}).json()
+    assert (around["order_id"], around["visit_id"]) == (order, None)
+    assert {one["stage"]: one["because"] for one in around["stages"]}["complete"] == "ordered_online"
+    in_store = next(row["evidence_id"] for row in rows if row["activity"] == "ordered" and row["store"])
+    for wrong_order in (str(UUID(int=7)), in_store):
+        assert client.get(path, params={"order": wrong_order}).status_code == 404
     assert client.get("/v1/exports/journeys").text.startswith("case,activity,time,kind,")
     assert send(client, "/v1/segments/1/remove", None).status_code == 200
     assert send(client, "/v1/segments/1/remove", None).status_code == 404

@@ -73,6 +73,12 @@ def test_the_profile_says_what_to_do_and_why(site: str, page: Page, ada: UUID) -
     expect(lines.first).to_contain_text("Viewed a product")
     expect(page.locator(".timeline")).to_contain_text("129.90 EUR, R-1042")
     assert page.locator('[data-stage="discover"]').get_attribute("data-state") == "reached"
+    page.get_by_role("link", name="Journey of this order").click()
+    expect(page.locator("#journey")).to_contain_text("Around the order online of")
+    expect(page.locator('[data-stage="complete"]')).to_contain_text("Order")
+    expect(page.locator('[data-stage="arrive"]')).to_have_attribute("data-state", "not_yet")
+    page.get_by_role("link", name="Show the newest visit instead").click()
+    expect(page.locator("#journey")).to_contain_text("Around the visit in progress")
 
 
 def test_a_cue_comes_and_goes_without_a_reload(store: SeededStore, site: str, page: Page, ada: UUID) -> None:
@@ -119,10 +125,10 @@ def test_a_link_is_undone_and_restored_and_consent_withdrawn_by_keyboard(
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Withdrawn.")
     expect(page.get_by_role("link", name="Ada Lindqvist")).to_have_count(0)
-    words = store.connection.execute(
+    said = store.connection.execute(
         "select status, source, wording from consent_event order by consent_no desc limit 1"
     ).fetchone()
-    assert words == ("withdrawn", "telephone", "2026-03")
+    assert said == ("withdrawn", "telephone", "2026-03")
     assert page.request.get(f"{site}/profiles/{ada}/consent").status == 404
 
 
