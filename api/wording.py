@@ -112,6 +112,13 @@ CUE: Final = {
     "recognise": "Recognise loyalty",
     "leave_alone": "Leave alone",
 }
+COMPLETION: Final = {
+    "bought": "Bought",
+    "collected": "Collected",
+    "returned": "Brought back",
+    "ordered_online": "Ordered online",
+    "left_empty_handed": "Left, no order known",
+}
 MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}
 CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}
 IDENTIFIER: Final = {

@@ -58,6 +58,9 @@ CONSENT_WITHDRAWN: Final = "consent_withdrawn"
 ORDERED: Final = "ordered"
 PASSED_BY: Final = "passed_by"
 
+COMPLETIONS: Final = ("bought", "collected", "returned", "ordered_online", "left_empty_handed")
+"""Why Complete is reached, in the words of a report's `because`: who bought, and who left with nothing."""
+
 RULES: Final = {
     rule.stage: rule
     for rule in (

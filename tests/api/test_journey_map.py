@@ -51,7 +51,8 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     assert count({"days": 10, "visits_at_least": 1}) == 0
     assert count({"reached": "engage", "skipped": "discover"}) is None, "two are missing to all: few by subtraction"
     assert count({"reached": "engage", "orders_at_most": 0}) == 15
-    for wrong in ({"sing": 1}, {"days": 0}, {"reached": "x"}):
+    assert [count({"completed": how}) for how in ("bought", "left_empty_handed", "returned")] == [15, 15, 0]
+    for wrong in ({"sing": 1}, {"days": 0}, {"reached": "x"}, {"completed": "sang"}):
         assert client.post("/v1/segments/count", json={"rule": wrong}).status_code == 422
     body = {"name": "Bought", "rule": {"orders_at_least": 1}}
     kept = client.post("/v1/segments", json=body, headers=WHO | {"Idempotency-Key": "1"})
@@ -66,6 +67,7 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     assert drops["complete"] == 1
     assert everybody["changes"][0] == {"stage": "discover", "effect": None}, "nobody came before"
     assert everybody["links"]
+    assert [everybody["completed"][how] for how in ("bought", "left_empty_handed")] == [0.5, 0.5]
     assert client.get("/v1/journey-map?segment=1").json()["count"]["people_count"] == 15
     for wrong_path in ("segment=9", "store=nowhere"):
         assert client.get(f"/v1/journey-map?{wrong_path}").status_code == 404
