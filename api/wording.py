@@ -103,6 +103,17 @@ HAPPENING: Final = {
     "appointment_cancelled": "Cancelled an appointment",
     "reserved": "Reserved something",
     "tier_changed": "Changed tier",
+    "order_updated": "Changed an order",
+    "list_viewed": "Viewed a list of products",
+    "cart_removed": "Took out of the cart",
+    "cart_viewed": "Viewed the cart",
+    "checkout_started": "Went to the checkout online",
+    "checkout_continued": "Went on at the checkout online",
+    "coupon_entered": "Entered a coupon",
+    "coupon_denied": "Coupon denied",
+    "coupon_removed": "Removed a coupon",
+    "wish_removed": "Took off the wish list",
+    "shared": "Shared something",
     **EVIDENCE,
 }
 """Kinds of events as a person tells them; one that is not here is told by its own name."""
