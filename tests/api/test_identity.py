@@ -53,6 +53,9 @@ def test_a_customer_who_is_told_of_again_is_the_same_and_her_words_count_once(
     again = send(client, "/v1/profiles", given | {"display_name": "Ada", "loyalty_tier": "Gold"})
     assert again.json() == {"profile_id": profile, "made": False, "left_out": []}
     assert client.get(f"/v1/profiles/{profile}").json()["display_name"] == "Ada"
+    for said, found in (("C-1", []), ("c-1", [profile]), ("ADA@shop.test", [profile]), ("ada@", []), ("c-", [])):
+        rows = client.get("/v1/profiles", params={"q": said}).json()["profiles"]
+        assert [row["profile_id"] for row in rows] == found, f"whole numbers and addresses find somebody: {said}"
     words = client.get(f"/v1/profiles/{profile}/consents").json()["words"]
     assert [(word["status"], word["wording"], word["holds"]) for word in words] == [("granted", "2026-03", True)]
 

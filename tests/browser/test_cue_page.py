@@ -35,9 +35,14 @@ def test_a_customer_arrives_and_staff_say_what_came_of_it(
     )
     client.post("/v1/stores/marktplatz/cue-trials/1/end", headers={"Idempotency-Key": "2"})
     page.goto(f"{site}/stores/marktplatz")
-    page.get_by_role("link", name="Cues", exact=True).click()
-    expect(page.get_by_text("Nobody who consented has arrived yet.")).to_be_visible()
+    with page.expect_response(
+        lambda answer: answer.request.resource_type == "fetch" and answer.url.endswith("/cues")
+    ) as looked_again:
+        page.get_by_role("link", name="Cues", exact=True).click()
+    looked_again.value.finished()
     expect(page.locator("#cues-live")).to_have_text("Live.")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # it is swapped in
+    expect(page.get_by_text("Nobody who consented has arrived yet.")).to_be_visible()
     page.evaluate("window.neverReloaded = true")
     for number in (1, 2):
         with store.connection.transaction():
