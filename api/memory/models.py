@@ -37,11 +37,11 @@ def _cited(found: tuple[Evidence, ...]) -> list[MemoryEvidenceOut]:
 class MeanFeelingOut(BaseModel):
     """Feelings together."""
 
-    feeling_share: float | None = Field(
+    feeling_score: float | None = Field(
         description="-1 (all negative) to 1 (all positive), weighed by age; null where nothing is left",
         examples=[0.4],
     )
-    weight_share: float = Field(description="What is left of evidence_count after fading", examples=[2.6])
+    faded_count: float = Field(description="What is left of evidence_count after fading", examples=[2.6])
     evidence_count: int = Field(description="n", examples=[3])
     positive_count: int
     negative_count: int
@@ -53,8 +53,8 @@ class MeanFeelingOut(BaseModel):
     def of(cls, found: Mean) -> Self:
         """Return the answer for feelings together."""
         return cls(
-            feeling_share=round(found.value, 4) if found.value is not None else None,
-            weight_share=round(found.weight, 4),
+            feeling_score=round(found.value, 4) if found.value is not None else None,
+            faded_count=round(found.weight, 4),
             evidence_count=found.n,
             positive_count=found.positive,
             negative_count=found.negative,
@@ -84,7 +84,7 @@ class TopicFeelingOut(BaseModel):
     topic: str = Field(examples=["waiting"])
     label: str = Field(examples=["the wait"])
     evidence_count: int
-    weight_share: float = Field(description="What is left of evidence_count after fading")
+    faded_count: float = Field(description="What is left of evidence_count after fading")
     evidence: list[MemoryEvidenceOut]
 
     @classmethod
@@ -94,7 +94,7 @@ class TopicFeelingOut(BaseModel):
             topic=found.topic,
             label=found.label,
             evidence_count=found.n,
-            weight_share=round(found.weight, 4),
+            faded_count=round(found.weight, 4),
             evidence=_cited(found.evidence),
         )
 
@@ -103,15 +103,13 @@ class PreferenceOut(BaseModel):
     """Words of a note that tell what the customer wants."""
 
     text: str = Field(examples=["Prefers to be called in the evening"])
-    weight_share: float
+    faded_count: float
     evidence: MemoryEvidenceOut
 
     @classmethod
     def of(cls, found: Quote) -> Self:
         """Return the answer for a preference."""
-        return cls(
-            text=found.text, weight_share=round(found.weight, 4), evidence=MemoryEvidenceOut.of(found.evidence)
-        )
+        return cls(text=found.text, faded_count=round(found.weight, 4), evidence=MemoryEvidenceOut.of(found.evidence))
 
 
 class PromiseOut(BaseModel):

@@ -13,14 +13,14 @@ from api.notes.models import (
     DueCountOut,
     FollowUpChangeOut,
     FollowUpDetailOut,
-    FollowUpIn,
     FollowUpOut,
     FollowUpsOut,
+    NewFollowUpIn,
     ReassignIn,
     SnoozeIn,
 )
 from api.notes.routes import NoteDep
-from api.notes.writing import due_instant, new_follow_up, state_of
+from api.notes.writing import due_instant, new_follow_up, remind, state_of
 from api.operators import OperatorDep
 from api.problems import described, follow_up_done, follow_up_unknown
 from api.service import ConnectionDep, Service, ServiceDep
@@ -99,8 +99,9 @@ def list_note_follow_ups(found: NoteDep, connection: ConnectionDep, service: Ser
 @router.post(
     "/notes/{note}/follow-ups", responses=described(404, 422, 503), status_code=201, summary="Add a follow-up"
 )
-def write_follow_up(found: NoteDep, asked: FollowUpIn, service: ServiceDep, operator: OperatorDep) -> FollowUpOut:
+def write_follow_up(found: NoteDep, asked: NewFollowUpIn, service: ServiceDep, operator: OperatorDep) -> FollowUpOut:
     """Add a follow-up to a note; a note has at most 50."""
+    remind([asked.instructions], seen=asked.reminder_seen)
     made = new_follow_up(
         asked, found.note_id, operator=operator, timezone=found.timezone, now=service.now()
     )  # fmt: skip
@@ -135,6 +136,7 @@ def write_reassign(follow_up: UUID, asked: ReassignIn, service: ServiceDep, oper
 def write_done(follow_up: UUID, asked: DoneIn, service: ServiceDep, operator: OperatorDep) -> DoneOut:
     """Keep the result of an open follow-up, and chain the next one to it; of an alert's, whether it was right."""
     now = service.now()
+    remind([asked.result, asked.next.instructions if asked.next is not None else ""], seen=asked.reminder_seen)
 
     def work(connection: Connection) -> tuple[FollowUpRow, FollowUpRow | None]:
         found = _open(connection, follow_up)

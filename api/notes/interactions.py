@@ -1,6 +1,5 @@
 """What customers write by e-mail, chat or social media, on the profile of the address that it came from: a note."""
 
-from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID, uuid5
 
@@ -12,6 +11,7 @@ from api.notes.routes import write_note
 from api.operators import OperatorDep
 from api.problems import described, profile_unknown
 from api.service import ConnectionDep, ServiceDep
+from api.texts import OneLine, Written, WrittenTime
 from core.resolution import KINDS, identifier
 from storage.identity.links import find_holder
 from storage.notes.notes import DETAIL_CHARACTERS, SUBJECT_CHARACTERS
@@ -30,13 +30,13 @@ class InteractionIn(BaseModel):
     key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = Field(
         description="Its name at the source; sent again it is kept once", examples=["<20261121.4711@mail.example>"]
     )
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DETAIL_CHARACTERS)] = (
-        Field(examples=["The queue was terrible, but your staff were lovely."])
-    )
-    subject: Annotated[str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS)] = Field(
-        "", pattern=r"^[^\r\n]*$", description="One line; default: how the text begins"
-    )
-    at: datetime = Field(description="When it was written, with an offset; within the last 7 days")
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=DETAIL_CHARACTERS), Written
+    ] = Field(examples=["The queue was terrible, but your staff were lovely."])
+    subject: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS), Written, OneLine
+    ] = Field("", pattern=r"^[^\r\n]*$", description="One line; default: how the text begins")
+    at: WrittenTime = Field(description="When it was written, with an offset; within the last 7 days")
     profile_id: UUID | None = None
     kind: str | None = Field(None, description=f"Of the identifier: {', '.join(KINDS)}", examples=["email"])
     value: Annotated[str, StringConstraints(max_length=320)] | None = Field(None, examples=["amara@mail.example"])
@@ -69,6 +69,7 @@ def write_interaction(
             "noted_at": asked.at,
             "source": asked.channel,
             "follow_up": asked.follow_up,
+            "reminder_seen": True,  # their own words, sent by a program that could not think again
         }
     )
     return write_note(

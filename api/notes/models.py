@@ -1,12 +1,13 @@
 """What the endpoints of notes and follow-ups take and answer; each limit stands with its field."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from api.texts import OneLine, Written, WrittenTime
 from core.journey.feeling import Reading
 from core.journey.reminder import Reminder
 from storage.notes.choices import LABEL_CHARACTERS, Choice, FeelingWord, ListWord
@@ -25,7 +26,13 @@ from storage.notes.search import GroupWord, NoteCount
 
 StateWord = Literal["overdue", "today", "later", "done"]
 _Word = Annotated[str, StringConstraints(max_length=40)]
-_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=OPERATOR_CHARACTERS)]
+_Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=OPERATOR_CHARACTERS), Written, OneLine
+]
+_Label = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_CHARACTERS), Written, OneLine
+]
+_SEEN: Final = "Save it although it has words that POST /v1/notes/reading flags"
 _Zone = Annotated[str, StringConstraints(max_length=64)]
 
 
@@ -39,32 +46,42 @@ class FollowUpIn(_In):
     """What is to be done, by whom and by when."""
 
     operator: _Name | None = Field(None, description="Default: whoever writes this", examples=["Ines Vogt"])
-    due_at: datetime = Field(
+    due_at: WrittenTime = Field(
         description="With an offset, or without one on the clocks of `timezone`", examples=["2026-11-30T10:00"]
     )
     timezone: str | None = Field(
         None, max_length=64, description="Default: the note's store's, else UTC", examples=["Europe/Berlin"]
     )
     instructions: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=INSTRUCTIONS_CHARACTERS)
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=INSTRUCTIONS_CHARACTERS), Written
     ] = Field(examples=["Call her when size 38 is in."])
+
+
+class NewFollowUpIn(FollowUpIn):
+    """A follow-up of its own; one that comes with a note or a result is read together with that."""
+
+    reminder_seen: bool = Field(False, description=_SEEN)
 
 
 class NoteTextIn(_In):
     """The part of a note that may be edited; the words come from GET /v1/note-choices."""
 
     purpose: _Word = Field(examples=["observation"])
-    subject: Annotated[str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS)] = Field(
+    subject: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS), Written, OneLine
+    ] = Field(
         "", pattern=r"^[^\r\n]*$", description="One line; default: what the tags say", examples=["Size 38 missing"]
     )
-    detail: Annotated[str, StringConstraints(strip_whitespace=True, max_length=DETAIL_CHARACTERS)] = ""
+    detail: Annotated[str, StringConstraints(strip_whitespace=True, max_length=DETAIL_CHARACTERS), Written] = ""
     outcome: _Word | None = None
     mood: _Word | None = None
     tags: list[_Word] = Field(default_factory=list, max_length=TAGS_PER_NOTE, examples=[["hesitated"]])
     feeling: FeelingWord | None = Field(
-        None, description="What whoever was there says; it wins over the suggestion. Default: what the mood says"
+        None,
+        description="What whoever was there says; it wins over the suggestion. Default: what the mood says; in an"
+        " edit what was said before, null takes it back",
     )
-    reminder_seen: bool = Field(False, description="Save it although it has words that POST /v1/notes/reading flags")
+    reminder_seen: bool = Field(False, description=_SEEN)
 
 
 class NoteIn(NoteTextIn):
@@ -73,7 +90,7 @@ class NoteIn(NoteTextIn):
     profile_id: UUID | None = None
     store: _Zone | None = Field(None, description="Default: where the profile is", examples=["marktplatz"])
     zone: _Zone | None = Field(None, examples=["shoes"])
-    noted_at: datetime | None = Field(
+    noted_at: WrittenTime | None = Field(
         None, description="When it was written offline, with an offset; within the last 7 days. Default: now"
     )
     source: SourceWord = Field("staff", description="Where the text comes from: staff, or the customer's own words")
@@ -95,7 +112,9 @@ class TextIn(_In):
 class SnoozeIn(_In):
     """When to be reminded again."""
 
-    due_at: datetime = Field(description="With an offset, or without one on the clocks of the follow-up's time zone")
+    due_at: WrittenTime = Field(
+        description="With an offset, or without one on the clocks of the follow-up's time zone"
+    )
 
 
 class ReassignIn(_In):
@@ -107,9 +126,10 @@ class ReassignIn(_In):
 class DoneIn(_In):
     """What came of it, and what comes next."""
 
-    result: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=RESULT_CHARACTERS)] = (
-        Field(examples=["Reached her, she comes on Saturday."])
-    )
+    result: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=RESULT_CHARACTERS), Written
+    ] = Field(examples=["Reached her, she comes on Saturday."])
+    reminder_seen: bool = Field(False, description=f"{_SEEN}; of the next one's instructions too")
     next: FollowUpIn | None = None
     alert_right: bool | None = Field(None, description="Of an alert's task: whether the alert was right")
 
@@ -117,7 +137,7 @@ class DoneIn(_In):
 class ChoiceIn(_In):
     """An entry of a list."""
 
-    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_CHARACTERS)]
+    label: _Label
     place: int = Field(0, ge=0, le=1_000, description="Its place in the list")
     feeling: FeelingWord | None = Field(None, description="What choosing it says of the feeling; of moods")
     retired: bool = Field(False, description="Not offered any more; notes that have it keep it")
@@ -126,7 +146,7 @@ class ChoiceIn(_In):
 class NewChoiceIn(_In):
     """An entry to be added; its word is made of the label."""
 
-    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_CHARACTERS)]
+    label: _Label
     feeling: FeelingWord | None = Field(None, description="What choosing it says of the feeling; of moods")
 
 

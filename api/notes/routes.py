@@ -153,7 +153,7 @@ def write_note_edit(note: UUID, asked: NoteEditIn, service: ServiceDep, operator
         found = find_note(connection, note)
         if found is None:
             raise note_unknown()
-        text = note_text(asked, read_choices(connection), by_staff=found.source == "staff", before=found)
+        text = note_text(asked, read_choices(connection), before=found)
         at = service.now()
         if not edit_note(connection, found, text, revision=asked.revision, operator=operator, at=at):
             raise note_changed(found.revision)

@@ -16,7 +16,7 @@ from api.service import Service, find_store
 from core.errors import InputError
 from core.limits import FUTURE_BOUND_NS, NS_PER_US, PAST_BOUND_NS
 from storage.connect import Connection
-from storage.notes.choices import Choices, ListWord
+from storage.notes.choices import Choices, FeelingWord, ListWord
 from storage.notes.follow_ups import FollowUpRow, NewFollowUp
 from storage.notes.notes import SUBJECT_CHARACTERS, NewNote, NoteRow, NoteText
 from storage.notes.place import place_at
@@ -58,19 +58,21 @@ def new_note(
         noted_at=noted_at,
         operator=operator,
         source=asked.source,
-        text=note_text(asked, choices, by_staff=asked.source == "staff"),
+        text=note_text(asked, choices, beside=asked.follow_up.instructions if asked.follow_up is not None else ""),
     )
 
 
-def note_text(asked: NoteTextIn, choices: Choices, *, by_staff: bool, before: NoteRow | None = None) -> NoteText:
+def note_text(asked: NoteTextIn, choices: Choices, *, before: NoteRow | None = None, beside: str = "") -> NoteText:
     """Return the text with its suggestion; what `before` has already may stay even where it is retired.
+
+    `beside` is what is written together with it.
 
     Raises
     ------
     InputError
         If a word is in none of the lists, or nothing is said.
     ProblemError
-        If staff assert what nobody can observe and have not said that they saw the reminder.
+        If something is asserted that nobody can observe and it is not said that the reminder was seen.
     """
     held = before.text if before is not None else None
     _check_choice(choices, "purpose", asked.purpose, [held.purpose] if held is not None else [])
@@ -83,12 +85,10 @@ def note_text(asked: NoteTextIn, choices: Choices, *, by_staff: bool, before: No
         _check_choice(choices, "tag", tag, held.tags if held is not None else [])
     labels = [choices["tag"][tag].label for tag in tags]
     subject = asked.subject or _subject(asked, labels)
-    if by_staff and not asked.reminder_seen:
-        _remind("\n".join([*labels, asked.subject, asked.detail]))
+    remind([*labels, asked.subject, asked.detail, beside], seen=asked.reminder_seen)
     # a tag is an observation: its label, which stands for a subject that nobody wrote, says nothing of a feeling
     written = asked.subject or " " * len(subject)
     said = f"{written}\n{asked.detail}" if asked.detail else written
-    mood = choices["mood"][asked.mood] if asked.mood is not None else None
     return NoteText(
         purpose=asked.purpose,
         subject=subject,
@@ -96,9 +96,29 @@ def note_text(asked: NoteTextIn, choices: Choices, *, by_staff: bool, before: No
         outcome=asked.outcome,
         mood=asked.mood,
         tags=tags,
-        feeling_chosen=asked.feeling if asked.feeling is not None else (mood.feeling if mood is not None else None),
+        feeling_chosen=_chosen(asked, choices, held),
         feeling_read=msgspec.to_builtins(feeling_reader().read(said)),
     )
+
+
+def remind(texts: Iterable[str], *, seen: bool) -> None:
+    """Refuse what asserts something that nobody can observe, unless whoever writes has seen the reminder.
+
+    Raises
+    ------
+    ProblemError
+        With what was found.
+    """
+    if seen:
+        return
+    text = "\n".join(texts)
+    found = reminder().flags(text)
+    if found:
+        lexicon = reminder().lexicon
+        labels = {topic.topic: topic.label for topic in lexicon.topics}
+        raise reminded(
+            lexicon.says, [{"where": text[flag.begin : flag.end], "what": labels[flag.topic]} for flag in found]
+        )
 
 
 def new_follow_up(
@@ -223,11 +243,15 @@ def _subject(asked: NoteTextIn, labels: list[str]) -> str:
     return line if len(line) <= SUBJECT_CHARACTERS else line[: SUBJECT_CHARACTERS - 1].rstrip() + "…"
 
 
-def _remind(text: str) -> None:
-    lexicon = reminder().lexicon
-    found = reminder().flags(text)
-    if found:
-        labels = {topic.topic: topic.label for topic in lexicon.topics}
-        raise reminded(
-            lexicon.says, [{"where": text[flag.begin : flag.end], "what": labels[flag.topic]} for flag in found]
-        )
+def _chosen(asked: NoteTextIn, choices: Choices, held: NoteText | None) -> FeelingWord | None:
+    """Return what staff say of the feeling: in this text, else as they said before, else by the mood."""
+    if asked.feeling is None and "feeling" not in asked.model_fields_set and held is not None:
+        by_mood = _of_mood(choices, held.mood)
+        if held.feeling_chosen != by_mood:
+            return held.feeling_chosen
+    return asked.feeling if asked.feeling is not None else _of_mood(choices, asked.mood)
+
+
+def _of_mood(choices: Choices, mood: str | None) -> FeelingWord | None:
+    found = choices["mood"].get(mood) if mood is not None else None
+    return found.feeling if found is not None else None

@@ -29,7 +29,7 @@ async function nameCustomer() {
   const about = document.getElementById("about");
   about.textContent = "On a customer; the name shows with a connection.";
   const place = form.elements.zone?.options[0];
-  if (place) place.textContent = "Where the customer is";
+  if (place) place.textContent = "Where they are";
   try {
     const answer = await fetch(`/v1/profiles/${encodeURIComponent(profile)}`);
     if (answer.ok) about.textContent = `On ${(await answer.json()).display_name}`;
@@ -60,7 +60,7 @@ async function keep() {
     return;
   }
   // what a tag says is said too: the server reads its label with the note
-  const text = [...labels(note.tags), note.subject ?? "", note.detail ?? ""].join("\n");
+  const text = [...labels(note.tags), note.subject ?? "", note.detail ?? "", note.follow_up?.instructions ?? ""].join("\n");
   const found = flags(text, lexicon);
   if (found.length && seen !== text) return remind(found, text);
   if (found.length) note.reminder_seen = true;

@@ -1,11 +1,12 @@
 // The privacy reminder without a connection: the same as core/journey/reminder.py, by the same data.
 
-const WORD = /\p{L}[\p{L}\p{M}]*/gu;
+const WORD = /\p{L}(?:[\u00ad\u200b-\u200d\u2060\ufeff]*[\p{L}\p{M}])*/gu;
+const HIDDEN = /[\u00ad\u200b-\u200d\u2060\ufeff]+/gu;
 const FLAGS = 20;
 const PHRASE_WORDS = 6;
 
 export function flags(text, lexicon) {
-  const words = text.match(WORD) ?? [];
+  const words = (text.match(WORD) ?? []).map((word) => word.replace(HIDDEN, ""));
   const tokens = words.map((word) => word.toLowerCase());
   const found = [];
   for (let place = 0; place < tokens.length && found.length < FLAGS;) {

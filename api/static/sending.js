@@ -33,14 +33,16 @@ export async function problemOf(answer) {
   }
 }
 
-// A form's fields as the API takes them: a name with a dot nests, what is empty is left out, one name several times is a list.
+// A form's fields as the API takes them: a name with a dot nests, what is empty is left out (data-empty="null": null), one name
+// several times is a list.
 export function fieldsOf(form) {
   const found = {};
   for (const field of form.elements) {
     if (!field.name || ((field.type === "checkbox" || field.type === "radio") && !field.checked)) continue;
     const listed = field.name === "tags";
-    const value = field.dataset.kind === "number" ? Number(field.value) : field.dataset.kind === "boolean" ? field.checked : field.value.trim();
-    if (value === "") continue;
+    const said = field.dataset.kind === "number" ? Number(field.value) : field.dataset.kind === "boolean" ? field.checked : field.value.trim();
+    if (said === "" && field.dataset.empty !== "null") continue;
+    const value = said === "" ? null : said;
     const [outer, inner] = field.name.split(".");
     if (inner) (found[outer] ??= {})[inner] = value;
     else if (listed) (found[outer] ??= []).push(value);

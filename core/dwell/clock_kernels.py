@@ -78,7 +78,8 @@ def agreement(
     reach_us: int,
     bin_us: int,
     compared: Any,
-    share: Any,
+    matched: Any,
+    touched: Any,
     sums: Any,
 ) -> None:
     """Sum, by lag, by how much more two anchors' gaps between adverts agree than by chance.
@@ -88,11 +89,13 @@ def agreement(
     own share of matches over all lags.
 
     one, other : int64 (n, 2 + gaps), columns device, time, gaps as `gaps` writes them, sorted by device and time
-    widths_us : int64 (widths,), ascending; compared, share : int64 (widths,), work space
+    widths_us : int64 (widths,), ascending
+    compared, matched : int64 (widths, bins), zero; touched : int64 (bins,): work space, left as it was given
     lag is time at `one` less time at `other`, within +-reach_us, in bins of bin_us
     sums : int64 (5, widths, bins), added to, see EXCESS and the following
     """
     columns = one.shape[1]
+    widest = widths_us.size - 1
     begin = 0
     last = 0
     while begin < one.shape[0]:
@@ -102,50 +105,52 @@ def agreement(
             end += 1
         while last < other.shape[0] and other[last, 0] < device:
             last += 1
-        first = last
+        low = last
         while last < other.shape[0] and other[last, 0] == device:
             last += 1
-        compared[:] = 0
-        share[:] = 0
-        for counting in (True, False):  # the device's share of matches must be known before its lags are told
-            low = first
-            for row in range(begin, end):
-                while low < last and other[low, 1] < one[row, 1] - reach_us:
-                    low += 1
-                for place in range(low, last):
-                    lag = one[row, 1] - other[place, 1]
-                    if lag < -reach_us:
+        slots = 0
+        for row in range(begin, end):
+            while low < last and other[low, 1] < one[row, 1] - reach_us:
+                low += 1
+            for place in range(low, last):
+                lag = one[row, 1] - other[place, 1]
+                if lag < -reach_us:
+                    break
+                slot = (lag + reach_us) // bin_us
+                mine = 2
+                theirs = 2
+                width = widest  # what is comparable for a width is so for all wider ones: one walk does for all
+                while width >= 0 and mine < columns and theirs < columns:
+                    if one[row, mine] < 0 or other[place, theirs] < 0:
                         break
-                    slot = (lag + reach_us) // bin_us
-                    for width in range(widths_us.size):
-                        near = widths_us[width]
-                        mine = 2
-                        theirs = 2
-                        apart = -1
-                        while mine < columns and theirs < columns:
-                            if one[row, mine] < 0 or other[place, theirs] < 0:
-                                break
-                            more = one[row, mine] - other[place, theirs]
-                            if abs(more) < COMPARABLE * near:
-                                apart = abs(more)
-                                break
-                            if more > 0:
-                                theirs += 1
-                            else:
-                                mine += 1
-                        if apart < 0:
-                            continue
-                        match = apart < near
-                        if counting:
-                            compared[width] += 1
-                            share[width] += match
-                            continue
-                        sums[EXCESS, width, slot] += UNIT * match - share[width]
-                        sums[DOUBT, width, slot] += share[width] * (UNIT - share[width])
-                        sums[COMPARED, width, slot] += 1
-                        sums[MATCHED, width, slot] += match
-                        sums[LAGS, width, slot] += match * lag
-            for width in range(widths_us.size):
-                if counting and compared[width] > 0:
-                    share[width] = UNIT * share[width] // compared[width]
+                    more = one[row, mine] - other[place, theirs]
+                    apart = abs(more)
+                    while width >= 0 and apart < COMPARABLE * widths_us[width]:
+                        if width == widest and compared[width, slot] == 0:
+                            touched[slots] = slot
+                            slots += 1
+                        compared[width, slot] += 1
+                        if apart < widths_us[width]:
+                            matched[width, slot] += 1
+                            sums[LAGS, width, slot] += lag
+                        width -= 1
+                    if more > 0:
+                        theirs += 1
+                    else:
+                        mine += 1
+        for width in range(widths_us.size):
+            pairs = 0
+            matches = 0
+            for at in range(slots):
+                pairs += compared[width, touched[at]]
+                matches += matched[width, touched[at]]
+            share = UNIT * matches // max(pairs, 1)
+            for at in range(slots):
+                slot = touched[at]
+                sums[EXCESS, width, slot] += UNIT * matched[width, slot] - share * compared[width, slot]
+                sums[DOUBT, width, slot] += compared[width, slot] * share * (UNIT - share)
+                sums[COMPARED, width, slot] += compared[width, slot]
+                sums[MATCHED, width, slot] += matched[width, slot]
+                compared[width, slot] = 0
+                matched[width, slot] = 0
         begin = end

@@ -45,6 +45,9 @@ SIGNALS_PER_PAIR: Final = 10_000
 SIGNALS_IN_ALL: Final = 1_000_000
 SIGNALS_PER_PAIR_LEAST: Final = 2_000
 """Five hundred common adverts were ample; the bounds keep a store of 1,024 anchors within seconds."""
+COMPARISONS_PER_PAIR: Final = 2_000_000
+"""A device that sends once a second meets 120 adverts in reach, so that it does not bind; one that sends ten times a
+second meets as many for each of ten times as many."""
 SIGMAS_LEAST: Final = 6.0
 """Chance: 2,400 lags, 3 widths and 4,000 pairs make 3e7 trials, one in a thousand million is beyond 6."""
 RIVAL_SIGMAS: Final = 4.0
@@ -184,12 +187,16 @@ def _compared(one: _Heard, other: _Heard, most: int, at_us: int) -> tuple[float,
     shape = (kernels.SUMS, len(WIDTHS_US), 2 * REACH_US // BIN_US + 1)
     whole = np.zeros(shape, np.int64)
     widths_us = np.array(WIDTHS_US, np.int64)
-    compared, share = np.zeros_like(widths_us), np.zeros_like(widths_us)
+    compared, matched, touched = (
+        np.zeros(shape[1:], np.int64),
+        np.zeros(shape[1:], np.int64),
+        np.zeros(shape[2], np.int64),
+    )
     finest_us = GRAINS_PER_WIDTH * max(one.grain_us, other.grain_us)
     points = []
     for mine, theirs in _blocks(one, other, most):
         sums = np.zeros(shape, np.int64)
-        kernels.agreement(mine, theirs, widths_us, REACH_US, BIN_US, compared, share, sums)
+        kernels.agreement(mine, theirs, widths_us, REACH_US, BIN_US, compared, matched, touched, sums)
         whole += sums
         apart_us = _apart(sums, finest_us)
         if apart_us is not None:
@@ -212,7 +219,23 @@ def _blocks(one: _Heard, other: _Heard, most: int) -> Iterator[tuple[NDArray[np.
         if spans < SPANS_PER_BLOCK:
             end_us = (block * SPANS_PER_BLOCK + spans) * SPAN_US
             inside = [rows[rows[:, 1] < end_us] for rows in inside]
-        yield inside[0], inside[1]
+        yield _middle(inside[0], inside[1], COMPARISONS_PER_PAIR // len(blocks)), inside[1]
+
+
+def _middle(one: NDArray[np.int64], other: NDArray[np.int64], comparisons: int) -> NDArray[np.int64]:
+    """Return those of the rows in the middle of their time that meet about so many of the others' at most.
+
+    The middle, as there nothing within reach is cut off.
+    """
+    devices = int(max(one[:, 0].max(initial=0), other[:, 0].max(initial=0))) + 1
+    mine, theirs = (np.bincount(rows[:, 0], minlength=devices).astype(np.float64) for rows in (one, other))
+    spans = max(1.0, float(np.ptp(one[:, 1])) / SPAN_US) if len(one) else 1.0
+    share = comparisons / max(float(mine @ theirs) / spans, 1.0)
+    if share >= 1:
+        return one
+    first_us, last_us = np.quantile(one[:, 1], [(1 - share) / 2, (1 + share) / 2])
+    middle: NDArray[np.int64] = one[(one[:, 1] >= first_us) & (one[:, 1] <= last_us)]
+    return middle
 
 
 def _line(points: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -36,6 +36,10 @@ _WORD: Final = rf"[^\W_]+(?:['{_APOSTROPHE}-][^\W_]+)*"
 _SAYS: Final = re.compile("[^\\W_]|[\u2600-\u27bf\U0001f300-\U0001faff]")
 """What a piece must have to be one: a letter, a digit or a pictograph."""
 _GAP: Final = r"\s+"
+AMID_WORDS: Final = 5
+"""So far from "I don't think" to its verb: "that the new till upstairs is". What is further on is another thought."""
+_AMID: Final = rf"((?:{_WORD}\s+){{0,{AMID_WORDS}}}?)"
+_PLACE: Final = re.compile(r"\*|\$(?P<place>\d)")
 _SHOWN_AS_PICTURE: Final = "\N{VARIATION SELECTOR-16}"
 _END: Final = re.compile(rf"[.!?;\n]+[\"')\]]*(?=\s|$)|\n|\s[{_DASHES}]\s")
 
@@ -55,7 +59,8 @@ class FeelingLexicon(msgspec.Struct, frozen=True, kw_only=True):
     `contrast` are words that begin a clause against the one before, `concession` those that begin the weaker one,
     `addition` those that join opposite feelings as well as like ones. `negations` turn what follows them, beside
     those that VADER knows. `rewrites` are phrases that mean something else than their words add up to, with what is
-    read in their place; `*` is any one word. `emoji` have valences as words have.
+    read in their place: `*` is any one word, `...` none to AMID_WORDS of them, `@group` one of `groups`; in their
+    place `*` is the first of these, `$2` the second. `emoji` have valences as words have.
     """
 
     language: str
@@ -66,6 +71,7 @@ class FeelingLexicon(msgspec.Struct, frozen=True, kw_only=True):
     concession: tuple[str, ...]
     addition: tuple[str, ...]
     negations: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]]
     rewrites: dict[str, str]
     emoji: dict[str, float]
 
@@ -117,7 +123,8 @@ class FeelingReader:
         )
         self._word = re.compile("|".join((_WORD, *map(re.escape, lexicon.emoji))))
         self._rewrites = tuple(
-            (_rewritten(said), meant.replace("*", r"\1")) for said, meant in lexicon.rewrites.items()
+            (_rewritten(said, lexicon.groups), _PLACE.sub(lambda found: rf"\g<{found['place'] or 1}>", meant))
+            for said, meant in lexicon.rewrites.items()
         )
         known = {word for word, valence in self._scorer.lexicon.items() if valence}
         self._words = frozenset(known) | lexicon.emoji.keys()
@@ -242,9 +249,16 @@ def _either(words: tuple[str, ...]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-def _rewritten(phrase: str) -> re.Pattern[str]:
-    parts = (r"([\w'-]+)" if part == "*" else re.escape(part) for part in phrase.split())
-    return re.compile(rf"\b{_GAP.join(parts)}\b", re.IGNORECASE)
+def _rewritten(phrase: str, groups: dict[str, tuple[str, ...]]) -> re.Pattern[str]:
+    pattern = ""
+    for part in phrase.split():
+        if part == "...":  # brings the gap after each of its words along
+            pattern += _AMID
+        elif part.startswith("@"):
+            pattern += rf"({_either(groups[part[1:]])}){_GAP}"
+        else:
+            pattern += (r"([\w'-]+)" if part == "*" else re.escape(part)) + _GAP
+    return re.compile(rf"\b{pattern.removesuffix(_GAP)}\b", re.IGNORECASE)
 
 
 def _joint_pattern(words: tuple[str, ...]) -> re.Pattern[str]:

@@ -17,7 +17,10 @@ FLAGS: Final = 20
 _PHRASE_WORDS: Final = 6
 _KEY_CHARACTERS: Final = 2
 """By so many letters phrases are looked up; no word or stem of a lexicon is shorter."""
-_WORD: Final = re.compile(r"[^\W\d_]+")
+_UNSEEN: Final = "\u00ad\u200b-\u200d\u2060\ufeff"
+"""Soft hyphens, joiners and spaces without width: texts that are pasted have them within words."""
+_WORD: Final = re.compile(rf"[^\W\d_](?:[{_UNSEEN}]*[^\W\d_])*")
+_HIDDEN: Final = re.compile(f"[{_UNSEEN}]+")
 
 
 class ReminderTopic(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +76,7 @@ class Reminder:
 
     def flags(self, text: str) -> tuple[Flag, ...]:
         """Return what a text asserts, in its order, FLAGS at most; a phrase counts once."""
-        tokens = [(match.group().casefold(), *match.span()) for match in _WORD.finditer(text)]
+        tokens = [(_HIDDEN.sub("", match.group()).casefold(), *match.span()) for match in _WORD.finditer(text)]
         found: list[Flag] = []
         place = 0
         while place < len(tokens) and len(found) < FLAGS:

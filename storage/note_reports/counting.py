@@ -95,7 +95,7 @@ def _counted(
     InputError
         If there are more than ROWS_MOST.
     """
-    clauses, values = clauses_of(wanted)
+    clauses, values = clauses_of(connection, wanted)
     places = ", ".join(str(place) for place in range(1, len(keys) + 1))
     query = sql.SQL(
         "select {keys}, {counts} from {source} where {clauses} group by {places} order by {places} limit %(limit)s"

@@ -47,7 +47,7 @@ class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which notes: every field that is set must fit; `words` as people type them, with "quoted words", or and -not.
 
     `begin` counts, `end` does not; without an offset they are read on the clock of each note's store, as the days of
-    reports are. `operator` is compared in any case of letters.
+    reports are. `operator` is compared in any case of letters, words without their accents.
     """
 
     words: str = ""
@@ -96,7 +96,7 @@ def notes_page(connection: Connection, wanted: NoteFilter, *, limit: int, cursor
     if not 1 <= limit <= NOTES_PER_PAGE:
         raise InputError(f"A page has 1 to {NOTES_PER_PAGE} notes, asked for {limit}.", where="limit")
     question = ("notes", msgspec.to_builtins(wanted))
-    clauses, values = clauses_of(wanted)
+    clauses, values = clauses_of(connection, wanted)
     values["limit"] = limit + 1
     if cursor is not None:
         values["at"], values["id"] = read_cursor(cursor, question, tuple[datetime, UUID])
@@ -120,7 +120,7 @@ def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> li
     """
     if by not in get_args(GroupWord):
         raise InputError(f"Notes are not counted by {by!r}.", where="by")
-    clauses, values = clauses_of(wanted)
+    clauses, values = clauses_of(connection, wanted)
     query = sql.SQL(
         "select {by} as word, count(*), count(*) filter (where note.feeling = 'positive'),"
         " count(*) filter (where note.feeling = 'negative'), count(*) filter (where note.feeling = 'mixed'),"
@@ -157,15 +157,16 @@ def tags_of(by: GroupWord) -> str:
     return " left join lateral unnest(note.tags) one_tag (tag) on true" if by == "tag" else ""
 
 
-_WORDS_OF_NOTE: Final = "note.words @@ websearch_to_tsquery('english', %(words)s)"
+_ASKED: Final = "websearch_to_tsquery('sojourn_english', %(words)s)"
+_WORDS_OF_NOTE: Final = f"note.words @@ {_ASKED}"
 """What a query with -words is held against: "not this" is meant of the note, not of one of its parts."""
 _WORDS: Final = (
-    f"({_WORDS_OF_NOTE} or exists (select from follow_up where"  # noqa: S608 - constants
-    " follow_up.note_id = note.note_id and to_tsvector("
-    "'english', follow_up.instructions || ' ' || coalesce(follow_up.result, '')) @@ websearch_to_tsquery('english',"
-    " %(words)s)) or note.tags && (select coalesce(array_agg(choice.word), '{}') from note_choice choice where"
-    " choice.list = 'tag' and to_tsvector('english', choice.label) @@ websearch_to_tsquery('english', %(words)s)))"
+    f"({_WORDS_OF_NOTE} or exists (select from follow_up where follow_up.note_id = note.note_id and to_tsvector("  # noqa: S608 - constants
+    f"'sojourn_english', follow_up.instructions || ' ' || coalesce(follow_up.result, '')) @@ {_ASKED})"
+    " or note.tags && (select coalesce(array_agg(choice.word), '{}') from note_choice choice where"
+    f" choice.list = 'tag' and to_tsvector('sojourn_english', choice.label) @@ {_ASKED}))"
 )
+_NO_WORD: Final = f"select numnode({_ASKED}) = 0"
 _SINCE: Final = "note.noted_at >= %(begin)s"
 _BEFORE: Final = "note.noted_at < %(end)s"
 _ON_ITS_CLOCK: Final = "note.noted_at at time zone coalesce(store.timezone, 'UTC')"
@@ -180,16 +181,24 @@ _BEFORE_LOCAL: Final = (
 )
 
 
-def clauses_of(wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
+def clauses_of(connection: Connection, wanted: NoteFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
     """Return the conditions of a filter and their values, for NOTE_SOURCE.
 
     Raises
     ------
     InputError
-        If the words are too long.
+        If the words are too long, or none of them can be searched for.
     """
     if len(wanted.words) > WORDS_CHARACTERS:
         raise InputError(f"A search has at most {WORDS_CHARACTERS} characters.", where="q")
+    if wanted.words.strip():
+        found = connection.execute(_NO_WORD, {"words": wanted.words}).fetchone()
+        if found is not None and found[0]:
+            raise InputError(
+                f"There is no word to search for in {wanted.words!r}.",
+                hint="Signs and words like “the” stand in every note: write another one.",
+                where="q",
+            )
     values = msgspec.structs.asdict(wanted)
     clauses: list[sql.Composable] = [sql.SQL("true")]
     clauses += [

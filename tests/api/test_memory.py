@@ -47,8 +47,8 @@ def test_a_memory_stands_on_notes_as_they_are_now(
     felt = {row["stage"]: row["feeling"] for row in memory["stages"]}
     assert [one["id"] for one in felt["engage"]["evidence"]] == [loved["note_id"]]
     assert [one["id"] for one in felt["reflect"]["evidence"]] == [wrote["note_id"]]
-    assert (felt["engage"]["feeling_share"], felt["reflect"]["feeling_share"]) == (1, -1)
-    assert (felt["arrive"]["feeling_share"], felt["arrive"]["evidence_count"]) == (None, 0)
+    assert (felt["engage"]["feeling_score"], felt["reflect"]["feeling_score"]) == (1, -1)
+    assert (felt["arrive"]["feeling_score"], felt["arrive"]["evidence_count"]) == (None, 0)
     assert [row["topic"] for row in memory["frustrations"]] == ["waiting"]
     assert [row["text"] for row in memory["preferences"]] == ["Prefers size 38"]
     assert [(row["state"], row["text"]) for row in memory["promises"]] == [("overdue", "Call her")]
@@ -56,11 +56,11 @@ def test_a_memory_stands_on_notes_as_they_are_now(
     tasks = client.get("/v1/follow-ups").json()["follow_ups"]
     assert cited == {loved["note_id"], wrote["note_id"], tasks[0]["follow_up_id"]}
     around = client.get(f"/v1/profiles/{AMARA}/journey/feelings").json()
-    assert [(row["stage"], row["feeling"]["feeling_share"]) for row in around["stages"]] == [("engage", 1)]
+    assert [(row["stage"], row["feeling"]["feeling_score"]) for row in around["stages"]] == [("engage", 1)]
     visits = client.get(f"/v1/profiles/{AMARA}/visits").json()["visits"]
     last = visits[0]["visit"]["visit_id"]
     around = client.get(f"/v1/profiles/{AMARA}/journey/feelings", params={"visit": last}).json()
-    assert [(row["stage"], row["feeling"]["feeling_share"]) for row in around["stages"]] == [("reflect", -1)]
+    assert [(row["stage"], row["feeling"]["feeling_score"]) for row in around["stages"]] == [("reflect", -1)]
     page = client.get(f"/profiles/{AMARA}").text
     assert page.count('class="stage-felt"') == 1
     wrong = client.get(f"/v1/profiles/{AMARA}/journey/feelings", params={"visit": str(AMARA)})

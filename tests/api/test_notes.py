@@ -121,6 +121,13 @@ def test_the_choice_of_staff_wins_over_the_suggestion(client: httpx.Client) -> N
     (found,) = client.get("/v1/notes/feelings").json()["models"]
     assert (found["chosen_count"], found["right_count"]) == (3, 0)
     assert found["counts"] == {"mixed": {"positive": 1, "negative": 1, "neutral": 1}}
+    chosen = write(client, feeling="positive", mood="angry").json()
+    path, edit = f"/v1/notes/{chosen['note_id']}", SAID | {"subject": "Loved the boots", "mood": "torn"}
+    assert client.put(path, json=edit | {"revision": 0}, headers=INES).json()["feeling_chosen"] == "positive"
+    taken_back = client.put(path, json=edit | {"revision": 1, "feeling": None}, headers=INES).json()
+    assert taken_back["feeling_chosen"] == "mixed", "what the mood says"
+    by_mood = client.put(path, json=edit | {"revision": 2, "mood": "angry"}, headers=INES).json()
+    assert by_mood["feeling_chosen"] == "negative"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +135,10 @@ def test_the_choice_of_staff_wins_over_the_suggestion(client: httpx.Client) -> N
     [
         ({"subject": "x" * 121}, "at most 120 characters"),
         ({"subject": "two\nlines"}, "subject"),
+        ({"subject": "two\N{LINE SEPARATOR}lines"}, "This is one line"),
+        ({"subject": "\N{NO-BREAK SPACE}\N{ZERO WIDTH SPACE}"}, "nothing to be seen"),
+        ({"subject": "a\0b"}, "NUL"),
+        ({"noted_at": 1_800_000_000}, "not as a number"),
         ({"detail": "x" * 4001}, "at most 4000 characters"),
         ({"tags": ["hesitated"] * 13}, "at most 12 items"),
         ({"tags": ["unheard_of"]}, "There is no tag 'unheard_of'"),
@@ -161,8 +172,18 @@ def test_words_that_assert_what_nobody_can_observe_are_flagged_before_saving(cli
     assert [fault["where"] for fault in answer.json()["faults"]] == ["pregnant", "Turkish"]
     assert client.get("/v1/notes").json()["notes"] == []
     assert write(client, detail="Asked for a Turkish towel.", reminder_seen=True).status_code == 201
-    own_words = write(client, detail="I am pregnant and need a chair.", source="email")
-    assert own_words.status_code == 201, "what a customer writes is no assumption of staff"
+    assert write(client, detail="She is pregnant.", source="email").status_code == 422, "by whatever name it comes"
+    task = {"due_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(), "instructions": "Call her, she is Muslim"}
+    assert write(client, follow_up=task).json()["faults"] == [{"where": "Muslim", "what": "religion or belief"}]
+    note = write(client, follow_up=task, reminder_seen=True).json()
+    tasks = f"/v1/notes/{note['note_id']}/follow-ups"
+    assert client.post(tasks, json=task, headers=INES).json()["type"] == "urn:sojourn:problem:reminder"
+    assert client.post(tasks, json=task | {"reminder_seen": True}, headers=INES).status_code == 201
+    done = f"/v1/follow-ups/{client.get(tasks).json()['follow_ups'][0]['follow_up_id']}/done"
+    for result in ({"result": "She has cancer"}, {"result": "Reached her", "next": task}):
+        assert client.post(done, json=result, headers=INES).json()["type"] == "urn:sojourn:problem:reminder"
+        assert client.get(tasks).json()["follow_ups"][0]["state"] != "done"
+    assert client.post(done, json=result | {"reminder_seen": True}, headers=INES).status_code == 200
     read = client.post("/v1/notes/reading", json={"text": "Her diabetes, and great service"}).json()
     assert [flag["word"] for flag in read["flags"]] == ["diabetes"]
     assert read["suggestion"]["feeling"] == "positive"
@@ -184,6 +205,19 @@ def test_the_lists_are_the_users(client: httpx.Client) -> None:
     assert (full.status_code, "at most 60" in full.json()["detail"]) == (422, True)
     assert client.put("/v1/note-choices/tag/Bad-Word", json={"label": "x"}, headers=INES).status_code == 422
     assert len(client.get("/v1/note-choices").json()["tag"]) == 60
+
+
+def test_words_are_found_without_their_accents_and_signs_are_no_words(client: httpx.Client) -> None:
+    note = write(client, subject="Mu\N{COMBINING DIAERESIS}ller, Lange Straße", detail="").json()
+    assert note["subject"] == "Müller, Lange Straße"
+    for words in ("muller", "MÜLLER", "strasse", "Straße -caf\N{LATIN SMALL LETTER E WITH ACUTE}"):
+        found = client.get("/v1/notes", params={"q": words}).json()["notes"]
+        assert [one["note_id"] for one in found] == [note["note_id"]], words
+    for words in ("*", "the", "%", "-"):
+        answer = client.get("/v1/notes", params={"q": words})
+        assert (answer.status_code, "no word to search for" in answer.text) == (422, True), words
+    assert client.get("/v1/notes/counts", params={"q": "the"}).status_code == 422
+    assert len(client.get("/v1/notes", params={"q": " "}).json()["notes"]) == 1
 
 
 def test_days_are_those_of_the_clock_of_the_store(store: SeededStore, client: httpx.Client) -> None:

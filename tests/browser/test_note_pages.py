@@ -59,6 +59,11 @@ def test_a_tagged_note_takes_three_taps(site: str, page: Page, customers: dict[s
     page.get_by_role("link", name="New note").click()
     expect(page.locator("#about")).to_have_text("On Amara Okafor")
     page.evaluate("window.taps = 0; addEventListener('click', (event) => { if (event.isTrusted) window.taps += 1; })")
+    bar = page.locator(".save-bar").bounding_box()
+    moods = page.locator(".moods").bounding_box()
+    assert bar
+    assert moods
+    assert moods["y"] + moods["height"] <= bar["y"], "a mood is tapped without scrolling"
     began = datetime.now(UTC)
     page.locator(".pick", has_text="Hesitated").click()
     page.locator(".pick", has_text="Torn").click()

@@ -128,17 +128,17 @@ def _line(spec: Spec, kind: Kind, of: Accepted | Dropped | Entry, digest: bytes,
     )
 
 
+def data_now_ns(spec: Spec) -> int:
+    return spec.data_began_ns + PACE * (time.time_ns() - spec.began_ns)
+
+
 def listen(spec: Spec, world: World, readings: ReadingQueue) -> None:
     """Hear the shoppers as time goes on, until halted."""
-
-    def data_now_ns() -> int:
-        return spec.data_began_ns + PACE * (time.time_ns() - spec.began_ns)
-
-    before_ns = data_now_ns()
+    before_ns = data_now_ns(spec)
     pause = threading.Event()
     while not world.halted:
         pause.wait(0.1)
-        now_ns = data_now_ns()
+        now_ns = data_now_ns(spec)
         chunk = heard(spec, before_ns, now_ns, world.offset_ns)
         if chunk is not None:
             readings.put(chunk, wait_s=5.0)
@@ -170,7 +170,8 @@ def main(spec: Spec) -> int:
         keys=folder / "keys",
         outbox=folder / f"{spec.edge}.sqlite3",
     )
-    clock = Clock(now_ns=lambda: time.time_ns() + world.offset_ns)
+    # the clock that stamps what is heard: by another one a day could be over, and its key gone, before it is heard
+    clock = Clock(now_ns=lambda: data_now_ns(spec) + world.offset_ns)
     agent = Agent(settings, readings, clock=clock, on_accepted=on_accepted)
     agent._batcher = Batcher(wait_s=_BATCH_WAIT_S)
     agent.start()

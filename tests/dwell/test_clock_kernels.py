@@ -44,8 +44,9 @@ def test_the_kernels_equal_the_oracle(seed: int, regular: bool) -> None:
             assert [[gap for gap in row if gap >= 0] for row in table[:, 2:].tolist()] == [a.gaps for a in made]
     bins = 2 * reach // bin_us + 1
     sums = np.zeros((kernels.SUMS, len(widths), bins), np.int64)
-    work = np.zeros((2, len(widths)), np.int64)
-    kernels.agreement(tables[0], tables[1], widths, reach, bin_us, work[0], work[1], sums)
+    work = np.zeros((2, len(widths), bins), np.int64)
+    kernels.agreement(tables[0], tables[1], widths, reach, bin_us, work[0], work[1], np.zeros(bins, np.int64), sums)
+    assert not work.any(), "the next device starts from nothing"
     for place, width in enumerate(widths.tolist()):
         expected = told(by_device, width, times=10, reach=reach, bin_us=bin_us, unit=1024)  # type: ignore[arg-type]
         for slot in range(bins):

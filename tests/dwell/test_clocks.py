@@ -1,6 +1,7 @@
 """Clocks of anchors: found where signals tell, left alone where they do not."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from core.dwell import clock_kernels as kernels
 from core.dwell.calibration import calibrate
 from core.dwell.clock_graph import Pairs, join, partners
-from core.dwell.clocks import Clocks, estimate_clocks, in_store_time, no_clocks
+from core.dwell.clocks import COMPARISONS_PER_PAIR, Clocks, estimate_clocks, in_store_time, no_clocks
 from core.dwell.engine import StoreEngine
 from core.dwell.model import dump, load, prior_model
 from core.dwell.settings import Settings
@@ -49,12 +51,12 @@ def tags(
     stamp_us: int = 5_000,
     interval_us: int = 1_000_000,
 ) -> SignalArray:
-    """Devices that all send once a second, plus a jitter, each to four anchors of which any may miss it."""
+    """Devices that all send so often, plus a jitter, each to four anchors of which any may miss it."""
     rng = np.random.default_rng([seed, 5])
     parts = []
     for device in range(devices):
-        count = int(minutes * 60)
-        at = rng.integers(0, 600_000_000) + np.cumsum(1_000_000 + rng.integers(0, jitter_us + 1, count))
+        count = int(minutes * 60_000_000 / interval_us)
+        at = rng.integers(0, 600_000_000) + np.cumsum(interval_us + rng.integers(0, jitter_us + 1, count))
         for anchor in range(4):
             heard = at[rng.random(count) < 0.6]
             part = np.zeros(len(heard), SIGNAL)
@@ -100,6 +102,24 @@ def test_one_device_of_such_a_kind_does_after_some_minutes_and_says_nothing_befo
     few = compared(skewed(tags(seed, 1, 0.5), ahead_us), 4)
     assert not few.known.any()
     assert not few.off.any()
+
+
+def test_a_device_that_sends_ten_times_a_second_is_not_compared_with_all_that_is_in_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[int] = []
+
+    def counting(*arguments: Any) -> None:
+        agreement(*arguments)
+        counted.append(int(arguments[-1][kernels.COMPARED, -1].sum()))
+
+    agreement = kernels.agreement
+    monkeypatch.setattr(kernels, "agreement", counting)
+    ahead_us = np.array([0, 0, 12_345_000, -3_015_000])
+    clocks = compared(skewed(tags(1, 1, 15, interval_us=100_000), ahead_us), 4)
+    assert clocks.ahead_us.tolist() == pytest.approx(ahead_us.tolist(), abs=5_000)
+    assert not clocks.drift_ppb.any()
+    assert sum(counted) < 1.1 * COMPARISONS_PER_PAIR * 6, "of six pairs"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def test_words_are_flagged_whole_and_phrases_as_one() -> None:
         ("is a trans woman", "orientation"), ("homosexuality", "orientation"),
         ("voted for the greens", "politics"), ("a socialist", "politics"), ("trade unionist", "politics"),
         ("is in the union", "politics"), ("shop stewards", "politics"), ("unionised", "politics"),
-        ("shoplifting", "money"), ("is unemployed", "money"), ("an ex-convict", "money"),
+        ("shoplifting", "money"), ("is unemployed", "money"), ("an ex-convict", "money"), ("probably poor", "money"),
+        ("is preg\N{SOFT HYPHEN}nant", "health"), ("is Mus\N{ZERO WIDTH SPACE}lim", "religion"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_observed_is_flagged_in_its_forms(text: str, topic: str) -> None:
@@ -51,6 +52,7 @@ def test_what_cannot_be_observed_is_flagged_in_its_forms(text: str, topic: str) 
         "Church's shoes", "walking poles", "a conservative cut", "visual aids", "the depressing music",
         "asked about sustainability", "unbelievable price", "the Cuban heels", "prescription glasses",
         "confused by the sign", "excited by packaging", "the queue was illogical", "nuance of colour", "gave a gift",
+        "the sick new colour", "the fit is poor", "quality looks poor",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_it_passes(text: str) -> None:

@@ -127,8 +127,13 @@ def test_counts_of_her_days_stand(store: SeededStore, her: Somebody, folder: Pri
     erase(store.connection, folder, her.profile)
     frozen = store.connection.execute("select count(*) from rollup_frozen").fetchone()
     zone = ZoneInfo(store.plan.timezone)
-    days = {(store.now - timedelta(days=ago, minutes=30)).astimezone(zone).date() for ago in (20, 9, 0)}
-    over = days - {store.now.astimezone(zone).date()}  # half an hour ago may be yesterday
+    # from half an hour ago on for ten minutes: on both sides of midnight where the store's day began meanwhile
+    days = {
+        (store.now - timedelta(days=ago, seconds=before_s)).astimezone(zone).date()
+        for ago in (20, 9, 0)
+        for before_s in (1_800, 1_201)
+    }
+    over = days - {store.now.astimezone(zone).date()}
     assert frozen == (len(over),), "the days that are over; today is counted anew"
 
 
