@@ -5,8 +5,9 @@ are only spoken of where the mixture is clearly better and its parts stand apart
 Sources: A. Dempster, N. Laird, D. Rubin, Maximum likelihood from incomplete data, JRSS B 39 (1977); G. Schwarz (BIC),
 Ann. Statist. 6 (1978); K. Ashman, C. Bird, S. Zepf, Detecting bimodality in astronomical datasets, AJ 108 (1994).
 A customer's share of long visits varies as in J. Skellam, A probability distribution derived from the binomial
-distribution by regarding the probability of success as variable between the sets of trials, JRSS B 10 (1948); the kind
-of a visit is not seen and summed over, as in A. Gelman et al., Bayesian Data Analysis, 3rd edition (2013), chapter 22.
+distribution by regarding the probability of success as variable between the sets of trials, JRSS B 10 (1948). The
+kind of a visit is not seen and is summed over: A. Gelman et al., Bayesian Data Analysis, 3rd edition (2013), chapter
+22.
 """
 
 from collections.abc import Sequence
