@@ -12,7 +12,7 @@ from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
-from api.profiles.page import journey_context
+from api.profiles.page import journey_context, order_context
 from api.profiles.routes import read_profile
 from api.profiles.timeline import timeline
 from api.profiles.understanding_routes import known_of, understanding_of
@@ -97,11 +97,20 @@ def show_profiles(
     service: ServiceDep,
     q: Annotated[str, Query(max_length=SEARCH_CHARACTERS)] = "",
     cursor: Annotated[str | None, Query()] = None,
+    withdrawn: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Search and list of profiles."""
+    """Search and list of profiles; `withdrawn` says that one has just gone from it."""
     search = q.strip()
     page = profiles_page(connection, search=search, limit=_LIST_ROWS, cursor=cursor)
-    return render("profiles.html", here="profiles", page=page, q=search, first=cursor is None, now=service.now())
+    return render(
+        "profiles.html",
+        here="profiles",
+        page=page,
+        q=search,
+        first=cursor is None,
+        withdrawn=withdrawn,
+        now=service.now(),
+    )
 
 
 @router.get("/profiles/{profile}")
@@ -110,13 +119,16 @@ def show_profile(
     connection: ConnectionDep,
     service: ServiceDep,
     visit: Annotated[UUID | None, Query()] = None,
+    order: Annotated[UUID | None, Query()] = None,
 ) -> Response:
     """One customer: consent, journey, the visit in progress or another one on the floor plan, earlier visits."""
     with one_state(connection):
-        return _profile_page(found, connection, service, visit)
+        return _profile_page(found, connection, service, visit, order)
 
 
-def _profile_page(found: ProfileRow, connection: Connection, service: Service, visit: UUID | None) -> Response:
+def _profile_page(
+    found: ProfileRow, connection: Connection, service: Service, visit: UUID | None, order: UUID | None
+) -> Response:
     detail = visit_detail(connection, found.profile_id, visit)
     if detail is None and visit is not None:
         raise visit_unknown()
@@ -132,6 +144,12 @@ def _profile_page(found: ProfileRow, connection: Connection, service: Service, v
     plans = {store: find_store(service, connection, store).plan for store in stores}
     with in_own_right(connection):  # who looked at a customer is told with the customer, the log itself to the desk
         looked = entries_page(connection, AuditFilter(profile_id=found.profile_id), limit=_LOOKED)
+    shown = journey_context(found, known.heard, detail, stored, service.drawings, now=service.now())
+    shown["feelings"] = {
+        stage.value: mean for stage, mean in feelings_around(felt, visit_of(detail), service.now()).items()
+    }
+    if order is not None:
+        shown |= order_context(found, known.heard, known.visits, order, now=service.now())
     return render(
         "profile.html",
         here="profiles",
@@ -150,10 +168,7 @@ def _profile_page(found: ProfileRow, connection: Connection, service: Service, v
         audit_kinds=KINDS,
         audit_purposes=PURPOSES,
         audit_said=said,
-        feelings={
-            stage.value: mean for stage, mean in feelings_around(felt, visit_of(detail), service.now()).items()
-        },
-        **journey_context(found, known.heard, detail, stored, service.drawings, now=service.now()),
+        **shown,
     )
 
 

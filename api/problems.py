@@ -134,6 +134,15 @@ def visit_unknown() -> ProblemError:
     )
 
 
+def order_unknown() -> ProblemError:
+    """Return the problem of an order online that does not belong to the profile."""
+    return unknown(
+        "order",
+        detail="This profile has no such order online.",
+        hint="GET /v1/exports/journeys has a case for each; leave out `order` for the newest visit.",
+    )
+
+
 def note_unknown() -> ProblemError:
     """Return the problem of a note that cannot be shown; the same whether it is unknown or its consent is gone."""
     return unknown(

@@ -11,6 +11,7 @@ from api.audit import pages as audit_pages
 from api.audit import routes as audit_routes
 from api.cards import routes as card_routes
 from api.cues import pages as cue_pages
+from api.cues import policy_pages as cue_policy_pages
 from api.cues import routes as cue_routes
 from api.exports import routes as export_routes
 from api.fleet import pages as fleet_pages
@@ -102,6 +103,7 @@ PAGES: Final[tuple[APIRouter, ...]] = (
     alert_pages.router,
     message_pages.router,
     cue_pages.router,
+    cue_policy_pages.router,
     fleet_pages.router,
     audit_pages.router,
     plan_page.router,

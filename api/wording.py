@@ -103,6 +103,17 @@ HAPPENING: Final = {
     "appointment_cancelled": "Cancelled an appointment",
     "reserved": "Reserved something",
     "tier_changed": "Changed tier",
+    "order_updated": "Changed an order",
+    "list_viewed": "Viewed a list of products",
+    "cart_removed": "Took out of the cart",
+    "cart_viewed": "Viewed the cart",
+    "checkout_started": "Went to the checkout online",
+    "checkout_continued": "Went on at the checkout online",
+    "coupon_entered": "Entered a coupon",
+    "coupon_denied": "Coupon denied",
+    "coupon_removed": "Removed a coupon",
+    "wish_removed": "Took off the wish list",
+    "shared": "Shared something",
     **EVIDENCE,
 }
 """Kinds of events as a person tells them; one that is not here is told by its own name."""
@@ -111,6 +122,13 @@ CUE: Final = {
     "offer": "Offer what goes with the last order",
     "recognise": "Recognise loyalty",
     "leave_alone": "Leave alone",
+}
+COMPLETION: Final = {
+    "bought": "Bought",
+    "collected": "Collected",
+    "returned": "Brought back",
+    "ordered_online": "Ordered online",
+    "left_empty_handed": "Left, no order known",
 }
 MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}
 CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}

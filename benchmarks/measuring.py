@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -91,3 +91,39 @@ def _first(text: str, key: str) -> str:
         if line.strip().startswith(key):
             return line.partition(":")[2].strip()
     return "unknown"
+
+
+class CpuWatch:
+    """CPU time of this process and of others that come and go while it is watched.
+
+    Each look adds what every process took since the look before, so that one that ends takes nothing away again: only
+    what it took after the last look is missing.
+
+    Parameters
+    ----------
+    pids : callable
+        Returns the other processes there are now.
+    """
+
+    def __init__(self, pids: Callable[[], Sequence[int]]) -> None:
+        self._pids = pids
+        self._seen: dict[int, int] = {}
+        self._ticks = 0
+
+    def total_s(self) -> float:
+        """Return the seconds so far; never less than before."""
+        now = {pid: ticks for pid in self._pids() if (ticks := _ticks(pid)) is not None}
+        for pid, ticks in now.items():
+            before = self._seen.get(pid, 0)
+            self._ticks += ticks - before if ticks >= before else ticks  # less: the number was given to another one
+        self._seen = now
+        return time.process_time() + self._ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int | None:
+    """Return the clock ticks that a process took, in its own code and in the kernel; None if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(fields[11]) + int(fields[12])

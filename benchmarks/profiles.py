@@ -5,7 +5,6 @@ of those asked is in a store now. Pages are asked one after the other, each once
 """
 
 import argparse
-import os
 import random
 import shlex
 import sys
@@ -22,7 +21,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from benchmarks.asking import UNBOUNDED, key_headers
-from benchmarks.measuring import machine
+from benchmarks.measuring import CpuWatch, machine
 from benchmarks.profiles_load import fill
 from benchmarks.results_part import replace_part
 from servers.postgres import Postgres
@@ -83,9 +82,10 @@ def _run(url: str, profiles: int, visits: int, seed: int) -> tuple[str, bool]:
         watching,
         TestClient(create_app(url, UNBOUNDED), headers={"Accept": "text/html"} | key_headers(url)) as client,
     ):
+        cpu = CpuWatch(lambda: _backends(watching))
         for name, path in ASKED:
             times = []
-            cpu_s = _cpu_s(watching)
+            cpu_s = cpu.total_s()
             few = drawn[: FEW if name in _SLOW else PAGES + WARM]
             for number, profile in enumerate(few):
                 word = str(number * 7) if "search" in name else str(profile)
@@ -94,7 +94,7 @@ def _run(url: str, profiles: int, visits: int, seed: int) -> tuple[str, bool]:
                 times.append((time.perf_counter() - began) * 1000)
                 if answer.status_code != 200:
                     raise RuntimeError(f"{path}: {answer.status_code}")
-            cpu_ms = (_cpu_s(watching) - cpu_s) / len(few) * 1000
+            cpu_ms = (cpu.total_s() - cpu_s) / len(few) * 1000
             times = times[WARM:] if len(times) > WARM else times[1:]
             p95 = quantiles(times, n=20, method="inclusive")[-1]
             rows.append((name, len(times), median(times), p95, max(times), cpu_ms))
@@ -102,16 +102,12 @@ def _run(url: str, profiles: int, visits: int, seed: int) -> tuple[str, bool]:
     return _text(rows, counts, filled_s), rows[0][3] < LIMIT_MS
 
 
-def _cpu_s(connection: Connection) -> float:
-    """Return the CPU time of this process and of its connections' processes in the database so far."""
-    pids = connection.execute(
+def _backends(connection: Connection) -> list[int]:
+    """Return the processes of this one's connections in the database."""
+    rows = connection.execute(
         "select pid from pg_stat_activity where application_name like 'sojourn api%'"
     ).fetchall()
-    ticks = 0
-    for (pid,) in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+    return [row[0] for row in rows]
 
 
 def _drawn(connection: Connection, profiles: int, seed: int) -> list[UUID]:

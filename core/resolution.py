@@ -5,7 +5,7 @@ identifiers of a kind (limits), and where identifiers contradict each other thos
 there nothing ever merges by itself: two profiles that seem to be one person are handed to a person.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from re import IGNORECASE
 from re import compile as compile_pattern
 from typing import Final
@@ -44,11 +44,13 @@ KINDS: Final = {
 """In their order of priority, the strongest first."""
 _PRIORITY: Final = {kind: place for place, kind in enumerate(KINDS)}
 _BLOCKED: Final = compile_pattern(
-    r"[0\-\s]*|-1|null|nil|none|undefined|nan|n/?a|anonymous|unknown|guest|test|customer|user|true|false"
-    r"|\[object object\]|.*@example\.(com|org|net)",
+    r"[0\-\s]*|-1|null|nil|none|undefined|nan|n/?a|anonymous|unknown|guest|test[-_ ]?\d*|dummy|customer|user"
+    r"|true|false|\[object object\]|\+?(\d)\1{5,}|\+?0?123456(7(8(90?)?)?)?"
+    r"|.*@example\.(com|org|net)|.*@test\.\w+|((no|do-?not)[-_.]?reply|no-?e?-?mail|none|test|unknown|guest)@.*",
     IGNORECASE,
 )
-"""What systems write where they know nobody: whoever carries it is everybody."""
+"""What systems and people in a hurry write where they know nobody: whoever carries it is everybody. Six times the
+same digit, or six in a row, are rarer as somebody's number than as nobody's; others of hers still tell who she is."""
 _EMAIL: Final = compile_pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE: Final = compile_pattern(r"\+?[0-9]{6,15}")
 
@@ -81,7 +83,9 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def identifier(kind: str, value: str) -> Identifier:
-    """Return an identifier as it is compared: trimmed, in composed Unicode, e-mail in lower case, phone as digits.
+    """Return an identifier as it is compared: trimmed, in composed Unicode, e-mail in lower case, phone by E.164.
+
+    A phone without a country code stays as its digits: which country is meant is not known here.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def identifier(kind: str, value: str) -> Identifier:
     if kind == "email":
         clean = clean.lower()
     if kind == "phone":
-        clean = "".join(sign for sign in clean if sign not in " -./()")
+        clean = _telephone("".join(sign for sign in clean if sign not in " -./()"))
     pattern = {"email": _EMAIL, "phone": _PHONE}.get(kind)
     if pattern is not None and not pattern.fullmatch(clean):
         raise InputError(f"This is no {kind}.", where=kind)
@@ -111,12 +115,38 @@ def identifier(kind: str, value: str) -> Identifier:
     return Identifier(kind, clean)
 
 
+def spellings(one: Identifier) -> tuple[Identifier, ...]:
+    """Return an identifier with how it was written before phones were compared by E.164: a digest is of one."""
+    if one.kind == "phone" and one.value.startswith("+"):
+        return (one, Identifier(one.kind, f"00{one.value[1:]}"))
+    return (one,)
+
+
+def _telephone(digits: str) -> str:
+    """Return a number by E.164 where its country is said, by + or 00; as it is where it is not, or is no number."""
+    if digits.startswith("00"):
+        digits = f"+{digits[2:]}"
+    if not digits.startswith("+"):
+        return digits
+    import phonenumbers  # noqa: PLC0415 - its tables take 50 ms to load
+
+    try:
+        found = phonenumbers.parse(digits, None)
+    except phonenumbers.NumberParseException:
+        return digits
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+
+
 def resolve(
     presented: Iterable[Identifier],
     holders: Mapping[Identifier, str],
     held: Mapping[str, Mapping[str, int]],
+    unconsented: Set[str] = frozenset(),
 ) -> Resolution:
     """Return whose identifiers these are.
+
+    A profile without consent is rival to nobody: what it holds goes to whom it comes with now, as if nobody held it.
+    Only where the strongest identifier points to it, it is still the one that is meant.
 
     Parameters
     ----------
@@ -126,8 +156,14 @@ def resolve(
         Who holds them now; those that nobody holds are not in it.
     held : mapping of profile to a mapping of kind to count
         How many of each kind the profiles of `holders` have.
+    unconsented : set of profiles, optional
+        Those of `holders` whose consent does not hold.
     """
     ranked = sorted(set(presented), key=lambda one: (_PRIORITY[one.kind], one.value))
+    profile = next((holders[one] for one in ranked if one in holders), None)
+    if profile is not None and profile in unconsented and not _contradicts(ranked, holders, held[profile], profile):
+        unconsented = unconsented - {profile}
+    holders = {one: holder for one, holder in holders.items() if holder not in unconsented}
     profile = next((holders[one] for one in ranked if one in holders), None)
     dropped: list[Dropped] = []
     if profile is not None and _contradicts(ranked, holders, held[profile], profile):

@@ -119,6 +119,7 @@ class Arrivals:
             policy_version=chosen.version,
             trial_no=chosen.trial_no,
             tried=chosen.tried,
+            order_event=cue.order.event_id if cue.order is not None else None,
         )
 
     def _all_stores(self) -> list[str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.profiles.understanding_routes import CueWord
+from api.profiles.understanding_routes import CueOrderOut, CueWord
 from core.journey.trials import RETURN_WITHIN_DAYS, Effect, Effects
 from storage.cues.log import CueRow
 from storage.cues.trials import Trial
@@ -35,11 +35,12 @@ class ToldCueOut(BaseModel):
     outcome: OutcomeWord | None = Field(description="What staff said of it")
     outcome_by: str | None
     outcome_at: datetime | None
+    order: CueOrderOut | None = Field(description="The order that the cue speaks of, while it is known")
 
     @classmethod
     def of(cls, row: CueRow) -> Self:
         """Return the answer for a cue."""
-        return cls.model_validate(msgspec.structs.asdict(row))
+        return cls.model_validate(msgspec.structs.asdict(row) | {"order": CueOrderOut.of(row.order)})
 
 
 class ToldCuesOut(BaseModel):

@@ -9,6 +9,7 @@ from api.cues.routes import cue_unknown, trial_out
 from api.forms import FormDep
 from api.operators import OperatorDep, operator_of
 from api.problems import ProblemError
+from api.profiles.understanding_routes import CueOrderOut
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from storage.cues.log import OutcomeWord, cues_page, say_outcome
@@ -37,6 +38,7 @@ def show_cues(
         here="stores",
         plan=stored.plan,
         page=page,
+        orders={row.cue_no: CueOrderOut.of(row.order) for row in page.cues if row.order is not None},
         first=cursor is None,
         policy=cue_policy(connection, stored.store_no),
         trials=[trial_out(connection, service, trial) for trial in trials(connection, stored.store_no)],

@@ -9,17 +9,20 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api.forms import OWN_FORM, Form, FormDep
 from api.identity.models import DecisionIn, LinkChangeIn
 from api.identity.routes import case_unknown, change_one_link, decide_one_case
-from api.operators import OperatorDep
-from api.problems import ProblemError
+from api.operators import OPERATOR_KNOWN, OperatorDep
+from api.problems import ProblemError, conflict
 from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep
 from storage.connect import Connection
-from storage.identity.consents import full_ledger
+from storage.identity.consents import ConsentWord, full_ledger, withdraw_everywhere
 from storage.identity.desk import blocked_devices, cases_page, lift_block, profile_links, undo_case
 from storage.inputs.imports import imports_page
+from storage.profiles.profiles import PURPOSE, find_profile
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _SEE_OTHER: Final = 303
+SAID: Final = {"store": "In the store", "telephone": "By telephone", "letter": "By letter or e-mail"}
+"""Sources of a word that a customer says to a person."""
 _CHANGES: Final = ("end", "undo", "redo", "block_kiosk", "block_staff", "block_shared")
 
 
@@ -64,15 +67,43 @@ def lift(block_no: int, service: ServiceDep) -> Response:
 
 @router.get("/profiles/{profile}/consent")
 def show_consent(found: ProfileDep, connection: ConnectionDep, service: ServiceDep) -> Response:
-    """Show a customer's ledger of consents and the links of devices."""
+    """Show a customer's ledger of consents, what can be withdrawn, and the links of devices."""
+    ledger = full_ledger(connection, found.profile_id)
     return render(
         "consent.html",
         here="profiles",
         profile=found,
-        ledger=full_ledger(connection, found.profile_id),
+        ledger=ledger,
+        held=sorted({row.purpose for row in ledger if row.holds}, key=lambda purpose: (purpose != PURPOSE, purpose)),
+        journeys=PURPOSE,
+        said=SAID,
         links=profile_links(connection, found.profile_id),
         now=service.now(),
     )
+
+
+@router.post("/profiles/{profile}/withdrawals", dependencies=[OPERATOR_KNOWN])
+def withdraw(found: ProfileDep, form: FormDep, connection: ConnectionDep, service: ServiceDep) -> Response:
+    """Withdraw a consent as the customer said; where it is that to journeys, the profile is gone with the answer."""
+    source, purpose = form.get("source"), form.get("purpose")
+    wordings = {row.purpose: row.wording for row in full_ledger(connection, found.profile_id) if row.holds}
+    fits = {"source": source in SAID, "purpose": purpose in wordings, "sure": form.get("sure") != ""}
+    unusable = [field for field, usable in fits.items() if not usable]
+    if unusable:
+        raise _unusable(unusable[0])
+    word = ConsentWord(
+        purpose=purpose, status="withdrawn", source=source, wording=wordings[purpose], occurred_at=service.now()
+    )
+
+    def work(lent: Connection) -> bool:
+        withdraw_everywhere(lent, found.profile_id, word)
+        return find_profile(lent, found.profile_id) is None
+
+    gone = service.writer.write(work)
+    if purpose == PURPOSE and not gone:
+        raise conflict("A grant that is dated later than now stands.", hint="Withdraw again in a few minutes.")
+    then = "/profiles?withdrawn=true" if gone else f"/profiles/{found.profile_id}/consent"
+    return RedirectResponse(then, _SEE_OTHER)
 
 
 @router.post("/profiles/{profile}/links/{link_no}")

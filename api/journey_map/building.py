@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from api.profiles.journeys import online_journey
 from api.service import Service, find_store
 from core.floorplan import StorePlan
 from core.journey.records import Event, Journey, Stay, StoreVisit
@@ -16,6 +17,8 @@ from storage.connect import Connection
 from storage.instants import to_ns
 from storage.journey_map.people import JourneyPerson, JourneyVisit, SampledPeople, read_people, sample_people
 
+ORDERS_ONLINE: Final = 100
+"""Two a week for a year; of more the newest have journeys here."""
 _STATUS: Final = {"granted": CONSENT_GRANTED, "withdrawn": CONSENT_WITHDRAWN}
 
 
@@ -124,28 +127,39 @@ def journeys_of(
     now: datetime,
     store: str | None = None,
 ) -> list[Journey]:
-    """Return a customer's journeys around visits in [begin, end); around an order online if she was in no store."""
+    """Return a customer's journeys around visits and orders online in [begin, end), oldest first.
+
+    Of one store only those around visits to it.
+    """
     events = _events(person)
-    found = []
+    found: list[tuple[datetime, Journey]] = []
     for place, visit in enumerate(person.visits):
         if not begin <= visit.entered_at < end or store not in {None, visit.store}:
             continue
         before = max((one.left_at for one in person.visits[:place]), default=None)
         after = person.visits[place + 1].entered_at if place + 1 < len(person.visits) else None
-        found.append(
-            journey(
-                _store_visit(visit),
-                _stays(visit, plans[visit.store]),
-                events,
-                as_of=to_ns(now),
-                previous_left_at=to_ns(before) if before is not None else None,
-                next_entered_at=to_ns(after) if after is not None else None,
-            )
+        around = journey(
+            _store_visit(visit),
+            _stays(visit, plans[visit.store]),
+            events,
+            as_of=to_ns(now),
+            previous_left_at=to_ns(before) if before is not None else None,
+            next_entered_at=to_ns(after) if after is not None else None,
         )
-    ordered = any(kind == ORDERED and not where and begin <= at < end for _, _, kind, at, where in person.events)
-    if not found and ordered and not person.visits and store is None:
-        found.append(journey(None, [], events, as_of=to_ns(now)))
-    return found
+        found.append((visit.entered_at, around))
+    if store is None:
+        visits = [(visit.entered_at, visit.left_at) for visit in person.visits]
+        orders = [
+            (at, str(name))
+            for name, _, kind, at, where in person.events
+            if kind == ORDERED and not where and at < end
+        ]
+        found += [
+            (at, online_journey(order, at, visits, events, now=now))
+            for at, order in orders[-ORDERS_ONLINE:]
+            if at >= begin
+        ]
+    return [around for _, around in sorted(found, key=lambda one: one[0])]
 
 
 def _events(person: JourneyPerson) -> list[Event]:

@@ -33,7 +33,7 @@ def log_rows(service: Service, connection: Connection, profiles: list[UUID]) -> 
 
 
 def _rows(person: JourneyPerson, found: Journey) -> Iterator[tuple[Any, ...]]:
-    case = found.visit if found.visit is not None else f"online {person.profile_id}"
+    case = found.visit if found.visit is not None else f"online {found.order}"
     seen = set()
     for report in found.stages:
         stage = report.stage.value

@@ -11,6 +11,7 @@ from api.journey_map.building import Found
 from api.profiles.models import StageWord
 from core.journey.map import Changed, JourneyMap
 from core.journey.segments import SegmentRule, told_count
+from core.journey.trials import Effect
 from core.metrics.disclosure import K_PEOPLE
 from storage.journey_map.segments import NAME_CHARACTERS, Segment
 
@@ -27,7 +28,7 @@ class SegmentIn(BaseModel):
         dict[str, Any],
         Field(
             description="days, store, visits_at_least/_at_most, dwell_at_least_s/_at_most_s,"
-            " orders_at_least/_at_most, reached, skipped, feeling; all that are there have to hold",
+            " orders_at_least/_at_most, reached, skipped, completed, feeling; all that are there have to hold",
             examples=[_RULE_EXAMPLE],
         ),
     ]
@@ -143,10 +144,24 @@ class JourneyMapOut(BaseModel):
     paths: list[PathOut]
     other_paths_share: float
     links: list[LinkOut]
+    completed: dict[str, float] | None = Field(
+        description="How journeys completed, as shares of those that did; such of too few are left out",
+        examples=[{"bought": 0.4, "collected": 0.1, "returned": 0.0, "left_empty_handed": 0.5}],
+    )
+    bought_change: EffectOut | None = Field(
+        description="Of who bought, in the store or online, against as many days before; null unless asked for"
+    )
     changes: list[ChangeOut] = Field(description="Against as many days before; empty unless asked for")
 
     @classmethod
-    def of(cls, rule: SegmentRule, found: Found, drawn: JourneyMap, changed: tuple[Changed, ...]) -> Self:
+    def of(
+        cls,
+        rule: SegmentRule,
+        found: Found,
+        drawn: JourneyMap,
+        changed: tuple[Changed, ...],
+        bought: Effect | None = None,
+    ) -> Self:
         """Return the answer for a map."""
         return cls.model_validate(
             {
@@ -171,6 +186,10 @@ class JourneyMapOut(BaseModel):
                     {"begin_stage": link.begin, "end_stage": link.end, "share": round(link.share, 2)}
                     for link in drawn.links
                 ],
+                "completed": {name: round(share, 2) for name, share in drawn.completions.items()}
+                if drawn.completions is not None
+                else None,
+                "bought_change": EffectOut.of(bought),
                 "changes": [{"stage": one.stage.value, "effect": EffectOut.of(one.effect)} for one in changed],
             }
         )

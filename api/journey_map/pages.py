@@ -28,7 +28,7 @@ _NUMBERS: Final = (
     "days", "visits_at_least", "visits_at_most", "dwell_at_least_s", "dwell_at_most_s", "orders_at_least",
     "orders_at_most",
 )  # fmt: skip
-_WORDS: Final = ("reached", "skipped", "feeling", "store")
+_WORDS: Final = ("reached", "skipped", "completed", "feeling", "store")
 
 
 @router.get(_HERE)
@@ -62,7 +62,7 @@ def show_map(
         store=store,
         stores=stores_page(connection, limit=STORES_PER_PAGE).stores,
         days=days,
-        day_choices=_DAYS,
+        day_choices=sorted({*_DAYS, days}),
         k=K_PEOPLE,
         operator=operator_of(request),
     )

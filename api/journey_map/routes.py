@@ -22,8 +22,9 @@ from api.journey_map.models import (
 from api.operators import OperatorDep
 from api.problems import ProblemError, described, unknown
 from api.service import ConnectionDep, Service, ServiceDep, find_store
-from core.journey.map import Changed, changes, journey_map
+from core.journey.map import Changed, bought_change, changes, journey_map
 from core.journey.segments import LONGEST_DAYS, SegmentRule, read_rule
+from core.journey.trials import Effect
 from storage.connect import Connection
 from storage.journey_map.segments import add_segment, remove_segment, segments
 
@@ -118,10 +119,12 @@ def map_of(
     """Return the map of who fits a rule, and what changed since the time before."""
     found = find_people(service, connection, rule, looks=looks)
     changed: tuple[Changed, ...] = ()
+    bought: Effect | None = None
     if compare:
         before = find_people(service, connection, rule, end=service.now() - timedelta(days=rule.days))
         changed = changes(before.facts, found.facts)
-    return JourneyMapOut.of(rule, found, journey_map(found.facts), changed)
+        bought = bought_change(before.facts, found.facts)
+    return JourneyMapOut.of(rule, found, journey_map(found.facts), changed, bought)
 
 
 def _rule(service: Service, connection: Connection, given: dict[str, Any]) -> SegmentRule:

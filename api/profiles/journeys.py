@@ -1,5 +1,6 @@
 """From rows of storage to the inputs of core.journey."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,13 +9,14 @@ import msgspec
 
 from core.floorplan import StorePlan
 from core.journey.records import Event, Journey, Stay, StoreVisit
-from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN
+from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN, ORDERED
 from core.journey.stages import journey
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.notes.notes import noted_on
 from storage.profiles.events import CustomerEvent, customer_events, uncancelled
 from storage.profiles.profiles import ConsentRow, consent_ledger
+from storage.profiles.understanding import Visited
 from storage.profiles.visits import VisitDetail, Whereabouts
 from storage.visit_queries import VisitRow
 
@@ -39,6 +41,35 @@ def heard_of(connection: Connection, profile: UUID, *, known_at: datetime | None
     )
 
 
+def online_journey(
+    order: str, at: datetime, visits: Sequence[tuple[datetime, datetime]], events: list[Event], *, now: datetime
+) -> Journey:
+    """Return the journey around an order online, which was placed `at`; `visits` are (entered_at, left_at)."""
+    before = max((min(left, at) for entered, left in visits if entered <= at), default=None)
+    after = min((entered for entered, _ in visits if entered > at), default=None)
+    return journey(
+        None,
+        [],
+        events,
+        as_of=to_ns(now),
+        previous_left_at=to_ns(before) if before is not None else None,
+        next_entered_at=to_ns(after) if after is not None else None,
+        order=order,
+    )
+
+
+def journey_of_order(heard: Heard, visits: Sequence[Visited], order: UUID, *, now: datetime) -> Journey | None:
+    """Return the journey around one order online of a profile; None if she has no such order."""
+    found = next(
+        (one for one in uncancelled(heard.events) if one.event_id == order and one.kind == ORDERED and not one.store),
+        None,
+    )
+    if found is None:
+        return None
+    times = [(one.entered_at, one.left_at) for one in visits]
+    return online_journey(str(order), found.occurred_at, times, _events(heard), now=now)
+
+
 def journey_of(
     heard: Heard,
     detail: VisitDetail | None,
@@ -59,15 +90,7 @@ def journey_of(
     now : datetime
         Up to when things are known, unless the visit is in progress: then its newest signal says that.
     """
-    events = [
-        Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at))
-        for row in heard.ledger
-    ]
-    events += [
-        Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
-        for row in uncancelled(heard.events)
-    ]
-    events += [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in heard.noted]
+    events = _events(heard)
     if detail is None or plan is None:
         return journey(None, [], events, as_of=to_ns(now))
     running = detail.running
@@ -85,6 +108,18 @@ def journey_of(
         previous_left_at=to_ns(detail.previous_left_at) if detail.previous_left_at is not None else None,
         next_entered_at=to_ns(detail.next_entered_at) if detail.next_entered_at is not None else None,
     )
+
+
+def _events(heard: Heard) -> list[Event]:
+    events = [
+        Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at))
+        for row in heard.ledger
+    ]
+    events += [
+        Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
+        for row in uncancelled(heard.events)
+    ]
+    return events + [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in heard.noted]
 
 
 def _store_visit(detail: VisitDetail) -> StoreVisit:

@@ -216,10 +216,14 @@ class StageOut(BaseModel):
 
 
 class JourneyOut(BaseModel):
-    """The six stages around one store visit: in progress, or else the newest, unless another was asked for."""
+    """The six stages around one store visit: in progress, or else the newest, unless another was asked for.
+
+    Around an order online for who never came, or where one was asked for.
+    """
 
     profile_id: UUID
-    visit_id: UUID | None = Field(description="Null for a customer who has not come yet")
+    visit_id: UUID | None = Field(description="Null around an order online, and for a customer who has not come yet")
+    order_id: UUID | None = Field(description="The event of the order online that it surrounds")
     store: str | None
     timezone: str | None
     in_progress: bool
@@ -232,6 +236,7 @@ class JourneyOut(BaseModel):
         return cls(
             profile_id=profile_id,
             visit_id=UUID(found.visit) if found.visit is not None else None,
+            order_id=UUID(found.order) if found.order is not None else None,
             store=found.store,
             timezone=timezone,
             in_progress=in_progress,

@@ -8,12 +8,14 @@ from uuid import UUID
 import msgspec
 
 from api import wording
-from api.profiles.journeys import Heard, journey_of
+from api.problems import order_unknown
+from api.profiles.journeys import Heard, journey_of, journey_of_order
 from api.profiles.models import JourneyOut
 from api.stores.drawing import DrawingCache, moves
 from api.stores.models import dwell_bounds_s
 from core.floorplan import StorePlan
 from storage.profiles.profiles import ProfileRow
+from storage.profiles.understanding import Visited
 from storage.profiles.visits import VisitDetail
 from storage.stores import StoredPlan
 
@@ -63,6 +65,7 @@ def journey_context(
         ),
         "timezone": plan.timezone if plan is not None else "UTC",
         "visit": detail,
+        "around_order": None,
         "plan": plan,
         "running": running,
         "silent": running is not None and now - running.last_signal_at > SILENT_AFTER,
@@ -94,6 +97,21 @@ def journey_context(
         "steps": {zone: wording.heat_step(total, wording.DWELL_STEPS_S) for zone, total in dwell_s.items()},
         "zone_dwell_s": dwell_s,
         "left_out": len(stops) - len(drawn),
+    }
+
+
+def order_context(
+    profile: ProfileRow, heard: Heard, visits: list[Visited], order: UUID, *, now: datetime
+) -> dict[str, Any]:
+    """Return what the template shows around an order online instead of a visit; raises the problem without one."""
+    found = journey_of_order(heard, visits, order, now=now)
+    if found is None:
+        raise order_unknown()
+    event = next(one for one in heard.events if one.event_id == order)
+    return {
+        "journey": JourneyOut.of(profile.profile_id, found, timezone=None, in_progress=False),
+        "around_order": event,
+        "feelings": {},
     }
 
 

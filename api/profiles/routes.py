@@ -1,12 +1,13 @@
 """Profiles of customers who consented. Unknown and unconsented answer the same 404."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.problems import described, visit_unknown
-from api.profiles.journeys import heard_of, journey_of
+from api.problems import described, order_unknown, visit_unknown
+from api.profiles.journeys import heard_of, journey_of, journey_of_order
 from api.profiles.models import (
     ConsentOut,
     JourneyOut,
@@ -19,8 +20,10 @@ from api.profiles.models import (
 )
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from api.stores.models import VisitOut
+from storage.connect import Connection
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.search import PROFILES_PER_PAGE, SEARCH_CHARACTERS, profiles_page
+from storage.profiles.understanding import visits_of
 from storage.profiles.visits import PROFILE_VISITS_PER_PAGE, profile_visits, visit_detail, whereabouts
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
@@ -87,8 +90,11 @@ def read_journey(
     visit: Annotated[
         UUID | None, Query(description="A store visit; default: in progress, or else the newest")
     ] = None,
+    order: Annotated[UUID | None, Query(description="The event of an order online, instead of a visit")] = None,
 ) -> JourneyOut:
-    """Six stages around one store visit, each with its state, its evidence and the rule that was applied."""
+    """Six stages around one store visit or order online, each with its state, its evidence and the rule applied."""
+    if order is not None:
+        return order_journey(connection, found.profile_id, order, now=service.now())
     detail = visit_detail(connection, found.profile_id, visit)
     if detail is None and visit is not None:
         raise visit_unknown()
@@ -99,3 +105,11 @@ def read_journey(
         timezone=plan.timezone if plan is not None else None,
         in_progress=detail is not None and detail.running is not None,
     )
+
+
+def order_journey(connection: Connection, profile: UUID, order: UUID, *, now: datetime) -> JourneyOut:
+    """Return the journey around an order online; raises the problem if the profile has no such order."""
+    told = journey_of_order(heard_of(connection, profile), visits_of(connection, profile), order, now=now)
+    if told is None:
+        raise order_unknown()
+    return JourneyOut.of(profile, told, timezone=None, in_progress=False)

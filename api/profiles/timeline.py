@@ -2,11 +2,14 @@
 
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
 from api.profiles.journeys import Heard
 from api.wording import dwell
+from core.journey.rules import ORDERED
+from storage.profiles.events import uncancelled
 from storage.profiles.understanding import Visited
 
 LINES: Final = 40
@@ -15,20 +18,30 @@ _CONSENT: Final = {"granted": "consent_granted", "withdrawn": "consent_withdrawn
 
 
 class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened; `store` is an id, empty online, `more` what else is known of it."""
+    """One thing that happened; `store` is an id, empty online, `more` what else is known of it.
+
+    `order` is the event of an order online that stands: it has a journey of its own.
+    """
 
     at: datetime
     kind: str
     store: str
     more: str
     source: str
+    order: UUID | None = None
 
 
 def timeline(heard: Heard, visits: list[Visited]) -> list[TimelineLine]:
     """Return the newest LINES things that happened, newest first."""
+    online = {one.event_id for one in uncancelled(heard.events) if one.kind == ORDERED and not one.store}
     lines = [
         TimelineLine(
-            at=event.occurred_at, kind=event.kind, store=event.store, more=_more(event.detail), source=event.source
+            at=event.occurred_at,
+            kind=event.kind,
+            store=event.store,
+            more=said_of(event.detail),
+            source=event.source,
+            order=event.event_id if event.event_id in online else None,
         )
         for event in heard.events
     ]
@@ -51,7 +64,8 @@ def timeline(heard: Heard, visits: list[Visited]) -> list[TimelineLine]:
     return sorted(lines, key=lambda line: (line.at, line.kind), reverse=True)[:LINES]
 
 
-def _more(detail: dict[str, Any]) -> str:
+def said_of(detail: dict[str, Any]) -> str:
+    """Return what is known of an event beside its kind, time and store, as people read it."""
     said = []
     if "total" in detail:
         said.append(f"{detail['total']:.2f} {detail.get('currency', '')}".strip())

@@ -146,18 +146,23 @@ def situation(
     found: Understanding, events: list[CustomerEvent], tier: str | None, *, plan: StorePlan, now: datetime
 ) -> Situation:
     """Return what a service cue in a store is decided by; `events` are those that stand."""
-    orders = [event.occurred_at for event in events if event.kind == ORDERED]
+    order = newest_order(events)
     complaints = [event.occurred_at for event in events if event.kind == "complained"]
     return Situation(
         visits=found.visits,
         days_away=found.days_away,
-        days_since_order=_days(now - orders[-1]) if orders else None,
+        days_since_order=_days(now - order.occurred_at) if order is not None else None,
         tier=tier,
         browses=found.browses,
         appointment_today=_appointment_today(events, plan, now),
         complained_days=_days(now - complaints[-1]) if complaints else None,
         preference=_preference(events),
     )
+
+
+def newest_order(events: list[CustomerEvent]) -> CustomerEvent | None:
+    """Return the newest order of the events that stand, anywhere."""
+    return next((event for event in reversed(events) if event.kind == ORDERED), None)
 
 
 def _returning(entered: list[int], model: StoredModel | None, now: int) -> Returning | None:

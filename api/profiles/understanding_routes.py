@@ -12,15 +12,17 @@ from pydantic import BaseModel, Field
 from api.inputs.idempotent import OnceDep
 from api.problems import described, visit_unknown
 from api.profiles.journeys import Heard, heard_of
-from api.profiles.understanding import AHEAD_DAYS, Bought, Part, Understanding, situation, understand
+from api.profiles.timeline import said_of
+from api.profiles.understanding import AHEAD_DAYS, Bought, Part, Understanding, newest_order, situation, understand
 from api.service import ConnectionDep, ProfileDep, Service, ServiceDep, StoreDep, find_store
-from core.journey.cues import CueReport, cue, read_policy
+from core.journey.cues import CueReport, cue, read_policy, speaks_of_order
 from core.journey.habits import Standing
 from core.journey.matters import Mattering
 from storage.connect import Connection
-from storage.cues.trials import policy_for
+from storage.cues.log import CueOrder
+from storage.cues.trials import PolicyFor, policy_for
 from storage.instants import to_datetime
-from storage.profiles.events import uncancelled
+from storage.profiles.events import CustomerEvent, uncancelled
 from storage.profiles.profiles import ProfileRow
 from storage.profiles.understanding import StoredPolicy, Visited, cue_policy, current_model, save_policy, visits_of
 from storage.profiles.visits import Whereabouts, whereabouts
@@ -195,6 +197,24 @@ class UnderstandingOut(BaseModel):
         )
 
 
+class CueOrderOut(BaseModel):
+    """The order that a cue speaks of."""
+
+    event_id: UUID
+    occurred_at: datetime
+    store: str | None = Field(description="Null: online", examples=["marktplatz"])
+    says: str = Field(description="Total, number, product: what is known of it", examples=["129.90 EUR, R-1042"])
+
+    @classmethod
+    def of(cls, row: CueOrder | None) -> Self | None:
+        """Return the answer, null where the cue speaks of no order."""
+        if row is None:
+            return None
+        return cls(
+            event_id=row.event_id, occurred_at=row.occurred_at, store=row.store or None, says=said_of(row.detail)
+        )
+
+
 class CueOut(BaseModel):
     """What to do for a customer who is in a store now, and why."""
 
@@ -203,6 +223,7 @@ class CueOut(BaseModel):
     because: str = Field(examples=["Gold, and has been away for 60 days."])
     rule_no: int | None = Field(description="Rule of the policy that decided, from 1; null for preference or quiet")
     policy_version: int = Field(description="0: the default", examples=[3])
+    order: CueOrderOut | None = Field(description="The newest order, where the cue or its rule speaks of one")
 
 
 class CuePolicyOut(BaseModel):
@@ -328,16 +349,28 @@ def understanding_of(
     stored = find_store(service, connection, here.store)
     held = policy_for(connection, stored.store_no, profile.profile_id)
     facts = situation(found, events, profile.loyalty_tier, plan=stored.plan, now=now)
-    return found, _cue_out(here.store, cue(held.policy, facts), held.version)
+    return found, _cue_out(here.store, held, cue(held.policy, facts), newest_order(events))
 
 
-def _cue_out(store: str, report: CueReport, version: int) -> CueOut:
+def _cue_out(store: str, held: PolicyFor, report: CueReport, newest: CustomerEvent | None) -> CueOut:
+    spoken_of = newest if newest is not None and speaks_of_order(held.policy, report) else None
+    order = (
+        CueOrder(
+            event_id=spoken_of.event_id,
+            occurred_at=spoken_of.occurred_at,
+            store=spoken_of.store,
+            detail=spoken_of.detail,
+        )
+        if spoken_of is not None
+        else None
+    )
     return CueOut.model_validate(
         {
             "store": store,
             "cue": report.cue.value,
             "because": report.because,
             "rule_no": report.rule,
-            "policy_version": version,
+            "policy_version": held.version,
+            "order": CueOrderOut.of(order),
         }
     )

@@ -154,6 +154,12 @@ def cue(policy: CuePolicy, found: Situation) -> CueReport:
     return CueReport(cue=Cue.LEAVE_ALONE, because=_QUIET, rule=None)
 
 
+def speaks_of_order(policy: CuePolicy, report: CueReport) -> bool:
+    """Return whether staff need to know the newest order: it is to be offered, or decided."""
+    bound = policy.rules[report.rule - 1].order_within_days if report.rule is not None else None
+    return report.cue is Cue.OFFER or bound is not None
+
+
 def _fits(rule: CueRule, found: Situation) -> bool:
     return (
         (rule.visits_at_least is None or found.visits >= rule.visits_at_least)

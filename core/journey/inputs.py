@@ -1,6 +1,7 @@
 """What other systems may say of customers: inputs, the kinds of events in each, and what Segment calls them.
 
-Source of the names: Segment's e-commerce events (Order Completed, Product Viewed, ...); the app's follow their form.
+Source of the names: Segment's e-commerce spec, version 2, all of its events; the app's follow their form. Those that
+mean a stage are named by the rules of the stages; the others are kept, and told in the timeline alone.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from core.privacy.masking import masked
 
 KEY_CHARACTERS: Final = 200
 """The longest name an event has at its source; UUIDs, order numbers and Segment's message ids are far shorter."""
+TIER_CHARACTERS: Final = 40
+"""As of a profile."""
 _WORD_CHARACTERS: Final = 200
 _LARGEST_AMOUNT: Final = 1e9
 """More than any till takes; what is larger is a column mixed up."""
@@ -31,20 +34,34 @@ def _kinds(*kinds: EventKind) -> Mapping[str, EventKind]:
     return {name: kind for kind in kinds for name in (kind.kind, *(name.lower() for name in kind.names))}
 
 
-INPUTS: Final[Mapping[str, Mapping[str, EventKind]]] = {
+_INPUTS: Final[Mapping[str, Mapping[str, EventKind]]] = {
     "orders": _kinds(
         EventKind(kind="ordered", names=("Order Completed",), amount=True),
         EventKind(kind="collected", names=("Order Collected",)),
         EventKind(kind="returned", names=("Order Returned",)),
         EventKind(kind="refunded", names=("Order Refunded",), amount=True),
         EventKind(kind="cancelled", names=("Order Cancelled",)),
+        EventKind(kind="order_updated", names=("Order Updated",)),
     ),
     "online": _kinds(
         EventKind(kind="promotion_viewed", names=("Promotion Viewed", "Promotion Clicked")),
         EventKind(kind="searched", names=("Products Searched",)),
         EventKind(kind="product_viewed", names=("Product Viewed", "Product Clicked")),
-        EventKind(kind="cart_added", names=("Product Added",)),
+        EventKind(kind="list_viewed", names=("Product List Viewed", "Product List Filtered")),
+        EventKind(kind="cart_added", names=("Product Added", "Wishlist Product Added to Cart")),
+        EventKind(kind="cart_removed", names=("Product Removed",)),
+        EventKind(kind="cart_viewed", names=("Cart Viewed",)),
+        EventKind(kind="checkout_started", names=("Checkout Started",)),
+        EventKind(
+            kind="checkout_continued",
+            names=("Checkout Step Viewed", "Checkout Step Completed", "Payment Info Entered"),
+        ),
+        EventKind(kind="coupon_entered", names=("Coupon Entered", "Coupon Applied")),
+        EventKind(kind="coupon_denied", names=("Coupon Denied",)),
+        EventKind(kind="coupon_removed", names=("Coupon Removed",)),
         EventKind(kind="wished", names=("Product Added to Wishlist",)),
+        EventKind(kind="wish_removed", names=("Product Removed from Wishlist",)),
+        EventKind(kind="shared", names=("Product Shared", "Cart Shared")),
         EventKind(kind="reviewed", names=("Product Reviewed",)),
         EventKind(kind="survey_answered", names=("Survey Answered",)),
         EventKind(kind="complained", names=("Complaint Submitted",)),
@@ -70,7 +87,12 @@ INPUTS: Final[Mapping[str, Mapping[str, EventKind]]] = {
         EventKind(kind="points_checked", names=("Points Checked",)),
     ),
 }
-"""Each input with the kinds it may bring, by our name and by those of others in lower case."""
+INPUTS: Final[Mapping[str, Mapping[str, EventKind]]] = {
+    **_INPUTS,
+    "events": {name: kind for kinds in _INPUTS.values() for name, kind in kinds.items()},
+}
+"""Each input with the kinds it may bring, by our name and by those of others in lower case; `events` brings all of
+them, for a system that sends one stream."""
 DETAIL_FIELDS: Final = (
     "order_id",
     "total",
@@ -105,7 +127,7 @@ def event_kind(given_input: str, name: str) -> str:
         words = ", ".join(sorted({kind.kind for kind in kinds.values()}))
         raise InputError(
             f"{given_input} bring no event {masked(name[:40])!r}.",
-            hint=f"They bring {words}, or Segment's names.",
+            hint=f"They bring {words}, or Segment's names of these; `events` brings every kind.",
             where="kind",
         )
     return found.kind
@@ -117,8 +139,8 @@ def event_detail(given_input: str, kind: str, given: Mapping[str, Any]) -> dict[
     Raises
     ------
     InputError
-        If an amount is missing or no number, a word is too long, an appointment starts at no time or a preference is
-        none.
+        If an amount is missing or no number, a word is too long, an appointment starts at no time, or a preference or
+        a new tier is none.
     """
     detail: dict[str, Any] = {}
     for field in DETAIL_FIELDS:
@@ -137,6 +159,8 @@ def event_detail(given_input: str, kind: str, given: Mapping[str, Any]) -> dict[
         detail["currency"] = currency.upper()
     if kind == "service_preferred":
         detail["service"] = _service(str(detail.get("service", "")))
+    if kind == "tier_changed" and not 1 <= len(str(detail.get("tier", ""))) <= TIER_CHARACTERS:
+        raise InputError(f"The new tier is missing, or longer than {TIER_CHARACTERS} characters.", where="tier")
     return detail
 
 

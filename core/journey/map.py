@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from core.journey.records import Journey, State
-from core.journey.rules import Stage
-from core.journey.segments import Facts, told_count
+from core.journey.rules import COMPLETIONS, Stage
+from core.journey.segments import Facts, completion, told_count
 from core.journey.trials import Effect, share_effect
 from core.limits import NS_PER_S
 from core.metrics.disclosure import K_PEOPLE
@@ -23,6 +23,7 @@ PATHS: Final = 12
 """More lines cannot be told apart."""
 FEELINGS: Final = ("positive", "neutral", "mixed", "negative")
 _STAGES: Final = tuple(Stage)
+_BOUGHT: Final = frozenset({"bought", "ordered_online"})
 
 
 class StageFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JourneyMap(msgspec.Struct, frozen=True, kw_only=True):
-    """The map; `customers` and `journeys` are exact and not to be told as they are."""
+    """The map; `customers` and `journeys` are exact and not to be told as they are.
+
+    `completions` are shares of the journeys that completed, by how; those of too few are left out.
+    """
 
     customers: int
     journeys: int
@@ -63,6 +67,7 @@ class JourneyMap(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[Path, ...]
     other_paths: float
     links: tuple[Link, ...]
+    completions: dict[str, float] | None
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +101,7 @@ def journey_map(people: Sequence[Facts]) -> JourneyMap:
             for (begin, end), whose in sorted(links.items())
             if _share(whose, everybody) is not None
         ),
+        completions=_parts([(who, how) for who, one in told if (how := completion(one)) is not None], COMPLETIONS),
     )
 
 
@@ -109,6 +115,12 @@ def changes(before: Sequence[Facts], after: Sequence[Facts]) -> tuple[Changed, .
     return tuple(
         Changed(stage=stage, effect=_change(*(_decided(side, stage) for side in sides))) for stage in _STAGES
     )
+
+
+def bought_change(before: Sequence[Facts], after: Sequence[Facts]) -> Effect | None:
+    """Return how the share who bought, in the store or online, changed among those whose newest journey completed."""
+    sides = [[completion(facts.journeys[-1]) for facts in side if facts.journeys] for side in (after, before)]
+    return _change(*([how in _BOUGHT for how in side if how is not None] for side in sides))
 
 
 def _change(after: list[bool], before: list[bool]) -> Effect | None:
@@ -174,7 +186,7 @@ def _figures(stage: Stage, told: list[tuple[int, Journey]], felt: list[tuple[int
         share=_share(reached, decided),
         onward_s=median(length for _, length in onward) if _enough([who for who, _ in onward]) else None,
         drop_off=_share(stopped, reached),
-        feelings=_feelings(felt),
+        feelings=_parts(felt, FEELINGS),
     )
 
 
@@ -194,17 +206,17 @@ def _felt(people: Sequence[Facts]) -> dict[Stage, list[tuple[int, str]]]:
     return found
 
 
-def _feelings(felt: list[tuple[int, str]]) -> dict[str, float] | None:
-    """Return the share of each feeling that enough people had; of what is left out enough people had some as well."""
-    whose = {feeling: {who for who, one in felt if one == feeling} for feeling in FEELINGS}
-    left = {feeling for feeling, people in whose.items() if 0 < len(people) < K_PEOPLE}
-    told = sorted(set(FEELINGS) - left, key=lambda feeling: -len(whose[feeling]))
-    while told and 0 < len(set[int]().union(*(whose[feeling] for feeling in left))) < K_PEOPLE:
+def _parts(said: list[tuple[int, str]], words: Sequence[str]) -> dict[str, float] | None:
+    """Return the share of each word that enough people had; of what is left out enough people had some as well."""
+    whose = {word: {who for who, one in said if one == word} for word in words}
+    left = {word for word, people in whose.items() if 0 < len(people) < K_PEOPLE}
+    told = sorted(set(words) - left, key=lambda word: -len(whose[word]))
+    while told and 0 < len(set[int]().union(*(whose[word] for word in left))) < K_PEOPLE:
         left.add(told.pop())
-    if not any(whose[feeling] for feeling in told):
+    if not any(whose[word] for word in told):
         return None
-    counts = Counter(feeling for _, feeling in felt)
-    return {feeling: counts[feeling] / len(felt) for feeling in FEELINGS if feeling not in left}
+    counts = Counter(word for _, word in said)
+    return {word: counts[word] / len(said) for word in words if word not in left}
 
 
 def _share(part: list[int], whole: list[int]) -> float | None:

@@ -79,9 +79,10 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journey(msgspec.Struct, frozen=True, kw_only=True):
-    """The six stages in their order; `visit` is None for a customer who has not come yet."""
+    """The six stages in their order; `visit` is None where they surround no visit, `order` is then that online."""
 
     visit: str | None
+    order: str | None = None
     store: str | None
     as_of: int
     stages: tuple[StageReport, ...]

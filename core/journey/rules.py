@@ -14,6 +14,9 @@ DISCOVER_LOOK_BACK_NS: Final = 30 * 24 * 3600 * NS_PER_S
 """The usual attribution window of view-through campaigns; older views say little about this visit."""
 COMPLETE_SLACK_NS: Final = 5 * 60 * NS_PER_S
 """Till clocks and decoded ends of visits differ by minutes at most; hardly anybody is back within five."""
+PASSING_NS: Final = 10 * 60 * NS_PER_S
+"""An app says "passed by" at some 200 m from the store, three minutes' walk: who enters soon after, or has just left,
+did not pass by."""
 REFLECT_LOOK_AHEAD_NS: Final = 14 * 24 * 3600 * NS_PER_S
 """The EU's statutory period of withdrawal: what is said or sent back later belongs to owning, not to the visit."""
 
@@ -53,6 +56,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 CONSENT_GRANTED: Final = "consent_granted"
 CONSENT_WITHDRAWN: Final = "consent_withdrawn"
 ORDERED: Final = "ordered"
+PASSED_BY: Final = "passed_by"
+
+COMPLETIONS: Final = ("bought", "collected", "returned", "ordered_online", "left_empty_handed")
+"""Why Complete is reached, in the words of a report's `because`: who bought, and who left with nothing."""
 
 RULES: Final = {
     rule.stage: rule
@@ -60,17 +67,17 @@ RULES: Final = {
         Rule(
             stage=Stage.DISCOVER,
             id="discover.before_the_visit",
-            version=1,
-            says="Saw a promotion, searched, viewed a product or passed by in the 30 days before the visit,"
-            " and after the visit before.",
-            kinds=frozenset({"promotion_viewed", "searched", "product_viewed", "passed_by"}),
+            version=2,
+            says="Saw a promotion, searched, viewed a product or passed by, and did not enter within 10 min, in the"
+            " 30 days before the visit (online: the order), and after the one before.",
+            kinds=frozenset({"promotion_viewed", "searched", "product_viewed", PASSED_BY}),
         ),
         Rule(
             stage=Stage.PLAN_ENROLL,
             id="plan_enroll.planned_or_enrolled",
-            version=2,
-            says="Enrolled, or gave a consent that still stood, before the visit ended; or wished for something,"
-            " reserved it or booked an appointment in the 30 days before the visit and after the visit before.",
+            version=3,
+            says="Enrolled, or gave a consent that still stood, before the visit ended (online: the order); or wished"
+            " for something, reserved it or booked an appointment in the 30 days before it and after the one before.",
             kinds=frozenset({"enrolled", CONSENT_GRANTED, "wished", "reserved", "appointment_booked"}),
             lasting=frozenset({"enrolled", CONSENT_GRANTED}),
         ),
@@ -100,9 +107,9 @@ RULES: Final = {
         Rule(
             stage=Stage.REFLECT,
             id="reflect.after_the_visit",
-            version=1,
+            version=2,
             says="Reviewed, checked points, asked for a refund, answered a survey or complained in the 14 days after"
-            " the visit, and before the next.",
+            " the visit (online: the order), and before the next.",
             kinds=frozenset({"reviewed", "points_checked", "refunded", "survey_answered", "complained"}),
         ),
     )

@@ -21,10 +21,11 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int
     previous_left_at: int | None
     next_entered_at: int | None
+    order: str | None = None
 
     @property
     def begin(self) -> int:
-        """When what the customer found out before is over: at the door, or else with the newest order online."""
+        """When what the customer found out before is over: at the door, or else with the order online."""
         if self.visit is not None:
             return self.visit.entered_at
         order = self.order_online
@@ -33,14 +34,33 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def look_back(self) -> int:
         """From when on things say something about this visit."""
-        start = self.begin - DISCOVER_LOOK_BACK_NS
-        return start if self.previous_left_at is None else max(start, self.previous_left_at)
+        starts = [self.begin - DISCOVER_LOOK_BACK_NS]
+        if self.previous_left_at is not None:
+            starts.append(self.previous_left_at)
+        if self.visit is None:
+            starts += [event.at for event in self.orders_online if event.at < self.begin]
+        return max(starts)
+
+    @property
+    def orders_online(self) -> tuple[Event, ...]:
+        """Those that were placed in no store."""
+        return tuple(event for event in self.events if event.kind == ORDERED and not event.store)
 
     @property
     def order_online(self) -> Event | None:
-        """The newest order that was placed in no store."""
-        orders = [event for event in self.events if event.kind == ORDERED and not event.store]
+        """The order online that the journey surrounds where it surrounds no visit: as asked for, or the newest."""
+        orders = self.orders_online
+        if self.order is not None:
+            return next((event for event in orders if event.id == self.order), None)
         return orders[-1] if orders else None
+
+    @property
+    def next_begins_at(self) -> int | None:
+        """When what follows belongs to the next visit, or, online, to the next order."""
+        begins = [self.next_entered_at] if self.next_entered_at is not None else []
+        if self.visit is None:
+            begins += [event.at for event in self.orders_online if event.at > self.begin]
+        return min(begins, default=None)
 
 
 def stays_inside(visit: StoreVisit | None, stays: Iterable[Stay], as_of: int) -> tuple[Stay, ...]:

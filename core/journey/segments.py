@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import median
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -15,6 +15,10 @@ from core.metrics.disclosure import K_PEOPLE
 ROUNDED_TO: Final = 5
 """Counts are told to the nearest five: two rules that differ by one customer tell nothing of her."""
 LONGEST_DAYS: Final = 366
+
+
+Completion: TypeAlias = Literal["bought", "collected", "returned", "ordered_online", "left_empty_handed"]
+"""Those of core.journey.rules.COMPLETIONS."""
 
 
 class Felt(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +40,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds that all have to hold; those that are not there always hold.
 
-    Dwell is the middle of the customer's visits. `feeling` is the newest note's. `days` is how far back is looked,
-    `store` narrows visits to one store.
+    Dwell is the middle of the customer's visits. `feeling` is the newest note's, `completed` how one of the journeys
+    did. `days` is how far back is looked, `store` narrows visits to one store.
     """
 
     days: int = 90
@@ -51,6 +55,7 @@ class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reached: Stage | None = None
     skipped: Stage | None = None
     feeling: Feeling | None = None
+    completed: Completion | None = None
 
 
 def read_rule(text: bytes) -> SegmentRule:
@@ -90,6 +95,14 @@ def fits(rule: SegmentRule, facts: Facts) -> bool:
         and (rule.reached is None or _any_in(facts.journeys, rule.reached, State.REACHED))
         and (rule.skipped is None or _any_in(facts.journeys, rule.skipped, State.SKIPPED))
         and (rule.feeling is None or newest == rule.feeling.value)
+        and (rule.completed is None or any(completion(one) == rule.completed for one in facts.journeys))
+    )
+
+
+def completion(one: Journey) -> str | None:
+    """Return how a journey completed, in a word of COMPLETIONS; None while it has not, or nobody saw it."""
+    return next(
+        (report.because for report in one.stages if report.stage is Stage.COMPLETE and report.at is not None), None
     )
 
 

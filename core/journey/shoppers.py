@@ -4,6 +4,10 @@ The logarithm of dwell is described by one normal distribution and by a mixture 
 are only spoken of where the mixture is clearly better and its parts stand apart.
 Sources: A. Dempster, N. Laird, D. Rubin, Maximum likelihood from incomplete data, JRSS B 39 (1977); G. Schwarz (BIC),
 Ann. Statist. 6 (1978); K. Ashman, C. Bird, S. Zepf, Detecting bimodality in astronomical datasets, AJ 108 (1994).
+A customer's share of long visits varies as in J. Skellam, A probability distribution derived from the binomial
+distribution by regarding the probability of success as variable between the sets of trials, JRSS B 10 (1948). The
+kind of a visit is not seen and is summed over: A. Gelman et al., Bayesian Data Analysis, 3rd edition (2013), chapter
+22.
 """
 
 from collections.abc import Sequence
@@ -70,7 +74,8 @@ def browses(kinds: DwellKinds, dwells_s: Sequence[float]) -> float | None:
 
     Each of her visits is of the one kind or the other, a share of them long; before anything is known of her that
     share is spread as Beta(m, 1 - m) around that of the store, m. So half short and half long says neither, and
-    one visit that is unlike the others changes little.
+    one visit that is unlike the others changes little. The posterior (Skellam 1948; Gelman et al. 2013) is summed up
+    over a grid of shares.
     """
     if len(dwells_s) < FEWEST_OF_A_CUSTOMER:
         return None

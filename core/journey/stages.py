@@ -1,7 +1,8 @@
 """Visits and events to the stages of one journey, by rules that are the same every time.
 
-One journey surrounds one store visit. The machine keeps no state: late evidence changes the journey by being
-among the inputs the next time. A stage without evidence is `skipped` once its time has passed, never filled in.
+One journey surrounds one store visit, or one order online. The machine keeps no state: late evidence changes the
+journey by being among the inputs the next time. A stage without evidence is `skipped` once its time has passed, never
+filled in.
 All times are int nanoseconds since the epoch, UTC.
 """
 
@@ -15,6 +16,8 @@ from core.journey.rules import (
     CONSENT_WITHDRAWN,
     ENGAGE_DWELL_S,
     ORDERED,
+    PASSED_BY,
+    PASSING_NS,
     REFLECT_LOOK_AHEAD_NS,
     RULES,
     Stage,
@@ -38,13 +41,14 @@ def journey(
     as_of: int,
     previous_left_at: int | None = None,
     next_entered_at: int | None = None,
+    order: str | None = None,
 ) -> Journey:
-    """Return the journey around one store visit.
+    """Return the journey around one store visit, or around one order online.
 
     Parameters
     ----------
     visit : StoreVisit or None
-        In progress or ended; None for a customer who is not and was not in a store.
+        In progress or ended; None for an order online, or a customer who is not and was not in a store.
     stays : iterable of Stay
         Zone visits of it, in any order, repeated or not; of one id the highest revision counts, and a decided stay
         before one in progress. What lies outside the store visit is cut off.
@@ -55,6 +59,9 @@ def journey(
         in progress this is its newest signal or later.
     previous_left_at, next_entered_at : int or None
         End of the store visit before and start of the one after: they cut the times of Discover and Reflect.
+        Around an order online the orders before and after it do so as well.
+    order : str or None
+        Without a visit: id of the order online; None for the newest.
 
     Returns
     -------
@@ -74,9 +81,12 @@ def journey(
         as_of=as_of,
         previous_left_at=previous_left_at,
         next_entered_at=next_entered_at,
+        order=order,
     )
+    online = scene.order_online if visit is None else None
     return Journey(
         visit=visit.id if visit is not None else None,
+        order=online.id if online is not None else None,
         store=visit.store if visit is not None else None,
         as_of=as_of,
         stages=tuple(_JUDGES[stage](scene) for stage in Stage),
@@ -84,8 +94,11 @@ def journey(
 
 
 def _discover(scene: Scene) -> StageReport:
-    end = scene.begin
-    found = _events_between(scene, Stage.DISCOVER, scene.look_back, end)
+    found = [
+        evidence
+        for evidence in _events_between(scene, Stage.DISCOVER, scene.look_back, scene.begin)
+        if evidence.kind != PASSED_BY or not _entered(scene, evidence)
+    ]
     if found:
         return _report(Stage.DISCOVER, State.REACHED, "evidence", found, at=found[0].at)
     if scene.visit is None and scene.order_online is None:
@@ -93,9 +106,21 @@ def _discover(scene: Scene) -> StageReport:
     return _report(Stage.DISCOVER, State.SKIPPED, "no_evidence")
 
 
+def _entered(scene: Scene, passed: Evidence) -> bool:
+    """Return whether who is said to have passed by this store was about to enter it, or had just left a store."""
+    if scene.visit is None:
+        return False
+    store = next(event.store for event in scene.events if event.id == passed.id)
+    left_at = scene.previous_left_at
+    return store in {"", scene.visit.store} and (
+        passed.at >= scene.visit.entered_at - PASSING_NS
+        or (left_at is not None and passed.at <= left_at + PASSING_NS)
+    )
+
+
 def _plan_enroll(scene: Scene) -> StageReport:
     ended = scene.visit is not None and not scene.visit.in_progress
-    end = scene.visit.left_at if scene.visit is not None and ended else scene.as_of
+    end = scene.begin if scene.visit is None else scene.visit.left_at if ended else scene.as_of
     withdrawn = max(
         (event.at for event in scene.events if event.kind == CONSENT_WITHDRAWN and event.at <= end), default=-1
     )
@@ -199,8 +224,8 @@ def _reflect(scene: Scene) -> StageReport:
     else:
         return _report(Stage.REFLECT, State.NOT_YET, "not_arrived")
     end = start + REFLECT_LOOK_AHEAD_NS
-    if scene.next_entered_at is not None:
-        end = min(end, scene.next_entered_at)
+    if scene.next_begins_at is not None:
+        end = min(end, scene.next_begins_at)
     found = _events_between(scene, Stage.REFLECT, start, end)
     if found:
         return _report(Stage.REFLECT, State.REACHED, "evidence", found, at=found[0].at)

@@ -32,9 +32,15 @@ OutcomeWord: TypeAlias = Literal["done", "declined", "not_met"]
 
 _COLUMNS: Final = (
     "cue_no, visit_id, store.id, profile_id, profile.display_name, profile.loyalty_tier, arrived_at, told_at, cue,"
-    " because, rule_no, policy_version, trial_no, tried, outcome, outcome_by, outcome_at"
+    " because, rule_no, policy_version, trial_no, tried, outcome, outcome_by, outcome_at,"
+    " about.event_id, about.occurred_at, about.store, about.detail"
 )
-_SOURCE: Final = "cue_log join profile using (profile_id) join store using (store_no)"
+_SOURCE: Final = (
+    "cue_log join profile using (profile_id) join store using (store_no) left join lateral"
+    " (select event.event_id, event.occurred_at, coalesce(place.id, '') as store, event.detail"
+    "    from customer_event event left join store place on place.store_no = event.store_no"
+    "   where event.event_id = cue_log.order_event and event.newest and not event.removed) about on true"
+)
 _SEEN: Final = "consent_holds(profile_id, %(purpose)s) and merged_into is null and removed_at is null"
 
 
@@ -52,6 +58,16 @@ class NewCue(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: int
     trial_no: int | None
     tried: bool | None
+    order_event: UUID | None = None
+
+
+class CueOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """The order that a cue speaks of; `store` is empty online."""
+
+    event_id: UUID
+    occurred_at: datetime
+    store: str
+    detail: dict[str, Any]
 
 
 class CueRow(AboutPerson, frozen=True, kw_only=True):
@@ -74,6 +90,7 @@ class CueRow(AboutPerson, frozen=True, kw_only=True):
     outcome: OutcomeWord | None
     outcome_by: str | None
     outcome_at: datetime | None
+    order: CueOrder | None
 
 
 class CuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,9 +132,9 @@ def tell(connection: Connection, cue: NewCue) -> int | None:
     row = connection.execute(
         sql.SQL(
             "insert into cue_log (visit_id, store_no, profile_id, arrived_at, cue, because, rule_no, policy_version,"
-            "  trial_no, tried)"
+            "  trial_no, tried, order_event)"
             " select %(visit_id)s, %(store_no)s, %(profile_id)s, %(arrived_at)s, %(cue)s, %(because)s, %(rule_no)s,"
-            "  %(policy_version)s, %(trial_no)s, %(tried)s"
+            "  %(policy_version)s, %(trial_no)s, %(tried)s, %(order_event)s"
             " where consent_holds(%(profile_id)s, %(purpose)s)"
             "  and not exists (select from cue_log told where told.profile_id = %(profile_id)s"
             "   and told.store_no = %(store_no)s and told.told_at > clock_timestamp() - interval {})"
@@ -140,6 +157,7 @@ def tell(connection: Connection, cue: NewCue) -> int | None:
             "because": cue.because,
             "arrived_at": cue.arrived_at,
             "told_at": row[1],
+            "order_event_id": cue.order_event,
         },
         profile=cue.profile_id,
     )
@@ -234,4 +252,7 @@ def _cue(row: tuple[Any, ...]) -> CueRow:
         outcome=row[14],
         outcome_by=row[15],
         outcome_at=row[16],
+        order=CueOrder(event_id=row[17], occurred_at=row[18], store=row[19], detail=row[20])
+        if row[17] is not None
+        else None,
     )

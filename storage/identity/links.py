@@ -18,6 +18,8 @@ from storage.profiles.profiles import NAME_CHARACTERS, PURPOSE
 
 _WITHDRAWN: Final = "The customer withdrew after this consent was given; only one that was given since counts."
 _ERASED: Final = "She was erased after this consent was given; only a consent that she gave since counts."
+_FULL: Final = "The profile has as many of this kind as it may."
+_LEFT_OUT: Final = {"other_profile": "Another profile has it; a person can say on the identity desk what holds."}
 DEVICES_TOGETHER: Final = 10
 """Phone, watch, tag: more at once is not one person."""
 
@@ -81,14 +83,15 @@ def identify(connection: Connection, given: GivenProfile, guard: Guard | None = 
     erased = guarding.refused(connection, given.identifiers, given.devices, given.consent.occurred_at)
     if erased:
         return Identified(profile_id=None, conflicts=tuple(Conflict(where=one, what=_ERASED) for one in erased))
-    found = _resolve(connection, given.identifiers)
-    case_no = _open_case(connection, given, found) if found.rivals else None
+    found, unconsented = _resolve(connection, given.identifiers)
+    profile = UUID(found.profile) if found.profile is not None else None
+    comes_back = found.profile in unconsented
+    case_no = _open_case(connection, given, found) if found.rivals and not comes_back else None
     if case_no is not None:
         said = f"Several profiles have these identifiers; a person has to say whether they are one (case {case_no})."
         kinds = sorted({one.identifier.kind for one in found.dropped})
         conflicts = tuple(Conflict(where=kind, what=said) for kind in kinds)
         return Identified(profile_id=None, conflicts=conflicts, case_no=case_no)
-    profile = UUID(found.profile) if found.profile is not None else None
     taken = _devices_of_others(connection, given.devices, profile)
     withdrawn = newest_withdrawal(connection, profile, PURPOSE) if profile is not None else None
     if withdrawn is not None and withdrawn >= given.consent.occurred_at:
@@ -98,15 +101,17 @@ def identify(connection: Connection, given: GivenProfile, guard: Guard | None = 
     before = _name_and_tier(connection, profile) if profile is not None else None
     written, changed = _write(connection, given, found, profile)
     after = _name_and_tier(connection, written)
+    if found.rivals and comes_back:  # only now that she consented again can a person see the case
+        case_no = _open_case(connection, given, found)
     return Identified(
         profile_id=written,
         made=profile is None,
         changed=changed or before != after,
         before=before,
         left_out=tuple(
-            Conflict(where=one.identifier.kind, what="The profile has as many of this kind as it may.")
-            for one in found.dropped
+            Conflict(where=one.identifier.kind, what=_LEFT_OUT.get(one.because, _FULL)) for one in found.dropped
         ),
+        case_no=case_no,
     )
 
 
@@ -134,7 +139,8 @@ def _check(given: GivenProfile) -> None:
         raise InputError(f"A profile needs a grant for {PURPOSE}; without it nothing is kept.", where="consent")
 
 
-def _resolve(connection: Connection, identifiers: Sequence[Identifier]) -> Resolution:
+def _resolve(connection: Connection, identifiers: Sequence[Identifier]) -> tuple[Resolution, frozenset[str]]:
+    """Return whose identifiers these are, and which of their holders have no consent that holds."""
     rows = connection.execute(
         "select held.kind, held.value, person.kept_id from unnest(%s::text[], %s::text[]) asked (kind, value)"
         "  join profile_identifier held using (kind, value) join person using (profile_id)"
@@ -149,7 +155,14 @@ def _resolve(connection: Connection, identifiers: Sequence[Identifier]) -> Resol
         [[UUID(profile) for profile in set(holders.values())]],
     ).fetchall():
         held[str(profile)][kind] = count
-    return resolve(identifiers, holders, held)
+    unconsented = frozenset(
+        str(row[0])
+        for row in connection.execute(
+            "select profile_id from unnest(%s::uuid[]) asked (profile_id) where not consent_holds(profile_id, %s)",
+            [[UUID(profile) for profile in held], PURPOSE],
+        ).fetchall()
+    )
+    return resolve(identifiers, holders, held, unconsented), unconsented
 
 
 def _open_case(connection: Connection, given: GivenProfile, found: Resolution) -> int | None:
@@ -181,8 +194,8 @@ def _devices_of_others(
     linked = connection.execute(
         "select exists (select from device_link link join person using (profile_id)"
         " where link.device = any(%s) and link.undone_at is null and link.valid_to is null"
-        " and person.kept_id is distinct from %s)",
-        [asked, profile],
+        " and person.kept_id is distinct from %s and consent_holds(person.kept_id, %s))",
+        [asked, profile, PURPOSE],
     ).fetchone()
     if linked == (True,):
         found.append(Conflict(where="devices", what="A device is linked to another profile; end that link first."))
@@ -207,11 +220,18 @@ def _write(connection: Connection, given: GivenProfile, found: Resolution, profi
         [chosen, name, given.loyalty_tier, at],
     )
     for one in found.add:
+        # what is still held is held without consent; see core.resolution
+        connection.execute(
+            "update profile_identifier set ended_at = clock_timestamp()"
+            " where kind = %s and value = %s and ended_at is null",
+            [one.kind, one.value],
+        )
         connection.execute(
             "insert into profile_identifier (profile_id, kind, value, source) values (%s, %s, %s, %s)",
             [chosen, one.kind, one.value, given.source],
         )
     changed = add_consent(connection, chosen, given.consent) or bool(found.add)
+    _end_links_without_consent(connection, given.devices, chosen)
     for device in given.devices:
         linked = connection.execute(
             "insert into device_link (device, profile_id, valid_from) select %(device)s, %(profile)s,"
@@ -222,3 +242,14 @@ def _write(connection: Connection, given: GivenProfile, found: Resolution, profi
         )
         changed |= linked.rowcount == 1
     return chosen, changed
+
+
+def _end_links_without_consent(connection: Connection, devices: Sequence[bytes], profile: UUID) -> None:
+    """Let devices go from others whose consent does not hold: no page shows them, so nobody could end their links."""
+    connection.execute(
+        "update device_link link set valid_to = greatest(clock_timestamp(), valid_from + interval '1 microsecond'),"
+        " changed_because = 'given to somebody else' from person where person.profile_id = link.profile_id"
+        " and link.device = any(%s) and link.valid_to is null and link.undone_at is null"
+        " and person.kept_id <> %s and not consent_holds(person.kept_id, %s)",
+        [[UUID(bytes=bytes(device)) for device in devices], profile, PURPOSE],
+    )

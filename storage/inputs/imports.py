@@ -9,13 +9,24 @@ from psycopg.types.json import Jsonb
 
 from core.errors import InputError
 from storage.connect import Connection
-from storage.inputs.inputs import ERRORS_SHOWN, InputEvent, Outcome, RowError, save_events
+from storage.inputs.inputs import ERRORS_SHOWN, InputEvent, Outcome, RowError, newest_tiers, save_events
 
 PROFILES: Final = "profiles"
 """The input whose rows are customers, not events."""
 IMPORTS_SHOWN: Final = 100
 """Half a year of an import every other day."""
 _COLUMNS: Final = "import_no, input, source, rows, taken, unchanged, refused, errors, imported_at, reverted_at"
+
+
+_TIERS: Final = newest_tiers(
+    "select told.profile_id from revert_stage join customer_event told using (event_id)"
+    " where told.kind = 'tier_changed'"
+)
+_TIER: Final = (
+    f"update profile set loyalty_tier = newest.tier from ({_TIERS}) newest"  # noqa: S608 - constants
+    " where profile.profile_id = newest.kept_id"
+)
+"""After a file was taken back: what events still tell; where they tell nothing, the tier stays."""
 
 
 class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +217,7 @@ def _put_back(connection: Connection, number: int) -> None:
         " from revert_stage stage join customer_event told using (event_id)"
         " where told.revision = greatest(stage.revision - 1, 0)"
     )
+    connection.execute(_TIER)
     connection.execute("delete from revert_stage")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -12,6 +12,17 @@ from storage.connect import Connection
 
 ERRORS_SHOWN: Final = 100
 """Nobody mends more lines of a file at once; all are counted."""
+
+
+def newest_tiers(profiles: LiteralString) -> LiteralString:
+    """Return SQL for the newest tier that events tell of the people of some profiles, and by which event."""
+    return (
+        "select distinct on (person.kept_id) person.kept_id, event.source, event.source_key,"  # noqa: S608 - constants
+        "       event.detail ->> 'tier' as tier from customer_event event join person using (profile_id)"
+        " where event.kind = 'tier_changed' and event.newest and not event.removed and event.detail ? 'tier'"
+        f"  and person.kept_id in (select kept.kept_id from person kept where kept.profile_id in ({profiles}))"
+        " order by person.kept_id, event.occurred_at desc, event.recorded_at desc"
+    )
 
 
 class InputEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +112,14 @@ select coalesce(event_id, gen_random_uuid()), coalesce(revision + 1, 0), profile
        occurred_at, store_no, detail, %(import_no)s
   from input_stage where fault is null and coalesce(fresh, true)
 """
+# the newest of all that are known says the tier, if it is among what came just now; one that comes late says nothing
+_TIERS: Final = newest_tiers("select profile_id from input_stage where kind = 'tier_changed' and fault is null")
+_TIER: Final = (
+    f"update profile set loyalty_tier = newest.tier from ({_TIERS}) newest"  # noqa: S608 - constants
+    " where profile.profile_id = newest.kept_id and newest.source = %(source)s"
+    "   and exists (select from input_stage stage where stage.kind = 'tier_changed' and stage.fault is null"
+    "                  and coalesce(stage.fresh, true) and stage.source_key = newest.source_key)"
+)
 
 
 def save_events(
@@ -146,6 +165,7 @@ def save_events(
     connection.execute(_TWICE)
     connection.execute(_SUPERSEDE)
     taken = connection.execute(_INSERT, {"source": source, "import_no": import_no}).rowcount
+    connection.execute(_TIER, {"source": source})
     refused = connection.execute(
         "select line, fault, count(*) over () from input_stage where fault is not null order by line limit %s",
         [ERRORS_SHOWN],

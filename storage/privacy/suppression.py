@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from core.errors import ConfigurationError
 from core.privacy.suppression import EVER_NS, Kind, Span, Suppressed, identifier_bytes, subject_hash
-from core.resolution import Identifier
+from core.resolution import Identifier, spellings
 from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.privacy.keys import Entry, PrivacyFolder
@@ -138,7 +138,9 @@ class Guard:
         if leaving or self._folder is None:
             return leaving
         asked: list[tuple[str, Kind, bytes]] = [
-            (one.kind, "identifier", identifier_bytes(one.kind, one.value)) for one in identifiers
+            (one.kind, "identifier", identifier_bytes(one.kind, spelled.value))
+            for one in identifiers
+            for spelled in spellings(one)
         ]
         asked += [("devices", "device", bytes(device)) for device in devices]
         found: list[str] = []

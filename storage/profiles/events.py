@@ -1,6 +1,6 @@
 """The events of one profile, newest revisions only, and what was known of them at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -14,11 +14,14 @@ from storage.profiles.profiles import PURPOSE
 EVENTS_OF_A_PROFILE: Final = 2_000
 """Years of a busy customer; of more the newest count."""
 UNCANCELLED: Final[LiteralString] = (
-    "(event.kind not in ('ordered', 'appointment_booked') or not exists (select from customer_event gone"
+    "(event.kind not in ('ordered', 'appointment_booked', 'wished') or not exists (select from customer_event gone"
     " where gone.profile_id = event.profile_id and gone.newest and not gone.removed"
-    "   and gone.kind = case event.kind when 'ordered' then 'cancelled' else 'appointment_cancelled' end"
-    "   and (gone.detail ->> 'order_id' = event.detail ->> 'order_id'"
-    "     or (gone.source, gone.source_key) = (event.source, event.source_key))))"
+    "   and gone.kind = case event.kind when 'ordered' then 'cancelled' when 'wished' then 'wish_removed'"
+    "     else 'appointment_cancelled' end"
+    "   and case when event.kind = 'wished' then gone.detail ->> 'product' = event.detail ->> 'product'"
+    "       and gone.occurred_at >= event.occurred_at"
+    "     else gone.detail ->> 'order_id' = event.detail ->> 'order_id'"
+    "       or (gone.source, gone.source_key) = (event.source, event.source_key) end))"
 )
 """The same as `uncancelled`, of a row `event`."""
 _CANCELS: Final = {"cancelled": "ordered", "appointment_cancelled": "appointment_booked"}
@@ -81,12 +84,28 @@ def customer_events(
 
 
 def uncancelled(events: Sequence[CustomerEvent]) -> list[CustomerEvent]:
-    """Return events without the orders and appointments that were cancelled; what cancelled them stays.
+    """Return events without orders and appointments that were cancelled and wishes removed; what did so stays.
 
-    A cancellation is of the same order_id, or, where one of the two has none, of the same key at the same source.
+    A cancellation is of the same order_id, or, where one of the two has none, of the same key at the same source; a
+    removal is of a wish for the same product before it.
     """
+    removed: dict[str, datetime] = {}
+    for event in events:
+        product = str(event.detail.get("product", ""))
+        if event.kind == "wish_removed" and product:
+            removed[product] = max(event.occurred_at, removed.get(product, event.occurred_at))
     cancelled = {(_CANCELS[event.kind], name) for event in events if event.kind in _CANCELS for name in _names(event)}
-    return [event for event in events if not any((event.kind, name) in cancelled for name in _names(event))]
+    return [
+        event
+        for event in events
+        if not any((event.kind, name) in cancelled for name in _names(event))
+        and not (event.kind == "wished" and _removed(event, removed))
+    ]
+
+
+def _removed(wish: CustomerEvent, removed: Mapping[str, datetime]) -> bool:
+    at = removed.get(str(wish.detail.get("product", "")))
+    return at is not None and at >= wish.occurred_at
 
 
 def _names(event: CustomerEvent) -> list[tuple[str, ...]]:

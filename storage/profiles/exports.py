@@ -58,7 +58,7 @@ _ROWS: Final[dict[str, str]] = {
     ),
     "cues": (
         "select profile_id, cue_no, store.id, visit_id, arrived_at, told_at, cue, because, rule_no, policy_version,"
-        "       trial_no, tried, outcome, outcome_by, outcome_at"
+        "       trial_no, tried, outcome, outcome_by, outcome_at, order_event"
         "  from cue_log join store using (store_no) where profile_id = any (%(profiles)s) order by profile_id, cue_no"
     ),
 }

@@ -110,6 +110,15 @@ def test_a_cue_is_told_once_and_only_with_consent(store: SeededStore, client: ht
     for number in (1, 2):
         given = customer(number, at=store.now - timedelta(days=9), devices=[device(number), device(10 + number)])
         assert send(client, "/v1/profiles", given).status_code == 201
+    rules = [{"cue": "offer", "says": "Ordered lately.", "order_within_days": 30}]
+    policy = {"made_by": "N. Weber", "rules": rules}
+    path, headers = "/v1/stores/marktplatz/cue-policy", {"Idempotency-Key": "policy"}
+    assert client.put(path, json=policy, headers=headers).status_code == 200
+    orders = [
+        event(key, "ordered", store.now - timedelta(days=days), total=49, currency="EUR", order_id=key, store=where)
+        for key, days, where in (("W-6", 5, "marktplatz"), ("W-7", 3, ""))
+    ]
+    send(client, "/v1/inputs/orders", {"source": "till", "events": orders})
     withdrawn = {"source": "app", "wording": "1", "occurred_at": store.now.isoformat(), "key": "w"}
     send(client, "/v1/withdrawals", withdrawn | {"identifier": {"kind": "customer_id", "value": "c-2"}})
     for number in (2, 12, 99):  # withdrawn, and somebody nobody knows
@@ -124,7 +133,12 @@ def test_a_cue_is_told_once_and_only_with_consent(store: SeededStore, client: ht
         )
         arrive(store, 3)
         wait_for(lambda: len(told(other)) == 2, "the next customer")
-    assert {row["display_name"] for row in told(client)} == {"Customer 1", "B"}
+    found = {row["display_name"]: row for row in told(client)}
+    assert found.keys() == {"Customer 1", "B"}
+    ada, other_row = found["Customer 1"], found["B"]
+    assert (ada["cue"], ada["order"]["says"], ada["order"]["store"]) == ("offer", "49.00 EUR, W-7", None)
+    assert client.get(f"/v1/profiles/{ada['profile_id']}/cue").json()["order"] == ada["order"]
+    assert (other_row["cue"], other_row["order"]) == ("leave_alone", None)
     assert store.connection.execute("select count(*) from cue_log").fetchone() == (2,)
 
 

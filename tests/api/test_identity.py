@@ -53,6 +53,9 @@ def test_a_customer_who_is_told_of_again_is_the_same_and_her_words_count_once(
     again = send(client, "/v1/profiles", given | {"display_name": "Ada", "loyalty_tier": "Gold"})
     assert again.json() == {"profile_id": profile, "made": False, "left_out": []}
     assert client.get(f"/v1/profiles/{profile}").json()["display_name"] == "Ada"
+    for said, found in (("C-1", []), ("c-1", [profile]), ("ADA@shop.test", [profile]), ("ada@", []), ("c-", [])):
+        rows = client.get("/v1/profiles", params={"q": said}).json()["profiles"]
+        assert [row["profile_id"] for row in rows] == found, f"whole numbers and addresses find somebody: {said}"
     words = client.get(f"/v1/profiles/{profile}/consents").json()["words"]
     assert [(word["status"], word["wording"], word["holds"]) for word in words] == [("granted", "2026-03", True)]
 
@@ -186,6 +189,30 @@ def test_a_case_with_somebody_who_withdrew_is_not_shown(store: SeededStore, clie
     assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
     assert client.get("/v1/identity/cases").json() == {"cases": []}
     assert send(client, f"/v1/identity/cases/{case['case_no']}", {"keep": None, "by": "x"}).status_code == 404
+
+
+def test_who_withdrew_is_in_nobodys_way_and_is_asked_about_once_she_is_back(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    at = store.now - timedelta(days=30)
+    ada = tell(client, customer(1, at=at))
+    eve = tell(client, customer(2, at=at, email="home@shop.test", devices=[device(2)]))
+    withdrawal = {"identifier": {"kind": "email", "value": "home@shop.test"}, "source": "web", "wording": "1",
+                  "occurred_at": (store.now - timedelta(days=2)).isoformat()}  # fmt: skip
+    assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
+    both = customer(1, at=at, email="home@shop.test", devices=[device(2)])
+    unknown = customer(3, at=at, email="new@shop.test")
+    tell(client, unknown)
+    answer, first = send(client, "/v1/profiles", both), send(client, "/v1/profiles", unknown)
+    assert answer.json() == {"profile_id": ada, "made": False, "left_out": []}
+    assert answer.json().keys() == first.json().keys(), "nothing tells that somebody had it"
+    assert len(client.get(f"/v1/profiles/{ada}/links").json()["links"]) == 1
+    back = customer(2, at=store.now - timedelta(days=1), email="home@shop.test")
+    told = send(client, "/v1/profiles", back).json()
+    assert (told["profile_id"], [one["where"] for one in told["left_out"]]) == (eve, ["email"])
+    (case,) = client.get("/v1/identity/cases").json()["cases"]
+    assert send(client, "/v1/profiles", back).status_code == 409
+    assert send(client, f"/v1/identity/cases/{case['case_no']}", {"keep": ada, "by": "N. Weber"}).status_code == 200
 
 
 def test_a_person_withdraws_with_all_that_was_merged_into_her(store: SeededStore, client: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +99,65 @@ def test_a_bad_row_stops_no_other(store: SeededStore, client: httpx.Client, ada:
         (8, "identifier"), (9, "query"),
     ]  # fmt: skip
     assert "c-99" not in str(found), "an answer repeats no identifier"
+
+
+SEGMENT = (
+    "Products Searched", "Product List Viewed", "Product List Filtered", "Promotion Viewed", "Promotion Clicked",
+    "Product Clicked", "Product Viewed", "Product Added", "Product Removed", "Cart Viewed", "Checkout Started",
+    "Checkout Step Viewed", "Checkout Step Completed", "Payment Info Entered", "Order Updated", "Order Completed",
+    "Order Refunded", "Order Cancelled", "Coupon Entered", "Coupon Applied", "Coupon Denied", "Coupon Removed",
+    "Product Added to Wishlist", "Product Removed from Wishlist", "Wishlist Product Added to Cart", "Product Shared",
+    "Cart Shared", "Product Reviewed",
+)  # fmt: skip
+"""https://segment.com/docs/connections/spec/ecommerce/v2, all of it."""
+
+
+def test_one_stream_of_segments_events_is_taken_and_a_removed_wish_plans_nothing(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    properties = {"product_id": "boot-42", "revenue": 9, "currency": "EUR", "order_id": "o"}
+    rows: list[dict[str, Any]] = [
+        {"event": name, "messageId": f"s-{number}", "userId": "c-1", "properties": properties,
+         "timestamp": (store.now - timedelta(minutes=40 - number)).isoformat()}
+        for number, name in enumerate(SEGMENT)
+    ]  # fmt: skip
+    found = send(client, "/v1/inputs/events", {"source": "segment", "events": rows}).json()
+    assert (found["taken_count"], found["errors"]) == (len(SEGMENT), [])
+    page = (Path(__file__).resolve().parents[2] / "docs" / "profiles.md").read_text()
+    assert [name for name in SEGMENT if name not in page] == []
+
+    def planned() -> set[str]:
+        stages = client.get(f"/v1/profiles/{ada}/journey").json()["stages"]
+        return {one["kind"] for stage in stages if stage["stage"] == "plan_enroll" for one in stage["evidence"]}
+
+    assert "wished" not in planned()
+    again = event("w", "wished", store.now - timedelta(minutes=1), product="boot-42")
+    send(client, "/v1/inputs/online", {"source": "web", "events": [again]})
+    assert "wished" in planned()
+
+
+def test_a_changed_tier_is_that_of_the_profile(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    def tier() -> str | None:
+        found: str | None = client.get(f"/v1/profiles/{ada}").json()["loyalty_tier"]
+        return found
+
+    for key, days, word, then in (
+        ("1", 5, "Gold", "Gold"), ("2", 9, "Silver", "Gold"), ("3", 1, "Platinum", "Platinum"),
+    ):  # fmt: skip
+        changed = event(key, "Tier Changed", store.now - timedelta(days=days), tier=word)
+        assert send(client, "/v1/inputs/loyalty", {"source": "crm", "events": [changed]}).json()["taken_count"] == 1
+        assert tier() == then, "the newest says it, whatever comes late"
+    given = customer(1, at=store.now - timedelta(days=99)) | {"loyalty_tier": "Gold"}
+    send(client, "/v1/profiles", given)
+    send(client, "/v1/inputs/loyalty", {"source": "crm", "events": [changed]})
+    assert tier() == "Gold", "what was known before changes nothing again"
+    text = f"key,kind,occurred_at,customer_id,tier\n5,tier_changed,{store.now.isoformat()},c-1,Bronze\n"
+    brought = send_csv(client, "/v1/imports/loyalty?source=crm", text).json()
+    assert tier() == "Bronze"
+    assert send(client, f"/v1/imports/{brought['import_no']}/revert", None).status_code == 200
+    assert tier() == "Platinum", "what events still tell"
+    nothing = event("4", "tier_changed", store.now)
+    assert send(client, "/v1/inputs/loyalty", {"source": "crm", "events": [nothing]}).json()["refused_count"] == 1
 
 
 def test_amounts_and_currencies_are_checked(store: SeededStore, client: httpx.Client, ada: str) -> None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
@@ -31,8 +32,11 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     orders = [
         event(f"o{number}", "ordered", at + timedelta(seconds=60), number=number, **till) for number in range(1, 16)
     ]
-    online = event("w31", "ordered", at, number=31, total=9, currency="EUR")
-    assert send(client, "/v1/inputs/orders", {"source": "till", "events": [*orders, online]}).status_code == 200
+    online = [
+        event(f"w{number}-{days}", "ordered", at + timedelta(days=days), number=number, total=9, currency="EUR")
+        for number, days in ((31, 0), (31, 1), (5, 5))  # 31 never comes, 5 came five days before
+    ]
+    assert send(client, "/v1/inputs/orders", {"source": "till", "events": [*orders, *online]}).status_code == 200
     create_profile(store.connection, display_name="No consent", devices=[], granted_at=store.now + timedelta(days=1))
 
     def count(rule: Mapping[str, object]) -> int | None:
@@ -47,7 +51,8 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     assert count({"days": 10, "visits_at_least": 1}) == 0
     assert count({"reached": "engage", "skipped": "discover"}) is None, "two are missing to all: few by subtraction"
     assert count({"reached": "engage", "orders_at_most": 0}) == 15
-    for wrong in ({"sing": 1}, {"days": 0}, {"reached": "x"}):
+    assert [count({"completed": how}) for how in ("bought", "left_empty_handed", "returned")] == [15, 15, 0]
+    for wrong in ({"sing": 1}, {"days": 0}, {"reached": "x"}, {"completed": "sang"}):
         assert client.post("/v1/segments/count", json={"rule": wrong}).status_code == 422
     body = {"name": "Bought", "rule": {"orders_at_least": 1}}
     kept = client.post("/v1/segments", json=body, headers=WHO | {"Idempotency-Key": "1"})
@@ -62,15 +67,17 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     assert drops["complete"] == 1
     assert everybody["changes"][0] == {"stage": "discover", "effect": None}, "nobody came before"
     assert everybody["links"]
+    assert [everybody["completed"][how] for how in ("bought", "left_empty_handed")] == [0.5, 0.5]
     assert client.get("/v1/journey-map?segment=1").json()["count"]["people_count"] == 15
     for wrong_path in ("segment=9", "store=nowhere"):
         assert client.get(f"/v1/journey-map?{wrong_path}").status_code == 404
 
     rows = client.get("/v1/exports/journeys?format=json").json()
+    visited = {row["profile_id"] for row in rows if not row["case"].startswith("online")}
     cases = defaultdict(list)
     for row in rows:
         cases[row["case"]].append(row)
-    assert len(cases) == 31, "30 visits, and one customer who only ordered online"
+    assert len(cases) == 33, "30 visits, and three orders online, one of a customer who came"
     for case, log in cases.items():
         assert [row["time"] for row in log] == sorted(row["time"] for row in log)
         reached = [row["activity"] for row in log if row["kind"] == "stage"]
@@ -80,6 +87,15 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
         else:
             assert reached.index("arrive") < reached.index("engage") < reached.index("complete")
             assert any(row["activity"] == "zone_visit shoes" and row["evidence_id"] for row in log)
+    came = next(row for row in rows if row["case"].startswith("online") and row["profile_id"] in visited)
+    order = came["case"].removeprefix("online ")
+    path = f"/v1/profiles/{came['profile_id']}/journey"
+    around = client.get(path, params={"order": order}).json()
+    assert (around["order_id"], around["visit_id"]) == (order, None)
+    assert {one["stage"]: one["because"] for one in around["stages"]}["complete"] == "ordered_online"
+    in_store = next(row["evidence_id"] for row in rows if row["activity"] == "ordered" and row["store"])
+    for wrong_order in (str(UUID(int=7)), in_store):
+        assert client.get(path, params={"order": wrong_order}).status_code == 404
     assert client.get("/v1/exports/journeys").text.startswith("case,activity,time,kind,")
     assert send(client, "/v1/segments/1/remove", None).status_code == 200
     assert send(client, "/v1/segments/1/remove", None).status_code == 404

@@ -73,6 +73,12 @@ def test_the_profile_says_what_to_do_and_why(site: str, page: Page, ada: UUID) -
     expect(lines.first).to_contain_text("Viewed a product")
     expect(page.locator(".timeline")).to_contain_text("129.90 EUR, R-1042")
     assert page.locator('[data-stage="discover"]').get_attribute("data-state") == "reached"
+    page.get_by_role("link", name="Journey of this order").click()
+    expect(page.locator("#journey")).to_contain_text("Around the order online of")
+    expect(page.locator('[data-stage="complete"]')).to_contain_text("Order")
+    expect(page.locator('[data-stage="arrive"]')).to_have_attribute("data-state", "not_yet")
+    page.get_by_role("link", name="Show the newest visit instead").click()
+    expect(page.locator("#journey")).to_contain_text("Around the visit in progress")
 
 
 def test_a_cue_comes_and_goes_without_a_reload(store: SeededStore, site: str, page: Page, ada: UUID) -> None:
@@ -90,7 +96,9 @@ def test_a_cue_comes_and_goes_without_a_reload(store: SeededStore, site: str, pa
     assert page.evaluate("window.neverReloaded")
 
 
-def test_a_link_is_undone_and_restored_by_keyboard(site: str, page: Page, ada: UUID) -> None:
+def test_a_link_is_undone_and_restored_and_consent_withdrawn_by_keyboard(
+    store: SeededStore, site: str, page: Page, ada: UUID
+) -> None:
     page.goto(f"{site}/profiles/{ada}")
     page.get_by_role("link", name="Consent and devices").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ada Lindqvist: consent and devices")
@@ -109,6 +117,19 @@ def test_a_link_is_undone_and_restored_by_keyboard(site: str, page: Page, ada: U
     page.get_by_role("link", name="Identity").click()
     page.get_by_role("button", name="Lift").click()
     expect(page.get_by_text("No device is blocked.")).to_be_visible()
+    page.goto(f"{site}/profiles/{ada}/consent")
+    page.get_by_label("What she withdraws").select_option("In store journey")
+    page.get_by_label("She wants this now").check()
+    page.get_by_label("Where she said it").select_option("By telephone")
+    page.get_by_role("button", name="Withdraw").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Withdrawn.")
+    expect(page.get_by_role("link", name="Ada Lindqvist")).to_have_count(0)
+    said = store.connection.execute(
+        "select status, source, wording from consent_event order by consent_no desc limit 1"
+    ).fetchone()
+    assert said == ("withdrawn", "telephone", "2026-03")
+    assert page.request.get(f"{site}/profiles/{ada}/consent").status == 404
 
 
 def test_a_case_is_decided_and_taken_back(site: str, page: Page, ada: UUID, case: None) -> None:
@@ -132,6 +153,11 @@ def test_a_form_of_another_site_is_refused(client: httpx.Client, ada: UUID) -> N
         assert client.post(path, data=wrong, headers=own).status_code == 422
     assert client.post(path, data=fields, headers=own).status_code == 303
     assert client.post(path, data=fields, headers=own).status_code == 404, "sent twice, done once"
+    path, fields = f"/profiles/{ada}/withdrawals", {"purpose": "in_store_journey", "source": "store", "sure": "yes"}
+    assert client.post(path, data=fields).status_code == 403
+    for wrong in ({"purpose": "research"}, {"source": "hearsay"}, {"sure": ""}):
+        assert client.post(path, data=fields | wrong, headers=own).status_code == 422, wrong
+    assert client.get(f"/v1/profiles/{ada}").status_code == 200
 
 
 def test_it_looks_right(site: str, browser: Browser, client: httpx.Client, ada: UUID, case: None) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.resolution import KINDS, Identifier, identifier, resolve
+from core.resolution import KINDS, Identifier, identifier, resolve, spellings
 
 ADA = identifier("customer_id", "4711")
 MAIL = identifier("email", "Ada@Shop.test")
@@ -28,6 +28,9 @@ MAIL = identifier("email", "Ada@Shop.test")
         "guest",
         "[object Object]",
         "a\x00b",
+        "1111111111",
+        "123456",
+        "TEST1",
     ],
 )
 def test_values_that_identify_nobody_are_refused(value: str) -> None:
@@ -38,7 +41,18 @@ def test_values_that_identify_nobody_are_refused(value: str) -> None:
 def test_values_are_compared_in_one_form() -> None:
     assert identifier("email", " Ada@Shop.test ") == Identifier("email", "ada@shop.test")
     assert identifier("phone", "+49 (30) 123-45.67") == Identifier("phone", "+49301234567")
-    for kind, value in (("email", "ada"), ("email", "x@example.com"), ("phone", "call me"), ("shoe_size", "39")):
+    for written in ("0049 171 1234567", "+49 (0)171/123 45 67"):
+        assert identifier("phone", written) == Identifier("phone", "+491711234567")
+    assert identifier("phone", "0171 1234567").value == "01711234567", "which country is meant is not said"
+    assert [one.value for one in spellings(identifier("phone", "+49 171 1234567"))] == [
+        "+491711234567", "00491711234567",
+    ]  # fmt: skip
+    for value in ("4711", "12345", "112233", "ada@shop.test"):
+        assert spellings(identifier("customer_id", value)) == (Identifier("customer_id", value),)
+    for kind, value in (
+        ("email", "ada"), ("email", "x@example.com"), ("email", "no-reply@shop.test"), ("email", "a@test.com"),
+        ("phone", "call me"), ("phone", "+1111111111"), ("shoe_size", "39"),
+    ):  # fmt: skip
         with pytest.raises(InputError):
             identifier(kind, value)
 
@@ -53,6 +67,16 @@ def test_two_profiles_are_never_one_by_themselves() -> None:
     found = resolve([ADA, MAIL], {ADA: "ada", MAIL: "eve"}, {"ada": {"customer_id": 1}, "eve": {"email": 1}})
     assert (found.profile, found.add, found.rivals) == ("ada", (), ("ada", "eve"))
     assert [one.because for one in found.dropped] == ["other_profile"]
+
+
+def test_who_has_no_consent_is_rival_to_nobody_but_still_meant_by_her_own_number() -> None:
+    held = {"ada": {"customer_id": 1}, "eve": {"email": 1, "customer_id": 1}}
+    found = resolve([ADA, MAIL], {ADA: "ada", MAIL: "eve"}, held, {"eve"})
+    assert (found.profile, found.add, found.dropped, found.rivals) == ("ada", (MAIL,), (), ())
+    found = resolve([ADA, MAIL], {ADA: "ada", MAIL: "eve"}, held, {"ada"})
+    assert (found.profile, found.rivals) == ("ada", ("ada", "eve"))
+    found = resolve([identifier("customer_id", "4712"), MAIL], {MAIL: "eve"}, held, {"eve"})
+    assert (found.profile, found.dropped) == (None, ()), "somebody new gets what nobody holds with a consent"
 
 
 def test_another_customer_id_beats_a_shared_mailbox() -> None:

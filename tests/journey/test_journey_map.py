@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import InputError
-from core.journey.map import changes, journey_map
+from core.journey.map import bought_change, changes, journey_map
 from core.journey.records import Event, Journey, Stay, StoreVisit
 from core.journey.rules import Stage
 from core.journey.segments import Facts, Felt, SegmentRule, fits, read_rule, told_count
@@ -46,6 +46,15 @@ def test_a_map_says_shares_lengths_paths_and_feelings() -> None:
     felt = stages[Stage.ENGAGE].feelings
     assert felt is not None
     assert [felt["positive"], felt["negative"]] == [0.75, 0.25]
+    assert drawn.completions is not None
+    assert {how: share for how, share in drawn.completions.items() if share} == {
+        "bought": 0.5, "left_empty_handed": 0.5,
+    }  # fmt: skip
+    left = [who(f"b{n}") for n in range(30)]
+    effect = bought_change(left + people[:10], people[:10] + left[:20])
+    assert effect is not None
+    assert (effect.tried, effect.kept) == (10 / 30, 10 / 40)
+    assert bought_change(left + people[:9], people[:10] + left[:20]) is None, "nine bought"
     assert sorted(path.share for path in drawn.paths) == [0.5, 0.5]
     assert {(link.begin, link.end): link.share for link in drawn.links}[(Stage.ENGAGE, Stage.COMPLETE)] == 1.0
 
@@ -55,6 +64,7 @@ def test_what_would_speak_of_few_is_hidden_also_as_what_is_missing() -> None:
     drawn = journey_map(people)
     stages = {figures.stage: figures for figures in drawn.stages}
     assert stages[Stage.DISCOVER].share is None
+    assert journey_map([who(f"a{n}", bought=n < 9) for n in range(60)]).completions is None
     assert journey_map([who(f"a{n}", looked=n >= 9) for n in range(60)]).stages[0].share is None
     assert journey_map([who(f"a{n}", looked=n < 10) for n in range(60)]).stages[0].share == 10 / 60
     assert drawn.paths == (), "nine went another way: the path of the rest would tell of them"

@@ -13,6 +13,7 @@ S = 1_000_000_000
 DAY = 86_400 * S
 ARRIVAL = 1_763_812_800 * S
 KINDS = (
+    "passed_by",
     "product_viewed",
     "searched",
     "enrolled",

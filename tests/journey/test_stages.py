@@ -241,6 +241,36 @@ def test_who_never_enters_a_store_has_a_journey_too() -> None:
     assert of(found, Stage.COMPLETE).because == "ordered_online"
 
 
+def test_each_order_online_has_a_journey_of_its_own_between_its_neighbours() -> None:
+    events = [
+        event("product_viewed", NOON - 2 * DAY, "first view"), event("ordered", NOON - DAY, "first"),
+        event("reviewed", NOON - DAY + S, "first review"), event("product_viewed", NOON - S, "view"),
+        event("ordered", NOON, "second"), event("wished", NOON + S), event("reviewed", NOON + 2 * DAY, "late review"),
+    ]  # fmt: skip
+    for order, seen, said in (("first", "first view", "first review"), ("second", "view", "late review")):
+        found = journey(None, [], events, as_of=NOON + 20 * DAY, order=order)
+        assert found.order == of(found, Stage.COMPLETE).evidence[0].id == order
+        assert [one.id for one in of(found, Stage.DISCOVER).evidence] == [seen]
+        assert [one.id for one in of(found, Stage.REFLECT).evidence] == [said]
+        assert of(found, Stage.PLAN_ENROLL).state is State.NOT_YET, "a wish after the order plans the next"
+    cut = journey(None, [], events, as_of=NOON + 20 * DAY, next_entered_at=NOON + DAY)
+    assert (cut.order, of(cut, Stage.REFLECT).state) == ("second", State.SKIPPED)
+
+
+@pytest.mark.parametrize(
+    ("before_ns", "store", "state"),
+    [
+        (10 * MIN, "marktplatz", State.SKIPPED), (10 * MIN, "", State.SKIPPED), (10 * MIN, "quay", State.REACHED),
+        (10 * MIN + 1, "marktplatz", State.REACHED),
+    ],
+)  # fmt: skip
+def test_who_enters_within_ten_minutes_did_not_pass_by(before_ns: int, store: str, state: State) -> None:
+    passed = event("passed_by", NOON - before_ns, store=store)
+    assert of(journey(ENDED, [], [passed], as_of=NOON + DAY), Stage.DISCOVER).state is state
+    left = journey(ENDED, [], [passed], as_of=NOON + DAY, previous_left_at=NOON - before_ns - MIN)
+    assert of(left, Stage.DISCOVER).state is (State.REACHED if store == "quay" else State.SKIPPED)
+
+
 def test_of_an_event_that_was_corrected_the_newest_revision_counts() -> None:
     wrong = Event(id="o", kind="ordered", at=NOON + S, store="quay")
     right = Event(id="o", revision=1, kind="ordered", at=NOON + S, store="marktplatz")
