@@ -96,19 +96,19 @@ def _floor_of(plan: StorePlan, zone: Zone, standing: list[Anchor]) -> NDArray[np
     if zone.outline:
         inside = _within(points, corners)
     else:
-        known = [a for a in plan.anchors if a.floor in ground and _near(a, low, high)]
-        nearest = _metres_between(points, np.array([(a.x, a.y) for a in known], np.float64)).argmin(axis=1)
-        inside = np.array([a.zone == zone.id for a in known])[nearest]
+        known = [a for a in plan.anchors if a.floor in ground and a.x is not None and a.y is not None]
+        places = np.array([(a.x, a.y) for a in known], np.float64)
+        near = _near(places, low, high)
+        own = np.array([a.zone == zone.id for a in known])[near]
+        inside = own[_metres_between(points, places[near]).argmin(axis=1)]
     return points[inside] if inside.any() else None
 
 
-def _near(anchor: Anchor, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
-    """Whether an anchor may be nearest to a point of a box that holds another: no farther off than its diagonal."""
-    if anchor.x is None or anchor.y is None:
-        return False
-    place = np.array([anchor.x, anchor.y])
-    beyond = np.maximum(np.maximum(low - place, place - high), 0)
-    return float(np.hypot(*beyond)) <= float(np.hypot(*(high - low)))
+def _near(places: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which places may be nearest to a point of a box that holds another: no farther off than its diagonal."""
+    beyond = np.maximum(np.maximum(low - places, places - high), 0)
+    near: NDArray[np.bool_] = np.hypot(beyond[:, 0], beyond[:, 1]) <= np.hypot(*(high - low))
+    return near
 
 
 def _laid_over(

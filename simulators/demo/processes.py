@@ -104,6 +104,10 @@ class Processes:
             if code is not None:
                 raise ChildDiedError(child.name, code, _tail(child.log))
 
+    def tails(self) -> str:
+        """Return the end of each process's log."""
+        return "\n".join(f"── {child.name} ──\n{_tail(child.log)}" for child in self._children)
+
     def stop(self, name: str, within_s: float) -> int:
         """Ask a process to stop, wait, and return its exit code; kill it if it takes too long."""
         child = next(child for child in self._children if child.name == name)

@@ -183,6 +183,7 @@ class _Demo:
         while not what():
             processes.check()
             if time.monotonic() > until_s:
+                self._console.print(processes.tails(), markup=False)  # their files go with the folder of this run
                 raise UnavailableError(
                     f"{otherwise} after {_READY_S:.0f} s.", hint="Start it again; what is compiled is kept."
                 )

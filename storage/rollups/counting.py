@@ -86,22 +86,17 @@ with near as materialized (
       from store_visit where store_no = %(store_no)s and left_at > %(begins)s
        -- a visit of more than a day is no visitor's; the bound spares older chunks
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
-), person as materialized (select distinct device, day from near
 ), left_out as materialized (
-    select person.device, person.day
-      from person join store_visit visit using (device)
-     where visit.store_no = %(store_no)s and not withdrawn
-       -- as an array, for the index of devices
-       and visit.device = any(array(select device from person))
-       and (entered_at at time zone %(timezone)s)::date = person.day
-       and visit.entered_at >= %(begins)s - interval '2 days' and visit.entered_at < %(ends)s + interval '1 day'
-     group by 1, 2 having max(visit.dwell_s) >= %(long_stay_s)s or max(visit.dwell_s) < %(passer_by_s)s
+    -- by the devices alone, as an array: a join with them has been a loop that looked at the whole array for each
+    select device, (entered_at at time zone %(timezone)s)::date as day from store_visit
+     where store_no = %(store_no)s and not withdrawn and device = any(array(select distinct device from near))
+       and entered_at >= %(begins)s - interval '2 days' and entered_at < %(ends)s + interval '1 day'
+     group by 1, 2 having max(dwell_s) >= %(long_stay_s)s or max(dwell_s) < %(passer_by_s)s
     union all
-    select person.device, person.day from person join zone_visit visit using (device)
-     where visit.store_no = %(store_no)s and zone_no = any(%(staff_zones)s) and not withdrawn
-       and visit.device = any(array(select device from person))
-       and (entered_at at time zone %(timezone)s)::date = person.day
-       and visit.entered_at >= %(begins)s - interval '2 days' and visit.entered_at < %(ends)s + interval '1 day'
+    select device, (entered_at at time zone %(timezone)s)::date as day from zone_visit
+     where store_no = %(store_no)s and zone_no = any(%(staff_zones)s) and not withdrawn
+       and device = any(array(select distinct device from near))
+       and entered_at >= %(begins)s - interval '2 days' and entered_at < %(ends)s + interval '1 day'
      group by 1, 2 having sum(dwell_s) >= %(staff_zone_s)s
 )
 select (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from left_at) * 1000000)::bigint

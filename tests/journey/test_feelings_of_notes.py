@@ -1,8 +1,8 @@
 """How well the feelings of notes are read: two sets of 240 notes, written and labelled for this without our lexicon.
 
 The wrong ones of `notes_read_before.csv` were looked at and everyday idioms added after them (version 4), so it says
-little any more. `notes_unseen.csv` was written by somebody else of the project afterwards and read once; nobody looked
-at what was wrong, and nobody should: whoever does writes a third one.
+little any more. `notes_unseen.csv` was written by somebody else of the project afterwards and read once; nobody
+looked at what was wrong, and nobody should: whoever does writes a third one.
 """
 
 import csv

@@ -10,8 +10,10 @@ from core.errors import UnavailableError
 from servers.mosquitto import Mosquitto
 from servers.process import port_is_free
 from simulators.demo import servers as demo_servers
+from simulators.demo.processes import Processes
 from simulators.demo.servers import free_api_port, run_folder, running_servers
 from storage.connect import connect
+from tests.api.serving import wait_for
 
 
 @pytest.fixture
@@ -104,3 +106,10 @@ def test_a_database_of_ones_own_that_is_away_is_one_sentence(
         running_servers(tmp_path, tmp_path, console),
     ):
         pass
+
+
+def test_what_its_processes_said_last_is_told_when_they_are_not_ready(tmp_path: Path) -> None:
+    with Processes(tmp_path, {}) as processes:
+        processes.start("no-such-command")
+        wait_for(lambda: "No such command" in processes.tails(), "the end of the log")
+        assert processes.tails().startswith("── no-such-command ──\n")

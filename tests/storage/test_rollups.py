@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,10 +18,10 @@ from storage.connect import connect
 from storage.metric_queries import counted_rows, crowd_hours, flow_sums, path_sums
 from storage.one_state import snapshot
 from storage.rollups.changes import due
-from storage.rollups.counting import CONVERTED_SCOPE
+from storage.rollups.counting import _SPANS, CONVERTED_SCOPE
 from storage.rollups.keeping import freeze, refresh
 from storage.rollups.rules import set_rules
-from storage.rollups.sources import FLOW_GAP_S
+from storage.rollups.sources import FLOW_GAP_S, count_values
 from storage.stores import load_plans
 from tests.api.seeding import device
 from tests.fix_api import SeededStore
@@ -236,6 +236,21 @@ def test_other_clocks_have_every_day_counted_again(store: SeededStore) -> None:
         "select count(*), sum(visits) from visit_rollup where not hourly and scope = -1"
     ).fetchone()
     assert row == (1, 20)
+
+
+def test_the_crowd_of_an_hour_is_counted_without_a_loop_over_its_people(store: SeededStore) -> None:
+    """On the first day of a new chunk the planner knows nothing of its visits."""
+    insert(store.connection, store.store_no, shoppers(store.plan, FIRST, 300, seed=3))
+    begins = datetime.combine(FIRST, time(), BERLIN)
+    values = count_values(store.connection, load_plans(store.connection)[0], FIRST)
+    values |= {"begins": begins, "ends": begins + timedelta(days=1)}
+    row = store.connection.execute("explain (analyze, format json) " + _SPANS, values).fetchone()
+    assert row is not None
+    assert 0 < most_loops(row[0][0]["Plan"]) < 30
+
+
+def most_loops(node: dict[str, Any]) -> int:
+    return max([int(node["Actual Loops"]), *map(most_loops, node.get("Plans", []))])
 
 
 def test_figures_do_not_tell_who_was_erased(store: SeededStore) -> None:
