@@ -1,7 +1,7 @@
 """What a card tells: a customer in one look, small enough for the side of another system's page."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -16,6 +16,9 @@ from storage.connect import Connection
 from storage.instants import to_datetime
 from storage.profiles.profiles import ProfileRow
 from storage.profiles.visits import visit_detail
+
+_SURE: Final = 0.9
+"""As sure as the default policy wants to be before it acts; in between a card says nothing of the kind."""
 
 
 class CardStageOut(BaseModel):
@@ -60,7 +63,7 @@ class CardOut(BaseModel):
     last_visit: CardVisitOut | None
     stages: list[CardStageOut] = Field(description="Of the visit in progress, or else the newest")
     cue: CueOut | None = Field(description="What to do while the customer is in a store")
-    kind: Literal["browser", "get_in_get_out"] | None
+    kind: Literal["browser", "get_in_get_out"] | None = Field(description="Only where it is 0.9 sure")
     expected_at: datetime | None = Field(description="Last visit and the usual pause")
     away_unusually: bool
     return_share: float | None = Field(description="0..1, probability of a visit in the next 30 days")
@@ -110,6 +113,6 @@ def _last_visit(service: Service, connection: Connection, known: Known) -> CardV
 
 
 def _kind(found: Understanding) -> Literal["browser", "get_in_get_out"] | None:
-    if found.browses is None:
+    if found.browses is None or 1 - _SURE < found.browses < _SURE:
         return None
-    return "browser" if found.browses >= 0.5 else "get_in_get_out"
+    return "browser" if found.browses >= _SURE else "get_in_get_out"

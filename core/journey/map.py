@@ -96,11 +96,7 @@ def journey_map(people: Sequence[Facts]) -> JourneyMap:
         stages=tuple(_figures(stage, told, felt[stage]) for stage in _STAGES),
         paths=tuple(shown),
         other_paths=max(0.0, 1 - sum(path.share for path in shown)) if told else 0.0,
-        links=tuple(
-            Link(begin=begin, end=end, share=len(whose) / len(told))
-            for (begin, end), whose in sorted(links.items())
-            if _share(whose, everybody) is not None
-        ),
+        links=_told_links(links, told, everybody),
         completions=_parts([(who, how) for who, one in told if (how := completion(one)) is not None], COMPLETIONS),
     )
 
@@ -138,6 +134,45 @@ def reached_in_order(one: Journey) -> tuple[Stage, ...]:
     """Return the stages that were reached, by when."""
     reached = [(report.at, report.stage) for report in one.stages if report.at is not None]
     return tuple(stage for _, stage in sorted(reached, key=lambda item: (item[0], _STAGES.index(item[1]))))
+
+
+def _told_links(
+    links: Mapping[tuple[Stage, Stage], list[int]], told: Sequence[tuple[int, Journey]], everybody: list[int]
+) -> tuple[Link, ...]:
+    """Return the links of which enough is told, so that what they leave of a stage speaks of nobody or of K_PEOPLE.
+
+    Who reached a stage, and who stopped there, is told as well: the links to it and from it could be subtracted.
+    """
+    shown = {step: whose for step, whose in sorted(links.items()) if _share(whose, everybody) is not None}
+    begun, ended = defaultdict(set), defaultdict(set)
+    for who, one in told:
+        path = reached_in_order(one)
+        if path:
+            begun[path[0]].add(who)
+            ended[path[-1]].add(who)
+    while True:
+        telling = next((step for step in _telling(links, shown, begun, ended)), None)
+        if telling is None:
+            break
+        del shown[telling]
+    return tuple(Link(begin=begin, end=end, share=len(whose) / len(told)) for (begin, end), whose in shown.items())
+
+
+def _telling(
+    links: Mapping[tuple[Stage, Stage], list[int]],
+    shown: Mapping[tuple[Stage, Stage], list[int]],
+    begun: Mapping[Stage, set[int]],
+    ended: Mapping[Stage, set[int]],
+) -> Iterator[tuple[Stage, Stage]]:
+    """Give, of each stage beside whose links too few are left, the link of fewest that is shown."""
+    for stage in _STAGES:
+        for side, others in ((1, begun), (0, ended)):  # the links to the stage, and those from it
+            hidden = {
+                who for step, whose in links.items() if step[side] is stage and step not in shown for who in whose
+            }
+            if any(0 < len(left) < K_PEOPLE for left in (hidden, hidden | others.get(stage, set()))):
+                here = [step for step in shown if step[side] is stage]
+                yield from sorted(here, key=lambda step: len(shown[step]))[:1]
 
 
 def _told_paths(paths: dict[tuple[Stage, ...], list[int]], everybody: list[int]) -> list[Path]:

@@ -25,7 +25,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "consents": ("profile_id", "purpose", "status", "source", "wording", "occurred_at", "expires_at", "recorded_at"),
     "cues": (
         "profile_id", "cue_no", "store", "visit_id", "arrived_at", "told_at", "cue", "because", "rule_no",
-        "policy_version", "trial_no", "tried", "outcome", "outcome_by", "outcome_at",
+        "policy_version", "trial_no", "tried", "outcome", "outcome_by", "outcome_at", "order_event_id",
     ),
 }  # fmt: skip
 

@@ -139,6 +139,8 @@ def test_a_cue_is_told_once_and_only_with_consent(store: SeededStore, client: ht
     assert (ada["cue"], ada["order"]["says"], ada["order"]["store"]) == ("offer", "49.00 EUR, W-7", None)
     assert client.get(f"/v1/profiles/{ada['profile_id']}/cue").json()["order"] == ada["order"]
     assert (other_row["cue"], other_row["order"]) == ("leave_alone", None)
+    exported = {row["cue_no"]: row["order_event_id"] for row in client.get("/v1/exports/cues?format=json").json()}
+    assert exported == {ada["cue_no"]: ada["order"]["event_id"], other_row["cue_no"]: None}
     assert store.connection.execute("select count(*) from cue_log").fetchone() == (2,)
 
 

@@ -112,7 +112,7 @@ def test_the_cue_of_an_arrival_follows_policy_preference_and_consent(
     arrive(store)
     assert client.get(path).json() == {
         "store": "marktplatz", "cue": "recognise", "because": "Gold, and has been away for 60 days.",
-        "rule_no": 4, "policy_version": 0,
+        "rule_no": 4, "policy_version": 0, "order": None,
     }  # fmt: skip
     policy = {"made_by": "N. Weber", "rules": [{"cue": "greet", "says": "Everybody is greeted."}]}
     put = client.put("/v1/stores/marktplatz/cue-policy", json=policy, headers={"Idempotency-Key": "p"})

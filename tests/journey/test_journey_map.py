@@ -80,6 +80,20 @@ def test_what_would_speak_of_few_is_hidden_also_as_what_is_missing() -> None:
     assert [told_count(n) for n in (0, 1, 9, 10, 12, 13, 1_002)] == [0, None, None, 10, 10, 15, 1_000]
 
 
+def test_no_link_is_told_whose_rest_of_a_stage_is_few() -> None:
+    order = journey(None, [], [Event(id="w", kind="ordered", at=100 * DAY)], as_of=130 * DAY)
+    people = [who(f"a{n}") for n in range(100)] + [who(f"b{n}", engaged=False) for n in range(5)]
+    people += [Facts(dwells_s=(), orders=1, felt=(), journeys=(order,))] * 50
+    drawn = journey_map(people)
+    assert drawn.stages[4].share == 1.0
+    assert drawn.links == (), "of all who completed and did not order online, the other five did not engage"
+    people += [who(f"c{n}", engaged=False) for n in range(5)]
+    steps = {(link.begin, link.end) for link in journey_map(people).links}
+    assert steps == {
+        (Stage.ARRIVE, Stage.ENGAGE), (Stage.ENGAGE, Stage.COMPLETE), (Stage.ARRIVE, Stage.COMPLETE),
+    }  # fmt: skip
+
+
 def test_nothing_is_told_that_leaves_few_when_it_is_subtracted() -> None:
     noted = [who(f"n{n}", feeling="negative" if n == 0 else "positive") for n in range(30)]
     assert {figures.feelings is None for figures in journey_map(noted).stages} == {True}, "one customer was unhappy"
