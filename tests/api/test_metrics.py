@@ -245,6 +245,27 @@ def test_what_cannot_be_answered_is_a_problem(client: httpx.Client) -> None:
         assert answer.json()["hint"], path
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/stores/marktplatz/metrics/footfall?from=0001-01-01&to=0001-01-02",
+        "/v1/stores/marktplatz/metrics/footfall?compare=0001-01-01",
+        "/v1/stores/marktplatz/metrics/footfall?compare=9999-12-30",
+        "/v1/stores/marktplatz/metrics/footfall?compare=2090-01-01",
+        "/v1/stores/marktplatz/metrics/returning?from=0001-01-08&to=0001-01-08",
+        "/v1/stores/marktplatz/metrics/footfall?from=0001-01-08&to=0001-01-09&compare=last_year",
+        "/v1/stores/marktplatz/heatmap?from=0001-01-01&to=0001-01-02",
+        "/v1/stores/marktplatz/cells?from=0001-01-01&to=0001-01-01",
+        "/v1/stores/marktplatz/presets?from=0001-01-01&to=0001-01-01",
+        "/stores/marktplatz/traffic?from=0001-01-01&to=0001-01-02",
+        "/stores/marktplatz/compare?compare=9999-12-30",
+        "/stores/marktplatz/note-tags?from=0001-01-01&to=0001-01-02",
+    ],
+)
+def test_days_at_the_ends_of_the_calendar_are_refused(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 422
+
+
 def test_the_registry_is_told(client: httpx.Client) -> None:
     told = client.get("/v1/metrics/formulas").json()
     assert [formula["id"] for formula in told["formulas"]] == list(FORMULAS)
