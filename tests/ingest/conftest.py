@@ -15,6 +15,7 @@ from ingest.worker import run
 from storage.connect import connect
 from storage.log.ingest_status import load_status
 from storage.stores import adopt_plans, save_plan
+from telemetry.tracing import OFF, Tracing
 from tests.ingest import world
 from tests.ingest.edge_double import EdgeDouble
 
@@ -64,7 +65,12 @@ def store(database_url: str) -> Store:
 
 @contextmanager
 def ingesting(
-    database_url: str, mqtt_url: str, settings: Settings = QUICK, *, subscribed: bool = True
+    database_url: str,
+    mqtt_url: str,
+    settings: Settings = QUICK,
+    *,
+    subscribed: bool = True,
+    tracing: Tracing = OFF,
 ) -> Iterator[threading.Event]:
     """Run an ingest until the block ends; what it raises is raised there.
 
@@ -76,7 +82,7 @@ def ingesting(
 
     def work() -> None:
         try:
-            run(database_url, mqtt_url, stop=stop, settings=settings)
+            run(database_url, mqtt_url, stop=stop, settings=settings, tracing=tracing)
         except BaseException as error:  # noqa: BLE001 - handed on to the test
             raised.append(error)
             stop.set()

@@ -1,8 +1,9 @@
 """No stable identifier of somebody who has not consented reaches any disk.
 
 A seeded run of everything that takes something in: a gateway service with its outbox, a real broker, ingest, a real
-database, the API, apps, webhooks, nonsense on every way in. Canaries are what strangers would be recognised by. Then
-every byte that was written is searched for them: tables, and all files, those of the servers too (`make canaries`).
+database, the API, apps, webhooks, nonsense on every way in, all of it traced. Canaries are what strangers would be
+recognised by. Then every byte that was written is searched for them: tables, and all files, those of the servers too,
+and what a collector of traces would be told (`make canaries`).
 """
 
 import json
@@ -44,6 +45,7 @@ from tests.api.serving import answering, wait_for
 from tests.ingest import world
 from tests.ingest.conftest import QUICK, ingesting
 from tests.privacy.searching import found_in, found_in_database, found_in_files, needles
+from tests.telemetry.scraping import in_memory
 
 pytestmark = pytest.mark.servers
 SEED = 20_261_128
@@ -244,14 +246,16 @@ def test_no_canary_reaches_a_disk(
     hers = pseudonym(canaries.identity(canaries.member), stable)
     write_consented(ring.folder, [hers])
     url = own_database.dsn()
+    tracing, traces = in_memory()
     migrate(url)
     settings = replace(QUICK, snapshot_s=0.2, privacy=tmp_path / "privacy", privacy_s=0.2)
     with connect(url) as connection, ExitStack() as running:
         save_plan(connection, world.floor_plan(STORE))
         create_profile(connection, display_name="Member", devices=[hers], granted_at=LONG_AGO)
-        running.enter_context(ingesting(url, own_broker.url, settings))
+        running.enter_context(ingesting(url, own_broker.url, settings, tracing=tracing))
         running.enter_context(gateway(house, own_broker.url))
-        client = running.enter_context(answering(create_app(url, ApiSettings(privacy=tmp_path / "privacy"))))
+        app = create_app(url, ApiSettings(privacy=tmp_path / "privacy"), tracing=tracing)
+        client = running.enter_context(answering(app))
         publish = running.enter_context(publishing(own_broker.url)).publish
         ask_wrongly(client, canaries)
         wrong = nonsense(canaries)
@@ -278,6 +282,10 @@ def test_no_canary_reaches_a_disk(
         )
         _plant(connection, canaries)
         planted = found_in_database(connection, wanted)
+    spans = traces.get_finished_spans()
+    assert {"batch receive", "commit"} <= {span.name for span in spans}
+    assert any(span.attributes and "http.route" in span.attributes for span in spans), "requests are traced too"
+    assert found_in("".join(span.to_json() for span in spans).encode(), wanted) == set()
     own_broker.stop()  # writes what it keeps
     own_database.stop()
     said = capfd.readouterr()
