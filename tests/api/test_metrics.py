@@ -213,6 +213,17 @@ def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, 
     tag = client.get(url).headers["etag"]
     again = client.get(url, headers={"If-None-Match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    for kind in ("json", "csv"):
+        params = {"from": SATURDAY, "to": LONG, "format": kind}
+        tag = client.get("/v1/stores/marktplatz/metrics/footfall", params=params).headers["etag"]
+        store.connection.execute(
+            "insert into engine_progress values (%s, 1, 1, 0, 0, now(), now()) on conflict (store_no)"
+            " do update set decoded = engine_progress.decoded + 1, changed_at = clock_timestamp()",
+            [store.store_no],
+        )
+        again = client.get("/v1/stores/marktplatz/metrics/footfall", params=params, headers={"If-None-Match": tag})
+        assert again.status_code == 304, "what is heard today changes nothing of days that are over"
+    tag = client.get(url).headers["etag"]
     insert(store.connection, store.store_no, [Stay(98_000, 98_000, None, datetime(2026, 10, 24, 9, tzinfo=UTC), 60)])
     assert client.get(url, headers={"If-None-Match": tag}).status_code == 200
 
