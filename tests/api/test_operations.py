@@ -242,6 +242,10 @@ def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
     client.post(f"{HERE}/alert-rules", json={"kind": "unusual_dwell"}, headers=WHO)
     assert look(store.connection, store.now) == 1
     assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"][0]["value"] > 3.5
+    nobody_came = hour + timedelta(hours=2)
+    assert look(store.connection, nobody_came + timedelta(minutes=10)) == 0, "visits may still be under way"
+    assert look(store.connection, nobody_came + timedelta(minutes=40)) == 1, "it does not stay open all night"
+    assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"] == []
 
 
 def test_role_of_staff_is_a_rule_too(store: SeededStore, client: httpx.Client) -> None:
