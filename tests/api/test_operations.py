@@ -225,6 +225,18 @@ def test_alerts_open_once_close_once_and_are_told(client: httpx.Client, store: S
     assert told()[0] == ("anchor_down", False), "what is not watched any more is over"
 
 
+def test_a_form_with_a_mistake_leads_back_to_itself(client: httpx.Client) -> None:
+    page = f"{client.base_url}/stores/marktplatz/alerts".replace("//stores", "/stores")
+    wrong = {"kind": "occupancy", "zone": "", "opens_at": "100", "clears_at": "120"}
+    sent = {"Origin": str(client.base_url).rstrip("/"), "Accept": "text/html"}
+    answer = client.post("/stores/marktplatz/alerts", data=wrong, headers=sent | {"Referer": page} | WHO)
+    assert answer.status_code == 422
+    assert '<a class="button main-button" href="/stores/marktplatz/alerts">Back to the form</a>' in answer.text
+    elsewhere = sent | {"Referer": "https://away.test/stores"}
+    answer = client.post("/stores/marktplatz/alerts", data=wrong, headers=elsewhere | WHO)
+    assert (answer.status_code, "Back to the form" in answer.text) == (422, False)
+
+
 def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
     store: SeededStore, client: httpx.Client
 ) -> None:
