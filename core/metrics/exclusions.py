@@ -82,7 +82,12 @@ def checked(rules: Rules) -> Rules:
             raise InputError(
                 f"{length_s} s is no length of a stay within a day.", hint="Give 1 to 86400, or null.", where=name
             )
-        step_s = _STEPS_S[name]
+    if rules.passer_by_s is not None and rules.long_stay_s is not None and rules.passer_by_s >= rules.long_stay_s:
+        raise InputError(
+            "Everybody would be left out.", hint="Let passer_by_s be less than long_stay_s.", where="passer_by_s"
+        )
+    for name, step_s in _STEPS_S.items():
+        length_s = getattr(rules, name)
         if length_s is not None and length_s % step_s:
             steps = max(1, length_s // step_s)
             raise InputError(
@@ -90,10 +95,6 @@ def checked(rules: Rules) -> Rules:
                 hint=f"Give {steps * step_s} or {(steps + 1) * step_s}.",
                 where=name,
             )
-    if rules.passer_by_s is not None and rules.long_stay_s is not None and rules.passer_by_s >= rules.long_stay_s:
-        raise InputError(
-            "Everybody would be left out.", hint="Let passer_by_s be less than long_stay_s.", where="passer_by_s"
-        )
     if rules.opening_hours is not None:
         if len(rules.opening_hours) != WEEKDAYS:
             raise InputError(
