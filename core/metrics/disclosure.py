@@ -123,6 +123,30 @@ def joined(counts: Sequence[int], k: int = K_PEOPLE) -> list[tuple[int, int]]:
     return runs
 
 
+def told_beside(at_least: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
+    """Return which of several counts of longer and longer visits may be told beside each other.
+
+    Parameters
+    ----------
+    at_least : sequence of int
+        Visits of at least so long, for rising lengths; the first is of all visits.
+    k : int
+        Fewest visits of a figure.
+
+    Returns
+    -------
+    list of bool
+        The difference of any two that are told, and so every band between two of these lengths, is 0 or at least k.
+    """
+    told: list[bool] = []
+    last: int | None = None
+    for count in at_least:
+        fits = not 0 < count < k and (last is None or not 0 < last - count < k)
+        told.append(fits)
+        last = count if fits else last
+    return told
+
+
 def enough_beyond(visits: int, share: float, k: int = K_PEOPLE) -> bool:
     """Return whether at least k visits lie on either side of a quantile: else it tells the dwell of a few."""
     return visits * min(share, 1 - share) >= k - 1e-9

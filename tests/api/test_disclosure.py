@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import httpx
@@ -128,3 +128,29 @@ def test_rules_do_not_change_by_a_visit_nor_all_day_long(store: SeededStore, olg
     assert again.status_code == 422
     assert "tomorrow" in again.json()["hint"]
     assert put(passer_by_s=10 * CHANGES_A_DAY).status_code == 200, "the same rules are no change"
+
+
+def test_no_band_of_one_product_comes_out_beside_another(store: SeededStore, olga: httpx.Client) -> None:
+    """One visit from 20 min on: Sojourn's bands hide it, and Purple's row beside them must not give it."""
+    lengths = [100] * 94 + [600] * 266 + [1500]
+    insert(store.connection, store.store_no, [Stay(who, who, None, at(8), s) for who, s in enumerate(lengths)])
+    days = {"from": str(DAY), "to": str(DAY)}
+    presets = olga.get("/v1/stores/marktplatz/presets", params=days).json()["presets"]
+    known = {0: 361.0}  # visits at least so long
+    for preset in presets:
+        for name, threshold in (("bounce", "bounce_s"), ("engaged", "engage_s"), ("capture_dwell", "capture_s")):
+            share = preset["figures"][name]
+            if share is not None and threshold in preset["parameters"]:
+                part = round(share * 361)
+                known[preset["parameters"][threshold]] = 361 - part if name == "bounce" else part
+    for preset in presets:
+        for band in preset["bands"]:
+            assert band["visit_count"] is None or band["visit_count"] == 0 or band["visit_count"] >= K_PEOPLE
+            if band["visit_count"] is not None and band["to_s"] is None:
+                known[band["from_s"]] = band["visit_count"]
+    told = sorted(set(known.values()))
+    assert 94 + 266 + 1 - 94 in told
+    assert all(later - earlier >= K_PEOPLE for earlier, later in pairwise(told))
+    page = olga.get("/stores/marktplatz/compare", params=days)
+    assert page.status_code == 200
+    assert "<strong>hidden</strong>" in page.text

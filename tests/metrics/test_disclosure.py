@@ -1,9 +1,20 @@
 """Small counts: what an attacker who subtracts answers may learn."""
 
+from itertools import combinations
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.metrics.disclosure import K_PEOPLE, complemented, enough_beyond, hidden, hidden_with_complement, joined
+from core.metrics.disclosure import (
+    K_PEOPLE,
+    complemented,
+    enough_beyond,
+    hidden,
+    hidden_with_complement,
+    hidden_with_rest,
+    joined,
+    told_beside,
+)
 
 cells = st.lists(st.integers(0, 30), max_size=24)
 
@@ -48,6 +59,15 @@ def test_what_is_hidden_already_is_complemented_as_well(hours: list[tuple[set[in
         assert len(set[int]().union(*left)) >= K_PEOPLE
 
 
+@given(cells, st.integers(0, 20))
+def test_the_people_of_no_told_cell_are_nobody_or_k(people: list[int], elsewhere: int) -> None:
+    whole = sum(people) + elsewhere
+    found = hidden_with_rest(people, whole)
+    told = [count for count, hide in zip(people, found, strict=True) if not hide and count]
+    assert all(count >= K_PEOPLE for count in told)
+    assert not told or whole == sum(told) or whole - sum(told) >= K_PEOPLE
+
+
 @given(cells)
 def test_no_bar_of_a_histogram_stands_for_few(counts: list[int]) -> None:
     runs = joined(counts)
@@ -56,6 +76,16 @@ def test_no_bar_of_a_histogram_stands_for_few(counts: list[int]) -> None:
         assert [place for first, last in runs for place in range(first, last + 1)] == list(range(len(counts)))
     else:
         assert runs == []
+
+
+@given(st.lists(st.integers(0, 25), min_size=1, max_size=12))
+def test_no_band_between_two_told_lengths_holds_few(bands: list[int]) -> None:
+    at_least = [sum(bands[place:]) for place in range(len(bands))]
+    told = [count for count, tell in zip(at_least, told_beside(at_least), strict=True) if tell]
+    assert all(one - other == 0 or one - other >= K_PEOPLE for one, other in combinations(told, 2))
+    assert all(count == 0 or count >= K_PEOPLE for count in told)
+    if at_least[0] >= K_PEOPLE:
+        assert told[0] == at_least[0], "all visits of a day that is told are told"
 
 
 def test_a_quantile_needs_k_visits_on_either_side() -> None:
