@@ -85,25 +85,28 @@ def by_preset(connection: Connection, stored: StoredPlan, question: Question) ->
     with snapshot(connection):
         held = read(connection, stored, plain, [STORE_SCOPE], hourly=False)
     cell = merged(one.row.counted for one in held if not one.hide)
+    told = _told_lengths(cell)
     return ByPresetOut(
         store=stored.plan.id,
         first_day=question.first,
         last_day=question.last,
         hidden_count=sum(one.hide for one in held),
         k_people=K_PEOPLE,
-        presets=[_figures(preset, cell, _told_lengths(cell)) for preset in PRESETS.values()],
+        presets=[_figures(preset, cell, told) for preset in PRESETS.values()],
     )
 
 
 def _told_lengths(cell: Cell) -> set[int]:
     """Return from which dwells on, in s, visits may be told: all presets stand in one table, to be subtracted."""
-    lengths = {0}
-    for preset in PRESETS.values():
-        lengths.update(band.from_s for band in preset.bands)
-        lengths.update(length_s for name in BY_PRESET for length_s in _parameters(preset, name).values())
-    rising = sorted(lengths)
-    told = told_beside([at_least(cell.counts, length_s) for length_s in rising])
-    return {length_s for length_s, tell in zip(rising, told, strict=True) if tell}
+    presets = PRESETS.values()
+    lengths = [0]  # all visits, then those that presets count, then bands, then shares
+    lengths += [length_s for preset in presets for length_s in _parameters(preset, "footfall").values()]
+    lengths += [band.from_s for preset in presets for band in preset.bands]
+    lengths += [
+        length_s for name in BY_PRESET for preset in presets for length_s in _parameters(preset, name).values()
+    ]
+    told = told_beside([at_least(cell.counts, length_s) for length_s in lengths])
+    return {length_s for length_s, tell in zip(lengths, told, strict=True) if tell}
 
 
 def _parameters(preset: Preset, name: str) -> dict[str, int]:

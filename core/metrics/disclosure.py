@@ -129,7 +129,7 @@ def told_beside(at_least: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
     Parameters
     ----------
     at_least : sequence of int
-        Visits of at least so long, for rising lengths; the first is of all visits.
+        Visits of at least so long, the most wanted first.
     k : int
         Fewest visits of a figure.
 
@@ -139,11 +139,11 @@ def told_beside(at_least: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
         The difference of any two that are told, and so every band between two of these lengths, is 0 or at least k.
     """
     told: list[bool] = []
-    last: int | None = None
+    known = {0}
     for count in at_least:
-        fits = not 0 < count < k and (last is None or not 0 < last - count < k)
-        told.append(fits)
-        last = count if fits else last
+        told.append(not any(is_few(count - other, k) for other in known))
+        if told[-1]:
+            known.add(count)
     return told
 
 
