@@ -1,6 +1,7 @@
 """The pages: server-rendered, so that they say something before and without scripts; scripts keep them current."""
 
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -180,6 +181,14 @@ def _profile_page(
     )
 
 
+def _form_page(request: Request) -> str | None:
+    """Return the page of ours that a form was sent from, None where nothing was sent."""
+    if request.method != "POST":
+        return None
+    came_from = urlsplit(request.headers.get("referer", ""))
+    return came_from.path if came_from.netloc == request.url.netloc else None
+
+
 def as_page(request: Request, problem: ProblemError) -> Response:
     """Return a problem as a page that says what to do; one that may pass asks again by itself."""
     waiting = problem.status == 503
@@ -187,7 +196,9 @@ def as_page(request: Request, problem: ProblemError) -> Response:
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
     here = section_of(request.url.path)
-    response = render("problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S)
+    response = render(
+        "problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S, back=_form_page(request)
+    )
     response.status_code = problem.status
     response.headers.update(headers)
     return response

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from core.floorplan import Anchor, Flaw, FloorPlan, StorePlan, Zone, flaws, twice
+from core.floorplan import Anchor, Flaw, FloorPlan, StorePlan, Wall, Zone, flaws, twice
+from core.floorplan_shapes import Point, inside, is_point, nested, outline_flaws, pair_flaws, wall_flaws
 from core.json_places import Place, Places, place_of
 from core.limits import STORES_PER_PLAN
 
@@ -122,12 +123,35 @@ def _store(raw: Any) -> Iterator[Flaw]:
             for flaw in found:
                 yield flaw._replace(path=(key, number, *flaw.path))
         whole[key] = sound
+    kept_of = {}
+    for part_key, form in (("adjacent", tuple[str, str]), ("walls", Wall)):
+        if isinstance(raw.get(part_key), list):
+            kept_of[part_key], found = _sound(raw[part_key], form)
+            yield from (flaw._replace(path=(part_key, *flaw.path)) for flaw in found)
+            whole[part_key] = [raw[part_key][number] for number in kept_of[part_key]]
     if any(part is None for key in ("zones", "anchors") for part in whole.get(key) or ()):
         return  # what names it cannot be judged without it
     kept, found = _without_what_is_wrong(whole, StorePlan)
     yield from found
     if kept is not None:
-        yield from flaws(msgspec.convert(kept, StorePlan))
+        for flaw in flaws(msgspec.convert(kept, StorePlan)):
+            first, *rest = flaw.path
+            if first in kept_of and rest:  # where it stands among all, those of a wrong form too
+                rest[0] = kept_of[str(first)][int(rest[0])]
+            yield flaw._replace(path=(first, *rest))
+
+
+def _sound(parts: list[Any], form: Any) -> tuple[list[int], list[Flaw]]:
+    """Return which parts of a list have the right form, and what is wrong with the others."""
+    kept: list[int] = []
+    found: list[Flaw] = []
+    for number, part in enumerate(parts):
+        flaw = _form(part, form)
+        if flaw is None:
+            kept.append(number)
+        else:
+            found.append(flaw._replace(path=(number, *flaw.path)))
+    return kept, found
 
 
 def _without_what_is_wrong(raw: Any, kind: type[_Struct]) -> tuple[Any, list[Flaw]]:
@@ -144,7 +168,7 @@ def _without_what_is_wrong(raw: Any, kind: type[_Struct]) -> tuple[Any, list[Fla
         raw = {key: value for key, value in raw.items() if key != flaw.path[0]}
 
 
-def _form(raw: Any, kind: type[_Struct]) -> Flaw | None:
+def _form(raw: Any, kind: Any) -> Flaw | None:
     """Return the first thing that has the wrong form, None where there is nothing."""
     try:
         msgspec.convert(raw, kind)
@@ -191,22 +215,32 @@ def _unknown_fields(
 
 
 def _misplaced(store: Mapping[str, Any], where: tuple[str | int, ...]) -> Iterator[Flaw]:
-    outlines = {}
+    outlines: dict[str, list[Point]] = {}
+    place_of_zone: dict[str, int] = {}
+    parents: dict[str, Any] = {}
     for place, zone in enumerate(_dicts(store.get("zones"))):
         outline = zone.get("outline")
-        if outline is not None and len(outline) < 3:
-            yield Flaw(
-                (*where, "zones", place, "outline"), "An outline of fewer than three corners encloses nothing."
-            )
-        elif outline is not None and isinstance(zone.get("id"), str) and all(map(_is_point, outline)):
-            outlines[zone["id"]] = [(float(x), float(y)) for x, y in outline]
+        if not isinstance(outline, list) or not all(map(is_point, outline)):
+            continue
+        corners = [(float(x), float(y)) for x, y in outline]
+        yield from outline_flaws(corners, (*where, "zones", place, "outline"))
+        if len(set(corners)) >= 3 and isinstance(zone.get("id"), str):
+            outlines[zone["id"]], place_of_zone[zone["id"]], parents[zone["id"]] = corners, place, zone.get("parent")
+    floors: dict[str, set[Any]] = {}
     for place, anchor in enumerate(_dicts(store.get("anchors"))):
         x, y, within = anchor.get("x"), anchor.get("y"), anchor.get("zone")
+        if isinstance(within, str) and isinstance(anchor.get("floor"), int):
+            floors.setdefault(within, set()).add(anchor["floor"])
         around = outlines.get(within) if isinstance(within, str) else None
-        if x is None or y is None or around is None or not _is_point([x, y]) or _near((float(x), float(y)), around):
+        if x is None or y is None or around is None or not is_point([x, y]) or _near((float(x), float(y)), around):
             continue
         what = f"Anchor {anchor.get('id')!r} stands at {x:g}, {y:g}, outside of its zone {within!r}."
         yield Flaw((*where, "anchors", place), what, "Mend its place or its zone.")
+    for inner, outer in nested(outlines, parents, floors):
+        what = f"Zone {inner!r} lies within {outer!r}, which it does not name as its parent."
+        yield Flaw((*where, "zones", place_of_zone[inner]), what, "Name it, or mend one of the outlines.")
+    yield from wall_flaws(store.get("walls"), (*where, "walls"))
+    yield from pair_flaws(store.get("adjacent"), (*where, "adjacent"))
 
 
 def _dicts(parts: Any) -> list[dict[str, Any]]:
@@ -214,23 +248,12 @@ def _dicts(parts: Any) -> list[dict[str, Any]]:
     return [part if isinstance(part, dict) else {} for part in parts] if isinstance(parts, list) else []
 
 
-def _is_point(point: Any) -> bool:
-    return (
-        isinstance(point, list)
-        and len(point) == 2
-        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in point)
-    )
-
-
-def _near(point: tuple[float, float], outline: list[tuple[float, float]]) -> bool:
-    """Whether a point is inside of an outline (even-odd rule) or at most _BEYOND_M from its edge."""
+def _near(point: Point, outline: list[Point]) -> bool:
+    """Whether a point is inside of an outline or at most _BEYOND_M from its edge."""
     x, y = point
-    inside = False
     for (ax, ay), (bx, by) in zip(outline, [*outline[1:], outline[0]], strict=True):
-        if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
-            inside = not inside
         length = (bx - ax) ** 2 + (by - ay) ** 2
         share = 0.0 if length == 0 else min(max(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length, 0.0), 1.0)
         if (ax + share * (bx - ax) - x) ** 2 + (ay + share * (by - ay) - y) ** 2 <= _BEYOND_M**2:
             return True
-    return inside
+    return inside(point, outline)

@@ -4,7 +4,7 @@ import ssl
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -211,7 +211,11 @@ def read_toml(path: Path, kind: type[_T], check: Callable[[_T], None], example: 
             f"The configuration {path} is larger than {_CONFIGURATION_BYTES} bytes.", hint="Is it the right file?"
         )
     try:
-        settings = msgspec.convert(tomllib.loads(content.decode("utf-8")), kind, dec_hook=_path)
+        raw = tomllib.loads(content.decode("utf-8"))
+        wrong = _misfits(raw, kind)
+        if len(wrong) > 1:
+            raise ConfigurationError("; ".join(map(_in_words, wrong)) + ".", hint=example)
+        settings = msgspec.convert(raw, kind, dec_hook=_path)
         check(settings)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ConfigurationError(f"{path}: {_in_words(error)}.", hint=example) from error
@@ -244,6 +248,25 @@ def _in_words(error: Exception) -> str:
     for word, people in _IN_WORDS.items():
         said = said.replace(word, people)
     return said
+
+
+def _misfits(raw: dict[str, Any], kind: type) -> list[Exception]:
+    """Return what is wrong with each part of a configuration, the first in each: people mend all in one go."""
+    found: list[Exception] = []
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name, value in raw.items():
+        if name not in fields:
+            found.append(msgspec.ValidationError(f"There is no setting `{name}`"))
+            continue
+        try:
+            msgspec.convert({name: value}, msgspec.defstruct("Part", [(name, fields[name].type)]), dec_hook=_path)
+        except msgspec.ValidationError as error:
+            found.append(error)
+    return found + [
+        msgspec.ValidationError(f"`{name}` is missing")
+        for name, field in fields.items()
+        if field.required and name not in raw
+    ]
 
 
 def _path(kind: type, value: object) -> object:

@@ -1,5 +1,7 @@
 """The page of the journey map with its segments."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Final
 
 import msgspec
@@ -7,15 +9,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.charts import flow_chart
-from api.forms import OWN_FORM, FormDep
-from api.journey_map.building import Looks
+from api.forms import OWN_FORM, Form, FormDep
+from api.journey_map.building import Looks, find_people
+from api.journey_map.models import CountOut
 from api.journey_map.routes import counted, map_of, rule_asked, segment_unknown
 from api.operators import OperatorDep, operator_of
 from api.rendering import render
-from api.service import ConnectionDep, ServiceDep
+from api.service import ConnectionDep, Service, ServiceDep
 from core.journey.rules import Stage
-from core.journey.segments import read_rule
+from core.journey.segments import SegmentRule, read_rule
 from core.metrics.disclosure import K_PEOPLE
+from storage.connect import Connection
 from storage.journey_map.segments import NAME_CHARACTERS, add_segment, remove_segment
 from storage.occupancy import STORES_PER_PAGE, stores_page
 
@@ -44,6 +48,20 @@ def show_map(
     """Show how a segment's customers go from stage to stage, beside as many days before, and every segment."""
     number = int(segment) if segment.isdecimal() else None
     rule = rule_asked(service, connection, number, store or None, days)
+    return _page(service, connection, request, rule, chosen=number)
+
+
+def _page(
+    service: Service,
+    connection: Connection,
+    request: Request,
+    rule: SegmentRule,
+    *,
+    chosen: int | None = None,
+    filled: Mapping[str, str] = MappingProxyType({}),
+    counted_now: CountOut | None = None,
+) -> Response:
+    """Return the page: the map of a rule, and a new segment as far as it is filled in, with who fits it now."""
     looks: Looks = {}
     told = map_of(service, connection, rule, compare=True, looks=looks)
     moves = [
@@ -58,27 +76,39 @@ def show_map(
         stages=[Stage(stage).label for stage in _STAGES],
         stage_words=_STAGES,
         segments=counted(service, connection, looks),
-        chosen=number,
-        store=store,
+        chosen=chosen,
+        store=rule.store or "",
         stores=stores_page(connection, limit=STORES_PER_PAGE).stores,
-        days=days,
-        day_choices=sorted({*_DAYS, days}),
+        days=rule.days,
+        day_choices=sorted({*_DAYS, rule.days}),
+        filled={name: filled.get(name, "") for name in (*_NUMBERS, *_WORDS, "name")},
+        counted_now=counted_now,
         k=K_PEOPLE,
         operator=operator_of(request),
     )
 
 
 @router.post(_HERE)
-def keep(form: FormDep, operator: OperatorDep, service: ServiceDep) -> Response:
-    """Keep a segment as the form says, and show its map."""
+def keep(
+    form: FormDep, operator: OperatorDep, service: ServiceDep, connection: ConnectionDep, request: Request
+) -> Response:
+    """Keep a segment as the form says, and show its map; or only say who fits it, as its button asks."""
+    rule = _rule(form)
+    if form.get("act") == "count":
+        filled = {name: form.get(name) for name in (*_NUMBERS, *_WORDS, "name")}
+        fits = CountOut.of(find_people(service, connection, rule))
+        return _page(service, connection, request, SegmentRule(), filled=filled, counted_now=fits)
+    name = form.text("name", most=NAME_CHARACTERS)
+    made = service.writer.write(lambda lent: add_segment(lent, name=name, rule=rule, made_by=operator))
+    return RedirectResponse(f"{_HERE}?segment={made}&days={rule.days}", _SEE_OTHER)
+
+
+def _rule(form: Form) -> SegmentRule:
     given = {name: form.get(name) for name in _WORDS if form.get(name)}
     numbers = {name: float(form.get(name)) for name in _NUMBERS if form.get(name).isdecimal()}
     whole = {name: value if name.startswith("dwell") else int(value) for name, value in numbers.items()}
     minutes = {name: value * 60 for name, value in numbers.items() if name.startswith("dwell")}
-    rule = read_rule(msgspec.json.encode(given | whole | minutes))
-    name = form.text("name", most=NAME_CHARACTERS)
-    made = service.writer.write(lambda connection: add_segment(connection, name=name, rule=rule, made_by=operator))
-    return RedirectResponse(f"{_HERE}?segment={made}&days={rule.days}", _SEE_OTHER)
+    return read_rule(msgspec.json.encode(given | whole | minutes))
 
 
 @router.post("/journey-map/segments/{segment_no}/remove", dependencies=[OWN_FORM])

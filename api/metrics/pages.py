@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.charts import Datum, bar_chart, curve_chart, flow_chart, heat
 from api.metrics import wording as metric_wording
 from api.metrics.models import MetricOut, MetricRowOut, PeriodOut
-from api.metrics.query import Blank, MetricQuery
+from api.metrics.query import Blank, Day, MetricQuery
 from api.metrics.routes import measure
 from api.operations.by_preset import BY_PRESET, by_preset
 from api.rendering import render
@@ -45,8 +45,8 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    first: Annotated[date | None, Blank] = Field(None, alias="from")
-    last: Annotated[date | None, Blank] = Field(None, alias="to")
+    first: Annotated[Day | None, Blank] = Field(None, alias="from")
+    last: Annotated[Day | None, Blank] = Field(None, alias="to")
 
     def asking(self, **more: Any) -> MetricQuery:
         """Return the same days as a question."""
@@ -70,7 +70,7 @@ class DwellQuery(PageQuery):
 class CompareQuery(PageQuery):
     """Days of a store beside other days, or another store."""
 
-    compare: Annotated[Literal["previous", "last_year"] | date, Blank] | None = None
+    compare: Annotated[Literal["previous", "last_year"] | Day, Blank] | None = None
     store: Annotated[str | None, Blank] = None
 
 

@@ -27,8 +27,14 @@ _HAS_BUCKETS: Final = {"cell", "ratio", "crowd", "returning"}
 _YEAR: Final = timedelta(days=364)
 """52 weeks: Saturdays beside Saturdays."""
 
+DAY_FIRST: Final = date(2000, 1, 1)
+"""Beacons are from 2013, but who imports may have older visits."""
+DAY_LAST: Final = date(9998, 12, 31)
+
 # pages send empty fields of a form along
 Blank = BeforeValidator(lambda value: None if value == "" else value)
+Day = Annotated[date, Field(ge=DAY_FIRST, le=DAY_LAST)]
+"""A day that can be asked for, far enough from the ends of the calendar for every comparison."""
 
 
 class MetricQuery(BaseModel):
@@ -36,11 +42,11 @@ class MetricQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    first: Annotated[date | None, Blank] = Field(
+    first: Annotated[Day | None, Blank] = Field(
         None, alias="from", description="First day on the store's clocks; six days before `to` if left out",
         examples=["2026-11-15"],
     )  # fmt: skip
-    last: Annotated[date | None, Blank] = Field(
+    last: Annotated[Day | None, Blank] = Field(
         None, alias="to", description="Last day, which counts; today if left out", examples=["2026-11-21"]
     )
     bucket: Annotated[Bucket | None, Blank] = Field(None, description="hour for one day, else day, if left out")
@@ -53,7 +59,7 @@ class MetricQuery(BaseModel):
     capture_s: Annotated[int | None, Blank] = Field(None, description=formulas.CAPTURE_S.says)
     queue_s: Annotated[int | None, Blank] = Field(None, description=formulas.QUEUE_S.says)
     serve_s: Annotated[int | None, Blank] = Field(None, description=formulas.SERVE_S.says)
-    compare: Annotated[Literal["previous", "last_year"] | date | None, Blank] = Field(
+    compare: Annotated[Literal["previous", "last_year"] | Day | None, Blank] = Field(
         None, description="previous: as many days before; last_year: 52 weeks earlier; or the first day of the others"
     )
     compare_store: Annotated[str | None, Blank] = Field(
@@ -129,7 +135,10 @@ class MetricQuery(BaseModel):
             case "last_year":
                 first = question.first - _YEAR
             case date() as first:
-                pass
+                if first > question.now.date() + timedelta(days=1):  # somewhere it is tomorrow already
+                    raise InputError(
+                        f"Nothing has happened yet on {first}.", hint="Name days before.", where="compare"
+                    )
         return msgspec.structs.replace(question, first=first, last=first + length)
 
     def days(self, stored: StoredPlan, now: datetime) -> tuple[date, date]:

@@ -2,6 +2,7 @@
 
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -81,11 +82,9 @@ def read_metric(  # noqa: PLR0917 - FastAPI hands over by name
     store. An answer carries an ETag; asked again with If-None-Match, nothing new is 304.
     """
     answer = measure(service, connection, stored, formula, query)
-    if query.format == "json":
-        body = answer.model_dump_json().encode()
-        tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
-    else:
-        tag = f'"{digest(answer, query.format)}"'
+    body = answer.model_dump_json().encode() if query.format == "json" else b""
+    today = service.now().astimezone(ZoneInfo(answer.timezone)).date()
+    tag = _tag(answer, query.format, over=answer.last_day < today)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -94,6 +93,18 @@ def read_metric(  # noqa: PLR0917 - FastAPI hands over by name
     name = f"{answer.store}-{answer.formula.id}-{answer.first_day}-{answer.last_day}.{query.format}"
     headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return StreamingResponse(pieces(answer, query.format), headers=headers, media_type=_MEDIA[query.format])
+
+
+def _tag(answer: MetricOut, kind: str, *, over: bool) -> str:
+    """Return an ETag; of days that are `over` it is that of the figures, whatever was heard since."""
+    if over:
+        unheard = FreshnessOut.of(None, None)
+        compared = answer.compared
+        beside = compared.model_copy(update={"freshness": unheard}) if compared is not None else None
+        answer = answer.model_copy(update={"freshness": unheard, "compared": beside})
+    if kind == "json":
+        return f'"{blake2b(answer.model_dump_json().encode(), digest_size=16).hexdigest()}"'
+    return f'"{digest(answer, kind)}"'
 
 
 def measure(

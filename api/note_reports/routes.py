@@ -1,12 +1,11 @@
 """Reports on notes as JSON: over time, beside the dwell of zones, and as they may leave the CRM."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.metrics.query import Blank, MetricQuery
+from api.metrics.query import Blank, Day, MetricQuery
 from api.note_reports.leaving import counts_leaving
 from api.note_reports.models import AgreementsOut, LeavingOut, OverTimeOut, PeriodCountOut, StoreTagsOut, ToldOut
 from api.note_reports.zones import tags_beside_dwell
@@ -25,8 +24,8 @@ class StoreTagsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    first: Annotated[date | None, Blank] = Field(None, alias="from", description="Default: six days before `to`")
-    last: Annotated[date | None, Blank] = Field(None, alias="to", description="Counts; default: today")
+    first: Annotated[Day | None, Blank] = Field(None, alias="from", description="Default: six days before `to`")
+    last: Annotated[Day | None, Blank] = Field(None, alias="to", description="Counts; default: today")
 
 
 @router.get("/notes/over-time", responses=described(404, 422, 503), summary="Count notes over time")

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.metrics.query import MetricQuery
+from api.metrics.query import Day, MetricQuery
 from api.metrics.rows import Question, read
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
@@ -65,8 +65,8 @@ class DaysQuery(BaseModel):
 
     model_config = {"extra": "forbid", "populate_by_name": True}
 
-    first: date | None = Field(None, alias="from", description="First day; six days before `to` if left out")
-    last: date | None = Field(None, alias="to", description="Last day, which counts; today if left out")
+    first: Day | None = Field(None, alias="from", description="First day; six days before `to` if left out")
+    last: Day | None = Field(None, alias="to", description="Last day, which counts; today if left out")
 
 
 @router.get("/{store}/presets", responses=described(404, 422, 503), summary="The same days as others define them")

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from api.metrics.query import MetricQuery
+from api.metrics.query import Day, MetricQuery
 from api.metrics.rows import Question, State, read
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
@@ -41,8 +41,8 @@ class CellsQuery(BaseModel):
 
     model_config = {"extra": "forbid", "populate_by_name": True}
 
-    first: date | None = Field(None, alias="from", description="First day on the store's clocks")
-    last: date | None = Field(None, alias="to", description="Last day, which counts; today if left out")
+    first: Day | None = Field(None, alias="from", description="First day on the store's clocks")
+    last: Day | None = Field(None, alias="to", description="Last day, which counts; today if left out")
     by: Literal["day", "hour"] = Field("day", description="Length of a cell")
     format: Literal["json", "csv", "parquet"] = "json"
     limit: int = Field(7, ge=1, le=DAYS_A_PAGE, description="Days on a page of JSON")

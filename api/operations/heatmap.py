@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.charts import heat
 from api.metrics.models import AskedFormulaOut, asked
-from api.metrics.query import MetricQuery
+from api.metrics.query import Day, MetricQuery
 from api.metrics.rows import Question, State
 from api.metrics.shapes import ROWS
 from api.problems import described
@@ -31,8 +31,8 @@ class HeatmapQuery(BaseModel):
 
     model_config = {"extra": "forbid", "populate_by_name": True}
 
-    first: date | None = Field(None, alias="from", description="First day; six days before `to` if left out")
-    last: date | None = Field(None, alias="to", description="Last day, which counts; today if left out")
+    first: Day | None = Field(None, alias="from", description="First day; six days before `to` if left out")
+    last: Day | None = Field(None, alias="to", description="Last day, which counts; today if left out")
     of: OfWord = Field("footfall", description="The formula whose value of each zone is the heat")
 
 

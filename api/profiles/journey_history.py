@@ -7,12 +7,15 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.problems import described, visit_unknown
-from api.profiles.journeys import heard_of, journey_of
+from api.problems import described, order_unknown, visit_unknown
+from api.profiles.journeys import heard_of, journey_of, journey_of_order
 from api.profiles.models import StageOut, StageWord
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
+from core.errors import InputError
 from core.journey.records import Journey
+from storage.connect import Connection
 from storage.profiles.events import recorded_times
+from storage.profiles.understanding import visits_of
 from storage.profiles.visits import visit_detail
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
@@ -32,13 +35,14 @@ class JourneyHistoryOut(BaseModel):
     """A journey with all its revisions, the oldest first; the last is what holds."""
 
     profile_id: UUID
-    visit_id: UUID
-    store: str = Field(examples=["marktplatz"])
-    timezone: str = Field(examples=["Europe/Berlin"])
+    visit_id: UUID | None = Field(description="Null around an order online")
+    order_id: UUID | None = Field(description="The event of the order online that it surrounds")
+    store: str | None = Field(examples=["marktplatz"])
+    timezone: str | None = Field(examples=["Europe/Berlin"])
     revisions: list[JourneyRevisionOut]
 
     @classmethod
-    def of(cls, profile: UUID, timezone: str, told: list[tuple[datetime, Journey]]) -> Self:
+    def of(cls, profile: UUID, timezone: str | None, told: list[tuple[datetime, Journey]]) -> Self:
         """Return the answer for journeys in the order in which they became known."""
         revisions, before = [], None
         for known_at, found in told:
@@ -58,6 +62,7 @@ class JourneyHistoryOut(BaseModel):
             {
                 "profile_id": profile,
                 "visit_id": newest.visit,
+                "order_id": newest.order,
                 "store": newest.store,
                 "timezone": timezone,
                 "revisions": revisions,
@@ -72,12 +77,18 @@ def read_history(
     found: ProfileDep,
     connection: ConnectionDep,
     service: ServiceDep,
-    visit: Annotated[UUID, Query(description="A store visit that ended")],
+    visit: Annotated[UUID | None, Query(description="A store visit that ended")] = None,
+    order: Annotated[UUID | None, Query(description="The event of an order online, instead of a visit")] = None,
 ) -> JourneyHistoryOut:
     """Tell the journey as it was known when the visit ended, and after each piece of evidence that came later.
 
-    Nothing is overwritten: orders, events and consents keep every revision with the time at which it was heard of.
+    Around an order online: from when the order was heard of. Nothing is overwritten: orders, events and consents keep
+    every revision with the time at which it was heard of.
     """
+    if order is not None:
+        return _order_history(connection, found.profile_id, order, now=service.now())
+    if visit is None:
+        raise InputError("Name a visit or an order.", hint="Give visit=… or order=….", where="visit")
     detail = visit_detail(connection, found.profile_id, visit)
     if detail is None or detail.ended is None:
         raise visit_unknown()
@@ -89,3 +100,20 @@ def read_history(
         heard = heard_of(connection, found.profile_id, known_at=known_at)
         told.append((known_at, journey_of(heard, detail, plan, now=now)))
     return JourneyHistoryOut.of(found.profile_id, plan.timezone, told)
+
+
+def _order_history(connection: Connection, profile: UUID, order: UUID, *, now: datetime) -> JourneyHistoryOut:
+    placed_at = next((one.occurred_at for one in heard_of(connection, profile).events if one.event_id == order), None)
+    if placed_at is None:
+        raise order_unknown()
+    visits = visits_of(connection, profile)
+    times = recorded_times(connection, profile, since=placed_at, limit=_REVISIONS)
+    told = [
+        (known_at, journey)
+        for known_at in times
+        for journey in [journey_of_order(heard_of(connection, profile, known_at=known_at), visits, order, now=now)]
+        if journey is not None
+    ]
+    if not told:
+        raise order_unknown()
+    return JourneyHistoryOut.of(profile, None, told)

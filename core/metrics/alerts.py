@@ -93,7 +93,7 @@ def checked(rule: Rule) -> Rule:
     if not 0 <= rule.clears_at < rule.opens_at:
         raise InputError(
             "An alert must clear below where it opens.",
-            hint="Let clears_at be less than opens_at.",
+            hint="Let “clears at” be less than “opens at”.",
             where="clears_at",
         )
     if not 0 <= rule.for_s <= _WEEK_S:

@@ -85,8 +85,9 @@ def write_chain(settings: ChainSettings, folder: Path, *, jobs: int = 1, progres
     FloorPlanError
         If people cannot walk in a store of `settings.plans`.
     RecordingError
-        If the folder cannot be written.
+        If the folder cannot be written, or holds another chain.
     """
+    _refuse_another(settings, folder)
     with _parts(folder) as parts:
         plan = FloorPlan(stores=tuple(store_of(settings, number).plan for number in range(settings.stores)))
         told = _Told(settings)
@@ -193,6 +194,25 @@ class _Told:
         (folder / "profiles.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(lines))
 
 
+def _refuse_another(settings: ChainSettings, folder: Path) -> None:
+    """Refuse to write over a chain of other settings; the same one is written again."""
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return
+    try:
+        before = msgspec.json.decode(manifest.read_bytes()).get("settings")
+    except (OSError, msgspec.DecodeError, AttributeError):
+        before = None
+    if before != msgspec.json.decode(msgspec.json.encode(_said(settings))):
+        raise RecordingError(
+            "The folder holds another chain.", hint="Choose another folder, or remove that one.", where=str(folder)
+        )
+
+
+def _said(settings: ChainSettings) -> dict[str, Any]:
+    return {name: value for name, value in asdict(settings).items() if name != "plans"}
+
+
 def _write_manifest(settings: ChainSettings, folder: Path, written: Written) -> None:
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
     files = {}
@@ -201,7 +221,7 @@ def _write_manifest(settings: ChainSettings, folder: Path, written: Written) -> 
             files[name] = file_digest(file, "sha256").hexdigest()
     said = {
         "format": FORMAT,
-        "settings": {name: value for name, value in asdict(settings).items() if name != "plans"},
+        "settings": _said(settings),
         **written._asdict(),
         "files": files,
     }

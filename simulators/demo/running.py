@@ -31,7 +31,7 @@ from simulators.demo.processes import ChildDiedError, Processes
 from simulators.demo.screen import Screen
 from simulators.demo.servers import Servers, free_api_port, run_folder, running_servers
 from simulators.store_live import DRAIN_S, HISTORY_S, State
-from storage.connect import Connection, connect
+from storage.connect import Connection, connect, reachable
 from storage.figures import Figures, figures
 from storage.stores import save_plan
 
@@ -133,7 +133,7 @@ class _Demo:
         with Processes(logs, environment) as processes:
             processes.run("migrate")
             self._let_in = let_in(self._servers.database_url)
-            with connect(self._servers.database_url, application_name="sojourn-demo") as connection:
+            with connect(self._servers.database_url, application_name="sojourn-demo") as connection, reachable():
                 save_plan(connection, self._plan)
                 profiles = add_people(connection, self._keys, seed, members)
                 self._start(processes, seed=seed, shoppers=shoppers, members=members, history_s=history_s)

@@ -22,6 +22,8 @@ from storage.webhooks import enqueue
 
 _WEEKS: Final = 8
 """Two months: one odd week does not make the rule, and a season has not passed."""
+_COUNTED_WITHIN: Final = timedelta(minutes=30)
+"""An hour's visits are known and counted by then: they end by silence of minutes, corrections come later."""
 _WAITING_LEAST: Final = 3
 """Fewer people are no queue, and their median would be one person's time."""
 
@@ -151,8 +153,8 @@ def _unusual_dwell(connection: Connection, stored: StoredPlan, zone_no: int | No
     ).fetchall()  # fmt: skip
     medians = {row[0].astimezone(UTC): dwell_median(merged([Counted(*row[1:])]), {}) for row in rows}
     value = medians.pop(hours[0], None)
-    if value is None:
-        return None
+    if value is None:  # nobody came: then nothing is unusual any more, once what is under way would be counted
+        return 0.0 if now - hours[0] - timedelta(hours=1) >= _COUNTED_WITHIN else None
     return deviation(value, [one for one in medians.values() if one is not None])
 
 

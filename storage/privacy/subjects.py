@@ -39,7 +39,10 @@ def find_subject(connection: Connection, profile: UUID) -> Subject | None:
 
 
 def capture(connection: Connection, erasure: UUID) -> tuple[Subject, list[tuple[str, str]]]:
-    """Return whom a job is about that has not begun, and her identifiers (kind and value, ended ones too)."""
+    """Return whom a job is about that has not begun, and her identifiers (kind and value, ended ones too).
+
+    Without those that somebody else holds by now: that customer is not to be refused for her.
+    """
     asked = load_subject(connection, erasure)
     profiles: list[UUID] = []
     for profile in asked.profiles:
@@ -49,7 +52,10 @@ def capture(connection: Connection, erasure: UUID) -> tuple[Subject, list[tuple[
     devices = {device: (device, begin, end) for device, begin, end in asked.devices}
     spans = [*_devices(connection, own), *devices.values()]
     identifiers = connection.execute(
-        "select distinct kind, value from profile_identifier where profile_id = any(%s)", [list(own)]
+        "select distinct kind, value from profile_identifier held where profile_id = any(%(own)s) and not exists"
+        " (select from profile_identifier other where (other.kind, other.value) = (held.kind, held.value)"
+        "   and other.ended_at is null and other.profile_id <> all(%(own)s))",
+        {"own": list(own)},
     ).fetchall()
     return Subject(own, tuple(dict.fromkeys(spans))), [(kind, value) for kind, value in identifiers]
 

@@ -169,7 +169,9 @@ class Guard:
         rows = connection.execute(
             "with leaving as (select value as profile_id from erasure_subject where kind = 'profile')"
             " select held.kind from unnest(%s::text[], %s::text[]) asked (kind, value)"
-            "  join profile_identifier held using (kind, value) join leaving using (profile_id)"
+            "  join profile_identifier held using (kind, value) join leaving using (profile_id) where not exists"
+            "   (select from profile_identifier other where (other.kind, other.value) = (held.kind, held.value)"
+            "     and other.ended_at is null and other.profile_id not in (select profile_id from leaving))"
             " union select 'devices' from device_link join leaving using (profile_id) where device = any(%s::uuid[])",
             [
                 [one.kind for one in identifiers],

@@ -56,6 +56,24 @@ def test_an_order_that_comes_days_later_revises_the_journey_with_history(
     assert [complete(revision)[0] for revision in revisions[-2:]] == ["bought", "left_empty_handed"]
 
 
+def test_an_order_online_has_a_history_from_when_it_was_heard_of(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    bought = event("w1", "ordered", store.now - timedelta(days=1), total=9, currency="EUR")
+    assert send(client, "/v1/inputs/orders", {"source": "web", "events": [bought]}).json()["taken_count"] == 1
+    seen = event("1", "Product Viewed", store.now - timedelta(days=1, hours=1))
+    assert send(client, "/v1/inputs/online", {"source": "web", "events": [seen]}).json()["taken_count"] == 1
+    (line,) = (row for row in client.get("/v1/exports/events?format=json").json() if row["kind"] == "ordered")
+    where = f"/v1/profiles/{ada}/journey"
+    history = client.get(f"{where}/history", params={"order": line["event_id"]}).json()
+    assert (history["order_id"], history["visit_id"], history["store"]) == (line["event_id"], None, None)
+    assert [revision["changed"] for revision in history["revisions"]][1:] == [["discover"]]
+    now = client.get(where, params={"order": line["event_id"]}).json()
+    assert history["revisions"][-1]["stages"] == now["stages"]
+    for wrong, status in (({"order": ada}, 404), ({}, 422)):
+        assert client.get(f"{where}/history", params=wrong).status_code == status
+
+
 def test_the_history_of_an_unknown_visit_is_unknown(client: httpx.Client, ada: str) -> None:
     for visit in (ada, "x"):
         answer = client.get(f"/v1/profiles/{ada}/journey/history", params={"visit": visit})

@@ -213,6 +213,17 @@ def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, 
     tag = client.get(url).headers["etag"]
     again = client.get(url, headers={"If-None-Match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    for kind in ("json", "csv"):
+        params = {"from": SATURDAY, "to": LONG, "format": kind}
+        tag = client.get("/v1/stores/marktplatz/metrics/footfall", params=params).headers["etag"]
+        store.connection.execute(
+            "insert into engine_progress values (%s, 1, 1, 0, 0, now(), now()) on conflict (store_no)"
+            " do update set decoded = engine_progress.decoded + 1, changed_at = clock_timestamp()",
+            [store.store_no],
+        )
+        again = client.get("/v1/stores/marktplatz/metrics/footfall", params=params, headers={"If-None-Match": tag})
+        assert again.status_code == 304, "what is heard today changes nothing of days that are over"
+    tag = client.get(url).headers["etag"]
     insert(store.connection, store.store_no, [Stay(98_000, 98_000, None, datetime(2026, 10, 24, 9, tzinfo=UTC), 60)])
     assert client.get(url, headers={"If-None-Match": tag}).status_code == 200
 
@@ -243,6 +254,27 @@ def test_what_cannot_be_answered_is_a_problem(client: httpx.Client) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
         assert says in answer.json()["detail"], path
         assert answer.json()["hint"], path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/stores/marktplatz/metrics/footfall?from=0001-01-01&to=0001-01-02",
+        "/v1/stores/marktplatz/metrics/footfall?compare=0001-01-01",
+        "/v1/stores/marktplatz/metrics/footfall?compare=9999-12-30",
+        "/v1/stores/marktplatz/metrics/footfall?compare=2090-01-01",
+        "/v1/stores/marktplatz/metrics/returning?from=0001-01-08&to=0001-01-08",
+        "/v1/stores/marktplatz/metrics/footfall?from=0001-01-08&to=0001-01-09&compare=last_year",
+        "/v1/stores/marktplatz/heatmap?from=0001-01-01&to=0001-01-02",
+        "/v1/stores/marktplatz/cells?from=0001-01-01&to=0001-01-01",
+        "/v1/stores/marktplatz/presets?from=0001-01-01&to=0001-01-01",
+        "/stores/marktplatz/traffic?from=0001-01-01&to=0001-01-02",
+        "/stores/marktplatz/compare?compare=9999-12-30",
+        "/stores/marktplatz/note-tags?from=0001-01-01&to=0001-01-02",
+    ],
+)
+def test_days_at_the_ends_of_the_calendar_are_refused(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 422
 
 
 def test_the_registry_is_told(client: httpx.Client) -> None:

@@ -225,6 +225,18 @@ def test_alerts_open_once_close_once_and_are_told(client: httpx.Client, store: S
     assert told()[0] == ("anchor_down", False), "what is not watched any more is over"
 
 
+def test_a_form_with_a_mistake_leads_back_to_itself(client: httpx.Client) -> None:
+    page = f"{client.base_url}/stores/marktplatz/alerts".replace("//stores", "/stores")
+    wrong = {"kind": "occupancy", "zone": "", "opens_at": "100", "clears_at": "120"}
+    sent = {"Origin": str(client.base_url).rstrip("/"), "Accept": "text/html"}
+    answer = client.post("/stores/marktplatz/alerts", data=wrong, headers=sent | {"Referer": page} | WHO)
+    assert answer.status_code == 422
+    assert '<a class="button main-button" href="/stores/marktplatz/alerts">Back to the form</a>' in answer.text
+    elsewhere = sent | {"Referer": "https://away.test/stores"}
+    answer = client.post("/stores/marktplatz/alerts", data=wrong, headers=elsewhere | WHO)
+    assert (answer.status_code, "Back to the form" in answer.text) == (422, False)
+
+
 def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
     store: SeededStore, client: httpx.Client
 ) -> None:
@@ -242,6 +254,10 @@ def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
     client.post(f"{HERE}/alert-rules", json={"kind": "unusual_dwell"}, headers=WHO)
     assert look(store.connection, store.now) == 1
     assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"][0]["value"] > 3.5
+    nobody_came = hour + timedelta(hours=2)
+    assert look(store.connection, nobody_came + timedelta(minutes=10)) == 0, "visits may still be under way"
+    assert look(store.connection, nobody_came + timedelta(minutes=40)) == 1, "it does not stay open all night"
+    assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"] == []
 
 
 def test_role_of_staff_is_a_rule_too(store: SeededStore, client: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.api.inputting import customer, event, send, send_csv
 from tests.api.seeding import add_presence, add_visit, device, walk
-from tests.browser.looking import fits, no_violations, open_page, screenshot
+from tests.browser.looking import fingers, fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
@@ -175,6 +175,8 @@ def test_it_looks_right(site: str, browser: Browser, client: httpx.Client, ada: 
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             fits(page)
             no_violations(page)
+            if look.startswith("phone") and name == "consent":
+                fingers(page)
             screenshot(page, f"{name}-{look}")
         page.context.close()
 

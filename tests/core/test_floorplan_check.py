@@ -128,3 +128,32 @@ def test_the_command_line_says_so(tmp_path: Path) -> None:
     drawn = CliRunner().invoke(sojourn.app, ["floorplan", "draw", str(DEMO), "--out", str(tmp_path / "plan.svg")])
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "plan.svg").read_text().startswith("<svg xmlns")
+
+
+SHAPES = """{"stores": [{"id": "s", "timezone": "UTC", "zones": [
+{"id": "a", "outline": [[0, 0], [5, 5], [0, 5], [5, 0]]},
+{"id": "b", "outline": [[0, 0], [0, 0], [0, 0]]},
+{"id": "c", "outline": [[10, 0], [30, 0], [30, 20], [10, 20]]},
+{"id": "d", "outline": [[12, 2], [14, 2], [14, 4], [12, 4]]},
+{"id": "e", "outline": [[15, 2], [17, 2], [17, 4], [15, 4]], "parent": "c"},
+{"id": "f", "outline": [[30, 0], [40, 0], [40, 20], [30, 20]]},
+{"id": "g", "outline": [[0, 0], [9000000, 0], [9000000, 4]]}],
+"anchors": [{"id": "x", "zone": "a"}],
+"walls": [[[0, 0], [0, 0]], [[1, 1], [1e12, 1]], [[1, 1], [2, 1]], [1]],
+"adjacent": [["a", "b", "c"],
+["d", "d"], ["e", "nix"]]}]}"""
+
+
+def test_shapes_that_hardly_mean_what_they_draw_are_told() -> None:
+    assert [(at[:12], what) for at, what in told(SHAPES)] == [
+        ("[[0, 0], [5,", "False: The outline crosses itself."),
+        ("[[0, 0], [0,", "False: An outline of fewer than three corners encloses nothing."),
+        ('{"id": "d", ', "False: Zone 'd' lies within 'c', which it does not name as its parent."),
+        ("[[0, 0], [90", "False: A corner is more than 10,000 m away."),
+        ("[[0, 0], [0,", "False: This wall has no length."),
+        ("[[1, 1], [1e", "False: The wall ends more than 10,000 m away."),
+        ("[1]],", "True: Expected a list of length 2, got 1."),
+        ('["a", "b", "', "True: Expected a list of length 2, got 3."),
+        ('["d", "d"], ', "False: The adjacent pair ['d', 'd'] is one zone."),
+        ('"nix"]]}]}', "True: The adjacent pair ['e', 'nix'] names the unknown zone 'nix'."),
+    ]

@@ -55,7 +55,11 @@ def _measure(asked: argparse.Namespace, bluez: "BlueZ", url: str, folder: Path) 
     topics = Topics("loaded", "north")
     ingest = StandInIngest(url, topics)
     with _edge(folder, url, list(bluez.adapters), bluez.address) as process:
-        await_that(lambda: all(adapter.discovering for adapter in bluez.adapters.values()))
+        await_that(
+            lambda: all(adapter.discovering for adapter in bluez.adapters.values()) or process.poll() is not None
+        )
+        if process.poll() is not None:  # it has said why
+            return 1
         measured = psutil.Process(process.pid)
         idle_mb = measured.memory_info().rss / 2**20
         _load(bluez, asked.rate, _WARM_S)
@@ -105,12 +109,16 @@ def _load(bluez: "BlueZ", rate: int, seconds: float) -> None:
 
 @contextmanager
 def _edge(folder: Path, url: str, adapters: list[str], bus: str) -> Iterator[subprocess.Popen[bytes]]:
+    from edge.broker import Broker
     from tests.edge.listening import NAMESPACE
 
     entries = "".join(f'[[adapter]]\nname = "{name}"\nanchor = "gw-{name}"\n' for name in adapters)
-    path = folder / "edge.toml"
+    path, password, broker = folder / "edge.toml", folder / "password", Broker.from_url(url)
+    password.touch(mode=0o600)
+    password.write_text(str(broker.password))
     path.write_text(
-        f'store = "loaded"\nedge = "north"\n[broker]\nurl = "{url}"\n'
+        f'store = "loaded"\nedge = "north"\n[broker]\nurl = "mqtt://{broker.host}:{broker.port}"\n'
+        f'username = "{broker.username}"\npassword_file = "{password}"\n'
         f'[files]\nkeys = "{folder}/keys"\noutbox = "{folder}/outbox.sqlite3"\nhealth = "{folder}/health.json"\n'
         f'{entries}[[hear]]\nkind = "ibeacon"\nnamespace = "{NAMESPACE}"\n'
     )

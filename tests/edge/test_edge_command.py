@@ -242,5 +242,5 @@ def test_a_configuration_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 2
-    assert "missing required field `broker`" in ended.stderr
+    assert "`broker` is missing" in ended.stderr
     assert "Traceback" not in ended.stderr

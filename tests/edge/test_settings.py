@@ -71,9 +71,19 @@ def test_what_cannot_be_is_said_with_its_place(tmp_path: Path, old: str, new: st
     assert "edge.toml" in str(refused.value)
 
 
+def test_each_section_says_what_is_wrong_in_it(tmp_path: Path) -> None:
+    text = SOUND.replace('store = "', 'stor = "', 1).replace("[[hear]]", "[radio]\nsilence_s = 1\n[[hear]]", 1)
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings(written(tmp_path, text))
+    said = str(refused.value)
+    assert "There is no setting `stor`" in said
+    assert "`store` is missing" in said
+    assert "Expected `float` >= 5.0 - at `radio.silence_s`" in said
+
+
 def test_nothing_to_hear_and_no_adapters_are_refused(tmp_path: Path) -> None:
     head, _, _ = SOUND.partition("[[adapter]]")
-    with pytest.raises(ConfigurationError, match="missing required field `adapter`"):
+    with pytest.raises(ConfigurationError, match="`adapter` is missing"):
         read_settings(written(tmp_path, head))
     with pytest.raises(ConfigurationError, match="Nothing would be heard"):
         read_settings(written(tmp_path, "hear = []\n" + SOUND.partition("[[hear]]")[0]))

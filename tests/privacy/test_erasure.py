@@ -328,10 +328,16 @@ def shortened(folder: Path, into: Path) -> PrivacyFolder:
     return PrivacyFolder(into)
 
 
-def test_a_device_that_went_to_somebody_else_keeps_their_time(
-    store: SeededStore, her: Somebody, folder: PrivacyFolder
-) -> None:
+def test_what_went_to_somebody_else_stays_theirs(store: SeededStore, her: Somebody, folder: PrivacyFolder) -> None:
     connection = store.connection
+    (other,) = (
+        connection.execute("select profile_id from profile where display_name = 'Somebody Else'").fetchone() or ()
+    )
+    connection.execute("update profile_identifier set ended_at = now() where kind = 'email' and value = %s", [EMAIL])
+    connection.execute(
+        "insert into profile_identifier (profile_id, kind, value, source) values (%s, 'email', %s, 'crm')",
+        [other, EMAIL],
+    )
     handed = store.now - timedelta(days=10)
     connection.execute("update device_link set valid_to = %s where device = %s", [handed, UUID(bytes=HERS)])
     connection.execute(
@@ -345,6 +351,17 @@ def test_a_device_that_went_to_somebody_else_keeps_their_time(
     suppressed = load_suppressed(connection, folder)
     assert suppressed is not None
     assert not suppressed.now(HERS)
+    word = ConsentWord(purpose=PURPOSE, status="granted", source="crm", wording="1", occurred_at=handed)
+    given = GivenProfile(
+        source="crm",
+        display_name="Somebody Else",
+        loyalty_tier=None,
+        identifiers=[Identifier("email", EMAIL)],
+        devices=[],
+        consent=word,
+    )
+    found = in_transaction(connection, lambda lent: identify(lent, given, Guard(folder)))
+    assert found.profile_id == other, "her mailbox is somebody else's by now, who did not ask for anything"
 
 
 def test_access_export_holds_every_place_and_only_hers(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import sojourn
 from api.inputs.models import ProfileIn
 from api.inputs.rows import read_csv
+from core.errors import RecordingError
 from core.floorplan import load
 from simulators.chain.day import StoreDay, simulate_day, store_of
 from simulators.chain.faults import FAULTS, FaultSettings
@@ -54,7 +55,10 @@ def test_equal_seeds_give_equal_bytes_in_every_file_and_process(folder: Path, tm
     assert names == sorted(path.name for path in tmp_path.iterdir())
     for name in names:
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
-    assert write_chain(replace(SMALL, seed=6), tmp_path).content_sha256 != SMALL_SHA256
+    assert write_chain(replace(SMALL, seed=6), tmp_path / "six").content_sha256 != SMALL_SHA256
+    with pytest.raises(RecordingError, match="holds another chain"):
+        write_chain(replace(SMALL, seed=6), tmp_path)
+    assert (tmp_path / "orders.csv").read_bytes() == (folder / "orders.csv").read_bytes()
 
 
 def test_the_replay_finds_the_true_visits(folder: Path, tmp_path: Path) -> None:
