@@ -1,5 +1,6 @@
 """Attacks on small counts, as somebody of operations can make them over the API: what is left over is never a few."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, pairwise
@@ -19,7 +20,7 @@ from storage.rollups.keeping import refresh
 from tests.access import cookies, log_in
 from tests.api.seeding import device
 from tests.fix_api import SeededStore
-from tests.metrics.visiting import Stay, insert
+from tests.metrics.visiting import Stay, insert, shoppers
 from tests.privacy.test_erasure import erase
 
 pytestmark = pytest.mark.servers
@@ -209,3 +210,34 @@ def test_who_withdraws_or_is_erased_does_not_change_what_days_tell_of_customers(
     assert store.connection.execute("select customers, returned from customer_day order by day").fetchall() == [
         (1, 0), (14, 2),
     ]  # fmt: skip
+
+
+def test_no_told_move_or_path_leaves_few_people(store: SeededStore, olga: httpx.Client) -> None:
+    """Days of random shoppers, counted one by one: who is left of a zone or a day is nobody or many."""
+    zones = [zone.id for zone in store.plan.zones]
+    told_days = 0
+    for number, shopping in enumerate((15, 40, 60, 90, 150)):
+        day = DAY - timedelta(days=number)
+        stays = shoppers(store.plan, day, shopping, seed=number, first_number=10_000 * number)
+        insert(store.connection, store.store_no, stays)
+        of_device: dict[int, list[Stay]] = defaultdict(list)
+        for stay in sorted((one for one in stays if one.zone is not None), key=lambda one: one.entered_at):
+            of_device[stay.device].append(stay)
+        asked = {"from": str(day), "to": str(day)}
+        moves = {(zones.index(row["zone"]), zones.index(row["to_zone"])) for row in ask(olga, "flow", **asked)}
+        left: dict[tuple[str, int | None], set[int]] = defaultdict(set)
+        for who, walk in of_device.items():
+            pairs = [(one.zone, other.zone) for one, other in pairwise(walk)]
+            for zone, pair in zip((one.zone for one in walk), [*pairs, (None, None)], strict=True):
+                if pair not in moves:
+                    left["from", zone].add(who)
+            for zone, pair in zip((one.zone for one in walk), [(None, None), *pairs], strict=True):
+                if pair not in moves:
+                    left["to", zone].add(who)
+        for begin, end in moves:
+            assert len(left["from", begin]) in {0, *range(K_PEOPLE, 1000)}, (shopping, begin)
+            assert len(left["to", end]) in {0, *range(K_PEOPLE, 1000)}, (shopping, end)
+        rest = len(of_device) - sum(row["value"] for row in ask(olga, "paths", **asked))
+        assert rest in {0, len(of_device)} or rest >= K_PEOPLE
+        told_days += bool(moves)
+    assert told_days >= 2, "and something is told where many came"
