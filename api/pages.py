@@ -12,6 +12,7 @@ from api.audit.wording import said
 from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
+from api.operations.zones_today import zones_today
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
 from api.profiles.page import journey_context, order_context
 from api.profiles.routes import read_profile
@@ -23,6 +24,7 @@ from api.stores.live_routes import NEWEST_VISITS, read_state_now
 from api.stores.models import VisitOut
 from core.audit.words import KINDS, PURPOSES
 from core.errors import InputError
+from core.metrics.disclosure import K_PEOPLE
 from storage.access.acting import in_own_right
 from storage.audit.entries import AuditFilter, entries_page
 from storage.connect import Connection
@@ -64,13 +66,17 @@ def show_store(
     service: ServiceDep,
     zone: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """Show the live floor plan of a store; `zone` narrows the newest visits to one zone."""
+    """Show the live floor plan of a store; `zone` narrows the newest visits to one zone.
+
+    Who may not read single visits is shown how many each zone had today.
+    """
     plan = stored.plan
     if zone is not None and zone not in plan.zone_index:
         raise InputError(f"This store has no zone {zone[:64]!r}.", hint="Choose one on its floor plan.")
-    state = read_state_now(service, plan.id, with_visits=zone is None)
+    single = may_open("/v1/stores/{store}/visits")
+    state = read_state_now(service, plan.id, with_visits=single and zone is None)
     visits = state.newest_visits
-    if zone is not None:
+    if single and zone is not None:
         wanted = VisitFilter(zone_no=plan.zone_index[zone], order="left_at")
         page = visits_page(connection, stored.store_no, wanted, limit=NEWEST_VISITS)
         visits = [VisitOut.of(row, plan) for row in page.visits]
@@ -85,10 +91,12 @@ def show_store(
         most=max(1, *people.values()),
         state=state,
         visits=visits,
+        counts=None if single else zones_today(connection, service, stored, zone),
         zones={found.id: found for found in plan.zones},
         chosen=zone,
         now=service.now(),
         newest=NEWEST_VISITS,
+        k=K_PEOPLE,
     )
 
 

@@ -12,12 +12,13 @@ from typing import Any, Final, LiteralString
 from psycopg.types.json import Jsonb
 
 from core.metrics.cells import Counted
-from core.metrics.disclosure import K_PEOPLE
+from core.metrics.disclosure import K_PEOPLE, hidden_with_rest, is_few
+from core.records import Role
 from storage.connect import Connection
 from storage.int_arrays import numpy_cursor, unpacked
 from storage.one_state import once
 from storage.rollups.changes import Due, added_up, crowd_hours_due, crowd_of, due
-from storage.rollups.counting import CrowdHour, count_cells, count_moves, count_paths
+from storage.rollups.counting import STORE_SCOPE, CrowdHour, count_cells, count_moves, count_paths
 from storage.rollups.sources import range_of
 from storage.stores import StoredPlan
 
@@ -35,7 +36,10 @@ class CountedRow:
 
 @dataclass(frozen=True)
 class FlowSum:
-    """Moves from zone to zone on days when enough people made them, and on how many days few did."""
+    """Moves from zone to zone on the days when they may be told.
+
+    `left_out` counts the days on which some moves, whichever, are not: it is the same in all sums of an answer.
+    """
 
     from_zone: int
     to_zone: int
@@ -46,7 +50,10 @@ class FlowSum:
 
 @dataclass(frozen=True)
 class PathSum:
-    """A path: zones in their order, how many people took it on days when enough did, and on how many days few did."""
+    """A path: zones in their order, and how many people took it on the days when that may be told.
+
+    `left_out` counts the days on which some paths, whichever, are not: it is the same in all sums of an answer.
+    """
 
     zones: tuple[int, ...]
     people: int
@@ -127,103 +134,143 @@ def _counted_rows(  # noqa: PLR0917 - of `counted_rows`
     return sorted(counted, key=lambda row: (row.begins_at, row.scope, row.role))
 
 
+_FLOWS: Final[LiteralString] = """
+with move as (
+    select day, from_zone, to_zone, sum(moves) as moves, sum(people) as people
+      from (select day, from_zone, to_zone, moves, people from flow_rollup
+             where store_no = %(store_no)s and day between %(first)s and %(last)s and not day = any(%(stale)s::date[])
+            union all
+            select * from jsonb_to_recordset(%(fresh)s)
+                as fresh(day date, from_zone smallint, to_zone smallint, moves integer, people integer)) part
+     group by 1, 2, 3 having sum(moves) > 0
+), visited as (
+    select day, scope as zone, visits, people from visit_rollup
+     where store_no = %(store_no)s and day between %(first)s and %(last)s and not hourly and role = 0 and scope >= 0
+       and not day = any(%(due)s::date[])
+    union all
+    select * from jsonb_to_recordset(%(visited)s) as fresh(day date, zone smallint, visits integer, people integer)
+), side as (
+    -- of each zone and day, the moves that begin there and those that end there: the visits of a zone are told, so
+    -- what is left of them when the told moves are taken away must be of no few people; who made none is one of them
+    select one.day, zone, begins,
+           case when visits <> sum(moves) and greatest(visited.people - sum(one.people), 1) < %(least)s
+                then min(one.people) end as up_to
+      from (select day, from_zone as zone, true as begins, moves, people from move where people >= %(least)s
+            union all select day, to_zone, false, moves, people from move where people >= %(least)s) one
+      join visited using (day, zone) group by one.day, zone, begins, visits, visited.people
+), judged as materialized (
+    select move.*, people >= %(least)s and people > coalesce(left_from.up_to, 0)
+           and people > coalesce(come_to.up_to, 0) as told
+      from move
+      left join side left_from on left_from.day = move.day and left_from.zone = from_zone and left_from.begins
+      left join side come_to on come_to.day = move.day and come_to.zone = to_zone and not come_to.begins
+)
+select from_zone, to_zone, sum(moves) filter (where told)::bigint, sum(people) filter (where told)::bigint,
+       (select count(distinct day) from judged where not told)
+  from judged group by 1, 2 having bool_or(told) order by 1, 2
+"""
+
+
 def flow_sums(
     connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
 ) -> list[FlowSum]:
-    """Return the moves that `least` people made on a day, and on how many days fewer did; called in a `snapshot`."""
+    """Return the moves that may be told, and on how many days some are left out; called in a `snapshot`.
+
+    A day's moves from one zone to another are told when `least` people made them. Where that leaves few of those who
+    were in one of the zones, the least frequent is left out as well (`core.metrics.disclosure`, rule 2).
+    """
     found = _due(connection, stored, first, last)
+    fresh = [
+        {"day": str(day), "from_zone": one, "to_zone": other, "moves": moves, "people": people}
+        for day in sorted(found.days)
+        for one, other, moves, people in count_moves(connection, stored, day, changed=day in found.changed)
+    ]
+    zones = range(len(stored.plan.zones))
+    visited = [
+        {"day": str(row.day), "zone": row.scope, "visits": row.counted.visits, "people": row.counted.people}
+        for row in (_days_due(connection, stored, found, zones) if found.days else ())
+    ]
     rows = connection.execute(
-        # days that stand are added up here, those that have changed one by one
-        "select from_zone, to_zone, case when day = any(%(due)s::date[]) then day end,"
-        " coalesce(sum(moves) filter (where people >= %(least)s), 0)::bigint,"
-        " coalesce(sum(people) filter (where people >= %(least)s), 0)::bigint,"
-        " count(*) filter (where people < %(least)s), sum(moves)::bigint, sum(people)::bigint"
-        "  from flow_rollup where store_no = %(store_no)s and day between %(first)s and %(last)s"
-        "   and not day = any(%(stale)s::date[]) group by 1, 2, 3",
+        _FLOWS,
         {
-            "due": sorted(found.days),
-            "stale": sorted(found.stale),
-            "least": least,
             "store_no": stored.store_no,
             "first": first,
             "last": last,
+            "least": least,
+            "stale": sorted(found.stale),
+            "due": sorted(found.days),
+            "fresh": Jsonb(fresh),
+            "visited": Jsonb(visited),
         },
     ).fetchall()
-    sums: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
-    moving: dict[tuple[date, int, int], list[int]] = defaultdict(lambda: [0, 0])
-    for one, other, day, *counts in rows:
-        if day is None:
-            sums[one, other] = counts[:3]
-        else:
-            moving[day, one, other] = counts[3:]
-    for day in sorted(found.days):
-        for one, other, moves, people in count_moves(connection, stored, day, changed=day in found.changed):
-            moving[day, one, other][0] += moves
-            moving[day, one, other][1] += people
-    for (_, one, other), (moves, people) in moving.items():
-        held = sums[one, other]
-        if people >= least:
-            held[0], held[1] = held[0] + moves, held[1] + people
-        elif moves:
-            held[2] += 1
-    return [FlowSum(*pair, *counts) for pair, counts in sorted(sums.items()) if counts[0]]
+    return [FlowSum(*row) for row in rows]
 
 
-_PATHS: Final[LiteralString] = """
-with wanted as materialized (
-    select distinct zones from path_rollup
-     where store_no = %(store_no)s and day between %(first)s and %(last)s and people >= %(least)s
-     union select array(select jsonb_array_elements_text(one)::smallint) from jsonb_array_elements(%(fresh)s) as one
+def _days_due(connection: Connection, stored: StoredPlan, found: Due, scopes: Sequence[int]) -> list[CountedRow]:
+    """Return visitors' days that have changed since they were counted."""
+    first, last = min(found.days), max(found.days)
+    rows = counted_rows(
+        connection, stored, first, last, hourly=False, scopes=scopes, roles=[int(Role.VISITOR)], bins=False
+    )
+    return [row for row in rows if row.day in found.days]
+
+
+_TOLD_BY_DAY: Final[LiteralString] = (
+    "select day, sum(people) from path_rollup where store_no = %(store_no)s and day between %(first)s and %(last)s"
+    " and people >= %(least)s and not day = any(%(due)s::date[]) group by day"
 )
-select wanted.zones, path.* from wanted, lateral (
-    -- days that stand are added up here, by the index of one path alone; those that have changed come one by one
-    select null::date as day, sum(people) filter (where people >= %(least)s),
-           count(*) filter (where people < %(least)s), null::bigint
-      from path_rollup
-     where store_no = %(store_no)s and zones = wanted.zones and day between %(first)s and %(last)s
-       and not day = any(%(due)s::date[])
-    union all
-    select day, null, null, people from path_rollup
-     where store_no = %(store_no)s and zones = wanted.zones and day between %(first)s and %(last)s
-       and day = any(%(due)s::date[])) path
-"""
+_TOLD_BY_PATH: Final[LiteralString] = (
+    "select zones, sum(people) from path_rollup where store_no = %(store_no)s and day between %(first)s and %(last)s"
+    " and people >= %(least)s and not day = any(%(single)s::date[]) group by zones"
+)
+_PATHS_OF_DAYS: Final[LiteralString] = (
+    "select day, zones, people from path_rollup where store_no = %(store_no)s and day = any(%(single)s::date[])"
+    " and not day = any(%(stale)s::date[])"
+)
 
 
 def path_sums(
     connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
 ) -> list[PathSum]:
-    """Return the paths that `least` people took on a day, and on how many days fewer did."""
+    """Return the paths that may be told, and on how many days some are left out; called in a `snapshot`.
+
+    A day's path is told when `least` people took it. Where fewer of that day's people took others, the least frequent
+    of the rest is left out as well: the people of a day are told, and each took one path (`core.metrics.disclosure`).
+    """
     found = _due(connection, stored, first, last)
-    fresh = {
-        (day, tuple(zones)): people
-        for day in sorted(found.days)
-        for zones, people in count_paths(connection, stored, day, changed=day in found.changed)
+    counted = counted_rows(
+        connection, stored, first, last, hourly=False, scopes=[STORE_SCOPE], roles=[int(Role.VISITOR)], bins=False
+    )
+    present = {row.day: row.counted.people for row in counted}
+    values: dict[str, Any] = {
+        "store_no": stored.store_no,
+        "first": first,
+        "last": last,
+        "least": least,
+        "due": sorted(found.days),
+        "stale": sorted(found.stale),
     }
-    rows = connection.execute(
-        _PATHS,
-        {
-            "store_no": stored.store_no,
-            "first": first,
-            "last": last,
-            "least": least,
-            "fresh": Jsonb([list(path) for _, path in fresh]),
-            "due": sorted(found.days),
-        },
-    ).fetchall()
+    told: dict[date, int] = dict(connection.execute(_TOLD_BY_DAY, values).fetchall())
+    few = {day for day, people in told.items() if is_few(present.get(day, 0) - people, least)}
+    left_out = sum(present.get(day, 0) != told.get(day, 0) for day in (present.keys() | told.keys()) - found.days)
+    values["single"] = sorted(found.days | few)
     people: Counter[tuple[int, ...]] = Counter()
-    left_out: Counter[tuple[int, ...]] = Counter()
-    moving: Counter[tuple[date, tuple[int, ...]]] = Counter(fresh)
-    for zones, day, told, few, every in rows:
-        path = tuple(zones)
-        if day is None:
-            people[path] += told or 0
-            left_out[path] += few
-        elif day not in found.stale:
-            moving[day, path] += every
-    for (_, path), count in moving.items():
-        people[path] += count if count >= least else 0
-        left_out[path] += 0 < count < least
-    return [PathSum(path, count, left_out[path]) for path, count in sorted(people.items()) if count]
+    for zones, count in connection.execute(_TOLD_BY_PATH, values).fetchall():
+        people[tuple(zones)] += count
+    of_day: dict[date, Counter[tuple[int, ...]]] = defaultdict(Counter)
+    if values["single"]:
+        for day, zones, count in connection.execute(_PATHS_OF_DAYS, values).fetchall():
+            of_day[day][tuple(zones)] += count
+    for day in sorted(found.days):
+        for zones, count in count_paths(connection, stored, day, changed=day in found.changed):
+            of_day[day][tuple(zones)] += count
+    for day, paths in of_day.items():
+        ways = sorted(path for path, count in paths.items() if count > 0)
+        hide = hidden_with_rest([paths[path] for path in ways], present.get(day, 0), least)
+        shown = {path: paths[path] for path, hid in zip(ways, hide, strict=True) if not hid}
+        people.update(shown)
+        left_out += day in found.days and present.get(day, 0) != sum(shown.values())
+    return [PathSum(path, count, left_out) for path, count in sorted(people.items()) if count]
 
 
 def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:

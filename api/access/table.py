@@ -45,6 +45,10 @@ _MEMBERS: Final = Entry(PEOPLE)
 _ANY: Final = Entry(frozenset(Role))
 _COUNTS: Final = _of(_O, _C, _A)
 """What is counted of a store."""
+_SINGLE: Final = _of(_P, _A)
+"""Single visits, of devices that nobody knows: where each person went and when. No figure of a store needs them."""
+_CHANGED: Final = _of(_C, _P, _A)
+"""How one visit changed, by its id: CRM knows ids of its customers' visits alone."""
 _RUNS_STORE: Final = _of(_O, _A)
 """What a store counts and watches."""
 _CRM: Final = _of(_C)
@@ -107,8 +111,8 @@ TABLE: Final[dict[str, Entry]] = {
     "GET /v1/stores/{store}/occupancy": _COUNTS,
     "GET /v1/stores/{store}/coverage": _COUNTS,
     "GET /v1/stores/{store}/live": _COUNTS,
-    "GET /v1/stores/{store}/visits": _COUNTS,
-    "GET /v1/stores/{store}/visits/{visit}/revisions": _COUNTS,
+    "GET /v1/stores/{store}/visits": _SINGLE,
+    "GET /v1/stores/{store}/visits/{visit}/revisions": _CHANGED,
     "GET /v1/stores/{store}/metrics/{formula}": _COUNTS,
     "GET /v1/stores/{store}/presets": _COUNTS,
     "GET /v1/stores/{store}/cells": _COUNTS,

@@ -2,19 +2,30 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from api.metrics.customers import customer_rows, now_rows, order_rows, shelf_rows
-from api.metrics.rows import Bucket, MetricRow, Question, State, bucket_begin, bucket_begins, days, read, value_rows
+from api.metrics.rows import (
+    Bucket,
+    Held,
+    MetricRow,
+    Question,
+    State,
+    bucket_begin,
+    bucket_begins,
+    days,
+    read,
+    value_rows,
+)
 from core.metrics.bins import BANDS_S, at_least, band_counts
 from core.metrics.cells import Cell, merged
-from core.metrics.disclosure import K_PEOPLE, joined
+from core.metrics.disclosure import K_PEOPLE, complemented, joined
 from core.metrics.formulas import Shape
 from storage.connect import Connection
 from storage.metric_queries import crowd_hours, flow_sums, path_sums
@@ -79,24 +90,50 @@ def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -
         atoms[begins[bisect_right(begins, one.begins_at) - 1]].append(one)
     end = day_begins(question.last + timedelta(days=1), stored.plan.timezone).astimezone(UTC)
     ends = [*list(atoms)[1:], end]
-    by_begin = {
-        one.row.begins_at: one.hide
-        for one in read(connection, stored, question, [STORE_SCOPE], hourly=atom == "hour")
+    held = {
+        one.row.begins_at: one for one in read(connection, stored, question, [STORE_SCOPE], hourly=atom == "hour")
     }
+    hide = _hidden_crowds(atoms, held, timezone, complement=atom == "hour")
     buckets: dict[datetime, _Crowd] = {at: _Crowd() for at in bucket_begins(stored, question)}
     for (at, hours), until in zip(atoms.items(), ends, strict=True):
         key = at
         if atom == "day":
             first_day = bucket_begin(at.astimezone(timezone).date(), question.bucket, question.first)
             key = day_begins(first_day, stored.plan.timezone)
-        # a crowd of visits that began before: nobody counted those people here, so it stays hidden too
-        if by_begin.get(at, bool(hours)):
+        if at in hide:
             buckets[key].hidden += 1
         else:
             buckets[key].add(hours, until - at)
     return [
         _crowd_row(at, crowd, question, of_mean=question.formula.id == "occupancy") for at, crowd in buckets.items()
     ]
+
+
+def _hidden_crowds(
+    atoms: Mapping[datetime, Sequence[CrowdHour]],
+    held: Mapping[datetime, Held],
+    timezone: ZoneInfo,
+    *,
+    complement: bool,
+) -> set[datetime]:
+    """Return which hours or days of crowds are hidden; with `complement`, so that their day tells nothing of them.
+
+    Where visits are too few to be told, so is their crowd. A crowd of visits that began before is hidden too, as
+    nobody counted those people there; that it had as many at one instant is what is known of it.
+    """
+    people: dict[date, list[tuple[datetime, int, bool]]] = defaultdict(list)
+    for at, hours in atoms.items():
+        begun = held.get(at)
+        least = max([begun.row.counted.people if begun is not None else 0, *(one.most for one in hours)])
+        hide = begun.hide if begun is not None else bool(hours)
+        people[at.astimezone(timezone).date()].append((at, least, hide))
+    found: set[datetime] = set()
+    for of_day in people.values():
+        hidden = [hide for _, _, hide in of_day]
+        if complement:
+            hidden = complemented([least for _, least, _ in of_day], hidden)
+        found.update(at for (at, _, _), hide in zip(of_day, hidden, strict=True) if hide)
+    return found
 
 
 @dataclass
@@ -172,7 +209,7 @@ def week_rows(connection: Connection, stored: StoredPlan, question: Question) ->
 
 
 def flow_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return moves from zone to zone, most frequent first; those of few people on a day are left out of it."""
+    """Return moves from zone to zone, most frequent first; what few made on a day is left out and not named."""
     found = flow_sums(connection, stored, question.first, question.last)
     return [
         MetricRow(
@@ -187,7 +224,7 @@ def flow_rows(connection: Connection, stored: StoredPlan, question: Question) ->
 
 
 def paths_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return paths, most frequent first; those that few people took on a day are left out of it."""
+    """Return paths, most frequent first; what few people took on a day is left out and not named."""
     found = path_sums(connection, stored, question.first, question.last)
     return [
         MetricRow(

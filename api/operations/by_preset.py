@@ -12,9 +12,9 @@ from api.metrics.query import Day, MetricQuery
 from api.metrics.rows import Question, read
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
-from core.metrics.bins import BINS, threshold_bin
+from core.metrics.bins import BINS, at_least, threshold_bin
 from core.metrics.cells import Cell, merged
-from core.metrics.disclosure import K_PEOPLE, hidden_with_complement
+from core.metrics.disclosure import K_PEOPLE, told_beside
 from core.metrics.formulas import FORMULAS, settled
 from core.metrics.presets import PRESETS, Preset
 from storage.connect import Connection
@@ -33,7 +33,7 @@ class BandOut(BaseModel):
     title: str
     from_s: int
     to_s: int | None = Field(description="null where open")
-    visit_count: int | None = Field(description="null where hidden: fewer than k, or as those could be told by it")
+    visit_count: int | None = Field(description="null where hidden: fewer than k, here or beside another preset")
     share: float | None
 
 
@@ -45,7 +45,7 @@ class PresetFiguresOut(BaseModel):
     leaves_out: str
     source: str
     parameters: dict[str, int]
-    figures: dict[str, float | None] = Field(description="By formula; null of nothing")
+    figures: dict[str, float | None] = Field(description="By formula; null of nothing, or hidden as bands are")
     bands: list[BandOut]
 
 
@@ -85,25 +85,43 @@ def by_preset(connection: Connection, stored: StoredPlan, question: Question) ->
     with snapshot(connection):
         held = read(connection, stored, plain, [STORE_SCOPE], hourly=False)
     cell = merged(one.row.counted for one in held if not one.hide)
+    told = _told_lengths(cell)
     return ByPresetOut(
         store=stored.plan.id,
         first_day=question.first,
         last_day=question.last,
         hidden_count=sum(one.hide for one in held),
         k_people=K_PEOPLE,
-        presets=[_figures(preset, cell) for preset in PRESETS.values()],
+        presets=[_figures(preset, cell, told) for preset in PRESETS.values()],
     )
 
 
-def _figures(preset: Preset, cell: Cell) -> PresetFiguresOut:
+def _told_lengths(cell: Cell) -> set[int]:
+    """Return from which dwells on, in s, visits may be told: all presets stand in one table, to be subtracted."""
+    presets = PRESETS.values()
+    lengths = [0]  # all visits, then those that presets count, then bands, then shares
+    lengths += [length_s for preset in presets for length_s in _parameters(preset, "footfall").values()]
+    lengths += [band.from_s for preset in presets for band in preset.bands]
+    lengths += [
+        length_s for name in BY_PRESET for preset in presets for length_s in _parameters(preset, name).values()
+    ]
+    told = told_beside([at_least(cell.counts, length_s) for length_s in lengths])
+    return {length_s for length_s, tell in zip(lengths, told, strict=True) if tell}
+
+
+def _parameters(preset: Preset, name: str) -> dict[str, int]:
+    """Return a formula's thresholds under a preset."""
+    formula = FORMULAS[name]
+    known = {parameter.id for parameter in formula.parameters}
+    return settled(formula, {key: value for key, value in preset.parameters.items() if key in known})
+
+
+def _figures(preset: Preset, cell: Cell, told: set[int]) -> PresetFiguresOut:
     figures = {}
     for name in BY_PRESET:
-        formula = FORMULAS[name]
-        known = {parameter.id for parameter in formula.parameters}
-        given = {key: value for key, value in preset.parameters.items() if key in known}
-        reckon = formula.reckon
-        value = None if reckon is None or not cell.visits else reckon(cell, settled(formula, given))
-        figures[name] = value if value is None or formula.unit != "visits" or not 0 < value < K_PEOPLE else None
+        reckon, parameters = FORMULAS[name].reckon, _parameters(preset, name)
+        may = reckon is not None and cell.visits and told.issuperset(parameters.values())
+        figures[name] = reckon(cell, parameters) if reckon is not None and may else None
     return PresetFiguresOut(
         id=preset.id,
         title=preset.title,
@@ -111,15 +129,18 @@ def _figures(preset: Preset, cell: Cell) -> PresetFiguresOut:
         source=preset.source,
         parameters=preset.parameters,
         figures=figures,
-        bands=_bands(preset, cell),
+        bands=_bands(preset, cell, told),
     )
 
 
-def _bands(preset: Preset, cell: Cell) -> list[BandOut]:
+def _bands(preset: Preset, cell: Cell, told: set[int]) -> list[BandOut]:
     begins = [threshold_bin(band.from_s) for band in preset.bands]
     counts = [int(cell.counts[low:high].sum()) for low, high in pairwise([*begins, BINS])]
-    hide = hidden_with_complement(counts)
     ends: list[int | None] = [*(band.from_s for band in preset.bands[1:]), None]
+    hide = [
+        band.from_s not in told or (end is not None and end not in told)
+        for band, end in zip(preset.bands, ends, strict=True)
+    ]
     return [
         BandOut(
             title=band.title,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.operators import OperatorDep
 from api.problems import ProblemError, described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
-from core.metrics.exclusions import DEFAULT_RULES, OpeningHours, Rules, checked
+from core.metrics.exclusions import CHANGES_A_DAY, DEFAULT_RULES, OpeningHours, Rules, checked
 from storage.rollups.rules import RulesChange, find_rules, read_rules, rules_changes, set_rules
 from storage.stores import StoredPlan
 
@@ -39,15 +39,19 @@ class RulesModel(BaseModel):
     fixtures: bool = Field(default=True, description="Tags that never leave their zone")
     staff_zone_s: int | None = Field(
         default=DEFAULT_RULES.staff_zone_s,
-        description="Who spent as long in staff-only zones on a day counts as staff",
+        description="Who spent as long in staff-only zones on a day counts as staff; whole minutes",
     )
-    long_stay_s: int | None = Field(default=DEFAULT_RULES.long_stay_s, description="Who stayed as long is no visitor")
+    long_stay_s: int | None = Field(
+        default=DEFAULT_RULES.long_stay_s, description="Who stayed as long is no visitor; whole minutes"
+    )
     passer_by_s: int | None = Field(
-        default=DEFAULT_RULES.passer_by_s, description="Who never stayed as long on a day only passed by"
+        default=DEFAULT_RULES.passer_by_s,
+        description="Who never stayed as long on a day only passed by; in tens of seconds",
     )
     opening_hours: list[OpeningHoursModel | None] | None = Field(
         default=None,
-        description="Monday to Sunday, null on a day that is closed; visits that begin outside are left out",
+        description="Monday to Sunday in quarters of an hour, null on a day that is closed; visits that begin"
+        " outside are left out",
     )
 
     @classmethod
@@ -166,5 +170,7 @@ def restore_exclusions(  # noqa: PLR0917 - FastAPI hands over by name
 def change_rules(service: Service, stored: StoredPlan, rules: Rules, *, operator: str, reason: str) -> bool:
     """Let rules hold from now on; return whether they are others than before."""
     return service.writer.write(
-        lambda connection: set_rules(connection, stored.store_no, rules, operator=operator, reason=reason)
+        lambda connection: set_rules(
+            connection, stored.store_no, rules, operator=operator, reason=reason, most_a_day=CHANGES_A_DAY
+        )
     )

@@ -12,7 +12,7 @@ export class Plan {
       const count = people.get(id) ?? 0;
       zone.querySelector("polygon").setAttribute("class", `heat-${this.step(count)}`);
       for (const figure of zone.querySelectorAll(".zone-people")) figure.textContent = count;
-      zone.setAttribute("aria-label", `${zone.dataset.name}: ${count} ${noun(count)}. Show its newest visits.`);
+      zone.setAttribute("aria-label", `${zone.dataset.name}: ${count} ${noun(count)}. Show its visits.`);
     }
   }
 

@@ -16,12 +16,13 @@ const ranks = new Map([...document.querySelectorAll("#ranking li")].map((rank) =
 const ranking = document.getElementById("ranking");
 const rows = document.getElementById("visit-rows");
 const blank = document.getElementById("visit-row");
-let shown = visitKeys([...rows.children].map((row) => ({ visit_id: row.dataset.visit, revision: row.dataset.revision })));
+let shown = !rows ? "" : visitKeys([...rows.children].map((row) => ({ visit_id: row.dataset.visit, revision: row.dataset.revision })));
 let asked = "";
 
 new Live(store, timezone, (state) => {
   showPeople(state);
   showAnchors(state.coverage);
+  if (!rows) return; // counts stand there for whoever may not read single visits
   if (!chosen) showVisits(state.newest_visits);
   else askVisits(visitKeys(state.newest_visits));
 });

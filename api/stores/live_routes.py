@@ -7,6 +7,7 @@ import anyio
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from api.access.navigation import may_open
 from api.problems import described, too_many_watching
 from api.service import Service, ServiceDep, find_store
 from api.stores.live import HEARTBEAT_S, Beat
@@ -49,6 +50,11 @@ async def _watchable(store: str, service: ServiceDep) -> str:
     return await anyio.to_thread.run_sync(check)
 
 
+async def sees_visits() -> bool:
+    """Return whether whoever asks may read single visits: counts are for more people than these are."""
+    return may_open("/v1/stores/{store}/visits")
+
+
 @router.get(
     "/{store}/live",
     response_class=EventSourceResponse,
@@ -58,6 +64,7 @@ async def _watchable(store: str, service: ServiceDep) -> str:
 async def follow_store(
     store: Annotated[str, Depends(_watchable)],
     service: ServiceDep,
+    single: Annotated[bool, Depends(sees_visits)],
     last_event_id: Annotated[
         str | None, Header(description="Sent by browsers on reconnecting; every stream begins with the whole state")
     ] = None,
@@ -75,7 +82,10 @@ async def follow_store(
                 return
             if isinstance(news, LiveStateOut):
                 yield ServerSentEvent(
-                    event="state", id=str(news.as_of_us), raw_data=_sent_now(news, service), retry=RETRY_MS
+                    event="state",
+                    id=str(news.as_of_us),
+                    raw_data=_sent_now(news, service, single=single),
+                    retry=RETRY_MS,
                 )
             else:
                 listening = news.listening if isinstance(news, Beat) else service.live.listening
@@ -86,9 +96,10 @@ async def follow_store(
         service.live.leave(watcher)
 
 
-def _sent_now(state: LiveStateOut, service: Service) -> str:
+def _sent_now(state: LiveStateOut, service: Service, *, single: bool) -> str:
     """Return a state as JSON with the clock of now: pages set theirs by it, and a state may have been kept."""
-    return state.model_copy(update={"server_at_us": now_us(service)}).model_dump_json()
+    hidden: dict[str, list[VisitOut]] = {} if single else {"newest_visits": []}
+    return state.model_copy(update={"server_at_us": now_us(service)} | hidden).model_dump_json()
 
 
 def now_us(service: Service) -> int:

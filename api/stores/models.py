@@ -334,7 +334,9 @@ class LiveStateOut(BaseModel):
     total: int = Field(description="People in the store")
     resident_count: int = Field(description="Staff and tags that never leave, not counted in total")
     coverage: CoverageNowOut
-    newest_visits: list[VisitOut] = Field(description="Zone visits that ended last, newest first")
+    newest_visits: list[VisitOut] = Field(
+        description="Zone visits that ended last, newest first; none for whoever may not read single visits"
+    )
 
 
 def people_by_zone(plan: StorePlan, now: Occupancy) -> list[ZonePeopleOut]:

@@ -1,11 +1,13 @@
 """Small counts stay hidden: no figure speaks of fewer than K_PEOPLE people, alone or as a difference of two others.
 
-Three rules, all of which depend on the data of one day alone and never on what was asked:
+Three rules, all of which depend on the data of one day alone:
 
 1. *Primary*: a cell (a day or an hour of a store, a zone or a move) with 1 to k - 1 people is hidden. An empty cell
    is no secret.
 2. *Complementary*: the day and its hours are both told, so the hidden hours of a day could be had by subtraction.
-   Where they are fewer than two, or have fewer than k people together, the next smallest hours are hidden too.
+   Who is in one hour may be in the next, so hours that are hidden together have as many people for sure as the one
+   with most. Where none of them has k, or they are fewer than two, the next smallest hours are hidden too. So it is
+   with hours of a crowd, with moves that begin or end in a zone, and with paths.
 3. *Differencing*: what is told of a longer range is made of the cells that are told by themselves, whole days or
    hours. So the difference of any two answers is again a sum of cells with k people each, or of the complement in 2.
 
@@ -38,18 +40,69 @@ def hidden_with_complement(people: Sequence[int], k: int = K_PEOPLE) -> list[boo
     Returns
     -------
     list of bool
-        True where hidden: either none, or at least two cells with k people together; all, where that takes all.
+        True where hidden: either none, or at least two cells, one of them with k people; all, where that takes all.
     """
-    found = hidden(people, k)
+    return complemented(people, hidden(people, k), k)
+
+
+def complemented(people: Sequence[int], hide: Sequence[bool], k: int = K_PEOPLE) -> list[bool]:
+    """Return which cells are hidden where some are hidden already and their total is told.
+
+    Parameters
+    ----------
+    people : sequence of int
+        Fewest people that each cell has for sure. People of two cells may be the same.
+    hide : sequence of bool
+        What is hidden already.
+    k : int
+        Fewest people of a figure.
+
+    Returns
+    -------
+    list of bool
+        As `hidden_with_complement`.
+    """
+    found = list(hide)
     if not any(found):
         return found
     # smallest first; of equals the earlier one, so that the choice is the same each time
-    spare = iter(sorted((place for place, count in enumerate(people) if count >= k), key=lambda place: people[place]))
-    while sum(found) < 2 or sum(count for count, hide in zip(people, found, strict=True) if hide) < k:
+    spare = iter(
+        sorted((place for place, hid in enumerate(found) if not hid and people[place]), key=lambda one: people[one])
+    )
+    while sum(found) < 2 or max(count for count, hid in zip(people, found, strict=True) if hid) < k:
         place = next(spare, None)
         if place is None:
             break
         found[place] = True
+    return found
+
+
+def is_few(people: int, k: int = K_PEOPLE) -> bool:
+    """Return whether a figure of so many people may not be told; what counts otherwise may come out negative."""
+    return 0 < abs(people) < k
+
+
+def hidden_with_rest(people: Sequence[int], whole: int, k: int = K_PEOPLE) -> list[bool]:
+    """Return which cells are hidden where each person is in one cell at most and the whole is told.
+
+    Parameters
+    ----------
+    people : sequence of int
+        People in each cell.
+    whole : int
+        People of all, also of no cell.
+    k : int
+        Fewest people of a figure.
+
+    Returns
+    -------
+    list of bool
+        True where hidden: what is told leaves nobody of the whole or k people, unless nothing is told.
+    """
+    found = hidden(people, k)
+    told = [place for place, hid in enumerate(found) if not hid and people[place]]
+    if told and is_few(whole - sum(people[place] for place in told), k):
+        found[min(told, key=lambda place: people[place])] = True
     return found
 
 
@@ -68,6 +121,30 @@ def joined(counts: Sequence[int], k: int = K_PEOPLE) -> list[tuple[int, int]]:
     if runs and first < len(counts):  # what is left over is too small to stand alone
         runs[-1] = (runs[-1][0], len(counts) - 1)
     return runs
+
+
+def told_beside(at_least: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
+    """Return which of several counts of longer and longer visits may be told beside each other.
+
+    Parameters
+    ----------
+    at_least : sequence of int
+        Visits of at least so long, the most wanted first.
+    k : int
+        Fewest visits of a figure.
+
+    Returns
+    -------
+    list of bool
+        The difference of any two that are told, and so every band between two of these lengths, is 0 or at least k.
+    """
+    told: list[bool] = []
+    known = {0}
+    for count in at_least:
+        told.append(not any(is_few(count - other, k) for other in known))
+        if told[-1]:
+            known.add(count)
+    return told
 
 
 def enough_beyond(visits: int, share: float, k: int = K_PEOPLE) -> bool:

@@ -15,6 +15,14 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY_MIN: Final = 24 * 60
 WEEKDAYS: Final = 7
+HOURS_STEP_MIN: Final = 15
+"""Opening hours change by quarters of an hour: by a minute, the figures before and after would differ by who came in
+that minute, who may be one. No shop opens at 9:07."""
+CHANGES_A_DAY: Final = 6
+"""How often rules of a store change within 24 hours: enough to correct a slip, too few to go through a day step
+by step and compare its figures."""
+_STEPS_S: Final = {"staff_zone_s": _MINUTE, "long_stay_s": _MINUTE, "passer_by_s": 10}
+"""Lengths change in steps for the same reason. A passer-by takes tens of seconds, the others minutes."""
 
 
 class CountedAs(IntEnum):
@@ -66,9 +74,9 @@ def checked(rules: Rules) -> Rules:
     Raises
     ------
     InputError
-        If a length is not positive, or hours do not fit a day or a week.
+        If a length is not positive, a value lies between two steps, or hours do not fit a day or a week.
     """
-    for name in ("staff_zone_s", "long_stay_s", "passer_by_s"):
+    for name in _STEPS_S:
         length_s = getattr(rules, name)
         if length_s is not None and not 1 <= length_s <= 24 * _HOUR:
             raise InputError(
@@ -78,6 +86,15 @@ def checked(rules: Rules) -> Rules:
         raise InputError(
             "Everybody would be left out.", hint="Let passer_by_s be less than long_stay_s.", where="passer_by_s"
         )
+    for name, step_s in _STEPS_S.items():
+        length_s = getattr(rules, name)
+        if length_s is not None and length_s % step_s:
+            steps = max(1, length_s // step_s)
+            raise InputError(
+                f"{length_s} s lies between two steps of {step_s} s.",
+                hint=f"Give {steps * step_s} or {(steps + 1) * step_s}.",
+                where=name,
+            )
     if rules.opening_hours is not None:
         if len(rules.opening_hours) != WEEKDAYS:
             raise InputError(
@@ -90,6 +107,12 @@ def checked(rules: Rules) -> Rules:
                 raise InputError(
                     f"From minute {hours.opens_min} to {hours.closes_min} is no part of a day.",
                     hint="Let opens_min be less than closes_min, both within 0..1440.",
+                    where="opening_hours",
+                )
+            if hours is not None and (hours.opens_min % HOURS_STEP_MIN or hours.closes_min % HOURS_STEP_MIN):
+                raise InputError(
+                    f"From minute {hours.opens_min} to {hours.closes_min} is not in quarters of an hour.",
+                    hint=f"Give multiples of {HOURS_STEP_MIN}.",
                     where="opening_hours",
                 )
     return rules

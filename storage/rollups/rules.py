@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from psycopg.types.json import Jsonb
 
+from core.errors import InputError
 from core.metrics.exclusions import DEFAULT_RULES, Rules, checked
 from storage.access.acting import in_own_right
 from storage.connect import Connection
@@ -59,7 +60,9 @@ def find_rules(connection: Connection, store_no: int, change_no: int) -> Rules |
     return None if row is None else msgspec.json.decode(row[0], type=Rules)
 
 
-def set_rules(connection: Connection, store_no: int, rules: Rules, *, operator: str, reason: str) -> bool:
+def set_rules(
+    connection: Connection, store_no: int, rules: Rules, *, operator: str, reason: str, most_a_day: int | None = None
+) -> bool:
     """Let other rules hold from now on, for every day that is not frozen; return whether they are others.
 
     To be called in a transaction. Days are counted anew by `storage.rollups.keeping.refresh`, until then by whoever
@@ -68,13 +71,23 @@ def set_rules(connection: Connection, store_no: int, rules: Rules, *, operator: 
     Raises
     ------
     InputError
-        If the rules do not fit together.
+        If the rules do not fit together, or would be other rules more than `most_a_day` times within 24 hours.
     """
     checked(rules)
     with in_own_right(connection):  # a lock asks for the right to change the store, which is an admin's
         connection.execute("select from store where store_no = %s for no key update", [store_no])
     if read_rules(connection, store_no) == rules:
         return False
+    changed = connection.execute(
+        "select count(*) from exclusion_change where store_no = %s and changed_at > now() - interval '1 day'",
+        [store_no],
+    ).fetchone()
+    if most_a_day is not None and changed is not None and changed[0] >= most_a_day:
+        raise InputError(
+            f"The rules of this store have changed {changed[0]} times within a day, which is as often as they may.",
+            hint="Change them tomorrow: figures under many rules, compared, tell of single visits.",
+            where="rules",
+        )
     connection.execute(
         "insert into exclusion_change (store_no, rules, operator, reason) values (%s, %s, %s, %s)",
         [store_no, Jsonb(msgspec.to_builtins(rules)), operator, reason],

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.access import HEADERS
+from tests.access import HEADERS, cookies, log_in
 from tests.api.seeding import add_visit, announce, database_now, device, set_people
 from tests.api.serving import PATIENCE_S, Served, events, wait_for
 from tests.fix_api import SeededStore
@@ -50,6 +50,18 @@ def test_what_ingest_wrote_is_on_the_stream_at_once(store: SeededStore, served: 
     assert [visit["visit_id"] for visit in state["newest_visits"]] == [str(name)]
     assert state["sampled_signal_at_us"] == [state["as_of_us"]]
     assert "device" not in str(state)
+    # the same store at the same time, for somebody who may not read single visits
+    log_in(store.connection, "Olga", "o" * 43, "operations")
+    olga = {cookie["name"]: cookie["value"] for cookie in cookies("o" * 43, "Olga")}
+    with httpx.stream("GET", f"{served.url}/v1/stores/marktplatz/live", timeout=PATIENCE_S, cookies=olga) as answer:
+        state = next_state(events(answer))
+    assert state["total"] == 4
+    assert state["newest_visits"] == []
+    for path in (f"visits/{name}/revisions", "visits", "visits?kind=store"):
+        assert httpx.get(f"{served.url}/v1/stores/marktplatz/{path}", cookies=olga).status_code == 403
+    page = httpx.get(f"{served.url}/stores/marktplatz?zone=women", cookies=olga)
+    assert page.status_code == 200
+    assert str(name) not in page.text
 
 
 def test_a_reconnecting_browser_gets_the_whole_state(served: Served) -> None:

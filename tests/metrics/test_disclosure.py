@@ -1,9 +1,21 @@
 """Small counts: what an attacker who subtracts answers may learn."""
 
+from itertools import combinations
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.metrics.disclosure import K_PEOPLE, enough_beyond, hidden, hidden_with_complement, joined
+from core.metrics.disclosure import (
+    K_PEOPLE,
+    complemented,
+    enough_beyond,
+    hidden,
+    hidden_with_complement,
+    hidden_with_rest,
+    joined,
+    told_beside,
+)
 
 cells = st.lists(st.integers(0, 30), max_size=24)
 
@@ -14,23 +26,47 @@ def test_few_are_hidden_and_nobody_is_not() -> None:
 
 def test_one_hidden_hour_takes_another_with_it() -> None:
     assert hidden_with_complement([20, 3, 12, 40]) == [False, True, True, False]
-    assert hidden_with_complement([20, 3, 4, 40]) == [True, True, True, False], "3 + 4 people are still too few"
-    assert hidden_with_complement([20, 6, 7, 40]) == [False, True, True, False]
+    assert hidden_with_complement([20, 6, 7, 40]) == [True, True, True, False], "maybe the 6 are among the 7"
+    assert hidden_with_complement([12, *[1] * 10]) == [True] * 11, "ten hours of one person are one person"
     assert hidden_with_complement([3]) == [True]
     assert hidden_with_complement([20, 0, 40]) == [False, False, False]
 
 
-@given(cells)
-def test_subtracting_the_told_hours_from_the_day_leaves_nobody_or_k_people(people: list[int]) -> None:
+@given(st.lists(st.sets(st.integers(0, 30)), max_size=24))
+def test_subtracting_the_told_hours_from_the_day_leaves_nobody_or_k_people(hours: list[set[int]]) -> None:
+    """People come again in other hours, as they like: who is left over is counted, not added up."""
+    people = [len(hour) for hour in hours]
     found = hidden_with_complement(people)
-    left = [count for count, hide in zip(people, found, strict=True) if hide]
     assert not any(0 < count < K_PEOPLE and not hide for count, hide in zip(people, found, strict=True))
-    told = [count for count, hide in zip(people, found, strict=True) if not hide and count]
+    told = [hour for hour, hide in zip(hours, found, strict=True) if not hide and hour]
+    left = [hour for hour, hide in zip(hours, found, strict=True) if hide]
     if left and told:
         assert len(left) >= 2
-        assert sum(left) >= K_PEOPLE
+        assert len(set[int]().union(*left)) >= K_PEOPLE
     # and what is hidden does not depend on anything but the cells
     assert found == hidden_with_complement(list(people))
+
+
+@given(st.lists(st.tuples(st.sets(st.integers(0, 30)), st.booleans()), max_size=24))
+def test_what_is_hidden_already_is_complemented_as_well(hours: list[tuple[set[int], bool]]) -> None:
+    """Hours of a crowd are hidden for another reason too: because nobody began a visit there."""
+    people = [len(hour) for hour, _ in hours]
+    hide = [hide and bool(hour) for hour, hide in hours]
+    found = complemented(people, hide)
+    assert all(hid for hid, before in zip(found, hide, strict=True) if before)
+    left = [hour for (hour, _), hid in zip(hours, found, strict=True) if hid]
+    if left and any(count and not hid for count, hid in zip(people, found, strict=True)):
+        assert len(left) >= 2
+        assert len(set[int]().union(*left)) >= K_PEOPLE
+
+
+@given(cells, st.integers(0, 20))
+def test_the_people_of_no_told_cell_are_nobody_or_k(people: list[int], elsewhere: int) -> None:
+    whole = sum(people) + elsewhere
+    found = hidden_with_rest(people, whole)
+    told = [count for count, hide in zip(people, found, strict=True) if not hide and count]
+    assert all(count >= K_PEOPLE for count in told)
+    assert not told or whole == sum(told) or whole - sum(told) >= K_PEOPLE
 
 
 @given(cells)
@@ -41,6 +77,16 @@ def test_no_bar_of_a_histogram_stands_for_few(counts: list[int]) -> None:
         assert [place for first, last in runs for place in range(first, last + 1)] == list(range(len(counts)))
     else:
         assert runs == []
+
+
+@given(st.lists(st.integers(0, 25), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_no_band_between_two_told_lengths_holds_few(bands: list[int], chance: Random) -> None:
+    at_least = [sum(bands), *chance.sample([sum(bands[place:]) for place in range(len(bands))], len(bands))]
+    told = [count for count, tell in zip(at_least, told_beside(at_least), strict=True) if tell]
+    assert all(one == other or abs(one - other) >= K_PEOPLE for one, other in combinations(told, 2))
+    assert all(count == 0 or count >= K_PEOPLE for count in told)
+    if at_least[0] >= K_PEOPLE:
+        assert told[0] == at_least[0], "all visits of a day that is told are told"
 
 
 def test_a_quantile_needs_k_visits_on_either_side() -> None:

@@ -1,0 +1,156 @@
+"""Attacks on small counts, as somebody of operations can make them over the API: what is left over is never a few."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import count, pairwise
+from typing import Any
+
+import httpx
+import pytest
+
+from api.access.asking import FORM_HEADER, form_token
+from core.metrics.disclosure import K_PEOPLE
+from core.metrics.exclusions import CHANGES_A_DAY
+from tests.access import cookies, log_in
+from tests.fix_api import SeededStore
+from tests.metrics.visiting import Stay, insert
+
+pytestmark = pytest.mark.servers
+DAY = date(2026, 10, 20)
+NEXT = DAY + timedelta(days=1)
+_SESSION = "o" * 43
+
+
+def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:
+    return datetime(2026, 10, 20, hour, minute, tzinfo=UTC) + timedelta(days=days)
+
+
+@pytest.fixture
+def olga(store: SeededStore, client: httpx.Client) -> Iterator[httpx.Client]:
+    """Somebody of operations."""
+    log_in(store.connection, "Olga", _SESSION, "operations")
+    jar = {cookie["name"]: cookie["value"] for cookie in cookies(_SESSION, "Olga")}
+    with httpx.Client(base_url=client.base_url, cookies=jar, timeout=30) as asking:
+        yield asking
+
+
+def ask(asking: httpx.Client, formula: str, **query: Any) -> list[dict[str, Any]]:
+    answer = asking.get(f"/v1/stores/marktplatz/metrics/{formula}", params={"from": str(DAY), "to": str(DAY)} | query)
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["rows"]
+    return rows
+
+
+def told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["value"]]
+
+
+def test_one_person_of_many_hours_does_not_come_out_by_subtraction(store: SeededStore, olga: httpx.Client) -> None:
+    """A regular comes once in each of ten hours: that is one person, not ten."""
+    number = count()
+    stays = [Stay(next(number), 100 + who, zone, at(8, who), 600) for who in range(12) for zone in (None, 2)]
+    stays += [Stay(next(number), 777, zone, at(hour, 5), 100 + hour) for hour in range(9, 19) for zone in (None, 2)]
+    insert(store.connection, store.store_no, stays)
+    for asked in ({}, {"zone": "women"}):
+        (day,) = ask(olga, "footfall", bucket="day", **asked)
+        assert day["value"] == 22
+        for formula in ("footfall", "people", "dwell_mean"):
+            assert told(ask(olga, formula, bucket="hour", **asked)) == [], "with one told hour the rest is hers"
+
+
+def test_the_last_to_leave_is_not_told_by_the_crowd_of_the_day(store: SeededStore, olga: httpx.Client) -> None:
+    """In hours in which nobody began a visit the crowd is of who is still there: maybe one."""
+    stays = [Stay(who, who, None, at(8, who), 600) for who in range(29)]
+    insert(store.connection, store.store_no, [*stays, Stay(29, 29, None, at(8, 29), 8220)])
+    (day,) = ask(olga, "occupancy", bucket="day")
+    hours = ask(olga, "occupancy", bucket="hour")
+    assert day["value"] > 0
+    assert told(hours) == []
+    assert sum(row["state"] == "hidden" for row in hours) == 3
+    # as many as can be told among those who stay: the hour that began full is told again
+    insert(
+        store.connection,
+        store.store_no,
+        [Stay(100 + who, 100 + who, None, at(8, 30), 3600) for who in range(2 * K_PEOPLE)],
+    )
+    assert [row["begins_at"][11:13] for row in told(ask(olga, "occupancy", bucket="hour"))] == ["08"]
+
+
+def test_what_a_single_person_did_otherwise_is_told_by_no_path_and_no_move(
+    store: SeededStore, olga: httpx.Client
+) -> None:
+    number = count()
+    stays = []
+    for days, others in ((0, 12), (1, 1)):
+        for who in range(40):
+            begin = at(8, days=days) + timedelta(minutes=who)
+            zones = (2, 5, 9) if who < others else (1, 2)
+            stays.append(Stay(next(number), 1000 * days + who, None, begin, 600))
+            stays += [
+                Stay(next(number), 1000 * days + who, zone, begin + timedelta(seconds=100 * step), 100)
+                for step, zone in enumerate(zones)
+            ]
+    insert(store.connection, store.store_no, stays)
+    ranges: tuple[dict[str, str], ...] = ({}, {"from": str(NEXT), "to": str(NEXT)}, {"to": str(NEXT)})
+    first, second, both = ({(*row["path"],): row["value"] for row in ask(olga, "paths", **asked)} for asked in ranges)
+    assert sorted(first.values()) == [12, 28]
+    assert second == {}, "39 of 40 would tell of the one"
+    assert both == first
+    for formula in ("paths", "flow"):
+        left_out = {(row["state"], row["hidden_count"]) for row in ask(olga, formula, to=str(NEXT))}
+        assert left_out == {("partly_hidden", 1)}, "on a day some are left out, and which they are is not said"
+    moves = [{(row["zone"], row["to_zone"]): row["value"] for row in ask(olga, "flow", **asked)} for asked in ranges]
+    assert moves[0] == {("new", "women"): 28, ("women", "shoes"): 12, ("shoes", "checkout"): 12}
+    assert moves[1] == {}, "39 of the 40 visits of women began in new: one came otherwise"
+    assert moves[2] == moves[0]
+
+
+def test_rules_do_not_change_by_a_visit_nor_all_day_long(store: SeededStore, olga: httpx.Client) -> None:
+    """Figures under two rules differ by the visits between them: steps are coarse, and changes few."""
+    address = "/v1/stores/marktplatz/exclusions"
+
+    def put(**rules: Any) -> httpx.Response:
+        return olga.put(
+            address,
+            json={"rules": rules, "reason": "x"},
+            headers={FORM_HEADER: form_token(_SESSION), "Sec-Fetch-Site": "same-origin"},
+        )
+
+    hours = [{"opens_min": 604, "closes_min": 1440}] * 7
+    for wrong in ({"opening_hours": hours}, {"long_stay_s": 28_801}, {"staff_zone_s": 61}, {"passer_by_s": 5}):
+        refused = put(**wrong)
+        assert refused.status_code == 422, wrong
+        assert "multiples" in refused.json()["hint"] or "Give" in refused.json()["hint"]
+    for number in range(CHANGES_A_DAY):
+        answer = put(passer_by_s=10 * (number + 1))
+        assert answer.status_code == 200, answer.text
+    again = put(passer_by_s=600)
+    assert again.status_code == 422
+    assert "tomorrow" in again.json()["hint"]
+    assert put(passer_by_s=10 * CHANGES_A_DAY).status_code == 200, "the same rules are no change"
+
+
+def test_no_band_of_one_product_comes_out_beside_another(store: SeededStore, olga: httpx.Client) -> None:
+    """One visit from 20 min on: Sojourn's bands hide it, and Purple's row beside them must not give it."""
+    lengths = [100] * 94 + [600] * 266 + [1500]
+    insert(store.connection, store.store_no, [Stay(who, who, None, at(8), s) for who, s in enumerate(lengths)])
+    days = {"from": str(DAY), "to": str(DAY)}
+    presets = olga.get("/v1/stores/marktplatz/presets", params=days).json()["presets"]
+    known = {0: 361.0}  # visits at least so long
+    for preset in presets:
+        for name, threshold in (("bounce", "bounce_s"), ("engaged", "engage_s"), ("capture_dwell", "capture_s")):
+            share = preset["figures"][name]
+            if share is not None and threshold in preset["parameters"]:
+                part = round(share * 361)
+                known[preset["parameters"][threshold]] = 361 - part if name == "bounce" else part
+    for preset in presets:
+        for band in preset["bands"]:
+            assert band["visit_count"] is None or band["visit_count"] == 0 or band["visit_count"] >= K_PEOPLE
+            if band["visit_count"] is not None and band["to_s"] is None:
+                known[band["from_s"]] = band["visit_count"]
+    told = sorted(set(known.values()))
+    assert 94 + 266 + 1 - 94 in told
+    assert all(later - earlier >= K_PEOPLE for earlier, later in pairwise(told))
+    page = olga.get("/stores/marktplatz/compare", params=days)
+    assert page.status_code == 200
+    assert "<strong>hidden</strong>" in page.text
