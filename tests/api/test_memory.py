@@ -163,6 +163,30 @@ def order(store: SeededStore, *, kind: str = "ordered", **columns: int | None) -
     )
 
 
+def test_nobody_gets_more_tasks_of_a_day_than_fit_but_for_what_is_urgent(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    for subject in ("Loved the shoes", "Lovely advice, great"):
+        write(client, subject=subject)
+    store.connection.execute(
+        "with made as (insert into alert (profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"
+        "  select profile_id, 'slipping', 2, 'x', '[]', 'x', %(now)s from profile where profile_id <> %(amara)s"
+        "  limit 1 returning alert_id)"
+        " insert into follow_up (follow_up_id, alert_id, operator, due_at, timezone, instructions, made_at)"
+        " select gen_random_uuid(), alert_id, 'ines', %(now)s, 'UTC', 'x', %(now)s - interval '23 h'"
+        " from made, generate_series(1, 10)",
+        {"now": store.now, "amara": AMARA},
+    )
+    assert look(client) == 0, "Ines has ten since yesterday"
+    store.connection.execute("update follow_up set made_at = made_at - interval '2 h' where follow_up_id = (select"
+                             " follow_up_id from follow_up limit 1)")  # fmt: skip
+    assert look(client) == 1, "what was passed over comes later"
+    assert [row["rule"] for row in client.get(f"/v1/alerts?profile={AMARA}").json()["alerts"]] == ["delight"]
+    for subject in ("Hated the queue", "Terrible advice again"):
+        write(client, subject=subject)
+    assert look(client) == 1, "what is due within a day never waits"
+
+
 def test_visits_and_stays_alert_through_the_database(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
