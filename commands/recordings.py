@@ -30,7 +30,7 @@ def record(
     """Record what live stores send into a fixture: under new pseudonyms, with its provenance and a checksum."""
     from core.duration import duration_s
     from edge.broker import Broker
-    from simulators.fixtures.recorder import record as run
+    from simulators.fixtures.recording import record as run
     from simulators.fixtures.screen import recording
 
     for_s = None if for_ is None else duration_s(for_, name="--for")
@@ -39,8 +39,10 @@ def record(
     with recording(for_s, quiet=quiet) as told:
         made = run(broker, out, stop_on_signals(), stores=stores, for_s=for_s, most_rows=most_rows, told=told)
     typer.echo(f"{made.rows:,} signals of {len(made.stores):,} stores in {made.messages:,} messages: {out}")
-    if made.unreadable or made.dropped:
-        typer.echo(f"{made.unreadable:,} messages were no batches; edges dropped {made.dropped:,} signals", err=True)
+    if made.unreadable:
+        typer.echo(f"{made.unreadable:,} messages were no batches.", err=True)
+    for sentence in made.lacks():
+        typer.echo(sentence, err=True)
 
 
 @app.command()
@@ -71,7 +73,9 @@ def replay(
     from simulators.replay.report import print_report, shown
     from simulators.replay.running import replay as run
 
-    check_seal(recording)
+    sealed = check_seal(recording)
+    for sentence in [] if sealed is None else sealed.lacks():
+        typer.echo(sentence, err=True)
     if live:
         if mqtt_url is None:
             raise ConfigurationError("It is not said where the broker is.", hint="Add --mqtt-url mqtts://host:port.")

@@ -14,6 +14,7 @@ from api.notes.follow_up_routes import list_follow_ups
 from api.notes.models import NoteOut
 from api.notes.queries import NoteFilterDep
 from api.notes.routes import NoteDep
+from api.notes.writing import DUE_WITHIN
 from api.operators import operator_of
 from api.problems import follow_up_unknown
 from api.rendering import HERE, render
@@ -22,7 +23,7 @@ from api.spreadsheets import csv_text
 from storage.connect import Connection
 from storage.notes.choices import CHOICES_PER_LIST, ListWord, read_choices
 from storage.notes.follow_ups import WhenWord, find_follow_up, follow_ups_of
-from storage.notes.notes import NoteRow, note_history
+from storage.notes.notes import TAGS_PER_NOTE, NoteRow, note_history
 from storage.notes.search import GroupWord, NoteFilter, count_notes, notes_page, overrides
 from storage.occupancy import stores_page
 
@@ -69,6 +70,8 @@ def show_capture(
         plan=find_store(service, connection, chosen).plan if chosen is not None else None,
         choices=_offered(connection),
         reminder=msgspec.json.encode(reminder().lexicon).decode(),
+        tags_most=TAGS_PER_NOTE,
+        due_days_most=DUE_WITHIN.days,
     )
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import structlog
 from paho.mqtt import client as mqtt
@@ -23,7 +24,7 @@ from paho.mqtt.properties import Properties
 
 from authority.access import RULES
 from authority.authority import Authority
-from core.errors import SojournError
+from core.errors import SojournError, UnavailableError
 from edge.broker import Broker, Topics
 from edge.clock import Clock
 from edge.outbox import Outbox
@@ -34,6 +35,10 @@ from ingest.subscriber import Subscriber
 from servers.mosquitto import Mosquitto
 from servers.process import free_port
 from servers.provide import Installed
+from simulators.fixtures.recorder import Recorder
+from simulators.fixtures.recording import record
+from simulators.fixtures.sealing import check_seal
+from tests.ingest.world import walks
 
 pytestmark = [
     pytest.mark.servers,
@@ -397,3 +402,27 @@ def handshaking(credentials: Path) -> Iterator[str]:
         yield f"mqtts://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(WAIT_S)
+
+
+def test_a_recorder_whose_place_is_taken_ends_with_a_file_that_says_so(
+    house: House, peers: list[Peer], tmp_path: Path
+) -> None:
+    edge, out = connect(house.of("shop-north")), tmp_path / "torn.parquet"
+    peers.append(edge)
+    payload = next(walks(1, b"\7" * 16, batches=1))
+    broker = house.of("recorder")
+
+    def told(recorder: Recorder) -> None:
+        if recorder.rows and len(peers) == 1:
+            peers.append(connect(broker))
+        elif not recorder.messages:
+            edge.publish("sojourn/1/shop/north/signals", payload)
+
+    with pytest.raises(UnavailableError, match=r"same certificate.* is in .*torn\.parquet") as ended:
+        record(broker, out, threading.Event(), for_s=WAIT_S, told=told)
+    assert "Only one may run" in ended.value.hint
+    kept = check_seal(out)
+    assert kept is not None
+    assert kept.rows == len(pl.read_parquet(out)) > 0
+    assert "torn off" in kept.lacks()[0]
+    assert "same certificate" in kept.torn

@@ -117,6 +117,7 @@ def test_that_it_lives_does_not_help_an_anchor_that_fades() -> None:
     assert alive.anchor_weights[1] == silent.anchor_weights[1] == 0.0
 
 
+@pytest.mark.compiled
 @given(cuts=st.lists(st.integers(0, 900), max_size=6), told=st.integers(0, 100), back=st.booleans())
 @settings(max_examples=12, deadline=None)
 def test_it_holds_from_its_time_on_however_the_signals_are_cut_and_whenever_it_was_said(
@@ -275,6 +276,7 @@ def test_who_never_spoke_and_stops_does_not_hold_up_the_others() -> None:
     assert decided_s(made) == pytest.approx(30, abs=2)
 
 
+@pytest.mark.compiled
 def test_coverage_is_told_by_hours_of_the_data_and_does_not_depend_on_when_it_is_asked() -> None:
     signals = walk(PLAN, 6, Walk(devices=3, stays=20, stay_s=400.0, advert_s=4.0))
     made, asked = engine(), engine()

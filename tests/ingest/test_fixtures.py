@@ -17,10 +17,12 @@ import sojourn
 from core.errors import ConfigurationError, RecordingError, UnavailableError
 from core.wire import decode
 from edge.broker import Broker
+from servers.mosquitto import Mosquitto
 from simulators.fixtures import player
 from simulators.fixtures.pacing import Pacer
 from simulators.fixtures.pieces import measure
-from simulators.fixtures.recorder import Recorder, record
+from simulators.fixtures.recorder import Recorder
+from simulators.fixtures.recording import record
 from simulators.fixtures.sealing import check_seal, provenance_of
 from storage.connect import connect
 from storage.log.signals import tally
@@ -108,6 +110,56 @@ def test_a_fixture_gives_the_same_visits_live_and_offline(
     }
     assert len(found) > 20
     assert live == found
+
+
+def test_a_broker_that_goes_away_leaves_a_hole_that_the_fixture_tells(own_broker: Mosquitto, tmp_path: Path) -> None:
+    sent, out, stop = list(walks(3, BOOT, batches=40)), tmp_path / "fixture.parquet", threading.Event()
+    edge = EdgeDouble(own_broker.url, "shop")
+    phases = iter(("listens", "lost", "back", "over"))
+    phase = [next(phases)]
+    away: list[str] = []
+
+    def told(recorder: Recorder) -> None:
+        if phase[0] == "listens":
+            for payload in sent[:10]:
+                edge.publish("signals", payload)
+            phase[0] = next(phases)
+        elif phase[0] == "lost" and recorder.messages == 10:
+            own_broker.stop()
+            phase[0] = next(phases)
+        elif recorder.away is not None:
+            away.append(recorder.away)
+            if not own_broker.running:
+                own_broker.start()
+        elif phase[0] == "back" and away:
+            for payload in sent[12:]:
+                edge.publish("signals", payload)
+            phase[0] = next(phases)
+        elif recorder.messages >= 38:
+            stop.set()
+
+    made = record(Broker.from_url(own_broker.url), out, stop, stores=["shop"], for_s=30, told=told)
+    edge.close()
+    assert stop.is_set()
+    assert "broker cannot be used" in away[0]
+    assert (made.rows, made.missing, made.torn, len(made.holes)) == (38 * 60, 2, "", 1)
+    assert made.recorded_from < made.holes[0].since < made.holes[0].until < made.recorded_until
+    assert check_seal(out) == made
+    told_of = made.lacks()
+    assert len(told_of) == 2
+    assert "was away" in told_of[0]
+    assert told_of[1].startswith("2 batches")
+    heard = pl.read_parquet(out)["ts"].to_list()
+    assert heard == np.concatenate([decode(payload).ts for payload in [*sent[:10], *sent[12:]]]).tolist()
+
+
+def test_what_cannot_be_reached_at_first_leaves_no_file(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.parquet"
+    kept.write_bytes(b"an older one")
+    with pytest.raises(UnavailableError):
+        record(Broker.from_url("mqtt://127.0.0.1:1"), kept, threading.Event(), for_s=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.parquet"]
+    assert kept.read_bytes() == b"an older one"
 
 
 def test_an_ingest_that_starts_late_gets_everything(
