@@ -13,9 +13,10 @@ from api.inputs.rows import AHEAD, read_rows, standing
 from api.problems import conflict, profile_unknown
 from core.errors import InputError
 from core.resolution import identifier
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.identity.consents import ConsentWord, withdraw_everywhere
-from storage.identity.links import GivenProfile, find_holder, identify
+from storage.identity.links import GivenProfile, find_person, identify
 from storage.inputs.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, save_events
 from storage.privacy.suppression import Guard
 from storage.profiles.profiles import PURPOSE
@@ -70,7 +71,8 @@ def answer_or_conflict(answer: Response) -> Response:
 def taking_withdrawal(given: WithdrawalIn) -> Work:
     """Return the work that takes in a withdrawal; raises InputError at once if a value is not possible.
 
-    One that a later grant outweighs is kept and answered with 409, so that nobody takes it for done.
+    One that a later grant outweighs, of this profile or of another one of the person, is kept and answered with 409,
+    so that nobody takes it for done.
     """
     who = identifier(given.identifier.kind, given.identifier.value)
     word = ConsentWord(
@@ -83,11 +85,13 @@ def taking_withdrawal(given: WithdrawalIn) -> Work:
     )
 
     def work(connection: Connection) -> tuple[int, Any]:
-        profile = find_holder(connection, who)
+        profile = find_person(connection, who)
         if profile is None:
             raise profile_unknown()
         withdraw_everywhere(connection, profile, word)
-        if find_holder(connection, who) is not None:
+        with in_own_right(connection):  # a grant of a profile that may not be seen here stands as well
+            outweighed = find_person(connection, who) is not None
+        if outweighed:
             return 409, {"faults": [{"where": "occurred_at", "what": _OUTWEIGHED}]}
         return 200, {"done": True}
 

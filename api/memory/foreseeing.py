@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from api.memory.recall import Recalled, recalled
-from api.profiles.understanding import understand
+from api.profiles.understanding import unbroken_since, understand
 from api.service import Service
 from core.limits import NS_PER_S
 from core.memory.foresight import RECENT_NS, RULES, AlertRule, Foreseen, Outlook, Scene, Stay, foresee
@@ -27,7 +27,7 @@ from storage.memory.alerts import (
 from storage.memory.looking import looked_at_next, mark_looked, order_stores, stays_since
 from storage.notes.follow_ups import NewFollowUp, insert_follow_up
 from storage.profiles.events import customer_events, uncancelled
-from storage.profiles.profiles import find_profile
+from storage.profiles.profiles import consent_ledger, find_profile
 from storage.profiles.understanding import StoredModel, current_model, visits_of
 from storage.webhooks import enqueue
 
@@ -157,6 +157,7 @@ def _outlook(connection: Connection, profile: UUID, known: Recalled, held: _Held
         None,
         held.model,
         asked=None,
+        since=unbroken_since(consent_ledger(connection, profile)),
         now=held.now,
     )
     if found.returning is None:

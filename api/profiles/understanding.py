@@ -1,6 +1,7 @@
 """What is understood of a customer, put together from visits and events; each part says when it cannot be said."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -19,10 +20,12 @@ from core.journey.rules import ORDERED
 from core.journey.shoppers import FEWEST_OF_A_CUSTOMER, browses
 from storage.instants import to_ns
 from storage.profiles.events import CustomerEvent
+from storage.profiles.profiles import ConsentRow
 from storage.profiles.understanding import StoredModel, Visited
 
 AHEAD_DAYS: Final = 30
 """The month that campaigns are planned in."""
+_NO_BREAK: Final = timedelta(days=1)
 _PREFERENCE: Final = "service_preferred"
 _WORDS: Final = ("query", "product", "service")
 """What an event is about, whichever it has."""
@@ -90,6 +93,7 @@ def understand(
     *,
     asked: UUID | None,
     arrived_at: datetime | None = None,
+    since: datetime | None = None,
     now: datetime,
 ) -> Understanding:
     """Put together what is understood of a customer.
@@ -106,11 +110,15 @@ def understand(
         The visit that is compared; None: the newest.
     arrived_at : datetime or None
         When the visit in progress began, if there is one: who is here is not away.
+    since : datetime or None
+        When the consent that holds followed on a time without (`unbroken_since`): what she did then nobody knows, so
+        rhythm, absence and return go by the visits since.
     now : datetime
     """
+    known = [one for one in visits if since is None or one.entered_at >= since]
     chosen = next((one for one in reversed(visits) if asked in (None, one.visit_id)), None)
     others = [one.dwell_s for one in visits if chosen is not None and one.visit_id != chosen.visit_id]
-    entered = [to_ns(one.entered_at) for one in visits]
+    entered = [to_ns(one.entered_at) for one in known]
     if arrived_at is not None:
         entered.append(to_ns(arrived_at))
     found = rhythm(entered, as_of=to_ns(now))
@@ -123,7 +131,7 @@ def understand(
     orders = [event for event in events if event.kind == ORDERED]
     return Understanding(
         visits=len(visits),
-        days_away=_days(now - visits[-1].left_at) if visits else None,
+        days_away=_days(now - known[-1].left_at) if known else None,
         rhythm=found,
         returning=returning,
         visit=chosen,
@@ -138,8 +146,26 @@ def understand(
         in_store=_bought([event for event in orders if event.store != ""]),
         online=_bought([event for event in orders if event.store == ""]),
         matters=_matters(visits, events, share, dwells, now),
-        gaps=_gaps(found, returning, model, dwells, share),
+        gaps=_gaps(found, returning, model, dwells, share, anew=len(known) < len(visits)),
     )
+
+
+def unbroken_since(ledger: Sequence[ConsentRow]) -> datetime | None:
+    """Return when the newest time without consent ended, by the words of a ledger, oldest first; None without one.
+
+    A day and less is passed over: at most one visit is missed, and who takes a new wording withdraws the old.
+    """
+    since: datetime | None = None
+    ended: datetime | None = None
+    granted = False
+    for word in ledger:
+        if word.status != "granted":
+            ended = min(ended, word.occurred_at) if ended is not None else word.occurred_at
+            continue
+        if granted and ended is not None and word.occurred_at - ended > _NO_BREAK:
+            since = word.occurred_at
+        granted, ended = True, word.expires_at
+    return since
 
 
 def situation(
@@ -228,8 +254,12 @@ def _gaps(
     model: StoredModel | None,
     dwells: StoreDwells | None,
     share: float | None,
+    *,
+    anew: bool,
 ) -> tuple[str, ...]:
     gaps = []
+    if anew:
+        gaps.append("There was a time without consent: absence, rhythm and return are reckoned since then alone.")
     if found is None:
         gaps.append("A rhythm needs five visits.")
     if returning is None:

@@ -13,7 +13,16 @@ from api.inputs.idempotent import OnceDep
 from api.problems import described, visit_unknown
 from api.profiles.journeys import Heard, heard_of
 from api.profiles.timeline import said_of
-from api.profiles.understanding import AHEAD_DAYS, Bought, Part, Understanding, newest_order, situation, understand
+from api.profiles.understanding import (
+    AHEAD_DAYS,
+    Bought,
+    Part,
+    Understanding,
+    newest_order,
+    situation,
+    unbroken_since,
+    understand,
+)
 from api.service import ConnectionDep, ProfileDep, Service, ServiceDep, StoreDep, find_store
 from core.journey.cues import CueReport, cue, read_policy, speaks_of_order
 from core.journey.habits import Standing
@@ -342,6 +351,7 @@ def understanding_of(
         current_model(connection),
         asked=visit,
         arrived_at=here.arrived_at if here is not None else None,
+        since=unbroken_since(known.heard.ledger),
         now=now,
     )
     if here is None:

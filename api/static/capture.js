@@ -81,7 +81,10 @@ async function keep() {
     clear();
     say("Kept on this device …", "");
     const kept = await sync();
-    say(kept.includes(key) ? "Saved" : "Kept on this device. It is sent when there is a connection.", kept.includes(key) ? "good" : "");
+    const left = (await all()).find((waiting) => waiting.key === key);
+    if (kept.includes(key)) say("Saved", "good");
+    else if (left?.refused) say("Not saved: correct it below.", "bad");
+    else say("Kept on this device. It is sent when there is a connection.", "");
   } catch (error) {
     say(error.message, "bad");
   }

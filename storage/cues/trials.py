@@ -160,6 +160,7 @@ def outcomes(connection: Connection, trial_no: int, *, now: datetime) -> list[Ou
         },
     ).fetchall()
     return [
-        Outcome(tried=row[0], dwell_s=row[1], bought=row[2], returned=row[3] if row[3] or row[4] else None)
+        # who is counted is decided by time alone: else those who came back at once would be all that is counted
+        Outcome(tried=row[0], dwell_s=row[1], bought=row[2], returned=row[3] if row[4] else None)
         for row in rows
     ]

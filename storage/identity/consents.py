@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from core.errors import InputError
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.customer_days import keep_customer_days
 from storage.profiles.profiles import PURPOSE
@@ -103,8 +104,14 @@ def _insert(connection: Connection, profile: UUID, word: ConsentWord) -> bool:
 def withdraw_everywhere(connection: Connection, profile: UUID, word: ConsentWord) -> None:
     """Add a withdrawal to a profile and to those that were merged into it: a person withdraws, not a row.
 
-    One that is dated ahead counts from now: whoever tells of it has heard it.
+    One that is dated ahead counts from now: whoever tells of it has heard it. It reaches profiles too that whoever
+    takes it may not see, as staff of one store may not.
     """
+    with in_own_right(connection):
+        _withdraw(connection, profile, word)
+
+
+def _withdraw(connection: Connection, profile: UUID, word: ConsentWord) -> None:
     said = connection.execute("select least(%s::timestamptz, now())", [word.occurred_at]).fetchone()
     if said is not None:
         word = msgspec.structs.replace(word, occurred_at=said[0])

@@ -126,6 +126,22 @@ def find_holder(connection: Connection, identifier: Identifier) -> UUID | None:
     return row[0] if row is not None else None
 
 
+def find_person(connection: Connection, identifier: Identifier) -> UUID | None:
+    """Return the profile that stands for the person an identifier means, while any consent of hers holds.
+
+    None for unknown, unconsented and erased alike. A profile that was merged into hers may have expired or withdrawn
+    for itself: whoever withdraws means all of them.
+    """
+    row = connection.execute(
+        "select person.kept_id from profile_identifier held join person using (profile_id)"
+        " where held.kind = %s and held.value = %s and held.ended_at is null"
+        "   and exists (select from person one where one.kept_id = person.kept_id"
+        "     and consent_holds(one.profile_id, %s))",
+        [identifier.kind, identifier.value, PURPOSE],
+    ).fetchone()
+    return row[0] if row is not None else None
+
+
 def _check(given: GivenProfile) -> None:
     if not 1 <= len(given.display_name.strip()) <= NAME_CHARACTERS:
         raise InputError(f"A display name has 1 to {NAME_CHARACTERS} characters.", where="display_name")

@@ -102,7 +102,8 @@ def read_people(
         " cross join lateral (select * from customer_event event where event.profile_id = person.profile_id"
         "    and newest and not removed and (occurred_at >= %(since)s or kind = 'enrolled')"
         f"   and {UNCANCELLED} order by occurred_at desc limit %(each)s) event left join store using (store_no)"
-        " order by occurred_at, event_id limit %(limit)s",
+        # what was in a store that may not be seen would look as if it were online
+        " where event.store_no is null or store.id is not null order by occurred_at, event_id limit %(limit)s",
         values | {"limit": EVENTS_LOOKED_AT, "each": EVENTS_OF_A_PROFILE},
     ).fetchall():
         if row[0] in people:

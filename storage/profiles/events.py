@@ -13,6 +13,13 @@ from storage.profiles.profiles import PURPOSE
 
 EVENTS_OF_A_PROFILE: Final = 2_000
 """Years of a busy customer; of more the newest count."""
+_LASTING: Final = (
+    "service_preferred", "complained", "enrolled", "ordered", "cancelled", "returned", "refunded",
+    "appointment_booked", "appointment_cancelled",
+)  # fmt: skip
+"""What decides a cue or lasts, however many products were looked at since."""
+LASTING_OF_A_PROFILE: Final = 500
+"""An order a week for ten years."""
 UNCANCELLED: Final[LiteralString] = (
     "(event.kind not in ('ordered', 'appointment_booked', 'wished') or not exists (select from customer_event gone"
     " where gone.profile_id = event.profile_id and gone.newest and not gone.removed"
@@ -49,6 +56,9 @@ def customer_events(
 ) -> list[CustomerEvent]:
     """Return the newest events of a person, oldest first; nothing without a consent that holds.
 
+    Where there are more than `limit`, the newest LASTING_OF_A_PROFILE of those that last are among them as well. Of
+    somebody bound to stores, what was in another store is left out: it would look as if it were online.
+
     `known_at` gives them as they were known then: later ones and later revisions are left out.
     """
     wanted = sql.SQL("event.newest")
@@ -63,10 +73,16 @@ def customer_events(
         "  from person join customer_event event using (profile_id) left join store using (store_no)"
         " where person.kept_id = %(profile)s and not event.removed"
         "   and consent_holds(person.profile_id, %(purpose)s) and consent_holds(person.kept_id, %(purpose)s)"
+        "   and (event.store_no is null or store.id is not null)"
+        "   and (%(kinds)s::text[] is null or event.kind = any(%(kinds)s))"
         "   and {} order by event.occurred_at desc, event.event_id limit %(limit)s"
     ).format(wanted)
-    values = {"profile": profile, "limit": limit, "known_at": known_at, "purpose": PURPOSE}
+    values = {"profile": profile, "limit": limit, "known_at": known_at, "purpose": PURPOSE, "kinds": None}
     rows = connection.execute(query, values).fetchall()
+    if len(rows) == limit:
+        lasting = values | {"limit": LASTING_OF_A_PROFILE, "kinds": list(_LASTING)}
+        held = {row[0] for row in rows}
+        rows += [row for row in connection.execute(query, lasting).fetchall() if row[0] not in held]
     return [
         CustomerEvent(
             event_id=row[0],

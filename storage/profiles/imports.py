@@ -1,6 +1,7 @@
 """Files of customers who consented: each row as `POST /v1/profiles` would take it, and taken back as a whole."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -10,6 +11,24 @@ from storage.identity.links import GivenProfile, Identified, identify
 from storage.inputs.imports import ImportFile, ImportRow, RevertConflictError, begin_import, end_import
 from storage.inputs.inputs import ERRORS_SHOWN, Outcome, RowError
 from storage.privacy.suppression import Guard
+
+_SINCE: Final = (
+    "select count(*) filter (where exists (select from profile_change later"
+    "     join input_import brought using (import_no) where brought.reverted_at is null"
+    "     and later.profile_id = change.profile_id and later.import_no > change.import_no)"
+    # by a request, a webhook, an event or a person: before names were noted (written_name null) that is not known
+    "   or written_name is not null"
+    "     and (profile.display_name, profile.loyalty_tier) is distinct from (written_name, written_tier)"
+    "   or made and (exists (select from consent_event word where word.profile_id = change.profile_id"
+    "       and word.status = 'granted' and word.recorded_at > change.noted_at)"
+    "     or exists (select from profile_identifier held where held.profile_id = change.profile_id"
+    "       and held.ended_at is null and held.linked_at > change.noted_at))),"
+    " count(*) filter (where made and exists (select from customer_event event"
+    "   where event.profile_id = change.profile_id and event.newest and not event.removed)),"
+    " count(*) filter (where made and exists (select from profile other where other.merged_into = change.profile_id))"
+    " from profile_change change join profile using (profile_id) where import_no = %s"
+)
+"""What came after an import for its profiles: changes, events of those it made, others that they stand for."""
 
 
 class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,21 +82,16 @@ def take_back_profiles(connection: Connection, number: int) -> None:
     Raises
     ------
     RevertConflictError
-        If one of them was changed since, or events came in for one that would be removed.
+        If one of them was changed since, in whatever way, or one that would be removed has events or stands for
+        another profile.
     """
-    row = connection.execute(
-        "select count(*) filter (where exists (select from profile_change later"
-        "   where later.profile_id = change.profile_id and later.import_no > change.import_no)),"
-        " count(*) filter (where made and exists (select from customer_event event"
-        "   where event.profile_id = change.profile_id and event.newest and not event.removed))"
-        " from profile_change change where import_no = %s",
-        [number],
-    ).fetchone()
-    changed, used = row if row is not None else (0, 0)
-    if changed or used:
+    row = connection.execute(_SINCE, [number]).fetchone()
+    changed, used, merged = row if row is not None else (0, 0, 0)
+    if changed or used or merged:
         raise RevertConflictError(
-            f"{changed} profiles of this import were changed by a later one, and {used} that it made have events.",
-            hint="Revert the later imports first.",
+            f"{changed} profiles of this import were changed since, {used} that it made have events,"
+            f" and {merged} that it made stand for another profile.",
+            hint="Revert later imports first, and undo on the identity desk what merged them.",
         )
     connection.execute(
         "update profile set display_name = change.display_name, loyalty_tier = change.loyalty_tier,"
@@ -101,9 +115,12 @@ def _take(connection: Connection, number: int, given: GivenProfile, guard: Guard
 
 
 def _note(connection: Connection, number: int, profile: UUID, *, made: bool, before: tuple[str, str | None]) -> None:
-    # of a customer who stands twice in a file, the first line found what was there before
+    # of a customer who stands twice in a file, the first line found what was there before, the last wrote what is
     connection.execute(
-        "insert into profile_change (import_no, profile_id, made, display_name, loyalty_tier)"
-        " values (%s, %s, %s, %s, %s) on conflict do nothing",
-        [number, profile, made, *before],
+        "insert into profile_change"
+        " (import_no, profile_id, made, display_name, loyalty_tier, written_name, written_tier, noted_at)"
+        " select %s, profile_id, %s, %s, %s, display_name, loyalty_tier, clock_timestamp() from profile"
+        "  where profile_id = %s on conflict (import_no, profile_id) do update set"
+        " written_name = excluded.written_name, written_tier = excluded.written_tier, noted_at = excluded.noted_at",
+        [number, made, *before, profile],
     )

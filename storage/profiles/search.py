@@ -62,7 +62,8 @@ class ProfilePage(msgspec.Struct, frozen=True, kw_only=True):
 
 _HELD: Final[LiteralString] = (
     "profile_id in (select person.kept_id from unnest(%(kinds)s::text[], %(values)s::text[]) asked (kind, value)"
-    " join profile_identifier held using (kind, value) join person using (profile_id) where held.ended_at is null)"
+    " join profile_identifier held using (kind, value) join person using (profile_id) where held.ended_at is null"
+    " and consent_holds(person.profile_id, %(purpose)s))"
 )
 """A customer number, card, e-mail address or telephone number as a whole: nobody is found by a part of one."""
 _EVERYBODY: Final[tuple[LiteralString, ...]] = ("true",)
@@ -152,7 +153,7 @@ def _named(connection: Connection, search: str, after: _Place | None, most: int)
     own: LiteralString = _OWN if is_bound() else ""
     asked = _identifiers(search)
     values: dict[str, Any] = {"kinds": [one.kind for one in asked], "values": [one.value for one in asked]}
-    values |= {"search": search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")}
+    values |= {"purpose": PURPOSE, "search": search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")}
     found: list[_Place] = []
     with in_own_right(connection):
         for rank, way in enumerate(ways):

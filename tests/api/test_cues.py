@@ -198,8 +198,23 @@ def test_a_trial_divides_customers_and_says_what_it_changed(store: SeededStore, 
             )
             sent = send(client, "/v1/inputs/orders", {"source": "till", "events": [bought]})
             assert sent.json()["taken_count"] == 1, sent.text
+    # of the other half one came ten days ago, and is back already: her month is not over
+    newer = store.now - timedelta(days=10)
+    given = customer(160, at=at, devices=[device(160)])
+    profile = send(client, "/v1/profiles", given).json()["profile_id"]
+    store.connection.execute(
+        "insert into cue_log (visit_id, store_no, profile_id, arrived_at, cue, because, policy_version, trial_no,"
+        " tried) values (gen_random_uuid(), %s, %s, %s, 'greet', 'x', 0, 1, false)",
+        [store.store_no, profile, newer],
+    )
+    for days, dwell_s in ((0, 700), (4, 60)):
+        add_visit(
+            store.connection, store.plan, store.store_no, pseudonym=device(160),
+            entered_at=newer + timedelta(days=days), dwell_s=dwell_s,
+        )  # fmt: skip
     (trial,) = client.get(TRIALS).json()["trials"]
-    assert trial["customers_count"] == 60, "the twelve are still in the store"
+    assert trial["customers_count"] == 61, "the twelve are still in the store"
+    assert trial["returned"]["kept_count"] == 30, "who is counted is decided by time alone"
     assert trial["rules"] == rules
     assert 1.8 < trial["dwell"]["low"] < trial["dwell"]["change"] < trial["dwell"]["high"] < 2.0
     for name in ("bought", "returned"):

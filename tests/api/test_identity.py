@@ -217,11 +217,18 @@ def test_who_withdrew_is_in_nobodys_way_and_is_asked_about_once_she_is_back(
 
 def test_a_person_withdraws_with_all_that_was_merged_into_her(store: SeededStore, client: httpx.Client) -> None:
     at = store.now - timedelta(days=30)
-    ada = tell(client, customer(1, at=at))
+    newer = store.now - timedelta(days=2)
+    ada = tell(client, customer(1, at=newer))
     mail = tell(client, customer(2, at=at, customer_id="", email="ada@shop.test"))
-    send(client, "/v1/profiles", customer(1, at=at, email="ada@shop.test"))
+    send(client, "/v1/profiles", customer(1, at=newer, email="ada@shop.test"))
     (case,) = client.get("/v1/identity/cases").json()["cases"]
     send(client, f"/v1/identity/cases/{case['case_no']}", {"keep": ada, "by": "N. Weber"})
+    early = {"identifier": {"kind": "email", "value": "ada@shop.test"}, "source": "web", "wording": "1",
+             "occurred_at": (store.now - timedelta(days=9)).isoformat()}  # fmt: skip
+    outweighed = send(client, "/v1/withdrawals", early)
+    assert (outweighed.status_code, client.get(f"/v1/profiles/{ada}").status_code) == (409, 200), "ada's grant stands"
+    mails = client.get("/v1/profiles", params={"q": "ada@shop.test"}).json()["profiles"]
+    assert mails == [], "nobody is found by what belongs to a profile without consent"
     withdrawal = {"identifier": {"kind": "email", "value": "ada@shop.test"}, "source": "web", "wording": "1",
                   "occurred_at": store.now.isoformat(), "key": "w-1"}  # fmt: skip
     assert send(client, "/v1/withdrawals", withdrawal).status_code == 200

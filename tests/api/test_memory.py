@@ -72,6 +72,16 @@ def test_a_memory_stands_on_notes_as_they_are_now(
     assert client.get(path).status_code == 404
 
 
+def test_who_promises_to_pay_is_not_delighted(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    write(client, purpose="credit_control", subject="Loved to pay the invoice, great, and promised the rest")
+    write(client, purpose="credit_control", subject="We will send a reminder", feeling="negative")
+    memory = client.get(f"/v1/profiles/{AMARA}/memory").json()
+    assert (memory["delights"], memory["promises"]) == ([], [])
+    assert (memory["now"]["neutral_count"], memory["now"]["negative_count"]) == (1, 1)
+
+
 def look(client: httpx.Client) -> int:
     answer = client.post("/v1/alerts/look", headers=INES)
     assert answer.status_code == 200, answer.text
@@ -89,7 +99,7 @@ def test_an_alert_goes_to_a_task_list_and_is_judged_there(
     assert look(client) == 0, "once for the same evidence"
     (alert,) = client.get("/v1/alerts", params={"profile": str(AMARA)}).json()["alerts"]
     assert (alert["rule"], alert["open"], alert["profile_name"]) == ("mood_low", True, "Amara Okafor")
-    assert alert["because"] == "The mood was low 2 times within 30 days, the last time today."
+    assert alert["because"] == "The mood was low 2 times within 30 days, the last time less than a day ago."
     assert alert["evidence"][0]["id"] == second["note_id"]
     (task,) = client.get("/v1/follow-ups?when=open&operator=ines").json()["follow_ups"]
     assert (task["alert_id"], task["note_id"], task["subject"]) == (alert["alert_id"], None, alert["because"])

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.api.inputting import event, send, send_csv
+from tests.api.inputting import customer, event, send, send_csv
 from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
@@ -63,3 +63,29 @@ def test_an_import_of_customers_is_taken_back(store: SeededStore, client: httpx.
     assert send(client, "/v1/inputs/online", sent).status_code == 404, "removed is unknown"
     again = send_csv(client, PATH, HEADER + f"c-2,,Ben,,web,2026-03,{at},\n").json()
     assert (again["taken_count"], names(client)) == (1, ["Ada", "Ben"])
+
+
+def test_an_import_is_not_taken_back_over_what_came_later(store: SeededStore, client: httpx.Client) -> None:
+    at = store.now - timedelta(days=9)
+    row = f",web,2026-03,{at.isoformat()},\n"
+    ada = send(client, "/v1/profiles", customer(1, at=at, email="ada@shop.test")).json()["profile_id"]
+    renamed = send_csv(client, PATH, HEADER + f"c-1,,Ada L.,Silver{row}").json()
+    made = send_csv(client, PATH, HEADER + f"c-2,,Ben,{row}").json()
+    revert, revert_made = (f"/v1/imports/{one['import_no']}/revert" for one in (renamed, made))
+    sent = {"source": "loyalty", "events": [event("1", "tier_changed", store.now, tier="Platinum")]}
+    assert send(client, "/v1/inputs/loyalty", sent).status_code == 200
+    conflict = send(client, revert, None)
+    assert (conflict.status_code, names(client)) == (409, ["Ada L.", "Ben"])
+    assert "1 profiles of this import were changed since" in conflict.json()["detail"]
+
+    send(client, "/v1/profiles", customer(2, at=at, email="ada@shop.test"))
+    (case,) = client.get("/v1/identity/cases").json()["cases"]
+    ben = next(one["profile_id"] for one in case["profiles"] if one["profile_id"] != ada)
+    path = f"/v1/identity/cases/{case['case_no']}"
+    assert send(client, path, {"keep": ben, "by": "N. Weber"}).status_code == 200
+    conflict = send(client, revert_made, None)
+    assert (conflict.status_code, names(client)) == (409, ["Ben"])
+    assert "1 that it made stand for another" in conflict.json()["detail"]
+    assert send(client, f"{path}/undo", None).status_code == 200
+    assert send(client, revert_made, None).status_code == 200
+    assert names(client) == ["Ada L."]

@@ -59,6 +59,21 @@ def test_usually_weekly_not_seen_for_five_weeks(store: SeededStore, client: http
     assert (other["visit_id"], other["own"]["share"]) == (first, 0.0)
     assert client.get(f"/v1/profiles/{profile}/understanding", params={"visit": profile}).status_code == 404
 
+    rules = (CueRule(cue=Cue.RECOGNISE, says="Away for long.", days_away_at_least=30),)
+    save_policy(store.connection, store.store_no, CuePolicy(rules=rules), made_by="test")
+    arrive(store)
+    path = f"/v1/profiles/{profile}/cue"
+    assert client.get(path).json()["cue"] == "recognise"
+    withdrawal: dict[str, Any] = {
+        "identifier": {"kind": "customer_id", "value": "c-1"}, "source": "web", "wording": "1",
+        "occurred_at": (store.now - timedelta(days=34)).isoformat(),
+    }  # fmt: skip
+    assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
+    send(client, "/v1/profiles", customer(1, at=store.now - timedelta(hours=1), devices=[device(1)]))
+    anew = client.get(f"/v1/profiles/{profile}/understanding").json()
+    assert (anew["visits_count"], anew["rhythm"]) == (6, None), "whether she came meanwhile nobody knows"
+    assert client.get(path).json()["cue"] == "leave_alone"
+
 
 def test_a_browser_is_told_where_the_store_has_two_kinds(store: SeededStore, client: httpx.Client) -> None:
     profile = tell(store, client)
@@ -122,6 +137,13 @@ def test_the_cue_of_an_arrival_follows_policy_preference_and_consent(
     wish = event("1", "service_preferred", store.now, service="leave_alone")
     send(client, "/v1/inputs/app", {"source": "app", "events": [wish]})
     assert client.get(path).json()["because"] == "The customer asked for it."
+    store.connection.execute(
+        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, detail)"
+        " select gen_random_uuid(), 0, %s, 'product_viewed', 'web', no::text, %s + no * interval '1 second', '{}'"
+        "   from generate_series(1, 2000) no",
+        [profile, store.now],
+    )
+    assert client.get(path).json()["because"] == "The customer asked for it.", "however much she looked at since"
     withdrawal: dict[str, Any] = {
         "identifier": {"kind": "customer_id", "value": "c-1"}, "source": "web", "wording": "1",
         "occurred_at": store.now.isoformat(),

@@ -133,6 +133,7 @@ def test_what_is_written_is_never_lost_by_a_mistake(site: str, browser: Browser,
     line = page.locator("#waiting-list li")
     expect(line).to_contain_text("Wants the green one")
     expect(line).to_contain_text("There is no tag 'hesitated'.")
+    expect(page.locator("#saved")).to_have_text("Not saved: correct it below.")
     expect(page.locator("#detail")).to_have_value("")
     page.evaluate("async () => (await import('/static/queue.js')).add({ detail: 'Secret' }, 'Somebody Else')")
     screenshot(page, "note-refused-phone")
