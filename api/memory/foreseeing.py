@@ -131,6 +131,7 @@ def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foresee
             timezone=timezone,
             instructions=f"{rule.label}: {rule.act}",
             made_at=held.now,
+            made_by=None,
         ),
     )
     told = {"alert_id": str(alert.alert_id), "profile_id": str(profile), "rule": rule.rule, "because": alert.because}

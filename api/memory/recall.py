@@ -143,7 +143,7 @@ def _due(row: DueRow) -> Due:
         id=str(row.follow_up_id),
         note=str(row.note_id),
         says=row.instructions,
-        operator=row.operator,
+        operator=row.promised_by,
         made_at=to_ns(row.made_at),
         due_at=to_ns(row.due_at),
         promised_at=to_ns(row.promised_at),

@@ -148,6 +148,7 @@ def new_follow_up(
         timezone=name,
         instructions=asked.instructions,
         made_at=now,
+        made_by=operator,
     )
 
 

@@ -50,7 +50,7 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up on a customer's note: what somebody said would be done, `promised_at` first."""
+    """A follow-up on a customer's note: what `operator` said would be done, whoever does it, `promised_at` first."""
 
     id: str
     note: str

@@ -33,12 +33,12 @@ class NotedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DueRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up of a note on a customer."""
+    """A follow-up of a note on a customer; `promised_by` made it, whoever does it now."""
 
     follow_up_id: UUID
     note_id: UUID
     instructions: str
-    operator: str
+    promised_by: str
     made_at: datetime
     due_at: datetime
     done_at: datetime | None
@@ -62,7 +62,11 @@ def notes_remembered(connection: Connection, profile: UUID) -> list[NotedRow]:
 def dues_remembered(connection: Connection, profile: UUID) -> list[DueRow]:
     """Return the newest follow-ups of notes on a customer."""
     rows = connection.execute(
-        "select task.follow_up_id, task.note_id, task.instructions, task.operator, task.made_at, task.due_at,"
+        "select task.follow_up_id, task.note_id, task.instructions,"
+        # older ones do not say who made them: that is who had them first
+        "       coalesce(task.made_by, (select change.before from follow_up_change change"
+        " where change.follow_up_id = task.follow_up_id and change.change = 'reassigned' order by change.change_no"
+        " limit 1), task.operator), task.made_at, task.due_at,"
         # before it was ever put off, as whoever it was promised to remembers
         "       task.done_at, coalesce((select change.before::timestamptz from follow_up_change change"
         " where change.follow_up_id = task.follow_up_id and change.change = 'snoozed' order by change.change_no"

@@ -40,7 +40,10 @@ _SOURCE: Final = "follow_up_seen follow_up"
 
 
 class NewFollowUp(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up to be made, of a note or of an alert; `timezone` is an IANA name, whose calendar says the day."""
+    """A follow-up to be made, of a note or of an alert; `timezone` is an IANA name, whose calendar says the day.
+
+    `operator` is to do it; `made_by` has said that it will be done, None where a rule has.
+    """
 
     follow_up_id: UUID
     note_id: UUID | None
@@ -51,6 +54,7 @@ class NewFollowUp(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
     instructions: str
     made_at: datetime
+    made_by: str | None
 
 
 class FollowUpRow(AboutPerson, frozen=True, kw_only=True):
@@ -108,11 +112,15 @@ def insert_follow_up(connection: Connection, made: NewFollowUp) -> None:
         raise InputError(f"A note has at most {FOLLOW_UPS_PER_NOTE} follow-ups.", hint="Write a new note.")
     connection.execute(
         "insert into follow_up (follow_up_id, note_id, alert_id, after, operator, due_at, timezone, instructions,"
-        " made_at)"
+        " made_at, made_by)"
         " values (%(follow_up_id)s, %(note_id)s, %(alert_id)s, %(after)s, %(operator)s, %(due_at)s, %(timezone)s,"
-        " %(instructions)s, %(made_at)s)",
+        " %(instructions)s, %(made_at)s, %(made_by)s)",
         msgspec.structs.asdict(made)
-        | {"operator": storable(made.operator), "instructions": storable(made.instructions)},
+        | {
+            "operator": storable(made.operator),
+            "instructions": storable(made.instructions),
+            "made_by": storable(made.made_by) if made.made_by is not None else None,
+        },
     )
 
 

@@ -140,9 +140,17 @@ def test_a_rule_goes_where_somebody_sends_it_or_is_off(
     overdue = {"due_at": (store.now - timedelta(days=2)).isoformat(), "instructions": "Call"}
     write(client, subject="Hated the queue", follow_up=overdue)
     write(client, subject="Terrible advice again", follow_up=overdue)
+    for one in client.get("/v1/follow-ups?when=open").json()["follow_ups"]:
+        given = client.post(f"/v1/follow-ups/{one['follow_up_id']}/reassign", json={"operator": "Tom"}, headers=INES)
+        assert given.json()["operator"] == "Tom"
     assert look(client) == 1
     (task,) = client.get("/v1/follow-ups?when=open&operator=Ada").json()["follow_ups"]
-    assert "Ines promised something" in task["subject"]
+    assert "Ines promised something" in task["subject"], "whoever does it now"
+    store.connection.execute("update follow_up set made_by = null")
+    promises = client.get(f"/v1/profiles/{AMARA}/memory").json()["promises"]
+    assert [one["operator"] for one in promises] == ["Ines", "Ines"], (
+        "of one made before that was kept, who had it first"
+    )
     promised = client.get("/v1/alerts?rule=promise_overdue").json()["alerts"][0]["evidence"]
     assert [one["kind"] for one in promised] == ["follow_up", "follow_up"]
     for left, one in ((1, promised[1]), (0, promised[0])):
