@@ -25,7 +25,8 @@ wrong order (half a usual walk between zones). At 120 s ahead ingest refuses the
 SKEW_OVER_S: Final = 2.0
 """What the fleet page calls right."""
 GROWING_S: Final = 60.0
-"""A restart of ingest or broker makes a backlog for some seconds; a minute of growth is no restart."""
+"""A restart of ingest or broker makes a backlog for some seconds; a minute of growth beyond what is on its way in any
+case (`core.limits.BATCHES_UNDERWAY`) is no restart."""
 BATTERY_PERCENT: Final = 20
 """A coin cell's voltage falls late: what is left at 20 % is weeks of a beacon that lives two years."""
 BATTERY_OVER_PERCENT: Final = 30
@@ -116,7 +117,7 @@ def _of_edge(edge: EdgeFigures, standing: Collection[AlarmKey]) -> list[Alarm]:
         says = f"Its clock is {abs(edge.skew_s):.0f} s {'ahead' if edge.skew_s > 0 else 'behind'}."
         found.append(_alarm("clock_skew", edge.edge, "", says, "Run NTP there."))
     if edge.growing_s is not None and edge.growing_s >= GROWING_S:
-        says = f"Its backlog grows since {edge.growing_s / 60:.0f} min: {edge.backlog} batches wait."
+        says = f"Its backlog grows since {edge.growing_s / 60:.0f} min: {edge.backlog} batches are not delivered."
         found.append(_alarm("backlog_growing", edge.edge, "", says, "Look at ingest, the broker and the line."))
     if edge.dropped:
         says = f"It gave up {edge.dropped} signals because it had no room."

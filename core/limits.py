@@ -34,6 +34,10 @@ BATCH_BYTES: Final = 524_288
 case tests could make; half as much again. The broker's packet cap is the same."""
 BATCH_UNPACKED_BYTES: Final = 2_097_152
 """After decompression: 65,535 signals x 13 bytes plus 65,535 pseudonyms of 16 bytes, rounded up to 2 MiB."""
+BATCHES_UNDERWAY: Final = 8
+"""Batches of an edge on their way at once: at 100 ms from edge to database and back that is 80 batches/s, 300,000
+signals. More would let one edge of a store run minutes of data ahead of the others while all deliver what they saved
+up. A backlog of so many is how a working edge looks; what is beyond them waits."""
 BATCH_SPAN_US: Final = 2**32 - 1
 """Offsets are unsigned 32-bit microseconds: 71 minutes, a thousand times the usual batch."""
 

@@ -3,11 +3,11 @@
 from enum import Enum, auto
 from typing import Final
 
+from core.limits import BATCHES_UNDERWAY
 from edge.outbox import Row
 
-MOST_ROWS: Final = 8
-"""Messages on their way at once: at 100 ms from edge to database and back that is 80 batches/s, 300,000 signals.
-More would let one edge of a store run minutes of data ahead of the others while all deliver what they saved up."""
+MOST_ROWS: Final = BATCHES_UNDERWAY
+"""Messages on their way at once."""
 PATIENCE_S: Final = (5.0, 300.0)
 """First and longest wait for the committed cursor to move. A commit takes well under a second; after five the edge
 asks. The longest wait ends in sending again even if nobody answered."""

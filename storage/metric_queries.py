@@ -135,10 +135,13 @@ def _counted_rows(  # noqa: PLR0917 - of `counted_rows`
 
 
 _FLOWS: Final[LiteralString] = """
-with move as (
-    select day, from_zone, to_zone, sum(moves) as moves, sum(people) as people
+with move as not materialized (
+    select day, from_zone, to_zone, moves, people from flow_rollup
+     where store_no = %(store_no)s and day between %(first)s and %(last)s and not day = any(%(due)s::date[])
+    union all
+    select day, from_zone, to_zone, sum(moves)::integer, sum(people)::integer
       from (select day, from_zone, to_zone, moves, people from flow_rollup
-             where store_no = %(store_no)s and day between %(first)s and %(last)s and not day = any(%(stale)s::date[])
+             where store_no = %(store_no)s and day = any(%(due)s::date[]) and not day = any(%(stale)s::date[])
             union all
             select * from jsonb_to_recordset(%(fresh)s)
                 as fresh(day date, from_zone smallint, to_zone smallint, moves integer, people integer)) part
@@ -149,25 +152,27 @@ with move as (
        and not day = any(%(due)s::date[])
     union all
     select * from jsonb_to_recordset(%(visited)s) as fresh(day date, zone smallint, visits integer, people integer)
-), side as (
-    -- of each zone and day, the moves that begin there and those that end there: the visits of a zone are told, so
-    -- what is left of them when the told moves are taken away must be of no few people; who made none is one of them
-    select one.day, zone, begins,
-           case when visits <> sum(moves) and greatest(visited.people - sum(one.people), 1) < %(least)s
-                then min(one.people) end as up_to
-      from (select day, from_zone as zone, true as begins, moves, people from move where people >= %(least)s
-            union all select day, to_zone, false, moves, people from move where people >= %(least)s) one
-      join visited using (day, zone) group by one.day, zone, begins, visits, visited.people
-), judged as materialized (
-    select move.*, people >= %(least)s and people > coalesce(left_from.up_to, 0)
-           and people > coalesce(come_to.up_to, 0) as told
-      from move
-      left join side left_from on left_from.day = move.day and left_from.zone = from_zone and left_from.begins
-      left join side come_to on come_to.day = move.day and come_to.zone = to_zone and not come_to.begins
+), summed as materialized (
+    select from_zone, to_zone, day, sum(moves) as moves, sum(people) as people, min(people) as fewest
+      from move where people >= %(least)s
+     group by grouping sets ((from_zone, to_zone), (day, from_zone), (day, to_zone))
+), thin as materialized (
+    -- of a zone and day, the moves that begin there, or those that end there: the visits of a zone are told, so what
+    -- is left of them when the told moves are taken away must be of no few people; who made none is one of them
+    select day, zone, to_zone is null as begins, fewest as up_to
+      from summed join visited using (day)
+     where zone = coalesce(from_zone, to_zone) and visits <> moves
+       and greatest(visited.people - summed.people, 1) < %(least)s
+), hidden as (
+    select from_zone, to_zone, sum(moves) as moves, sum(people) as people
+      from (select distinct move.* from thin join move using (day)
+             where people between %(least)s and up_to and zone = case when begins then from_zone else to_zone end) one
+     group by from_zone, to_zone
 )
-select from_zone, to_zone, sum(moves) filter (where told)::bigint, sum(people) filter (where told)::bigint,
-       (select count(distinct day) from judged where not told)
-  from judged group by 1, 2 having bool_or(told) order by 1, 2
+select from_zone, to_zone, summed.moves - coalesce(hidden.moves, 0), summed.people - coalesce(hidden.people, 0),
+       (select count(*) from (select day from move where people < %(least)s union select day from thin) days)
+  from summed left join hidden using (from_zone, to_zone)
+ where day is null and summed.people > coalesce(hidden.people, 0) order by from_zone, to_zone
 """
 
 

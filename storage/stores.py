@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from core.errors import FloorPlanError
 from core.floorplan import FloorPlan, StorePlan, dump_store, load_store
+from core.limits import BATCHES_UNDERWAY
 from storage.connect import Connection, in_transaction
 from storage.instants import to_datetime
 from storage.log.owners import Owned, check_owned
@@ -171,15 +172,22 @@ def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> Non
     """Keep what edges said last; to be called inside a transaction, for edges that have a number."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            # a backlog that stays as it is goes on growing, if it did, or does not begin to
+            # what is on its way is no backlog; one that stays as it is goes on growing if it did, or does not begin
             "update edge set status = new.status, status_at = new.at, backlog_growing_since = case"
+            " when coalesce((new.status ->> 'backlog')::bigint, 0) <= %s then null"
             " when coalesce((new.status ->> 'backlog')::bigint, 0) > coalesce((edge.status ->> 'backlog')::bigint, 0)"
             " then coalesce(backlog_growing_since, new.at)"
             " when coalesce((new.status ->> 'backlog')::bigint, 0) < coalesce((edge.status ->> 'backlog')::bigint, 0)"
             " then null else backlog_growing_since end"
             " from (select %s::jsonb as status, %s::timestamptz as at) as new where store_no = %s and id = %s",
             [
-                (Jsonb(cleaned(dict(said.status))), to_datetime(said.at), said.store_no, said.edge)
+                (
+                    BATCHES_UNDERWAY,
+                    Jsonb(cleaned(dict(said.status))),
+                    to_datetime(said.at),
+                    said.store_no,
+                    said.edge,
+                )
                 for said in statuses
             ],
         )

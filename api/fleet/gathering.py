@@ -19,7 +19,7 @@ from core.fleet import Alarm, AlarmKey, AnchorFigures, alarms
 from core.floorplan import StorePlan
 from storage.connect import Connection
 from storage.coverage import faults
-from storage.fleet.alarms import alarm_log, standing
+from storage.fleet.alarms import Raised, alarm_log, standing
 from storage.fleet.judging import alarms_of, figures_of, skew_s
 from storage.fleet.looking import (
     STORES_PER_PAGE,
@@ -109,12 +109,16 @@ def fleets(connection: Connection, now: datetime, cursor: str | None) -> FleetsO
     )
 
 
-def _told(found: Sequence[Alarm], raised: Mapping[AlarmKey, datetime]) -> list[AlarmOut]:
-    return [AlarmOut.of(alarm, raised.get(alarm.key)) for alarm in found]
+def _told(found: Sequence[Alarm], raised: Mapping[AlarmKey, Raised]) -> list[AlarmOut]:
+    """Return what is so now, then what was raised and has only just ceased to be so."""
+    known = {alarm.key for alarm in found}
+    told = [AlarmOut.of(one, raised[one.key].opened_at if one.key in raised else None) for one in found]
+    ending = [one for key, one in raised.items() if key not in known]
+    return told + [AlarmOut.of(one.alarm, one.opened_at, ending=True) for one in ending]
 
 
 def _line(
-    line: FleetLine, edges: Sequence[EdgeRow], raised: Mapping[AlarmKey, datetime], now: datetime
+    line: FleetLine, edges: Sequence[EdgeRow], raised: Mapping[AlarmKey, Raised], now: datetime
 ) -> FleetStoreOut:
     return FleetStoreOut(
         store=line.store,

@@ -19,9 +19,12 @@ class AlarmOut(BaseModel):
     opened_at: datetime | None = Field(
         description="When it was raised, and told by webhook; null while it has not held long enough"
     )
+    ending: bool = Field(
+        default=False, description="Raised, but not so at the moment: it is closed once that has held"
+    )
 
     @classmethod
-    def of(cls, alarm: Alarm, opened_at: datetime | None) -> Self:
+    def of(cls, alarm: Alarm, opened_at: datetime | None, *, ending: bool = False) -> Self:
         """Return the answer for an alarm."""
         return cls(
             alarm=alarm.alarm,
@@ -30,6 +33,7 @@ class AlarmOut(BaseModel):
             says=alarm.says,
             hint=alarm.hint,
             opened_at=opened_at,
+            ending=ending,
         )
 
 

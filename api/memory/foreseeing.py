@@ -10,7 +10,18 @@ from api.memory.recall import Recalled, recalled
 from api.profiles.understanding import unbroken_since, understand
 from api.service import Service
 from core.limits import NS_PER_S
-from core.memory.foresight import RECENT_NS, RULES, AlertRule, Foreseen, Outlook, Scene, Stay, foresee
+from core.memory.foresight import (
+    RECENT_NS,
+    RULES,
+    TASKS_PER_DAY,
+    URGENT_H,
+    AlertRule,
+    Foreseen,
+    Outlook,
+    Scene,
+    Stay,
+    foresee,
+)
 from core.memory.hits import followed
 from core.memory.remembering import newest
 from storage.connect import Connection
@@ -25,7 +36,7 @@ from storage.memory.alerts import (
     who_knows,
 )
 from storage.memory.looking import looked_at_next, mark_looked, order_stores, stays_since
-from storage.notes.follow_ups import NewFollowUp, insert_follow_up
+from storage.notes.follow_ups import NewFollowUp, insert_follow_up, tasks_of_alerts
 from storage.profiles.events import customer_events, uncancelled
 from storage.profiles.profiles import consent_ledger, find_profile
 from storage.profiles.understanding import StoredModel, current_model, visits_of
@@ -88,9 +99,13 @@ def _look_at(service: Service, profile: UUID, held: _Held) -> int:
 
 
 def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foreseen, held: _Held) -> bool:
-    """Keep an alert and its task; False if the rule is off, or nothing is new about it."""
+    """Keep an alert and its task; False if the rule is off, nothing is new, or its person has enough to do."""
     setting = held.settings.get(rule.rule, RuleSetting(rule=rule.rule))
     if not setting.enabled:
+        return False
+    knows, timezone = who_knows(connection, profile)
+    operator = setting.operator if setting.operator is not None else knows
+    if rule.due_h > URGENT_H and _has_enough(connection, operator, held.now):
         return False
     alert = NewAlert(
         alert_id=uuid4(),
@@ -104,7 +119,6 @@ def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foresee
     )
     if not insert_alert(connection, alert):
         return False
-    knows, timezone = who_knows(connection, profile)
     insert_follow_up(
         connection,
         NewFollowUp(
@@ -112,7 +126,7 @@ def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foresee
             note_id=None,
             alert_id=alert.alert_id,
             after=None,
-            operator=setting.operator if setting.operator is not None else knows,
+            operator=operator,
             due_at=held.now + timedelta(hours=rule.due_h),
             timezone=timezone,
             instructions=f"{rule.label}: {rule.act}",
@@ -122,6 +136,11 @@ def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foresee
     told = {"alert_id": str(alert.alert_id), "profile_id": str(profile), "rule": rule.rule, "because": alert.because}
     enqueue(connection, "alert.made", told, profile=profile)
     return True
+
+
+def _has_enough(connection: Connection, operator: str, now: datetime) -> bool:
+    made = tasks_of_alerts(connection, operator, now - timedelta(days=1), most=TASKS_PER_DAY)
+    return made >= TASKS_PER_DAY
 
 
 def _scene(connection: Connection, profile: UUID, held: _Held) -> Scene:

@@ -21,6 +21,10 @@ from storage.profiles.visits import Whereabouts, whereabouts
 _FELT: Final = {"complained": Feeling.NEGATIVE}
 """Events that say how somebody feels by being there at all; scores of surveys have no scale that is known here."""
 
+_NO_FEELING: Final = frozenset({"credit_control"})
+"""Purposes whose notes are about money owed: who promises to pay is not delighted by paying, and nothing is promised
+to her. What staff say of the feeling there still counts."""
+
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a customer, as the memory and the rules of alerts take it."""
@@ -104,16 +108,18 @@ def memory_of(known: Recalled, now: datetime) -> Memory:
 
 def _noted(row: NotedRow) -> Felt:
     text = f"{row.subject}\n{row.detail}" if row.detail else row.subject
+    read = row.chosen or row.purpose not in _NO_FEELING
     return Felt(
         kind="note",
         id=str(row.note_id),
         at=to_ns(row.noted_at),
-        feeling=Feeling(row.feeling),
+        feeling=Feeling(row.feeling) if read else Feeling.NEUTRAL,
         chosen=row.chosen,
         by_staff=row.source == "staff",
         clauses=tuple(
             Clause(text=text[clause["begin"] : clause["end"]], feeling=Feeling(clause["feeling"]))
             for clause in row.feeling_read["clauses"]
+            if row.purpose not in _NO_FEELING
         ),
         tags=row.tags,
         zone_kind=row.zone_kind,

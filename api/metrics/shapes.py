@@ -25,7 +25,7 @@ from api.metrics.rows import (
 )
 from core.metrics.bins import BANDS_S, at_least, band_counts
 from core.metrics.cells import Cell, merged
-from core.metrics.disclosure import K_PEOPLE, complemented, joined
+from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement, joined
 from core.metrics.formulas import Shape
 from storage.connect import Connection
 from storage.metric_queries import crowd_hours, flow_sums, path_sums
@@ -118,21 +118,17 @@ def _hidden_crowds(
 ) -> set[datetime]:
     """Return which hours or days of crowds are hidden; with `complement`, so that their day tells nothing of them.
 
-    Where visits are too few to be told, so is their crowd. A crowd of visits that began before is hidden too, as
-    nobody counted those people there; that it had as many at one instant is what is known of it.
+    A crowd has as many people for sure as began a visit there, or as were there at one instant.
     """
-    people: dict[date, list[tuple[datetime, int, bool]]] = defaultdict(list)
+    people: dict[date, list[tuple[datetime, int]]] = defaultdict(list)
     for at, hours in atoms.items():
-        begun = held.get(at)
-        least = max([begun.row.counted.people if begun is not None else 0, *(one.most for one in hours)])
-        hide = begun.hide if begun is not None else bool(hours)
-        people[at.astimezone(timezone).date()].append((at, least, hide))
+        begun = held[at].row.counted.people if at in held else 0
+        people[at.astimezone(timezone).date()].append((at, max([begun, *(one.most for one in hours)])))
     found: set[datetime] = set()
     for of_day in people.values():
-        hidden = [hide for _, _, hide in of_day]
-        if complement:
-            hidden = complemented([least for _, least, _ in of_day], hidden)
-        found.update(at for (at, _, _), hide in zip(of_day, hidden, strict=True) if hide)
+        least = [count for _, count in of_day]
+        hide = hidden_with_complement(least) if complement else hidden(least)
+        found.update(at for (at, _), hid in zip(of_day, hide, strict=True) if hid)
     return found
 
 

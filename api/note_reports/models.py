@@ -37,9 +37,11 @@ class OverTimeOut(BaseModel):
 class ToldOut(BaseModel):
     """A word, with notes of at least k people in each month and store; null where there are none such."""
 
-    word: str = Field(description="Empty: without one", examples=["confused_by_sign"])
+    word: str = Field(
+        description="Empty: without one; notes without a tag are not told", examples=["confused_by_sign"]
+    )
     note_count: int | None
-    hidden_count: int = Field(description="Months of stores that are left out")
+    hidden_count: int = Field(description="Months of stores of which something is left out")
 
     @classmethod
     def of(cls, row: Told) -> Self:

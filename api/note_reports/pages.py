@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
@@ -11,7 +12,7 @@ from api.note_reports.leaving import NAMELESS, about_leaving, counts_leaving
 from api.note_reports.routes import StoreTagsQuery, list_store_tags
 from api.note_reports.zones import zone_tags_leaving
 from api.notes.follow_up_routes import list_follow_ups
-from api.notes.pages import as_csv, labels, query_of
+from api.notes.pages import COUNTED, as_csv, counted, labels, query_of
 from api.notes.queries import NoteFilterDep
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, StoreDep
@@ -93,6 +94,8 @@ def send_report(
     leaving: bool = False,
 ) -> Response:
     """Send the same as CSV."""
+    if leaving and over:
+        raise InputError("What leaves the CRM is not told over time.", hint="Leave out over.", where="over")
     chosen = _over(by, over)
     table = _table(connection, service, wanted, by, chosen, leaving=leaving)
     name = f"notes-by-{by}{'-over-time' if chosen and not leaving else ''}{'-shared' if leaving else '-crm'}.csv"
@@ -111,7 +114,8 @@ def send_follow_ups(connection: ConnectionDep, service: ServiceDep) -> Response:
         rows += [
             (
                 FOLLOW_UP[task.state],
-                task.due_at.isoformat(timespec="minutes"),
+                task.due_at.astimezone(ZoneInfo(task.timezone)).isoformat(timespec="minutes"),
+                task.timezone,
                 task.operator,
                 task.instructions,
                 task.subject,
@@ -123,7 +127,7 @@ def send_follow_ups(connection: ConnectionDep, service: ServiceDep) -> Response:
         cursor = page.next_cursor
         if cursor is None:
             break
-    head = ("state", "due_at", "operator", "instructions", "about", "customer", "snoozed")
+    head = ("state", "due_at", "timezone", "operator", "instructions", "about", "customer", "snoozed")
     return as_csv("follow-ups-crm.csv", head, rows)
 
 
@@ -192,12 +196,12 @@ def _table(
     if leaving:
         told = counts_leaving(connection, wanted, by, service.now())
         rows = [(label(row.word), row.count, row.hidden) for row in told]
-        return Table((by, "notes", "months hidden"), rows, about_leaving())
+        return Table((by, "notes", "months hidden"), rows, f"{'All together. ' if over else ''}{about_leaving()}")
     if not over:
         counts = count_notes(connection, wanted, by)
         return Table(
-            (by, "notes", "positive", "mixed", "neutral", "negative"),
-            [(label(row.word), row.notes, row.positive, row.mixed, row.neutral, row.negative) for row in counts],
+            (by, *COUNTED),
+            [counted(row, label(row.word)) for row in counts],
         )
     return _matrix(connection, wanted, by, over, label)
 

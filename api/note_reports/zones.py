@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from api.metrics.query import MetricQuery
 from api.metrics.routes import measure
+from api.note_reports.leaving import last_month, tags_leaving
 from api.note_reports.models import StoreTagsOut, ZoneTagOut, ZoneTagsOut
 from api.service import Service
-from core.metrics.leaving import Told, told
+from core.metrics.leaving import Told, summed
 from storage.connect import Connection
 from storage.note_reports.counting import zone_tags
 from storage.rollups.sources import day_begins
@@ -58,15 +58,13 @@ def zone_tags_leaving(
 ) -> list[tuple[str, Told]]:
     """Return (zone, tag) as it may leave the CRM: whole months between two days that are over, no small counts."""
     begins = first if first.day == 1 else _next_month(first)
-    timezone = stored.plan.timezone
-    today = now.astimezone(ZoneInfo(timezone)).date()
-    ends = min(last + timedelta(days=1), today).replace(day=1)
-    rows = zone_tags(connection, stored.plan.id, begin=day_begins(begins, timezone), end=day_begins(ends, timezone))
-    found = []
-    for zone in stored.plan.zones:
-        cells = [((row.month,), row.tag, row.notes, row.people) for row in rows if row.zone == zone.id]
-        found += [(zone.label, one) for one in told(cells)]
-    return found
+    months = (f"{begins:%Y-%m}", min(f"{last + timedelta(days=1):%Y-%m}", last_month(now)))
+    cells = tags_leaving(connection, stored.plan.id, months)
+    return [
+        (zone.label, one)
+        for zone in stored.plan.zones
+        for one in summed(((cell, tell) for cell, tell in cells if cell.words[0] == zone.id), 1)
+    ]
 
 
 def _next_month(day: date) -> date:

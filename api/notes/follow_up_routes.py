@@ -116,6 +116,8 @@ def write_snooze(follow_up: UUID, asked: SnoozeIn, service: ServiceDep, operator
 
     def put_off(connection: Connection, found: FollowUpRow) -> None:
         due_at = due_instant(asked.due_at, found.timezone, now, ahead=True)
+        if due_at <= found.due_at:
+            raise InputError("It is due then already.", hint="Choose a later time than it has.", where="due_at")
         snooze(connection, found, due_at, operator=operator, at=now)
 
     return _changed(service, follow_up, put_off)

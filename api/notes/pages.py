@@ -14,6 +14,7 @@ from api.notes.follow_up_routes import list_follow_ups
 from api.notes.models import NoteOut
 from api.notes.queries import NoteFilterDep
 from api.notes.routes import NoteDep
+from api.notes.writing import DUE_WITHIN
 from api.operators import operator_of
 from api.problems import follow_up_unknown
 from api.rendering import HERE, render
@@ -22,8 +23,8 @@ from api.spreadsheets import csv_text
 from storage.connect import Connection
 from storage.notes.choices import CHOICES_PER_LIST, ListWord, read_choices
 from storage.notes.follow_ups import WhenWord, find_follow_up, follow_ups_of
-from storage.notes.notes import NoteRow, note_history
-from storage.notes.search import GroupWord, NoteFilter, count_notes, notes_page, overrides
+from storage.notes.notes import TAGS_PER_NOTE, NoteRow, note_history
+from storage.notes.search import GroupWord, NoteCount, NoteFilter, count_notes, notes_page, overrides
 from storage.occupancy import stores_page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -48,6 +49,9 @@ _COLUMNS: Final = (
     "operator", "source", "complete", "note_id",
 )  # fmt: skip
 
+COUNTED: Final = ("notes", "positive", "mixed", "neutral", "negative")
+"""Columns of how many notes there are of a word, after the word itself."""
+
 
 @router.get("/notes/worker.js")
 def send_worker() -> Response:
@@ -69,6 +73,8 @@ def show_capture(
         plan=find_store(service, connection, chosen).plan if chosen is not None else None,
         choices=_offered(connection),
         reminder=msgspec.json.encode(reminder().lexicon).decode(),
+        tags_most=TAGS_PER_NOTE,
+        due_days_most=DUE_WITHIN.days,
     )
 
 
@@ -103,16 +109,13 @@ def show_notes(
 @router.get("/notes.csv")
 def send_notes(wanted: NoteFilterDep, connection: ConnectionDep) -> Response:
     """Send the notes that fit as CSV, the newest 10,000."""
-    return as_csv("notes.csv", _COLUMNS, map(_line, _all(connection, wanted)))
+    return as_csv("notes-crm.csv", _COLUMNS, map(_line, _all(connection, wanted)))
 
 
 @router.get("/notes-counts.csv")
 def send_counts(wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord = "tag") -> Response:
-    """Send a report as CSV."""
-    rows = (
-        (row.word, row.notes, row.positive, row.negative, row.mixed) for row in count_notes(connection, wanted, by)
-    )
-    return as_csv(f"notes-by-{by}.csv", (by, "notes", "positive", "negative", "mixed"), rows)
+    """Send how many notes there are of each word as CSV; it names people or tells of few and stays in the CRM."""
+    return as_csv(f"notes-by-{by}-crm.csv", (by, *COUNTED), map(counted, count_notes(connection, wanted, by)))
 
 
 @router.get("/notes/feelings")
@@ -230,6 +233,13 @@ def _line(row: NoteRow) -> list[Any]:
     out["tags"] = " ".join(out["tags"])
     out["noted_at"] = out["noted_at"].isoformat(timespec="seconds")
     return [out[name] for name in _COLUMNS]
+
+
+def counted(row: NoteCount, word: str | None = None) -> tuple[str | int | None, ...]:
+    """Return the line of a word, called by its own name or another, under COUNTED."""
+    return (
+        word if word is not None else row.word, row.notes, row.positive, row.mixed, row.neutral, row.negative,
+    )  # fmt: skip
 
 
 def as_csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:

@@ -46,7 +46,7 @@ class RulesModel(BaseModel):
     )
     passer_by_s: int | None = Field(
         default=DEFAULT_RULES.passer_by_s,
-        description="Who never stayed as long on a day only passed by; in tens of seconds",
+        description="Who never stayed as long on a day only passed by; in tens of seconds, whole minutes from one on",
     )
     opening_hours: list[OpeningHoursModel | None] | None = Field(
         default=None,

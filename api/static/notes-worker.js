@@ -1,8 +1,8 @@
 // Keeps the page for writing notes usable without a connection. Only that page and what it loads are kept, nothing that
 // names a customer; everything else goes to the server as if this were not here.
 
-const CACHE = "notes-2";
-const LOADED = ["/static/sojourn.css", "/static/mark.svg", "/static/capture.js", "/static/sending.js", "/static/queue.js",
+const CACHE = "notes-3";
+const LOADED = ["/static/sojourn.css", "/static/mark.svg", "/static/capture.js", "/static/sending.js", "/static/queue.js", "/static/drafts.js",
   "/static/reminder.js", "/static/reminders.js", "/static/dictation.js"];
 
 self.addEventListener("install", (event) => {

@@ -34,9 +34,9 @@ async function sendAll() {
   for (const waiting of await all()) {
     if (waiting.refused || waiting.name !== operator()) continue; // each note is sent by whoever wrote it
     const late = Date.now() - waiting.written > LATE_MS;
-    const body = late ? { ...waiting.note, noted_at: new Date(waiting.written).toISOString() } : waiting.note;
     let answer;
     try {
+      const body = late ? { ...waiting.note, noted_at: new Date(waiting.written + (await clockBehindMs())).toISOString() } : waiting.note;
       answer = await send("/v1/notes", body, { headers: { "Idempotency-Key": waiting.key } });
     } catch {
       return kept; // no connection: everything waits on
@@ -52,6 +52,13 @@ async function sendAll() {
     }
   }
   return kept;
+}
+
+// By how much the server's clock is ahead of this device's, which may be minutes off; to a second.
+async function clockBehindMs() {
+  const said = Date.parse((await fetch("/v1/health", { cache: "no-store" })).headers.get("Date"));
+  const apart = said - Date.now();
+  return Number.isFinite(apart) && Math.abs(apart) > 1_000 ? apart : 0;
 }
 
 function store(mode, work) {

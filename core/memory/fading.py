@@ -21,7 +21,7 @@ def age(at: int, as_of: int) -> str:
     """Return how long ago something was, as a person says it."""
     days = max(0, as_of - at) // DAY_NS
     if days < 1:
-        return "today"
+        return "less than a day ago"  # not today: midnight may lie between, on whose clocks ever
     if days < 60:
         return "1 day ago" if days == 1 else f"{days} days ago"
     months = round(days / 30.44)

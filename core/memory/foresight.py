@@ -32,6 +32,14 @@ RECENT_NS: Final = 8 * DAY_NS
 """A week after that; a call about a visit of last month comes too late."""
 SLIPPING_BELOW: Final = 0.5
 """More likely gone than not."""
+GONE_BELOW: Final = 0.1
+"""Nine of ten such never come again: they are gone, not slipping, and a call finds nobody to keep. By the model, not
+by days: who comes each week is gone in months, who comes twice a year is not."""
+URGENT_H: Final = 24
+"""What is due within a day is never kept waiting."""
+TASKS_PER_DAY: Final = 10
+"""New tasks of one person within 24 h that are not urgent: ten calls of ten minutes fit beside a day in the store,
+and more are a list that nobody ends. The others come on the next days, while they still hold."""
 SLIPPING_OCCASIONS: Final = 3
 """With fewer the model says the same of everybody who came as often."""
 EVIDENCE_CITED: Final = 20
@@ -185,7 +193,9 @@ def _delight(scene: Scene) -> Foreseen | None:
 
 def _slipping(scene: Scene) -> Foreseen | None:
     found = scene.outlook
-    if found is None or found.alive >= SLIPPING_BELOW or found.occasions < SLIPPING_OCCASIONS or not scene.visits:
+    if found is None or found.occasions < SLIPPING_OCCASIONS or not scene.visits:
+        return None
+    if not GONE_BELOW <= found.alive < SLIPPING_BELOW:
         return None
     last = max(scene.visits, key=lambda visit: (visit.left_at, visit.id))
     usual = f" and usually every {found.usual_days:.0f} days" if found.usual_days is not None else ""
@@ -227,9 +237,9 @@ RULES: Final = {
             act="Thank the customer in person.", due_h=168, find=_delight,
         ),
         AlertRule(
-            rule="slipping", version=1, label="Slipping away",
-            says=f"Came {SLIPPING_OCCASIONS} times or more, and the return model gives less than {SLIPPING_BELOW:.0%}"
-            " that this still is a customer.",
+            rule="slipping", version=2, label="Slipping away",
+            says=f"Came {SLIPPING_OCCASIONS} times or more, and the return model gives {GONE_BELOW:.0%} to"
+            f" {SLIPPING_BELOW:.0%} that this still is a customer. Who has less is gone.",
             act="Get in touch, with what the customer likes.", due_h=168, find=_slipping,
         ),
     )

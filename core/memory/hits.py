@@ -11,7 +11,7 @@ import msgspec
 from core.journey.feeling import Feeling
 from core.journey.habits import DAY_NS
 from core.journey.rules import ORDERED
-from core.memory.foresight import Scene
+from core.memory.foresight import GRACE_NS, Scene
 
 FOLLOWS_NS: Final = 30 * DAY_NS
 """The month that alerts look back on, ahead."""
@@ -32,10 +32,11 @@ class HitRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def followed(rule: str, made_at: int, scene: Scene) -> bool | None:
-    """Return whether what a rule foresaw came within FOLLOWS_NS; None while that time is not over.
+    """Return whether what a rule foresaw came within FOLLOWS_NS; None while that time is not over, or nobody knows.
 
-    Frustration: another negative statement, a return, refund or cancellation. Delight: a visit, an order or another
-    positive statement. Slipping away: no visit.
+    Frustration: another negative statement, a return, refund or cancellation; a promise that was overdue: also that
+    it still is. Delight: a visit, an order or another positive statement. Slipping away: no visit. Who was not heard
+    of at all may be content or gone for good: silence says nothing of a feeling.
     """
     end = made_at + FOLLOWS_NS
     if scene.as_of < end:
@@ -43,12 +44,23 @@ def followed(rule: str, made_at: int, scene: Scene) -> bool | None:
     came = any(made_at < visit.entered_at <= end for visit in scene.visits)
     if rule == "slipping":
         return not came
-    wanted = Feeling.POSITIVE if rule == "delight" else Feeling.NEGATIVE
-    said = any(felt.feeling is wanted and made_at < felt.at <= end for felt in scene.felt)
+    said = {felt.feeling for felt in scene.felt if made_at < felt.at <= end}
     kinds = {event.kind for event in scene.events if made_at < event.at <= end}
     if rule == "delight":
-        return said or came or ORDERED in kinds
-    return said or bool(kinds & _TURNED_AWAY)
+        right = Feeling.POSITIVE in said or came or ORDERED in kinds
+    else:
+        right = Feeling.NEGATIVE in said or bool(kinds & _TURNED_AWAY)
+        right = right or (rule == "promise_overdue" and _stayed_overdue(made_at, end, scene))
+    return right if right or came or said or kinds else None
+
+
+def _stayed_overdue(made_at: int, end: int, scene: Scene) -> bool:
+    """Return whether something that was overdue when the alert was made was not done all that time."""
+    return any(
+        due.due_at + GRACE_NS < made_at and (due.done_at is None or due.done_at > end)
+        for due in scene.dues
+        if due.made_at <= made_at
+    )
 
 
 def hit_rate(alerts: int, right: int, wrong: int) -> HitRate:

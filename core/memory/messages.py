@@ -35,6 +35,8 @@ FIELDS: Final = {
 _PROMISED: Final = "what we promised you"
 _FIELD: Final = re.compile(r"\{([a-z_]*)(?:\|([^{}]*))?\}")
 _PENDING: Final = frozenset({"overdue", "open"})
+_BAD: Final = (Feeling.NEGATIVE, Feeling.MIXED)
+"""Whoever loved the shoes and hated the queue would read “we were glad” as not having been heard."""
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +153,7 @@ def obstacles(
     consented : bool
         Whether the consent for the template's purpose holds.
     felt : sequence of Felt
-        Of this customer; negative ones are bad experiences.
+        Of this customer; negative and mixed ones are bad experiences.
     sent_at : sequence of int
         When she got messages, of any template.
     as_of : int
@@ -164,7 +166,7 @@ def obstacles(
     if filled.missing:
         found.append(Obstacle(word="missing", says=f"Nothing is known for {', '.join(filled.missing)}."))
     since = as_of - template.quiet_days * DAY_NS
-    bad = [one for one in felt if one.feeling is Feeling.NEGATIVE and since < one.at <= as_of]
+    bad = [one for one in felt if one.feeling in _BAD and since < one.at <= as_of]
     if template.quiet_days and bad:
         newest = max(bad, key=lambda one: (one.at, one.id))
         found.append(

@@ -46,7 +46,7 @@ def _standing(memory: Memory) -> list[Sentence]:
     if now.value is None:
         text = f"What is known of feelings has faded: the newest of {now.n} is from {newest_ago}."
         return [Sentence(text=text, evidence=now.evidence)]
-    word = "divided" if now.positive and now.negative else "neutral"
+    word = "divided" if now.mixed or (now.positive and now.negative) else "neutral"
     if now.value >= _CLEAR:
         word = "good"
     elif now.value <= -_CLEAR:

@@ -19,13 +19,19 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryLexicon(msgspec.Struct, frozen=True, kw_only=True):
-    """One language. `prefers` begin what a customer wants, `promises` what staff said would be done."""
+    """One language. `prefers` begin what a customer wants, `promises` what staff said would be done.
+
+    Where one of `not_preferred` or `not_promised` stands in the same clause it is no preference or promise: it is
+    denied or asked, or somebody else's.
+    """
 
     language: str
     version: int
     topics: tuple[Topic, ...]
     prefers: tuple[str, ...]
     promises: tuple[str, ...]
+    not_preferred: tuple[str, ...]
+    not_promised: tuple[str, ...]
 
 
 class TopicFinder:
@@ -42,6 +48,8 @@ class TopicFinder:
         self._topics = [(topic.topic, _any_of(topic.words)) for topic in lexicon.topics]
         self._prefers = _any_of(lexicon.prefers)
         self._promises = _any_of(lexicon.promises)
+        self._not_preferred = _any_of(lexicon.not_preferred)
+        self._not_promised = _any_of(lexicon.not_promised)
 
     def of_text(self, text: str) -> list[str]:
         """Return the topics of a clause in the lexicon's order."""
@@ -54,11 +62,16 @@ class TopicFinder:
 
     def is_preference(self, text: str) -> bool:
         """Say whether a clause tells what the customer wants or always does."""
-        return self._prefers.search(text.translate(_APOSTROPHES)) is not None
+        return _tells(text, self._prefers, self._not_preferred)
 
     def is_promise(self, text: str) -> bool:
         """Say whether a clause of staff tells what will be done for the customer."""
-        return self._promises.search(text.translate(_APOSTROPHES)) is not None
+        return _tells(text, self._promises, self._not_promised)
+
+
+def _tells(text: str, what: re.Pattern[str], unless: re.Pattern[str]) -> bool:
+    said = text.translate(_APOSTROPHES)
+    return what.search(said) is not None and unless.search(said) is None and not said.rstrip().endswith("?")
 
 
 def _any_of(words: Sequence[str]) -> re.Pattern[str]:

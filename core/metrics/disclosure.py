@@ -33,7 +33,7 @@ def hidden_with_complement(people: Sequence[int], k: int = K_PEOPLE) -> list[boo
     Parameters
     ----------
     people : sequence of int
-        People in each cell.
+        Fewest people that each cell has for sure. People of two cells may be the same.
     k : int
         Fewest people of a figure.
 
@@ -42,27 +42,7 @@ def hidden_with_complement(people: Sequence[int], k: int = K_PEOPLE) -> list[boo
     list of bool
         True where hidden: either none, or at least two cells, one of them with k people; all, where that takes all.
     """
-    return complemented(people, hidden(people, k), k)
-
-
-def complemented(people: Sequence[int], hide: Sequence[bool], k: int = K_PEOPLE) -> list[bool]:
-    """Return which cells are hidden where some are hidden already and their total is told.
-
-    Parameters
-    ----------
-    people : sequence of int
-        Fewest people that each cell has for sure. People of two cells may be the same.
-    hide : sequence of bool
-        What is hidden already.
-    k : int
-        Fewest people of a figure.
-
-    Returns
-    -------
-    list of bool
-        As `hidden_with_complement`.
-    """
-    found = list(hide)
+    found = hidden(people, k)
     if not any(found):
         return found
     # smallest first; of equals the earlier one, so that the choice is the same each time

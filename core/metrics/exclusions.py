@@ -21,8 +21,9 @@ that minute, who may be one. No shop opens at 9:07."""
 CHANGES_A_DAY: Final = 6
 """How often rules of a store change within 24 hours: enough to correct a slip, too few to go through a day step
 by step and compare its figures."""
-_STEPS_S: Final = {"staff_zone_s": _MINUTE, "long_stay_s": _MINUTE, "passer_by_s": 10}
-"""Lengths change in steps for the same reason. A passer-by takes tens of seconds, the others minutes."""
+_LENGTHS: Final = ("staff_zone_s", "long_stay_s", "passer_by_s")
+_STEP_BELOW_S: Final = 10
+"""Lengths change by whole minutes for the same reason; below a minute, as passers-by take, by ten seconds."""
 
 
 class CountedAs(IntEnum):
@@ -76,7 +77,7 @@ def checked(rules: Rules) -> Rules:
     InputError
         If a length is not positive, a value lies between two steps, or hours do not fit a day or a week.
     """
-    for name in _STEPS_S:
+    for name in _LENGTHS:
         length_s = getattr(rules, name)
         if length_s is not None and not 1 <= length_s <= 24 * _HOUR:
             raise InputError(
@@ -86,8 +87,9 @@ def checked(rules: Rules) -> Rules:
         raise InputError(
             "Everybody would be left out.", hint="Let passer_by_s be less than long_stay_s.", where="passer_by_s"
         )
-    for name, step_s in _STEPS_S.items():
+    for name in _LENGTHS:
         length_s = getattr(rules, name)
+        step_s = _MINUTE if length_s is None or length_s >= _MINUTE else _STEP_BELOW_S
         if length_s is not None and length_s % step_s:
             steps = max(1, length_s // step_s)
             raise InputError(

@@ -15,7 +15,7 @@ PLAIN: Final = frozenset(
     {
         "adopted_model", "adopted_plan", "anchor", "anchor_fault", "closed_by", "coverage_hour", "crowd_rollup",
         "cue_policy", "cue_trial", "edge", "edge_change", "edge_cursor", "engine_progress", "exclusion_change",
-        "fleet_alarm",
+        "customer_day", "fleet_alarm",
         "flow_rollup", "ingest_status", "late_batch", "model", "note_choice", "path_rollup", "return_model", "role",
         "rollup_frozen", "rollup_stale", "schema_floor", "shelf_item", "signal_gap", "sojourn_migration", "store",
         "store_owner",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,13 @@ class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
     opened_at: datetime
     closed_at: datetime | None
+
+
+class Raised(NamedTuple):
+    """An alarm that was raised and is not over, as it was seen last."""
+
+    alarm: Alarm
+    opened_at: datetime
 
 
 class _Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +84,19 @@ def look_at_fleets(connection: Connection, now: datetime) -> int:
     return changed
 
 
-def standing(connection: Connection, stores: Sequence[int]) -> dict[int, dict[AlarmKey, datetime]]:
-    """Return by store what was raised there and is not over, with when it was raised."""
+def standing(connection: Connection, stores: Sequence[int]) -> dict[int, dict[AlarmKey, Raised]]:
+    """Return by store what was raised there and is not over."""
     return {
-        store_no: {key: one.opened_at for key, one in rows.items() if one.opened_at is not None}
+        store_no: {
+            key: Raised(_alarm(key, one), one.opened_at) for key, one in rows.items() if one.opened_at is not None
+        }
         for store_no, rows in _watched(connection, stores).items()
     }
+
+
+def _alarm(key: AlarmKey, known: _Watched) -> Alarm:
+    word, edge, anchor = key
+    return Alarm(alarm=word, edge=edge, anchor=anchor, says=known.says, hint=known.hint)
 
 
 def alarm_log(

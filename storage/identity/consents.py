@@ -9,6 +9,8 @@ import msgspec
 from core.errors import InputError
 from storage.access.acting import in_own_right
 from storage.connect import Connection
+from storage.customer_days import keep_customer_days
+from storage.profiles.profiles import PURPOSE
 
 Status: TypeAlias = Literal["granted", "withdrawn"]
 
@@ -51,6 +53,8 @@ def add_consent(connection: Connection, profile: UUID, word: ConsentWord) -> boo
     """
     if word.expires_at is not None and word.expires_at <= word.occurred_at:
         raise InputError("The consent expires before it begins.", where="expires_at")
+    if word.status == "withdrawn" and word.purpose == PURPOSE:
+        keep_customer_days(connection, [profile])
     if _insert(connection, profile, word):
         return True
     if word.source_key is None:

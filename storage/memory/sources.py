@@ -21,6 +21,7 @@ class NotedRow(msgspec.Struct, frozen=True, kw_only=True):
     note_id: UUID
     noted_at: datetime
     source: SourceWord
+    purpose: str
     operator: str
     subject: str
     detail: str
@@ -47,8 +48,8 @@ class DueRow(msgspec.Struct, frozen=True, kw_only=True):
 def notes_remembered(connection: Connection, profile: UUID) -> list[NotedRow]:
     """Return the newest notes on a customer and on those that were merged into her, newest first."""
     rows = connection.execute(
-        "select note.note_id, note.noted_at, note.source, note.operator, note.subject, note.detail, note.tags,"
-        "       note.feeling, note.feeling_chosen is not null, note.feeling_read, zone.kind"
+        "select note.note_id, note.noted_at, note.source, note.purpose, note.operator, note.subject, note.detail,"
+        "       note.tags, note.feeling, note.feeling_chosen is not null, note.feeling_read, zone.kind"
         "  from person join note_seen note using (profile_id)"
         "  left join zone on zone.store_no = note.store_no and zone.zone_no = note.zone_no"
         " where person.kept_id = %s order by note.noted_at desc, note.note_id limit %s",

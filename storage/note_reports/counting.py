@@ -7,6 +7,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from core.metrics.leaving import Cell
 from storage.audit.seen import saw
 from storage.connect import Connection
 from storage.notes.notes import NOTE_SOURCE
@@ -22,8 +23,9 @@ _PERIOD: Final[dict[str, str]] = {
     "month": "to_char(note.noted_at at time zone coalesce(store.timezone, 'UTC'), 'YYYY-MM')",
 }
 _PLACED: Final = "zone.id is not null and one_tag.tag is not null"
-_PEOPLE: Final = "count(distinct coalesce(note.profile_id, note.note_id))"
-"""Customers; of notes without one each may be somebody else."""
+_GROUP: Final = ("coalesce(store.id, '')", _PERIOD["month"])
+_NOTES_AND_PEOPLE: Final = "count(*), count(distinct coalesce(note.profile_id, note.note_id))"
+"""People are customers; of notes without one each may be somebody else."""
 
 
 class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,24 +36,12 @@ class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
     notes: int
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """Notes of a word in a month of a store, and of how many people they are."""
-
-    store: str
-    month: str
-    word: str
-    notes: int
-    people: int
-
-
 class ZoneTag(msgspec.Struct, frozen=True, kw_only=True):
-    """Notes with a tag in a zone of a store in a month, and of how many people they are."""
+    """Notes with a tag in a zone of a store."""
 
     zone: str
     tag: str
-    month: str
     notes: int
-    people: int
 
 
 def over_time(connection: Connection, wanted: NoteFilter, by: GroupWord, over: OverWord) -> list[PeriodCount]:
@@ -64,20 +54,34 @@ def over_time(connection: Connection, wanted: NoteFilter, by: GroupWord, over: O
     return [PeriodCount(period=row[0], word=row[1], notes=row[2]) for row in rows]
 
 
-def month_cells(connection: Connection, wanted: NoteFilter, by: GroupWord) -> list[Cell]:
-    """Return the wanted notes by store (empty: about none), month and word (empty: without one)."""
-    keys = ("coalesce(store.id, '')", _PERIOD["month"], f"coalesce({GROUPED[by]}, '')")
-    rows = _counted(connection, keys, f"count(*), {_PEOPLE}", wanted, by)
-    return [Cell(store=row[0], month=row[1], word=row[2], notes=row[3], people=row[4]) for row in rows]
+def month_cells(connection: Connection, store: str | None, by: tuple[GroupWord, ...]) -> list[Cell]:
+    """Return the notes by words, '' without one; groups are (store, month), a store '' is none."""
+    keys = (*_GROUP, *(f"coalesce({GROUPED[word]}, '')" for word in by))
+    return _cells(_counted(connection, keys, _NOTES_AND_PEOPLE, NoteFilter(store=store), by[0]))
+
+
+def tag_cells(connection: Connection, store: str | None) -> tuple[list[Cell], list[Cell]]:
+    """Return notes by (zone, tag), and all notes by (zone); zones by id, the rest as in `month_cells`."""
+    wanted = NoteFilter(store=store)
+    place = (*_GROUP, "coalesce(zone.id, '')")
+    tagged = _counted(
+        connection, (*place, "one_tag.tag"), _NOTES_AND_PEOPLE, wanted, "tag", "one_tag.tag is not null"
+    )
+    return _cells(tagged), _cells(_counted(connection, place, _NOTES_AND_PEOPLE, wanted, "zone"))
 
 
 def zone_tags(connection: Connection, store: str, *, begin: datetime, end: datetime) -> list[ZoneTag]:
     """Return the tags of notes in each zone of a store; zones are told by their ids."""
-    keys = ("zone.id", "one_tag.tag", _PERIOD["month"])
-    rows = _counted(
-        connection, keys, f"count(*), {_PEOPLE}", NoteFilter(store=store, begin=begin, end=end), "tag", _PLACED
-    )
-    return [ZoneTag(zone=row[0], tag=row[1], month=row[2], notes=row[3], people=row[4]) for row in rows]
+    wanted = NoteFilter(store=store, begin=begin, end=end)
+    rows = _counted(connection, ("zone.id", "one_tag.tag"), "count(*)", wanted, "tag", _PLACED)
+    return [ZoneTag(zone=row[0], tag=row[1], notes=row[2]) for row in rows]
+
+
+def _cells(rows: list[tuple[Any, ...]]) -> list[Cell]:
+    return [
+        Cell(group=(store, month), words=tuple(words), count=notes, people=people)
+        for store, month, *words, notes, people in rows
+    ]
 
 
 def _counted(

@@ -116,6 +116,16 @@ def insert_follow_up(connection: Connection, made: NewFollowUp) -> None:
     )
 
 
+def tasks_of_alerts(connection: Connection, operator: str, since: datetime, *, most: int) -> int:
+    """Return how many tasks of alerts were made for somebody since then, counted up to `most`."""
+    row = connection.execute(
+        "select count(*) from (select from follow_up where alert_id is not null and made_at > %s"
+        " and lower(operator) = lower(%s) limit %s) made",
+        [since, storable(operator), most],
+    ).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
 def find_follow_up(connection: Connection, follow_up: UUID, *, lock: bool = False) -> FollowUpRow | None:
     """Return a follow-up, None if it may not be seen; `lock`: nobody else changes it."""
     if lock:

@@ -148,7 +148,9 @@ def overrides(connection: Connection) -> Iterator[tuple[str, str, FeelingWord, F
     yield from connection.execute(
         "select feeling_read ->> 'model', feeling_read ->> 'version', feeling_read ->> 'feeling', feeling_chosen,"
         " count(*)"
-        " from note_seen where feeling_chosen is not null group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+        # of a note without words nothing was suggested
+        " from note_seen where feeling_chosen is not null and feeling_read -> 'clauses' <> '[]'"
+        " group by 1, 2, 3, 4 order by 1, 2, 3, 4"
     )
 
 

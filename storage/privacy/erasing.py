@@ -15,6 +15,7 @@ from psycopg import sql
 
 from core.privacy.suppression import subject_hash
 from storage.connect import Connection, in_transaction
+from storage.customer_days import keep_customer_days
 from storage.log.signals import claim, release
 from storage.privacy.keys import PrivacyFolder
 from storage.privacy.places import PLACES, Place, Subject
@@ -56,6 +57,7 @@ def _hide(connection: Connection, erasure: UUID, profile: UUID) -> list[UUID]:
 
     Without a consent nothing joins her: that place is cleared at once, the others take their time.
     """
+    keep_customer_days(connection, [profile])
     rows = connection.execute(
         "update profile set removed_at = coalesce(removed_at, clock_timestamp())"
         " where coalesce(merged_into, profile_id) = %s or profile_id = %s returning profile_id",

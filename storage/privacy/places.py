@@ -280,6 +280,7 @@ IMPERSONAL: Final[dict[str, str]] = {
     "anchor_fault": "Anchors that are down", "fleet_alarm": "What edges and anchors had and when",
     "coverage_hour": "How much was heard", "late_batch": "Numbers",
     "flow_rollup": "Counts", "path_rollup": "Counts", "crowd_rollup": "Counts", "rollup_frozen": "Days",
+    "customer_day": "Counts",
     "rollup_stale": "Days", "exclusion_change": "Rules of counting", "shelf_item": "Products",
     "store_alert_rule": "Limits", "store_alert": "Limits that were passed", "alert_rule": "Rules",
     "message_template": "Texts before a name is put in", "segment": "Rules", "return_model": "One model of everybody",

@@ -1,8 +1,10 @@
 """Attacks on small counts, as somebody of operations can make them over the API: what is left over is never a few."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,9 +13,15 @@ import pytest
 from api.access.asking import FORM_HEADER, form_token
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.exclusions import CHANGES_A_DAY
+from storage.identity.consents import ConsentWord, withdraw_everywhere
+from storage.privacy.keys import PrivacyFolder
+from storage.profiles.profiles import PURPOSE, create_profile
+from storage.rollups.keeping import refresh
 from tests.access import cookies, log_in
+from tests.api.seeding import device
 from tests.fix_api import SeededStore
-from tests.metrics.visiting import Stay, insert
+from tests.metrics.visiting import Stay, insert, shoppers
+from tests.privacy.test_erasure import erase
 
 pytestmark = pytest.mark.servers
 DAY = date(2026, 10, 20)
@@ -117,17 +125,23 @@ def test_rules_do_not_change_by_a_visit_nor_all_day_long(store: SeededStore, olg
         )
 
     hours = [{"opens_min": 604, "closes_min": 1440}] * 7
-    for wrong in ({"opening_hours": hours}, {"long_stay_s": 28_801}, {"staff_zone_s": 61}, {"passer_by_s": 5}):
+    for wrong in (
+        {"opening_hours": hours},
+        {"long_stay_s": 28_801},
+        {"staff_zone_s": 61},
+        {"passer_by_s": 5},
+        {"passer_by_s": 301},
+    ):
         refused = put(**wrong)
         assert refused.status_code == 422, wrong
         assert "multiples" in refused.json()["hint"] or "Give" in refused.json()["hint"]
     for number in range(CHANGES_A_DAY):
-        answer = put(passer_by_s=10 * (number + 1))
+        answer = put(passer_by_s=60 * (number + 1))
         assert answer.status_code == 200, answer.text
     again = put(passer_by_s=600)
     assert again.status_code == 422
     assert "tomorrow" in again.json()["hint"]
-    assert put(passer_by_s=10 * CHANGES_A_DAY).status_code == 200, "the same rules are no change"
+    assert put(passer_by_s=60 * CHANGES_A_DAY).status_code == 200, "the same rules are no change"
 
 
 def test_no_band_of_one_product_comes_out_beside_another(store: SeededStore, olga: httpx.Client) -> None:
@@ -154,3 +168,76 @@ def test_no_band_of_one_product_comes_out_beside_another(store: SeededStore, olg
     page = olga.get("/stores/marktplatz/compare", params=days)
     assert page.status_code == 200
     assert "<strong>hidden</strong>" in page.text
+
+
+def test_who_withdraws_or_is_erased_does_not_change_what_days_tell_of_customers(
+    store: SeededStore, olga: httpx.Client, tmp_path: Path
+) -> None:
+    """Two of fourteen came back: the figures of that day are the same when one has withdrawn and one is erased."""
+    profiles = [
+        create_profile(
+            store.connection, display_name=f"N{who}", devices=[device(who)], granted_at=at(0) - timedelta(days=80)
+        )
+        for who in range(15)
+    ]
+    stays = [Stay(who, who, None, at(8, who), 600) for who in range(14)]
+    insert(
+        store.connection,
+        store.store_no,
+        [*stays, *(Stay(50 + who, who, None, at(8, who, days=-5), 600) for who in (3, 4))],
+    )
+    refresh(store.connection, most_days=20)
+
+    def told() -> list[tuple[Any, ...]]:
+        asked = {"from": str(DAY - timedelta(days=6)), "bucket": "day"}
+        names = ("footfall", "returning", "new_customers", "cross_store")
+        return [
+            (name, row["value"], row["state"], row["visit_count"])
+            for name in names
+            for row in ask(olga, name, **asked)
+        ]
+
+    before = told()
+    assert ("returning", round(2 / 14, 6), "told", 14) in before
+    word = ConsentWord(
+        purpose=PURPOSE, status="withdrawn", source="desk", wording="no more", occurred_at=datetime.now(UTC)
+    )
+    with store.connection.transaction():
+        withdraw_everywhere(store.connection, profiles[4], word)
+    assert told() == before
+    erase(store.connection, PrivacyFolder(tmp_path / "privacy"), profiles[3])
+    assert told() == before
+    assert store.connection.execute("select customers, returned from customer_day order by day").fetchall() == [
+        (1, 0), (14, 2),
+    ]  # fmt: skip
+
+
+def test_no_told_move_or_path_leaves_few_people(store: SeededStore, olga: httpx.Client) -> None:
+    """Days of random shoppers, counted one by one: who is left of a zone or a day is nobody or many."""
+    zones = [zone.id for zone in store.plan.zones]
+    told_days = 0
+    for number, shopping in enumerate((15, 40, 60, 90, 150)):
+        day = DAY - timedelta(days=number)
+        stays = shoppers(store.plan, day, shopping, seed=number, first_number=10_000 * number)
+        insert(store.connection, store.store_no, stays)
+        of_device: dict[int, list[Stay]] = defaultdict(list)
+        for stay in sorted((one for one in stays if one.zone is not None), key=lambda one: one.entered_at):
+            of_device[stay.device].append(stay)
+        asked = {"from": str(day), "to": str(day)}
+        moves = {(zones.index(row["zone"]), zones.index(row["to_zone"])) for row in ask(olga, "flow", **asked)}
+        left: dict[tuple[str, int | None], set[int]] = defaultdict(set)
+        for who, walk in of_device.items():
+            pairs = [(one.zone, other.zone) for one, other in pairwise(walk)]
+            for zone, pair in zip((one.zone for one in walk), [*pairs, (None, None)], strict=True):
+                if pair not in moves:
+                    left["from", zone].add(who)
+            for zone, pair in zip((one.zone for one in walk), [(None, None), *pairs], strict=True):
+                if pair not in moves:
+                    left["to", zone].add(who)
+        for begin, end in moves:
+            assert len(left["from", begin]) in {0, *range(K_PEOPLE, 1000)}, (shopping, begin)
+            assert len(left["to", end]) in {0, *range(K_PEOPLE, 1000)}, (shopping, end)
+        rest = len(of_device) - sum(row["value"] for row in ask(olga, "paths", **asked))
+        assert rest in {0, len(of_device)} or rest >= K_PEOPLE
+        told_days += bool(moves)
+    assert told_days >= 2, "and something is told where many came"

@@ -132,7 +132,16 @@ def test_the_end_of_a_certificate_is_told_a_month_before(store: SeededStore, cli
 
 
 @pytest.mark.parametrize(
-    ("backlogs", "grows"), [((0, 5), True), ((0, 5, 5), True), ((5, 4), False), ((0, 5, 0), False), ((5, 5), True)]
+    ("backlogs", "grows"),
+    [
+        ((0, 9), True),
+        ((0, 9, 9), True),
+        ((19, 14), False),
+        ((0, 15, 0), False),
+        ((9, 9), True),
+        ((0, 8, 8), False),  # on their way, as of any edge
+        ((0, 19, 8), False),
+    ],
 )
 def test_a_backlog_grows_until_it_falls(store: SeededStore, backlogs: tuple[int, ...], grows: bool) -> None:
     for place, backlog in enumerate(backlogs):
@@ -173,7 +182,12 @@ def test_alarms_are_raised_once_they_hold_kept_and_told(store: SeededStore, clie
     assert datetime.fromisoformat(live["opened_at"]) == now + timedelta(seconds=60)
     assert (speak(70, 3), speak(200, 3)) == (0, 0), "between both bounds it stands"
     assert client.get("/v1/fleet/marktplatz").json()["alarms"][0]["alarm"] == "clock_skew"
+    assert not client.get("/v1/fleet/marktplatz").json()["alarms"][0]["ending"]
     assert (speak(210, 1), speak(220, 6), speak(230, 1), speak(250, 1)) == (0, 0, 0, 0), "over for 30 s"
+    (live,) = client.get("/v1/fleet/marktplatz").json()["alarms"]
+    assert (live["alarm"], live["ending"]) == ("clock_skew", True), "as long as it is told as open it is shown"
+    assert [one["ending"] for one in client.get("/v1/fleet").json()["stores"][0]["alarms"]] == [True]
+    assert "It is not so at the moment" in client.get("/stores/marktplatz/fleet").text
     assert log_of() == [("clock_skew", True)]
     assert speak(260, 1) == 1
     assert log_of() == [("clock_skew", False)]

@@ -101,6 +101,8 @@ def test_a_task_is_snoozed_given_away_done_and_followed_by_the_next(store: Seede
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert act(client, task, "snooze", due_at="2020-01-01T00:00Z").status_code == 422
     snoozed = act(client, task, "snooze", due_at=tomorrow).json()
+    sooner = act(client, task, "snooze", due_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    assert (sooner.status_code, "due then already" in sooner.text) == (422, True)
     assert (snoozed["state"], snoozed["snoozed_count"]) in {("later", 1), ("today", 1)}
     assert act(client, task, "reassign", operator="Ada").json()["operator"] == "Ada"
     assert [found["operator"] for found in tasks(client, when="open")] == ["Ada"]

@@ -72,6 +72,16 @@ def test_a_memory_stands_on_notes_as_they_are_now(
     assert client.get(path).status_code == 404
 
 
+def test_who_promises_to_pay_is_not_delighted(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    write(client, purpose="credit_control", subject="Loved to pay the invoice, great, and promised the rest")
+    write(client, purpose="credit_control", subject="We will send a reminder", feeling="negative")
+    memory = client.get(f"/v1/profiles/{AMARA}/memory").json()
+    assert (memory["delights"], memory["promises"]) == ([], [])
+    assert (memory["now"]["neutral_count"], memory["now"]["negative_count"]) == (1, 1)
+
+
 def look(client: httpx.Client) -> int:
     answer = client.post("/v1/alerts/look", headers=INES)
     assert answer.status_code == 200, answer.text
@@ -89,7 +99,7 @@ def test_an_alert_goes_to_a_task_list_and_is_judged_there(
     assert look(client) == 0, "once for the same evidence"
     (alert,) = client.get("/v1/alerts", params={"profile": str(AMARA)}).json()["alerts"]
     assert (alert["rule"], alert["open"], alert["profile_name"]) == ("mood_low", True, "Amara Okafor")
-    assert alert["because"] == "The mood was low 2 times within 30 days, the last time today."
+    assert alert["because"] == "The mood was low 2 times within 30 days, the last time less than a day ago."
     assert alert["evidence"][0]["id"] == second["note_id"]
     (task,) = client.get("/v1/follow-ups?when=open&operator=ines").json()["follow_ups"]
     assert (task["alert_id"], task["note_id"], task["subject"]) == (alert["alert_id"], None, alert["because"])
@@ -151,6 +161,30 @@ def order(store: SeededStore, *, kind: str = "ordered", **columns: int | None) -
         " %(store_no)s, '{}')",
         {"profile": AMARA, "kind": kind, "at": store.now - timedelta(days=20), "store_no": store.store_no} | columns,
     )
+
+
+def test_nobody_gets_more_tasks_of_a_day_than_fit_but_for_what_is_urgent(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    for subject in ("Loved the shoes", "Lovely advice, great"):
+        write(client, subject=subject)
+    store.connection.execute(
+        "with made as (insert into alert (profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"
+        "  select profile_id, 'slipping', 2, 'x', '[]', 'x', %(now)s from profile where profile_id <> %(amara)s"
+        "  limit 1 returning alert_id)"
+        " insert into follow_up (follow_up_id, alert_id, operator, due_at, timezone, instructions, made_at)"
+        " select gen_random_uuid(), alert_id, 'ines', %(now)s, 'UTC', 'x', %(now)s - interval '23 h'"
+        " from made, generate_series(1, 10)",
+        {"now": store.now, "amara": AMARA},
+    )
+    assert look(client) == 0, "Ines has ten since yesterday"
+    store.connection.execute("update follow_up set made_at = made_at - interval '2 h' where follow_up_id = (select"
+                             " follow_up_id from follow_up limit 1)")  # fmt: skip
+    assert look(client) == 1, "what was passed over comes later"
+    assert [row["rule"] for row in client.get(f"/v1/alerts?profile={AMARA}").json()["alerts"]] == ["delight"]
+    for subject in ("Hated the queue", "Terrible advice again"):
+        write(client, subject=subject)
+    assert look(client) == 1, "what is due within a day never waits"
 
 
 def test_visits_and_stays_alert_through_the_database(

@@ -214,7 +214,7 @@ def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, 
     again = client.get(url, headers={"If-None-Match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     for kind in ("json", "csv"):
-        params = {"from": SATURDAY, "to": LONG, "format": kind}
+        params = {"from": str(SATURDAY), "to": str(LONG), "format": kind}
         tag = client.get("/v1/stores/marktplatz/metrics/footfall", params=params).headers["etag"]
         store.connection.execute(
             "insert into engine_progress values (%s, 1, 1, 0, 0, now(), now()) on conflict (store_no)"

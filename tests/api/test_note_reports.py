@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -104,6 +105,34 @@ def test_what_leaves_the_crm_has_no_names_and_no_small_counts(store: SeededStore
         assert says in answer.json()["detail"] + answer.json()["hint"]
 
 
+def test_no_report_that_leaves_is_subtracted_from_another(store: SeededStore, client: httpx.Client) -> None:
+    note = write(client, store="marktplatz", tags=["hesitated"], mood="angry")
+    october = datetime(2026, 10, 10, 12, tzinfo=UTC)
+    zones: dict[str, int] = dict(
+        store.connection.execute("select id, zone_no from zone where store_no = %s", [store.store_no]).fetchall()
+    )
+
+    def told_by(by: str) -> dict[str, int | None]:
+        answer = client.get("/v1/notes/counts/leaving", params={"by": by, "store": "marktplatz"})
+        return {row["word"]: row["note_count"] for row in answer.json()["counts"]}
+
+    for mood, feeling, count, zone, tags in (
+        ("delighted", "positive", 38, zones["shoes"], ["hesitated"]), ("pleased", "positive", 2, None, []),
+        ("angry", "negative", 12, zones["bags"], ["left_queue"]), ("frustrated", "negative", 13, None, []),
+        ("frustrated", "negative", 2, zones["bags"], ["hesitated"]),
+    ):  # fmt: skip
+        copies(store, note, october, count, mood=mood, feeling_chosen=feeling, zone_no=zone, tags=tags)
+    assert told_by("mood") == {"delighted": 38, "frustrated": 15, "angry": None, "pleased": None}
+    assert told_by("feeling") == {"positive": 38, "negative": 15}, "40 - 38 would be the two who were pleased"
+    by_zone = lines(
+        client, "/stores/marktplatz/note-tags.csv", leaving="true", **{"from": "2026-10-01", "to": "2026-10-31"}
+    )
+    assert sorted(by_zone[1:]) == [
+        "Bags & accessories,hesitated,,1", "Bags & accessories,left_queue,,1", "Shoe wall,hesitated,38,0",
+    ]  # fmt: skip
+    assert told_by("tag") == {"hesitated": 38, "left_queue": None}, "40 - 38 would be the two at the bags"
+
+
 def test_many_notes_on_one_customer_are_one_person(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
@@ -149,6 +178,30 @@ def test_open_follow_ups_are_downloaded_overdue_first(store: SeededStore, client
     found = lines(client, "/follow-ups.csv")
     assert [line.split(",")[0] for line in found] == ["state", "Overdue", "Later"]
     assert "Call -2" in found[1]
+    past = store.now + timedelta(days=-2)
+    write(
+        client, subject="Wants a size up",
+        follow_up={"due_at": past.isoformat(), "timezone": "Asia/Kolkata", "instructions": "Call 0"},
+    )  # fmt: skip
+    (line,) = [line for line in lines(client, "/follow-ups.csv") if "Call 0" in line]
+    there = past.astimezone(ZoneInfo("Asia/Kolkata")).isoformat(timespec="minutes")
+    assert line.startswith(f"Overdue,{there},Asia/Kolkata,Ines,")
+
+
+def test_a_download_says_in_its_name_whether_it_may_be_passed_on(client: httpx.Client) -> None:
+    write(client, tags=["hesitated"])
+    names = {}
+    for path in ("/notes.csv", "/notes-counts.csv?by=profile", "/notes/reports.csv?by=mood", "/follow-ups.csv"):
+        names[path] = client.get(path).headers["content-disposition"]
+    assert all(name.endswith('-crm.csv"') for name in names.values()), names
+    assert lines(client, "/notes-counts.csv", by="tag") == [
+        "tag,notes,positive,mixed,neutral,negative", "hesitated,1,0,0,1,0",
+    ]  # fmt: skip
+    refused = client.get("/notes/reports.csv?by=mood&leaving=true&over=week")
+    assert (refused.status_code, "not told over time" in refused.text) == (422, True)
+    page = client.get("/notes/reports?by=mood&leaving=true&over=week").text
+    assert "All together. Whole months" in page
+    assert 'href="/notes/reports.csv?by=mood&amp;leaving=true&amp;' in page
 
 
 def test_an_entry_is_added_by_its_label_alone(client: httpx.Client) -> None:

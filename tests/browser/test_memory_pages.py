@@ -54,7 +54,9 @@ def test_an_alert_is_worked_on_and_a_message_is_written(site: str, page: Page, a
     named(page, site).goto(f"{site}/follow-ups?when=open")
     task = page.locator(".task", has_text="Frustration is building")
     task.get_by_role("link", name="The mood was low").click()
-    expect(page.locator(".said")).to_have_text("The mood was low 2 times within 30 days, the last time today.")
+    expect(page.locator(".said")).to_have_text(
+        "The mood was low 2 times within 30 days, the last time less than a day ago."
+    )
     page.go_back()
     task.locator("summary", has_text="Done").click()
     task.get_by_label("Result").fill("Called her")
@@ -73,7 +75,7 @@ def test_an_alert_is_worked_on_and_a_message_is_written(site: str, page: Page, a
     sorry = page.locator("section", has=page.get_by_role("heading", name="Sorry"))
     expect(sorry).to_contain_text("There is no consent for service_messages that holds.")
     thanks = page.locator("section", has=page.get_by_role("heading", name="Thanks"))
-    expect(thanks).to_contain_text("A bad experience today: quiet for 14 days.")
+    expect(thanks).to_contain_text("A bad experience less than a day ago: quiet for 14 days.")
     page.locator("summary", has_text="service_messages").click()
     page.get_by_label("Said where").last.fill("till")
     page.get_by_label("Version of the text").last.fill("2026-03")

@@ -23,6 +23,10 @@ SAID = (
     "She's Italian, and looked depressed; two Muslims, a Turkish towel",
     "white children's shoes for a black guy, sick of waiting, an ÉPILEPTIQUE with epilepsy",
 )
+_CACHED = """async () => {
+  const kept = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
+  return kept.flat().map((asked) => asked.url);
+}"""
 _FLAGGED = """async (texts) => {
   const { flags } = await import("/static/reminder.js");
   const lexicon = JSON.parse(document.getElementById("capture-page").dataset.reminder);
@@ -103,8 +107,50 @@ def test_a_note_is_written_without_a_connection_and_sent_once(
     expect(page.locator("#waiting")).to_be_hidden()
     (note,) = notes(served.url)
     assert (note["zone"], note["tags"], note["operator"]) == ("checkout", ["left_queue"], "Ines")
-    kept = page.evaluate("async () => (await (await caches.open('notes-1')).keys()).map((asked) => asked.url)")
+    kept = page.evaluate(_CACHED)
+    assert any(url.endswith("/notes/new?store=marktplatz") for url in kept)
     assert all("profile" not in url for url in kept)
+    context.close()
+
+
+def test_what_is_written_is_never_lost_by_a_mistake(site: str, browser: Browser, store: SeededStore) -> None:
+    # a page of its own: what is refused is an error on the console
+    context = browser.new_context(viewport=PHONE, locale="en-GB")
+    page = named(context.new_page(), site)
+    page.goto(f"{site}/notes/new?store=marktplatz")
+    page.locator("#detail").fill("Wants the green one")
+    page.reload()
+    expect(page.locator("#detail")).to_have_value("Wants the green one")  # a draft
+    page.get_by_text("Follow-up required").click()
+    page.locator('[name="follow_up.instructions"]').fill("Call her")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("#saved")).to_have_text("Say by when the follow-up is due.")
+    page.locator('[name="follow_up.instructions"]').fill("")
+    retired = {"label": "Hesitated", "place": 1, "retired": True}
+    assert httpx.put(f"{site}/v1/note-choices/tag/hesitated", json=retired, headers=INES).status_code == 200
+    page.locator(".pick", has_text="Hesitated").click()
+    page.get_by_role("button", name="Save note").click()
+    line = page.locator("#waiting-list li")
+    expect(line).to_contain_text("Wants the green one")
+    expect(line).to_contain_text("There is no tag 'hesitated'.")
+    expect(page.locator("#saved")).to_have_text("Not saved: correct it below.")
+    expect(page.locator("#detail")).to_have_value("")
+    page.evaluate("async () => (await import('/static/queue.js')).add({ detail: 'Secret' }, 'Somebody Else')")
+    screenshot(page, "note-refused-phone")
+    line.get_by_role("button", name="Correct").click()
+    expect(page.locator("#detail")).to_have_value("Wants the green one")
+    page.locator(".pick", has_text="Hesitated").click()
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("#saved")).to_have_text("Saved")
+    (note,) = notes(site)
+    assert (note["detail"], note["tags"], note["store"]) == ("Wants the green one", [], "marktplatz")
+    expect(line).to_have_count(1)
+    expect(line).to_contain_text("A note of Somebody Else")
+    expect(page.get_by_text("Secret")).to_have_count(0)
+    no_violations(page)
+    line.get_by_role("button", name="Discard").click()
+    line.get_by_role("button", name="Discard for good").click()
+    expect(page.locator("#waiting")).to_be_hidden()
     context.close()
 
 

@@ -119,7 +119,8 @@ def test_who_is_slipping_away_is_told_by_the_return_model() -> None:
     )
     assert [one.id for one in found.evidence] == ["v"]
     replace = msgspec.structs.replace
-    for other in (replace(gone, alive=0.5), replace(gone, occasions=2)):
+    assert "slipping" in foresee(scene(visits=[VISIT], outlook=replace(gone, alive=0.1)))
+    for other in (replace(gone, alive=0.5), replace(gone, occasions=2), replace(gone, alive=0.099)):
         assert "slipping" not in foresee(scene(visits=[VISIT], outlook=other))
     assert foresee(scene(outlook=gone)) == {}, "no visit, no evidence"
 
@@ -128,15 +129,35 @@ def test_who_is_slipping_away_is_told_by_the_return_model() -> None:
 def test_what_followed_is_known_after_thirty_days(rule: str) -> None:
     made_at = NOW - 30 * DAY_NS
     assert followed(rule, made_at + 1, scene()) is None
-    assert followed(rule, made_at, scene()) is (rule == "slipping")
+    silent = True if rule == "slipping" else None
+    assert followed(rule, made_at, scene()) is silent, "whoever was not heard of may be content or gone"
     came = scene(visits=[msgspec.structs.replace(VISIT, entered_at=made_at + 1)])
     assert followed(rule, made_at, came) is (rule == "delight")
     before = scene(visits=[msgspec.structs.replace(VISIT, entered_at=made_at)])
-    assert followed(rule, made_at, before) is (rule == "slipping")
+    assert followed(rule, made_at, before) is silent
     angry = scene(felt=[felt("a", Feeling.NEGATIVE, 10)])
     assert followed(rule, made_at, angry) is (rule != "delight")
     refund = scene(events=[event("refunded", NOW - DAY_NS)])
     assert followed(rule, made_at, refund) is (rule != "delight")
+
+
+def test_a_promise_that_was_overdue_and_stayed_so_was_right() -> None:
+    made_at = NOW - 30 * DAY_NS
+    due = Due(
+        id="f", note="n", says="Call", operator="Jo", made_at=0, due_at=made_at - DAY_NS - 1, done_at=None
+    )  # fmt: skip
+    replace = msgspec.structs.replace
+    came = msgspec.structs.replace(VISIT, entered_at=made_at + 1)
+    assert followed("promise_overdue", made_at, scene(dues=[due])) is True
+    assert followed("promise_overdue", made_at, scene(dues=[replace(due, done_at=NOW + 1)])) is True
+    for other in (
+        replace(due, done_at=NOW),
+        replace(due, due_at=made_at - DAY_NS),
+        replace(due, made_at=made_at + 1),
+    ):
+        assert followed("promise_overdue", made_at, scene(dues=[other])) is None, other
+        assert followed("promise_overdue", made_at, scene(dues=[other], visits=[came])) is False
+    assert followed("mood_low", made_at, scene(dues=[due])) is None
 
 
 def test_a_hit_rate_has_the_bounds_of_wilson() -> None:

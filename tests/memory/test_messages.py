@@ -71,7 +71,8 @@ def test_a_bad_experience_keeps_quiet_for_its_days() -> None:
     assert against() == []
     assert against(felt=[low(13.99)]) == ["bad_experience"]
     assert against(felt=[low(14)]) == []
-    assert against(felt=[low(1, Feeling.MIXED)]) == []
+    assert against(felt=[low(1, Feeling.MIXED)]) == ["bad_experience"]
+    assert against(felt=[low(1, Feeling.NEUTRAL)]) == []
     sorry = Template(**{name: getattr(TEMPLATE, name) for name in TEMPLATE.__struct_fields__} | {"quiet_days": 0})
     assert against(sorry, felt=[low(0)]) == []
 

@@ -169,6 +169,34 @@ def test_promises_are_follow_ups_with_their_state_and_words_that_nobody_dated() 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We will not order it for her.", "She promised to pay the invoice on Friday.",
+        "He asked if we will open on Sunday, and I said no.", "I'll never understand this sign, she said.",
+        "The parcel will send itself back, he joked.", "Will you call her?",
+    ],
+)  # fmt: skip
+def test_what_nobody_promised_is_no_promise(text: str) -> None:
+    assert Known([said("a", text)]).memory().promises == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She no longer prefers leather", "He never likes to be called", "Her sister prefers size 40",
+        "Nobody prefers the old till", "It is a favourite of many", "She collects stamps",
+    ],
+)  # fmt: skip
+def test_what_is_denied_or_somebody_elses_is_no_preference(text: str) -> None:
+    assert Known([said("a", text)]).memory().preferences == ()
+
+
+def test_a_mixed_feeling_is_divided() -> None:
+    (standing, *_) = tell(Known([said("a", "Loved the shoes but hated the queue")]).memory())
+    assert standing.text.startswith("The feeling is divided, by 1 statement (1 mixed)")
+
+
 def test_every_sentence_cites_evidence_that_exists_and_nothing_is_said_without() -> None:
     assert tell(Known([]).memory()) == ()
     visit = Visit(id="v", store="s", entered_at=NOW - 2 * DAY_NS, left_at=NOW - 2 * DAY_NS + 60 * MINUTE)
@@ -183,12 +211,12 @@ def test_every_sentence_cites_evidence_that_exists_and_nothing_is_said_without()
     )
     told = tell(known.memory())
     texts = [one.text for one in told]
-    assert texts[0] == "The feeling is bad, by 3 statements (1 positive, 2 negative), the newest today."
+    assert texts[0] == "The feeling is bad, by 3 statements (1 positive, 2 negative), the newest less than a day ago."
     assert "Best at Engage (1 statement), worst at Complete (1)." in texts
     assert "Delighted by the products (1 statement, the newest 1 day ago)." in texts
     assert "Frustrated by the wait (1 statement, the newest 1 day ago)." in texts
     assert "Preference: “Prefers wool” (1 day ago)." in texts
-    assert "Promised by Jo: “Call”, overdue: it was due today." in texts
+    assert "Promised by Jo: “Call”, overdue: it was due less than a day ago." in texts
     ids = {"a", "b", "c", "f"}
     assert all(one.evidence and {cited.id for cited in one.evidence} <= ids for one in told)
     faded = tell(Known([said("a", "She loved the coat", days_ago=800)]).memory())
@@ -203,5 +231,5 @@ def test_months_are_told_as_they_were() -> None:
     assert all(len(one.month) == 7 for one in memory.months)
     assert memory.months[0].month < memory.months[1].month
     assert [age(NOW - days * DAY_NS, NOW) for days in (0, 1, 59, 61, 800)] == [
-        "today", "1 day ago", "59 days ago", "2 months ago", "2 years ago",
+        "less than a day ago", "1 day ago", "59 days ago", "2 months ago", "2 years ago",
     ]  # fmt: skip

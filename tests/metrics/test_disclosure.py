@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from core.metrics.disclosure import (
     K_PEOPLE,
-    complemented,
     enough_beyond,
     hidden,
     hidden_with_complement,
@@ -45,19 +44,6 @@ def test_subtracting_the_told_hours_from_the_day_leaves_nobody_or_k_people(hours
         assert len(set[int]().union(*left)) >= K_PEOPLE
     # and what is hidden does not depend on anything but the cells
     assert found == hidden_with_complement(list(people))
-
-
-@given(st.lists(st.tuples(st.sets(st.integers(0, 30)), st.booleans()), max_size=24))
-def test_what_is_hidden_already_is_complemented_as_well(hours: list[tuple[set[int], bool]]) -> None:
-    """Hours of a crowd are hidden for another reason too: because nobody began a visit there."""
-    people = [len(hour) for hour, _ in hours]
-    hide = [hide and bool(hour) for hour, hide in hours]
-    found = complemented(people, hide)
-    assert all(hid for hid, before in zip(found, hide, strict=True) if before)
-    left = [hour for (hour, _), hid in zip(hours, found, strict=True) if hid]
-    if left and any(count and not hid for count, hid in zip(people, found, strict=True)):
-        assert len(left) >= 2
-        assert len(set[int]().union(*left)) >= K_PEOPLE
 
 
 @given(cells, st.integers(0, 20))
