@@ -25,6 +25,7 @@ from storage.profiles.understanding import StoredModel, Visited
 
 AHEAD_DAYS: Final = 30
 """The month that campaigns are planned in."""
+_HALF_A_CENT: Final = 0.005
 _NO_BREAK: Final = timedelta(days=1)
 _PREFERENCE: Final = "service_preferred"
 _WORDS: Final = ("query", "product", "service")
@@ -201,7 +202,9 @@ def kept_orders(events: list[CustomerEvent]) -> list[CustomerEvent]:
         event
         for event in events
         if event.kind == ORDERED
-        and not 0 < event.detail.get("total", 0) <= back[event.source, str(event.detail.get("order_id"))]
+        and not 0
+        < event.detail.get("total", 0)
+        <= back[event.source, str(event.detail.get("order_id"))] + _HALF_A_CENT
     ]
 
 
