@@ -58,3 +58,9 @@ def convert_csv(
         typer.echo(f"Of {made.timeless:,} rows the time cannot be read as {unit}; is --unit right?", err=True)
     if made.levelless:
         typer.echo(f"Of {made.levelless:,} rows the level is no number.", err=True)
+    if made.late:
+        typer.echo(
+            f"{made.late:,} rows lie more than 30 s behind earlier ones, and a replay leaves those out: "
+            "if the table is in another order, convert it with --sort.",
+            err=True,
+        )

@@ -30,6 +30,8 @@ _ROOM: Final = 0.05
 _WAL_BYTES: Final = 16 * 1024 * 1024  # the log is cut back to this after a burst
 _RESERVE_BYTES: Final = 2 * 1024 * 1024
 """Kept on the disk for when it is full: what removes rows writes first, and if they stayed nothing would ever go."""
+_PRIVATE: Final = 0o600
+"""Pseudonyms are for the edge alone; SQLite gives its log the rights of its file."""
 _FORMAT: Final = 1
 _SCHEMA: Final = """
 create table outbox (
@@ -461,6 +463,9 @@ def _open(path: Path) -> tuple[sqlite3.Connection, _Held]:
 
 def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
     """Open for this process alone: exclusive locking needs no shared memory and ends with the process."""
+    with suppress(OSError):  # SQLite says better what is wrong with a path
+        path.touch(mode=_PRIVATE)
+        path.chmod(_PRIVATE)  # one that an earlier version made
     database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         database.execute("pragma locking_mode = exclusive")

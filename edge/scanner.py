@@ -85,6 +85,7 @@ class Scanner:
         self._alive = alive
         self._again = asyncio.Event()
         self._silent_scans = 0
+        self._silent_for_s: float | None = None  # what the last scan ended for, and nobody was told yet
 
     def change(self, listening: Listening) -> None:
         """Listen in another way from now on; for the loop's own thread."""
@@ -100,6 +101,7 @@ class Scanner:
                 await self._scan()
                 wait_s = _RETRY_S[0]
             except Exception as error:  # noqa: BLE001  # a radio fails in many ways, and none of them ends an edge
+                self._silent_for_s = None
                 self._fault("away", explain(error, self.adapter))
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, _RETRY_S[1])
@@ -113,6 +115,7 @@ class Scanner:
         try:
             async with asyncio.timeout(_ANSWER_S):
                 await scanner.start()
+            self._tell_silence()
             await self._watch(listening, began_s)
         finally:
             with suppress(Exception):  # a bus or an adapter that is gone has nothing to stop
@@ -158,7 +161,13 @@ class Scanner:
     def _is_silent(self, silence_s: float) -> None:
         self._silent_scans += 1
         self.restarts += 1
-        self._fault("silent", silent(self.adapter, silence_s))
+        self._silent_for_s = silence_s
+
+    def _tell_silence(self) -> None:
+        """Say that the last scan heard nothing, as this one could begin: otherwise that says better what is wrong."""
+        silence_s, self._silent_for_s = self._silent_for_s, None
+        if silence_s is not None:
+            self._fault("silent", silent(self.adapter, silence_s))
 
     def _fault(self, state: State, why: UnavailableError) -> None:
         if (state, str(why)) != (self.state, self.reason):

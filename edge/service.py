@@ -176,8 +176,11 @@ class EdgeService:
 
 
 def _note_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """Note what nobody waited for, as a write to a D-Bus that has gone; its kind alone, details may name devices."""
-    log.warning("something failed unseen", what=context.get("message"), error=type(context.get("exception")).__name__)
+    """Note what nobody waited for; its kind alone, details may name devices."""
+    error = context.get("exception")
+    # a write to a D-Bus that has gone: the scanner says so itself, and nobody has to do anything about this
+    tell = log.debug if isinstance(error, OSError | EOFError) else log.warning
+    tell("something failed unseen", what=context.get("message"), error=type(error).__name__)
 
 
 def run(settings: EdgeSettings, stop: threading.Event, *, metrics: str = "") -> int:
@@ -202,6 +205,8 @@ def run(settings: EdgeSettings, stop: threading.Event, *, metrics: str = "") -> 
     """
     for name in ("bleak", "dbus_fast", "bluetooth_data_tools"):  # their debug messages hold addresses
         logging.getLogger(name).setLevel(logging.WARNING)
+    # that a D-Bus has gone is said by `edge.radio_faults`, with what to do
+    logging.getLogger("bleak.backends.bluezdbus.manager").setLevel(logging.ERROR)
     service = EdgeService(settings)
     with telling(service.meters, metrics) as told:
         left = asyncio.run(service.run(stop, told))

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from core.journey.records import Journey, State
+from core.journey.records import Journey, StageReport, State
 from core.journey.rules import COMPLETIONS, Stage
 from core.journey.segments import Facts, completion, told_count
 from core.journey.trials import Effect, share_effect
@@ -30,7 +30,9 @@ class StageFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One stage: shares 0..1 of the journeys for which it is decided; None where it would speak of too few.
 
     `onward_s` is the middle time from this stage to the next one that was reached, `drop_off` the share of those who
-    reached it and nothing after it. `feelings` are shares of the notes written while it was the newest stage.
+    reached it and nothing after it, of journeys that are over. Reflect is decided when they are over as well: else
+    those who reflected at once would be all that is counted. `feelings` are shares of the notes written while it was
+    the newest stage.
     """
 
     stage: Stage
@@ -202,25 +204,28 @@ def _rests(left: Mapping[tuple[Stage, ...], list[int]]) -> Iterator[set[int]]:
 
 
 def _figures(stage: Stage, told: list[tuple[int, Journey]], felt: list[tuple[int, str]]) -> StageFigures:
-    decided, reached, stopped = [], [], []
+    decided, reached, ended, stopped = [], [], [], []
     onward: list[tuple[int, float]] = []
     for who, one in told:
         report = one.stages[_STAGES.index(stage)]
-        if report.state in {State.REACHED, State.SKIPPED}:
+        if _is_decided(one, report):
             decided.append(who)
+            if report.at is not None:
+                reached.append(who)
         if report.at is None:
             continue
-        reached.append(who)
         later = [other.at for other in one.stages if other.at is not None and other.at > report.at]
         if later:
             onward.append((who, (min(later) - report.at) / NS_PER_S))
-        elif all(other.state is not State.NOT_YET for other in one.stages):
-            stopped.append(who)
+        if one.over:
+            ended.append(who)
+            if not later:
+                stopped.append(who)
     return StageFigures(
         stage=stage,
         share=_share(reached, decided),
         onward_s=median(length for _, length in onward) if _enough([who for who, _ in onward]) else None,
-        drop_off=_share(stopped, reached),
+        drop_off=_share(stopped, ended),
         feelings=_parts(felt, FEELINGS),
     )
 
@@ -255,8 +260,11 @@ def _parts(said: list[tuple[int, str]], words: Sequence[str]) -> dict[str, float
 
 
 def _share(part: list[int], whole: list[int]) -> float | None:
-    """Return a share, None where it, or what is missing to the whole, speaks of too few."""
-    missing = set(whole) - set(part)
+    """Return a share of journeys, each told by whose it is; None where it, or what is missing, speaks of too few.
+
+    Of a customer with several journeys one alone may be missing to the whole: that speaks of her.
+    """
+    missing = Counter(whole) - Counter(part)
     if not _enough(whole) or (part and not _enough(part)) or 0 < len(missing) < K_PEOPLE:
         return None
     return len(part) / len(whole)
@@ -267,5 +275,11 @@ def _enough(whose: Sequence[int]) -> bool:
 
 
 def _decided(journeys: Sequence[Journey], stage: Stage) -> list[bool]:
-    reports = [one.stages[_STAGES.index(stage)] for one in journeys]
-    return [one.state is State.REACHED for one in reports if one.state in {State.REACHED, State.SKIPPED}]
+    reports = [(one, one.stages[_STAGES.index(stage)]) for one in journeys]
+    return [report.state is State.REACHED for one, report in reports if _is_decided(one, report)]
+
+
+def _is_decided(one: Journey, report: StageReport) -> bool:
+    if report.stage is Stage.REFLECT:
+        return one.over
+    return report.state in {State.REACHED, State.SKIPPED}

@@ -79,10 +79,19 @@ class StageReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journey(msgspec.Struct, frozen=True, kw_only=True):
-    """The six stages in their order; `visit` is None where they surround no visit, `order` is then that online."""
+    """The six stages in their order; `visit` is None where they surround no visit, `order` is then that online.
+
+    Until `reflect_by` Reflect may be reached; None while that is not known. `over` says that this time has passed.
+    """
 
     visit: str | None
     order: str | None = None
     store: str | None
     as_of: int
+    reflect_by: int | None = None
     stages: tuple[StageReport, ...]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can be added any more; what is counted when goes by this, not by what was reached."""
+        return self.reflect_by is not None and self.as_of > self.reflect_by

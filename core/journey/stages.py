@@ -89,6 +89,7 @@ def journey(
         order=online.id if online is not None else None,
         store=visit.store if visit is not None else None,
         as_of=as_of,
+        reflect_by=_reflect_by(scene),
         stages=tuple(_JUDGES[stage](scene) for stage in Stage),
     )
 
@@ -212,20 +213,27 @@ def _done_in_store(scene: Scene, visit: StoreVisit) -> list[Evidence]:
     return _events_between(scene, Stage.COMPLETE, start, end, stores=(visit.store,))
 
 
-def _reflect(scene: Scene) -> StageReport:
-    visit = scene.visit
-    order = scene.order_online if visit is None else None
-    if visit is not None and visit.in_progress:
-        return _report(Stage.REFLECT, State.NOT_YET, "visit_in_progress")
-    if visit is not None:
-        start = visit.left_at
-    elif order is not None:
-        start = order.at
-    else:
-        return _report(Stage.REFLECT, State.NOT_YET, "not_arrived")
+def _reflect_from(scene: Scene) -> int | None:
+    """Return the end of the visit, or the time of the order online; None while there is neither."""
+    if scene.visit is not None:
+        return None if scene.visit.in_progress else scene.visit.left_at
+    return scene.order_online.at if scene.order_online is not None else None
+
+
+def _reflect_by(scene: Scene) -> int | None:
+    start = _reflect_from(scene)
+    if start is None:
+        return None
     end = start + REFLECT_LOOK_AHEAD_NS
-    if scene.next_begins_at is not None:
-        end = min(end, scene.next_begins_at)
+    return end if scene.next_begins_at is None else min(end, scene.next_begins_at)
+
+
+def _reflect(scene: Scene) -> StageReport:
+    start, end = _reflect_from(scene), _reflect_by(scene)
+    if start is None or end is None:
+        return _report(
+            Stage.REFLECT, State.NOT_YET, "visit_in_progress" if scene.visit is not None else "not_arrived"
+        )
     found = _events_between(scene, Stage.REFLECT, start, end)
     if found:
         return _report(Stage.REFLECT, State.REACHED, "evidence", found, at=found[0].at)

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+import numpy as np
 import polars as pl
 
+from core.dwell.settings import Settings
 from core.errors import ConfigurationError, RecordingError
-from core.limits import NS_PER_US
+from core.limits import NS_PER_US, STORES_PER_PLAN
 from simulators.recordings.converted import RECORDING_SCHEMA
+from simulators.recordings.parquet import ROWS_AT_A_TIME
 from simulators.recordings.rows import COLUMNS, UNREADABLE, must_be_file
 from simulators.recordings.visits import check_ending
 from simulators.replay.files import keep_apart
@@ -34,11 +37,13 @@ def columns_from(words: Sequence[str]) -> dict[str, str]:
 
 
 class Rewritten(NamedTuple):
-    """How many rows were written, and of how many of them the time or the level could not be read."""
+    """How many rows were written, and of how many of them the time or the level could not be read, or is late."""
 
     rows: int
     timeless: int
     levelless: int
+    late: int
+    """So far behind an earlier row of their store that a replay leaves them out."""
 
 
 def convert_table(
@@ -82,7 +87,7 @@ def convert_table(
     ConfigurationError
         If `columns` names something that a recording does not have.
     RecordingError
-        If the source cannot be read at all or lacks a column.
+        If the source cannot be read at all or lacks a column, or not one time is of this unit.
     """
     unknown = [name for name in columns if name not in COLUMNS]
     if unknown:
@@ -110,6 +115,13 @@ def convert_table(
         else:
             rows.sink_parquet(begun)
         rewritten = _count(begun, out.suffix.lower())
+        if rewritten.rows and rewritten.timeless == rewritten.rows:
+            begun.unlink()
+            raise RecordingError(
+                f"Of {rewritten.rows:,} rows not one time can be read as {unit}.",
+                hint="--unit says how times are written (ns, us, ms, s, iso), --column ts=… where they stand.",
+                where=str(source),
+            )
         begun.replace(out)
     except UNREADABLE as error:
         begun.unlink(missing_ok=True)
@@ -123,9 +135,28 @@ def convert_table(
 
 
 def _count(made: Path, ending: str) -> Rewritten:
-    scan = pl.scan_csv(made, infer_schema=False) if ending == ".csv" else pl.scan_parquet(made)
-    missing = (pl.col(name).is_null().sum() for name in ("ts", "rssi_dbm"))
-    return Rewritten(*scan.select(pl.len(), *missing).collect().row(0))
+    csv = ending == ".csv"
+    scan = pl.scan_csv(made, schema_overrides=dict(RECORDING_SCHEMA)) if csv else pl.scan_parquet(made)
+    newest: dict[str, int] = {}
+    rows = timeless = levelless = late = 0
+    for part in scan.collect_batches(chunk_size=ROWS_AT_A_TIME, maintain_order=True):
+        rows += len(part)
+        timeless += part["ts"].null_count()
+        levelless += part["rssi_dbm"].null_count()
+        late += _late(part.drop_nulls("ts"), newest)
+    return Rewritten(rows, timeless, levelless, late)
+
+
+def _late(part: pl.DataFrame, newest: dict[str, int]) -> int:
+    """Count rows far behind the newest of their store; `newest` goes along from part to part."""
+    late = 0
+    for (store,), rows in part.group_by("store", maintain_order=True):
+        known = newest.get(str(store), int(rows["ts"][0]))
+        reached = np.maximum(np.maximum.accumulate(rows["ts"].to_numpy()), known)
+        late += int(np.count_nonzero(reached - rows["ts"].to_numpy() > Settings().lateness_ns))
+        if str(store) in newest or len(newest) < STORES_PER_PLAN:
+            newest[str(store)] = int(reached[-1])
+    return late
 
 
 def _one_line(text: pl.Expr) -> pl.Expr:

@@ -44,6 +44,20 @@ def test_rows_come_back_in_order_with_their_digest(tmp_path: Path) -> None:
     assert [row.place for row in outbox.after(rows[0].place, 1)] == [rows[1].place]
 
 
+def test_nobody_else_on_the_machine_reads_an_outbox(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "old").touch(mode=0o644)
+        for name in ("new", "old"):
+            outbox = open_outbox(tmp_path / name)
+            outbox.append([entry(1)], at_ns=7)
+            rights = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob(f"{name}*")}
+            assert (rights[name], rights[f"{name}-wal"]) == (0o600, 0o600)
+            outbox.close()
+    finally:
+        os.umask(before)
+
+
 def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     """Killing a process cannot show this, only pulling the plug could."""
     database = open_outbox(tmp_path / "o")._database

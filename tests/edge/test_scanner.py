@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.advertisement import Rule
 from edge import scanner as scanner_module
@@ -109,10 +110,12 @@ def test_a_stuck_scan_is_begun_anew(bluez: BlueZ) -> None:
 
 
 def test_an_adapter_that_vanishes_is_said_to_and_heard_again_once_it_is_back(bluez: BlueZ) -> None:
-    with Listener("hci0", silence_s=0.3) as listener:
-        await_that(lambda: bluez.adapters["hci0"].discovering)
-        adapter = bluez.vanish("hci0")
-        await_that(lambda: listener.scanner.state == "away")
+    with Listener("hci0", silence_s=0.8) as listener:
+        await_heard(bluez, listener)
+        with capture_logs() as said:
+            adapter = bluez.vanish("hci0")
+            await_that(lambda: listener.scanner.state == "away")
+        assert [one["reason"][:26] for one in said] == ["There is no adapter hci0. "], "no guess at its silence first"
         assert listener.scanner.reason.startswith("There is no adapter hci0. Plug it in")
         alive = listener.alive
         bluez.appear(adapter)

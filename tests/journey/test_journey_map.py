@@ -80,6 +80,34 @@ def test_what_would_speak_of_few_is_hidden_also_as_what_is_missing() -> None:
     assert [told_count(n) for n in (0, 1, 9, 10, 12, 13, 1_002)] == [0, None, None, 10, 10, 15, 1_000]
 
 
+def test_one_journey_of_a_customer_who_has_several_is_hidden_as_what_is_missing() -> None:
+    twice = [
+        (
+            one(f"a{n}", looked=False, engaged=n > 0, bought=False),
+            one(f"b{n}", looked=False, engaged=True, bought=False),
+        )
+        for n in range(30)
+    ]
+    drawn = journey_map([Facts(dwells_s=(600.0,) * 2, orders=0, felt=(), journeys=both) for both in twice])
+    assert drawn.stages[3].share is None, "59 of 60 journeys speak of the one customer"
+    assert drawn.stages[2].share == 1.0
+
+
+def test_what_is_counted_goes_by_time_and_not_by_what_was_reached() -> None:
+    visit = StoreVisit(id="v", store="s", entered_at=100 * DAY, left_at=100 * DAY + MINUTE, closed_by="silence")
+    said = [Event(id="r", kind="reviewed", at=101 * DAY)]
+
+    def people(days: int, reflected: int, count: int = 30) -> list[Facts]:
+        told = [journey(visit, [], said if n < reflected else [], as_of=(100 + days) * DAY) for n in range(count)]
+        return [Facts(dwells_s=(60.0,), orders=0, felt=(), journeys=(found,)) for found in told]
+
+    over, newest = people(20, 10), people(3, 15)
+    complete, reflect = journey_map(over + newest).stages[4:]
+    assert (reflect.share, complete.drop_off) == (10 / 30, 20 / 30)
+    alone = journey_map(newest).stages
+    assert (alone[5].share, alone[4].drop_off, alone[4].share) == (None, None, 1.0), "their 14 days are not over"
+
+
 def test_no_link_is_told_whose_rest_of_a_stage_is_few() -> None:
     order = journey(None, [], [Event(id="w", kind="ordered", at=100 * DAY)], as_of=130 * DAY)
     people = [who(f"a{n}") for n in range(100)] + [who(f"b{n}", engaged=False) for n in range(5)]

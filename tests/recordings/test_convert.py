@@ -131,7 +131,7 @@ def test_a_table_of_ones_own_becomes_a_recording(tmp_path: Path, unit: TimeUnit,
         f'when;gateway;tag;level\n{text};g1;"d\n1"; -60.5\nnever;g1;d1;loud\n{text};g2;d2;-61;too much\n'
     )
     columns = {"ts": "when", "anchor": "gateway", "device": "tag", "rssi_dbm": "level"}
-    assert convert_table(source, out, columns, store="s1", unit=unit, separator=";") == (3, 1, 1)
+    assert convert_table(source, out, columns, store="s1", unit=unit, separator=";") == (3, 1, 1, 0)
     (rows,) = open_recording(out).rows()
     assert rows.frame.select("ts", "store", "anchor", "device", "rssi_dbm").rows() == [
         (1_700_000_000_123_456_000, "s1", "g1", "d 1", -60.5),  # one row a line
@@ -146,6 +146,23 @@ def test_rows_in_another_order_are_sorted_by_time(tmp_path: Path) -> None:
     convert_table(source, out, {}, ordered=False)
     (rows,) = open_recording(out).rows()
     assert rows.frame["device"].to_list() == ["a", "c", "b", "d"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_in_another_order_is_told_of(tmp_path: Path, ending: str) -> None:
+    source, out, s = tmp_path / "mine.csv", tmp_path / f"out.{ending}", 10**9
+    times = [("a", 100), ("b", 9), ("a", 70), ("a", 69), ("b", 10), ("a", 200), ("a", 169), ("c", 0)]
+    source.write_text("ts,store,anchor,device,rssi_dbm\n" + "".join(f"{at * s},{of},g,d,-60\n" for of, at in times))
+    assert convert_table(source, out, {}).late == 2, "beyond 30 s, each store by itself"
+    assert convert_table(source, out, {}, ordered=False).late == 0
+
+
+def test_a_unit_that_fits_no_row_is_refused(tmp_path: Path) -> None:
+    source, out = tmp_path / "mine.csv", tmp_path / "out.csv"
+    source.write_text("ts,anchor,device,rssi_dbm\n2026-01-01T09:00:00Z,g,d,-60\n")
+    with pytest.raises(RecordingError, match=r"not one time can be read as s\. --unit says"):
+        convert_table(source, out, {}, store="s", unit="s")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
 
 
 def test_a_mapping_is_read_from_words() -> None:
