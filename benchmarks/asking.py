@@ -14,8 +14,8 @@ UNBOUNDED: Final = Settings(
 
 
 def api_key(database_url: str) -> str:
-    """Return a new key that may see stores and customers."""
-    roles = ("operations", "crm")
+    """Return a new key that may see stores, their single visits, and customers."""
+    roles = ("operations", "crm", "admin")
     return add_program(database_url, "benchmark", roles, None, holds_for=timedelta(days=1), by="benchmark")
 
 

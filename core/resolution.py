@@ -82,10 +82,11 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     rivals: tuple[str, ...]
 
 
-def identifier(kind: str, value: str) -> Identifier:
+def identifier(kind: str, value: str, *, held: bool = False) -> Identifier:
     """Return an identifier as it is compared: trimmed, in composed Unicode, e-mail in lower case, phone by E.164.
 
-    A phone without a country code stays as its digits: which country is meant is not known here.
+    A phone without a country code stays as its digits: which country is meant is not known here. `held` asks for one
+    that may have been taken in before values like it were blocked: whoever withdraws by it is heard.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def identifier(kind: str, value: str) -> Identifier:
     pattern = {"email": _EMAIL, "phone": _PHONE}.get(kind)
     if pattern is not None and not pattern.fullmatch(clean):
         raise InputError(f"This is no {kind}.", where=kind)
-    if _BLOCKED.fullmatch(clean):
+    if not held and _BLOCKED.fullmatch(clean):
         raise InputError(
             f"{masked(clean[:40])!r} identifies nobody, so it is blocked.", hint="Leave the field empty.", where=kind
         )

@@ -74,7 +74,7 @@ def taking_withdrawal(given: WithdrawalIn) -> Work:
     One that a later grant outweighs, of this profile or of another one of the person, is kept and answered with 409,
     so that nobody takes it for done.
     """
-    who = identifier(given.identifier.kind, given.identifier.value)
+    who = identifier(given.identifier.kind, given.identifier.value, held=True)
     word = ConsentWord(
         purpose=PURPOSE,
         status="withdrawn",

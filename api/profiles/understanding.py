@@ -128,7 +128,7 @@ def understand(
     share = browses(kinds, here) if kinds is not None else None
     weekend = [one for one in visits if one.entered_at.astimezone(ZoneInfo(one.timezone)).weekday() >= 5]
     weekday = [one for one in visits if one not in weekend]
-    orders = [event for event in events if event.kind == ORDERED]
+    orders = kept_orders(events)
     return Understanding(
         visits=len(visits),
         days_away=_days(now - known[-1].left_at) if known else None,
@@ -187,8 +187,22 @@ def situation(
 
 
 def newest_order(events: list[CustomerEvent]) -> CustomerEvent | None:
-    """Return the newest order of the events that stand, anywhere."""
-    return next((event for event in reversed(events) if event.kind == ORDERED), None)
+    """Return the newest order of the events that stand, anywhere, that was not paid back."""
+    return next(reversed(kept_orders(events)), None)
+
+
+def kept_orders(events: list[CustomerEvent]) -> list[CustomerEvent]:
+    """Return the orders of the events that stand without those that were paid back as a whole, by their number."""
+    back: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        if event.kind == "refunded":
+            back[event.source, str(event.detail.get("order_id", ""))] += event.detail.get("total", 0)
+    return [
+        event
+        for event in events
+        if event.kind == ORDERED
+        and not 0 < event.detail.get("total", 0) <= back[event.source, str(event.detail.get("order_id"))]
+    ]
 
 
 def _returning(entered: list[int], model: StoredModel | None, now: int) -> Returning | None:

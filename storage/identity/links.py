@@ -247,6 +247,8 @@ def _write(connection: Connection, given: GivenProfile, found: Resolution, profi
             [chosen, one.kind, one.value, given.source],
         )
     changed = add_consent(connection, chosen, given.consent) or bool(found.add)
+    for merged, word in _merged_words(connection, given, chosen):
+        changed |= add_consent(connection, merged, word)
     _end_links_without_consent(connection, given.devices, chosen)
     for device in given.devices:
         linked = connection.execute(
@@ -258,6 +260,21 @@ def _write(connection: Connection, given: GivenProfile, found: Resolution, profi
         )
         changed |= linked.rowcount == 1
     return chosen, changed
+
+
+def _merged_words(connection: Connection, given: GivenProfile, kept: UUID) -> list[tuple[UUID, ConsentWord]]:
+    """Return the consent as a word of each profile merged into `kept` that she named: she consented by it as well."""
+    rows = connection.execute(
+        "select distinct held.profile_id from unnest(%s::text[], %s::text[]) asked (kind, value)"
+        "  join profile_identifier held using (kind, value) join person using (profile_id)"
+        " where held.ended_at is null and person.kept_id = %s and held.profile_id <> %s order by 1",
+        [[one.kind for one in given.identifiers], [one.value for one in given.identifiers], kept, kept],
+    ).fetchall()
+    key = given.consent.source_key
+    return [
+        (row[0], msgspec.structs.replace(given.consent, source_key=f"{key} {row[0]}" if key is not None else None))
+        for row in rows
+    ]
 
 
 def _end_links_without_consent(connection: Connection, devices: Sequence[bytes], profile: UUID) -> None:

@@ -89,10 +89,10 @@ update input_stage stage
    set fault = case
        when profile_id is null then 'identifier'
        when store <> '' and store_no is null then 'store'
-       when (select status from consent_event word
+       when (select status = 'withdrawn' or expires_at <= stage.occurred_at from consent_event word
               where word.profile_id = stage.profile_id and purpose = 'in_store_journey'
                 and word.occurred_at <= stage.occurred_at
-              order by word.occurred_at desc, consent_no desc limit 1) = 'withdrawn' then 'occurred_at'
+              order by word.occurred_at desc, consent_no desc limit 1) then 'occurred_at'
        else fault end
 """
 # after the others: a row that is refused itself stands for nothing

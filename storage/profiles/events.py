@@ -1,6 +1,7 @@
 """The events of one profile, newest revisions only, and what was known of them at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -22,13 +23,20 @@ LASTING_OF_A_PROFILE: Final = 500
 """An order a week for ten years."""
 UNCANCELLED: Final[LiteralString] = (
     "(event.kind not in ('ordered', 'appointment_booked', 'wished') or not exists (select from customer_event gone"
-    " where gone.profile_id = event.profile_id and gone.newest and not gone.removed"
+    # an array, so that the index is asked for each profile of the person
+    " where gone.profile_id = any(array(select other.profile_id from person mine join person other using (kept_id)"
+    "     where mine.profile_id = event.profile_id)) and gone.newest and not gone.removed"
+    "   and gone.occurred_at >= event.occurred_at"
     "   and gone.kind = case event.kind when 'ordered' then 'cancelled' when 'wished' then 'wish_removed'"
     "     else 'appointment_cancelled' end"
     "   and case when event.kind = 'wished' then gone.detail ->> 'product' = event.detail ->> 'product'"
-    "       and gone.occurred_at >= event.occurred_at"
-    "     else gone.detail ->> 'order_id' = event.detail ->> 'order_id'"
-    "       or (gone.source, gone.source_key) = (event.source, event.source_key) end))"
+    "     else (gone.source, gone.source_key) = (event.source, event.source_key)"
+    "       or gone.detail ->> 'order_id' = event.detail ->> 'order_id'"
+    "       and (gone.source = event.source or not exists (select from customer_event own"
+    "         where own.profile_id = any(array(select other.profile_id from person mine"
+    "             join person other using (kept_id) where mine.profile_id = event.profile_id))"
+    "           and own.newest and not own.removed and own.kind = event.kind and own.source = gone.source"
+    "           and own.detail ->> 'order_id' = event.detail ->> 'order_id')) end))"
 )
 """The same as `uncancelled`, of a row `event`."""
 _CANCELS: Final = {"cancelled": "ordered", "appointment_cancelled": "appointment_booked"}
@@ -102,21 +110,42 @@ def customer_events(
 def uncancelled(events: Sequence[CustomerEvent]) -> list[CustomerEvent]:
     """Return events without orders and appointments that were cancelled and wishes removed; what did so stays.
 
-    A cancellation is of the same order_id, or, where one of the two has none, of the same key at the same source; a
-    removal is of a wish for the same product before it.
+    A cancellation is of the same order_id or of the same key at the same source, and of what was made before it: what
+    is booked again under its number stands. Shops and tills number from 1 each: one whose own source has such an
+    order means that one. A removal is of a wish for the same product before it.
     """
     removed: dict[str, datetime] = {}
     for event in events:
         product = str(event.detail.get("product", ""))
         if event.kind == "wish_removed" and product:
             removed[product] = max(event.occurred_at, removed.get(product, event.occurred_at))
-    cancelled = {(_CANCELS[event.kind], name) for event in events if event.kind in _CANCELS for name in _names(event)}
+    made = {(event.kind, event.source, _number(event)) for event in events if event.kind in _CANCELS.values()}
+    gone: dict[tuple[str, str, str], list[CustomerEvent]] = defaultdict(list)
+    for event in events:
+        if event.kind in _CANCELS:
+            for name in _names(event):
+                gone[_CANCELS[event.kind], *name].append(event)
     return [
         event
         for event in events
-        if not any((event.kind, name) in cancelled for name in _names(event))
+        if not any(_cancels(one, event, made) for name in _names(event) for one in gone.get((event.kind, *name), ()))
         and not (event.kind == "wished" and _removed(event, removed))
     ]
+
+
+def _cancels(gone: CustomerEvent, event: CustomerEvent, made: Set[tuple[str, str, str]]) -> bool:
+    """Say whether a cancellation that shares key or number with an event means it."""
+    same = gone.source == event.source
+    if not same:
+        number = _number(event)
+        same = number != "" and number == _number(gone) and (event.kind, gone.source, number) not in made
+    return same and gone.occurred_at >= event.occurred_at
+
+
+def _names(event: CustomerEvent) -> list[tuple[str, str]]:
+    number = _number(event)
+    key = ("key", event.source_key)
+    return [("number", number), key] if number else [key]
 
 
 def _removed(wish: CustomerEvent, removed: Mapping[str, datetime]) -> bool:
@@ -124,10 +153,8 @@ def _removed(wish: CustomerEvent, removed: Mapping[str, datetime]) -> bool:
     return at is not None and at >= wish.occurred_at
 
 
-def _names(event: CustomerEvent) -> list[tuple[str, ...]]:
-    order = event.detail.get("order_id")
-    key = ("key", event.source, event.source_key)
-    return [("order_id", str(order)), key] if order else [key]
+def _number(event: CustomerEvent) -> str:
+    return str(event.detail.get("order_id", ""))
 
 
 def recorded_times(connection: Connection, profile: UUID, *, since: datetime, limit: int) -> list[datetime]:

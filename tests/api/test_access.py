@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from fastapi import APIRouter
 
-from api.access.asking import FORM_HEADER, PLAIN_COOKIE, form_token
+from api.access.asking import FORM_FIELD, FORM_HEADER, PLAIN_COOKIE, form_token
 from api.access.gate import read_places
 from api.access.principal import Role
 from api.access.table import TABLE, as_markdown
@@ -228,3 +228,32 @@ def test_somebody_bound_to_a_store_finds_its_profiles_alone(two_stores: Connecti
             status = 200 if one["display_name"] == "Bo" else 404
             assert quinn.get(f"/v1/profiles/{one['profile_id']}").status_code == status
             assert quinn.get(f"/profiles/{one['profile_id']}").status_code == status
+
+
+@servers
+def test_somebody_bound_to_a_store_sees_no_order_of_another_and_withdraws_for_the_whole_person(
+    two_stores: Connection, client: httpx.Client
+) -> None:
+    names = {name: profile for profile, name in two_stores.execute("select profile_id, display_name from profile")}
+    two_stores.execute(
+        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, store_no,"
+        " detail) select gen_random_uuid(), 0, %s, 'ordered', 'till', 'R' || coalesce(place.no, 0),"
+        ' now() - interval \'1 hour\', place.no, \'{"total": 99, "currency": "EUR"}\''
+        "   from (select store_no from store where id = 'marktplatz' union all select null) place (no)",
+        [names["Bo"]],
+    )
+    two_stores.execute("update profile set merged_into = %s where profile_id = %s", [names["Bo"], names["Ada"]])
+    log_in(two_stores, "Quentin", "r" * 43, Role.CRM, stores=["quay"])
+    asked = {
+        "Cookie": f"{PLAIN_COOKIE}={'r' * 43}", FORM_HEADER: form_token("r" * 43), "Sec-Fetch-Site": "same-origin",
+    }  # fmt: skip
+    path = f"/v1/profiles/{names['Bo']}/understanding"
+    with httpx.Client(base_url=client.base_url, headers=asked, timeout=client.timeout) as quentin:
+        counts = [[one[f"orders_{where}_count"] for where in ("in_store", "online")]
+                  for one in (client.get(path).json(), quentin.get(path).json())]  # fmt: skip
+        assert counts == [[1, 1], [0, 1]], "the order of the other store is not told as one online"
+        said = {"purpose": "in_store_journey", "source": "store", "sure": "yes", FORM_FIELD: form_token("r" * 43)}
+        answer = quentin.post(f"/profiles/{names['Bo']}/withdrawals", data=said)
+        assert answer.status_code == 303, answer.text
+    held = two_stores.execute("select profile_id from consent_current where holds").fetchall()
+    assert held == [(names["Cy"],)], "hers of the other store is withdrawn with it"

@@ -1,6 +1,6 @@
 """Whose record it is: consent as a ledger, links that can be taken back, and cases that a person decides."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -236,6 +236,14 @@ def test_a_person_withdraws_with_all_that_was_merged_into_her(store: SeededStore
         assert client.get(f"/v1/profiles/{profile}").status_code == 404
     held = store.connection.execute("select count(*) from consent_current where holds").fetchone()
     assert held == (0,)
+    again = datetime.now(UTC)
+    by_mail = {"source": "web", "events": [event("1", "searched", again, customer_id="", email="ada@shop.test")]}
+    assert tell(client, customer(2, at=again, customer_id="", email="ada@shop.test")) == ada
+    assert send(client, "/v1/inputs/online", by_mail).json()["taken_count"] == 1, (
+        "she consented by her second address"
+    )
+    assert send(client, "/v1/withdrawals", withdrawal | {"occurred_at": again.isoformat()}).status_code == 200
+    assert client.get(f"/v1/profiles/{ada}").status_code == 404
 
 
 def test_the_next_event_after_a_withdrawal_is_refused(store: SeededStore, client: httpx.Client) -> None:

@@ -210,9 +210,18 @@ def test_what_happened_while_consent_was_withdrawn_stays_out(
             " values (%s, 'in_store_journey', %s, 'app', '1', %s)",
             [ada, status, store.now - timedelta(days=days)],
         )
-    rows = [event(str(days), "searched", store.now - timedelta(days=days)) for days in (90, 30, 15, 5)]
+    for days, expires_days in ((4, 3), (1, None)):  # and one that expired by itself
+        store.connection.execute(
+            "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at, expires_at)"
+            " values (%s, 'in_store_journey', 'granted', 'app', '1', %s, %s)",
+            [
+                ada, store.now - timedelta(days=days),
+                store.now - timedelta(days=expires_days) if expires_days is not None else None,
+            ],
+        )  # fmt: skip
+    rows = [event(str(days), "searched", store.now - timedelta(days=days)) for days in (90, 30, 15, 5, 2, 0)]
     found = send(client, "/v1/inputs/online", {"source": "web", "events": rows}).json()
-    assert [(error["line"], error["field"]) for error in found["errors"]] == [(3, "occurred_at")]
+    assert [(error["line"], error["field"]) for error in found["errors"]] == [(3, "occurred_at"), (5, "occurred_at")]
 
 
 def test_a_dry_run_says_what_the_import_then_does(store: SeededStore, client: httpx.Client, ada: str) -> None:

@@ -184,7 +184,9 @@ def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_oth
     seen = [event(f"p{n}", "promotion_viewed", at + timedelta(hours=n)) for n in range(3)]
     wanted = [event("s", "service_preferred", at, service="greet")]
     till: dict[str, Any] = {"store": "marktplatz", "currency": "EUR"}
-    orders = [event(f"o{n}", "ordered", at + timedelta(days=n), total=10 * n, **till) for n in (1, 2, 3)]
+    orders = [
+        event(f"o{n}", "ordered", at + timedelta(days=n), total=10 * n, order_id=f"o{n}", **till) for n in (1, 2, 3)
+    ]
     orders.append(event("o9", "ordered", at + timedelta(days=5), total=99, currency="EUR"))
     for given, rows in (("online", seen), ("app", wanted), ("orders", orders)):
         sent = send(client, f"/v1/inputs/{given}", {"source": "crm", "events": rows})
@@ -195,6 +197,11 @@ def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_oth
     assert [first["rule"], first["things_count"], len(first["evidence"])] == ["price.promotions", 3, 3]
     assert second["evidence"][0]["kind"] == "ordered"
     assert [found["in_store"]["orders_count"], found["in_store"]["middle_amount"]] == [3, "20.00 EUR"]
+    for key, back in (("b1", 20), ("b2", 10)):  # a part, then the rest of what the third cost
+        row = event(key, "refunded", at + timedelta(days=6), order_id="o3", total=back, currency="EUR")
+        send(client, "/v1/inputs/orders", {"source": "crm", "events": [row]})
+        after = client.get(f"/v1/profiles/{profile}/understanding").json()
+        assert after["in_store"]["orders_count"] == (3 if key == "b1" else 2)
     assert [found["online"]["orders_count"], found["online"]["middle_amount"]] == [1, "99.00 EUR"]
     page = client.get(f"/profiles/{profile}").text
     assert "What matters" in page

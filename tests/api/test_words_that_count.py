@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from storage.journey_map.people import read_people
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, device, walk
 from tests.fix_api import SeededStore
@@ -82,6 +83,16 @@ def test_an_old_grant_writes_nothing_of_who_has_withdrawn(store: SeededStore, cl
     assert send(client, "/v1/profiles", body).status_code == 200, "a grant that was given since"
 
 
+def orders(store: SeededStore, client: httpx.Client, profile: UUID) -> tuple[int, int]:
+    """How many orders in the store and online stand, on the profile as well as in what the map reads."""
+    understood = client.get(f"/v1/profiles/{profile}/understanding").json()
+    (person,) = read_people(store.connection, [profile], begin=store.now - timedelta(days=9), end=store.now)
+    places = [place for _, _, kind, _, place in person.events if kind == "ordered"]
+    told: tuple[int, int] = (understood["orders_in_store_count"], understood["orders_online_count"])
+    assert told == (sum(place != "" for place in places), sum(place == "" for place in places))
+    return told
+
+
 def test_what_was_cancelled_was_not_bought_and_nobody_is_expected(store: SeededStore, client: httpx.Client) -> None:
     profile = UUID(tell(client, store, occurred_at=(store.now - timedelta(days=9)).isoformat()).json()["profile_id"])
     begin = store.now - timedelta(days=2)
@@ -106,6 +117,22 @@ def test_what_was_cancelled_was_not_bought_and_nobody_is_expected(store: SeededS
     assert complete() == "left_empty_handed"
     understood = client.get(f"/v1/profiles/{profile}/understanding").json()
     assert (understood["in_store"]["orders_count"], understood["orders_in_store_count"]) == (0, 0)
+
+    # the till's R5 and the shop's R5 are two orders; who orders R5 again at the till has ordered it
+    at = begin + timedelta(minutes=7)
+    many: dict[str, Any] = {"total": 9, "currency": "EUR", "order_id": "R5"}
+    for source, row in (
+        ("till", event("R5", "ordered", at, store="marktplatz", **many)),
+        ("shop", event("w5", "ordered", at, **many)),
+        ("shop", event("c5", "cancelled", at + timedelta(minutes=1), order_id="R5")),
+    ):
+        send(client, "/v1/inputs/orders", {"source": source, "events": [row]})
+        counts = orders(store, client, profile)
+    assert counts == (1, 0), "in the store, online"
+    for minutes, kind, wanted in ((2, "cancelled", 0), (3, "ordered", 1), (4, "cancelled", 0)):
+        more: dict[str, Any] = {"order_id": "R5"} if kind == "cancelled" else many
+        say("orders", event(f"R5 {minutes}", kind, at + timedelta(minutes=minutes), store="marktplatz", **more))
+        assert orders(store, client, profile) == (wanted, 0), minutes
     add_presence(
         store.connection, store.plan, store.store_no, pseudonym=device(1), zone="shoes",
         arrived_at=store.now - timedelta(minutes=2), in_zone_since=store.now, last_signal_at=store.now,

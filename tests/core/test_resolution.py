@@ -43,6 +43,7 @@ def test_values_are_compared_in_one_form() -> None:
     assert identifier("phone", "+49 (30) 123-45.67") == Identifier("phone", "+49301234567")
     for written in ("0049 171 1234567", "+49 (0)171/123 45 67"):
         assert identifier("phone", written) == Identifier("phone", "+491711234567")
+    assert identifier("customer_id", "123456", held=True).value == "123456", "taken in before it was blocked"
     assert identifier("phone", "0171 1234567").value == "01711234567", "which country is meant is not said"
     assert [one.value for one in spellings(identifier("phone", "+49 171 1234567"))] == [
         "+491711234567", "00491711234567",
