@@ -38,6 +38,7 @@ COUNTS: Final[dict[str, str]] = {
     "/v1/stores/{store}/cue-trials": "effects of a trial over both halves",
     "/v1/stores/{store}/metrics/{formula}": "shares of customers, none below the disclosure limit",
     "/v1/stores/{store}/heatmap": "how busy zones were",
+    "/stores/{store}": "who is where now by number, figures of today by zone; single visits name no profile",
     "/stores/{store}/traffic": "figures of a store, customers among them as shares over the disclosure limit",
     "/stores/{store}/dwell": "the same",
     "/stores/{store}/flow": "the same",

@@ -242,7 +242,7 @@ def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, custome
     assert "'=SUM(A1) in a subject" in lines[2]
     assert (
         httpx.get(f"{site}/notes-counts.csv?by=tag&tag=hesitated", headers=HEADERS).text.splitlines()[1]
-        == "hesitated,1,0,0,0"
+        == "hesitated,1,0,0,1,0"
     )
 
 
