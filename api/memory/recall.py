@@ -10,7 +10,7 @@ from api.lexicons import topic_finder
 from core.journey.feeling import Feeling
 from core.journey.rules import Stage
 from core.memory.records import Clause, Due, Felt, Happened, Visit
-from core.memory.remembering import Mean, Memory, journey_feelings, remember
+from core.memory.remembering import WITHOUT_FEELING, Mean, Memory, journey_feelings, remember
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.memory.sources import DueRow, NotedRow, dues_remembered, notes_remembered
@@ -20,10 +20,6 @@ from storage.profiles.visits import Whereabouts, whereabouts
 
 _FELT: Final = {"complained": Feeling.NEGATIVE}
 """Events that say how somebody feels by being there at all; scores of surveys have no scale that is known here."""
-
-_NO_FEELING: Final = frozenset({"credit_control"})
-"""Purposes whose notes are about money owed: who promises to pay is not delighted by paying, and nothing is promised
-to her. What staff say of the feeling there still counts."""
 
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +104,7 @@ def memory_of(known: Recalled, now: datetime) -> Memory:
 
 def _noted(row: NotedRow) -> Felt:
     text = f"{row.subject}\n{row.detail}" if row.detail else row.subject
-    read = row.chosen or row.purpose not in _NO_FEELING
+    read = row.chosen or row.purpose not in WITHOUT_FEELING
     return Felt(
         kind="note",
         id=str(row.note_id),
@@ -119,7 +115,7 @@ def _noted(row: NotedRow) -> Felt:
         clauses=tuple(
             Clause(text=text[clause["begin"] : clause["end"]], feeling=Feeling(clause["feeling"]))
             for clause in row.feeling_read["clauses"]
-            if row.purpose not in _NO_FEELING
+            if row.purpose not in WITHOUT_FEELING
         ),
         tags=row.tags,
         zone_kind=row.zone_kind,

@@ -14,7 +14,7 @@ from api.notes.follow_up_routes import list_follow_ups
 from api.notes.models import NoteOut
 from api.notes.queries import NoteFilterDep
 from api.notes.routes import NoteDep
-from api.notes.writing import DUE_WITHIN
+from api.notes.writing import DUE_AGO, DUE_WITHIN
 from api.operators import operator_of
 from api.problems import follow_up_unknown
 from api.rendering import HERE, render
@@ -75,6 +75,7 @@ def show_capture(
         reminder=msgspec.json.encode(reminder().lexicon).decode(),
         tags_most=TAGS_PER_NOTE,
         due_days_most=DUE_WITHIN.days,
+        due_days_ago=DUE_AGO.days,
     )
 
 

@@ -22,7 +22,8 @@ from storage.notes.notes import SUBJECT_CHARACTERS, NewNote, NoteRow, NoteText
 from storage.notes.place import place_at
 from storage.profiles.profiles import find_profile
 
-_PAST: Final = timedelta(microseconds=PAST_BOUND_NS // NS_PER_US)
+DUE_AGO: Final = timedelta(microseconds=PAST_BOUND_NS // NS_PER_US)
+"""So long ago a note may have been written, and its follow-up been due."""
 _FUTURE: Final = timedelta(microseconds=FUTURE_BOUND_NS // NS_PER_US)
 DUE_WITHIN: Final = timedelta(days=2 * 366)
 """Warranties end within two years in the EU; what lies further ahead is a mistyped year."""
@@ -175,7 +176,7 @@ def due_instant(due_at: datetime, timezone: str, now: datetime, *, ahead: bool =
         raise _due_bounds() from error
     if ahead and due <= now:
         raise InputError("This time has passed already.", hint="Choose a later one.", where="due_at")
-    if not now - _PAST <= due <= now + DUE_WITHIN:
+    if not now - DUE_AGO <= due <= now + DUE_WITHIN:
         raise _due_bounds()
     return due
 
@@ -199,9 +200,9 @@ def _noted_at(asked: datetime | None, now: datetime) -> datetime:
         return now
     if asked.tzinfo is None:
         raise InputError("The time has no offset.", hint="Write it like 2026-11-21T09:00+01:00.", where="noted_at")
-    if not now - _PAST <= asked <= now + _FUTURE:
+    if not now - DUE_AGO <= asked <= now + _FUTURE:
         raise InputError(
-            f"A note was written within the last {_PAST.days} days, by the clock here {now:%Y-%m-%dT%H:%M}Z.",
+            f"A note was written within the last {DUE_AGO.days} days, by the clock here {now:%Y-%m-%dT%H:%M}Z.",
             hint="Is the device's clock right?",
             where="noted_at",
         )

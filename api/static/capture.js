@@ -113,7 +113,7 @@ function amissIn({ tags = [], detail = "", follow_up: followUp }) {
   if (!followUp.due_at) return "Say by when the follow-up is due.";
   if (!followUp.instructions) return "Say what is to be done in the follow-up.";
   const days = (new Date(followUp.due_at) - Date.now()) / 86_400_000;
-  return days > Number(page.dataset.dueDaysMost) || days < -7 ? "Look at the year of the follow-up: it is due within the next two years." : "";
+  return days > Number(page.dataset.dueDaysMost) || days < -Number(page.dataset.dueDaysAgo) ? "Look at the year of the follow-up: it is due within the next two years." : "";
 }
 
 function remind(found, text) {

@@ -24,6 +24,9 @@ MONTHS: Final = 24
 """Two years: what lies further back has faded to a sixteenth."""
 QUOTES: Final = 12
 """Preferences, and promises, that are told: more than anybody reads before a talk."""
+WITHOUT_FEELING: Final = frozenset({"credit_control"})
+"""Purposes whose notes are about money owed: who promises to pay is not delighted by paying, and nothing is promised
+to her. Of such a note only what staff say of the feeling counts, no word of its text."""
 _VALUE: Final = {Feeling.POSITIVE: 1.0, Feeling.NEGATIVE: -1.0}
 
 

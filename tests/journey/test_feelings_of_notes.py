@@ -15,6 +15,7 @@ import pytest
 from api.lexicons import feeling_reader
 from core.journey.feeling import FEELS_AT, Reading
 
+# what was reached, less a few notes: they guard it and claim no quality; r is the goal itself
 HERE = Path(__file__).parent
 _POLARITY = {"positive": 1, "negative": -1, "neutral": 0}
 
