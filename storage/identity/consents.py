@@ -16,7 +16,10 @@ Status: TypeAlias = Literal["granted", "withdrawn"]
 
 
 class ConsentWord(msgspec.Struct, frozen=True, kw_only=True):
-    """One word on a purpose: who asked (`source`) with which text (`wording`); `source_key` makes it count once."""
+    """One word on a purpose: who asked (`source`) with which text (`wording`); `source_key` makes it count once.
+
+    A withdrawal without a wording is of that of the grant it ends.
+    """
 
     purpose: str
     status: Status
@@ -120,7 +123,17 @@ def _withdraw(connection: Connection, profile: UUID, word: ConsentWord) -> None:
         key = word.source_key
         if key is not None and row[0] != profile:
             key = f"{key} {row[0]}"
-        add_consent(connection, row[0], msgspec.structs.replace(word, source_key=key))
+        wording = word.wording or _granted_wording(connection, row[0], word.purpose)
+        add_consent(connection, row[0], msgspec.structs.replace(word, source_key=key, wording=wording))
+
+
+def _granted_wording(connection: Connection, profile: UUID, purpose: str) -> str:
+    row = connection.execute(
+        "select wording from consent_event where profile_id = %s and purpose = %s and status = 'granted'"
+        " order by occurred_at desc, consent_no desc limit 1",
+        [profile, purpose],
+    ).fetchone()
+    return row[0] if row is not None else ""
 
 
 def full_ledger(connection: Connection, profile: UUID) -> list[LedgerRow]:

@@ -1,6 +1,6 @@
 """What other systems say takes effect, or they are told that it does not: withdrawals, cancellations, preferences."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +81,22 @@ def test_an_old_grant_writes_nothing_of_who_has_withdrawn(store: SeededStore, cl
     assert rows == [("Customer 1", None, 1, 1)]
     body["consent"]["occurred_at"] = (store.now - timedelta(minutes=5)).isoformat()
     assert send(client, "/v1/profiles", body).status_code == 200, "a grant that was given since"
+
+    # what she says once it has expired counts as well, and is answered as for somebody unknown
+    store.connection.execute(
+        "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at, expires_at)"
+        " select profile_id, 'in_store_journey', 'granted', 'app', '1', now() - interval '4 min', now() from profile"
+    )
+    by = {"kind": "email", "value": "new@post.at"}
+    said = withdraw(client, datetime.now(UTC).isoformat(), identifier=by)
+    unknown = withdraw(client, store.now.isoformat(), identifier={"kind": "email", "value": "nobody@post.at"})
+    assert (said.status_code, said.json()) == (404, unknown.json())
+    assert send(client, "/v1/profiles", body).status_code == 409, "the grant is from before she withdrew"
+    body["consent"] |= {"occurred_at": datetime.now(UTC).isoformat()}
+    assert send(client, "/v1/profiles", body).status_code == 200
+    for number, told in (("0171 1234599", True), ("+49 171 1234599", False)):
+        missing = withdraw(client, store.now.isoformat(), identifier={"kind": "phone", "value": number}).json()
+        assert ("country code" in missing["hint"]) is told
 
 
 def orders(store: SeededStore, client: httpx.Client, profile: UUID) -> tuple[int, int]:
