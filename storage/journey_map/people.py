@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from core.journey.rules import DISCOVER_LOOK_BACK_NS
+from core.journey.walks import Span, walks
 from core.limits import NS_PER_S
 from storage.connect import Connection
 from storage.profiles.events import EVENTS_OF_A_PROFILE, UNCANCELLED
@@ -140,6 +141,8 @@ def _visits(connection: Connection, values: dict[str, Any]) -> list[tuple[UUID, 
         " where link.profile_id = any (%(profiles)s) order by entered_at desc, visit_id limit %(limit)s",
         values | {"limit": VISITS_LOOKED_AT},
     ).fetchall()
+    walked = walks(rows, lambda row: Span(place=(row[0], row[3]), entered_at=row[4], left_at=row[5]))
+    rows = sorted((walk[0] for walk in walked), key=lambda row: (row[4], row[1]))
     stays: dict[UUID, list[tuple[UUID, int, int, datetime, datetime]]] = defaultdict(list)
     for row in connection.execute(
         "select visit.id, stay.visit_id, stay.revision, stay.zone_no, stay.entered_at, stay.left_at"
@@ -166,5 +169,5 @@ def _visits(connection: Connection, values: dict[str, Any]) -> list[tuple[UUID, 
                 stays=stays[row[1]],
             ),
         )
-        for row in reversed(rows)
+        for row in rows
     ]

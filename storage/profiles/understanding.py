@@ -9,8 +9,9 @@ from psycopg.types.json import Jsonb
 
 from core.journey.cues import DEFAULT_POLICY, CuePolicy
 from core.journey.returning import Attendance, ReturnKind, ReturnModel, fit
+from core.records import Role
 from storage.connect import Connection
-from storage.visit_queries import WHILE_LINKED
+from storage.profiles.visits import visits_by_walk
 
 VISITS_OF_A_PROFILE: Final = 500
 """Two visits a week for five years."""
@@ -46,18 +47,22 @@ class StoredPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def visits_of(connection: Connection, profile: UUID) -> list[Visited]:
-    """Return the newest VISITS_OF_A_PROFILE visits that ended, oldest first; nothing without a consent that holds."""
-    rows = connection.execute(
-        "select visit.visit_id, store.id, store.timezone, visit.entered_at, visit.left_at, visit.dwell_s"  # noqa: S608 - constants
-        "  from profile_device link cross join lateral (select visit_id, store_no, entered_at, left_at, dwell_s"
-        f"   from store_visit where device = link.device and not withdrawn and role = 0 and {WHILE_LINKED}"
-        "    order by entered_at desc limit %(limit)s) visit join store using (store_no)"
-        " where link.profile_id = %(profile)s order by visit.entered_at desc, visit.visit_id limit %(limit)s",
-        {"profile": profile, "limit": VISITS_OF_A_PROFILE},
-    ).fetchall()
+    """Return the newest VISITS_OF_A_PROFILE visits that ended, oldest first; nothing without a consent that holds.
+
+    Of each walk the one that stands for it.
+    """
+    timezones: dict[int, str] = dict(connection.execute("select store_no, timezone from store").fetchall())
+    newest = [walk[0] for walk in visits_by_walk(connection, profile) if walk[0].visit.role is Role.VISITOR]
     return [
-        Visited(visit_id=row[0], store=row[1], timezone=row[2], entered_at=row[3], left_at=row[4], dwell_s=row[5])
-        for row in reversed(rows)
+        Visited(
+            visit_id=one.visit.visit_id,
+            store=one.store,
+            timezone=timezones[one.store_no],
+            entered_at=one.visit.entered_at,
+            left_at=one.visit.left_at,
+            dwell_s=one.visit.dwell_s,
+        )
+        for one in reversed(newest[:VISITS_OF_A_PROFILE])
     ]
 
 

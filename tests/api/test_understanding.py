@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from core.errors import InputError
 from core.journey.cues import Cue, CuePolicy, CueRule
 from core.journey.returning import ReturnKind
+from storage.journey_map.people import read_people
 from storage.profiles.understanding import current_model, fit_returns, save_policy
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, add_visit, device
@@ -55,6 +57,30 @@ def test_usually_weekly_not_seen_for_five_weeks(store: SeededStore, client: http
     assert found["weekdays"]["visits_count"] + found["weekends"]["visits_count"] == 6
     newest = client.get(f"/v1/profiles/{profile}/visits").json()["visits"]
     first = newest[-1]["visit"]["visit_id"]
+
+    # her watch, put on at the door and seen for longer: the same visits, and it stands for them
+    send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=400), devices=[device(1), device(2)]))
+    for week, dwell_s in enumerate((590.0, 690.0)):
+        come(store, 70 - 7 * week - 7 / 86_400, dwell_s, number=2)
+    come(store, 35 - 7 / 86_400, 3_100.0, number=2)
+    twice = client.get(f"/v1/profiles/{profile}/understanding").json()
+    assert (twice["visits_count"], twice["weekdays"]["visits_count"] + twice["weekends"]["visits_count"]) == (6, 6)
+    shown = client.get(f"/v1/profiles/{profile}/visits").json()["visits"]
+    assert [one["visit"]["visit_id"] for one in shown][1:] == [one["visit"]["visit_id"] for one in newest][1:]
+    assert (shown[0]["visit"]["dwell_s"], len(shown)) == (3_100.0, 6)
+    pages: list[Any] = []
+    cursor: dict[str, str] = {}
+    for _ in range(3):
+        page = client.get(f"/v1/profiles/{profile}/visits", params={"limit": "2"} | cursor).json()
+        pages += page["visits"]
+        cursor = {"cursor": page["next_cursor"]}
+    assert (pages, page["next_cursor"]) == (shown, None)
+    for one in (shown[0], newest[0]):
+        journey = client.get(f"/v1/profiles/{profile}/journey", params={"visit": one["visit"]["visit_id"]}).json()
+        assert journey["visit_id"] == shown[0]["visit"]["visit_id"]
+    (person,) = read_people(store.connection, [UUID(profile)], begin=store.now - timedelta(days=99), end=store.now)
+    assert [str(visit.visit_id) for visit in person.visits] == [one["visit"]["visit_id"] for one in reversed(shown)]
+    assert len(client.get("/v1/exports/visits", params={"format": "csv"}).text.splitlines()) == 7
     other = client.get(f"/v1/profiles/{profile}/understanding", params={"visit": first}).json()
     assert (other["visit_id"], other["own"]["share"]) == (first, 0.0)
     assert client.get(f"/v1/profiles/{profile}/understanding", params={"visit": profile}).status_code == 404
