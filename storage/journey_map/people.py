@@ -12,7 +12,7 @@ from core.journey.rules import DISCOVER_LOOK_BACK_NS
 from core.journey.walks import Span, walks
 from core.limits import NS_PER_S
 from storage.connect import Connection
-from storage.profiles.events import EVENTS_OF_A_PROFILE, UNCANCELLED
+from storage.profiles.events import EVENTS_OF_A_PROFILE, PAID_BACK, UNCANCELLED
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.visits import STAYS_PER_VISIT
 
@@ -51,12 +51,13 @@ class JourneyVisit(msgspec.Struct, frozen=True, kw_only=True):
 class JourneyPerson(msgspec.Struct, kw_only=True):
     """What one customer's journeys are made of, each oldest first.
 
-    `events` are (id, revision, kind, at, store), `words` (no, status, at), `notes` (id, at, feeling, by staff).
+    `events` are (id, revision, kind, at, store, whether an order was paid back as a whole), `words` (no, status, at),
+    `notes` (id, at, feeling, by staff).
     """
 
     profile_id: UUID
     visits: list[JourneyVisit]
-    events: list[tuple[UUID, int, str, datetime, str]]
+    events: list[tuple[UUID, int, str, datetime, str, bool]]
     words: list[tuple[int, str, datetime]]
     notes: list[tuple[UUID, datetime, str, bool]]
 
@@ -97,10 +98,11 @@ def read_people(
         if profile in people:
             people[profile].visits.append(visit)
     for row in connection.execute(
-        "select person.kept_id, event_id, revision, kind, occurred_at, coalesce(store.id, '')"  # noqa: S608 - ours
+        "select person.kept_id, event_id, revision, kind, occurred_at, coalesce(store.id, ''), paid_back"  # noqa: S608 - ours
         "  from (select * from person where kept_id = any (%(profiles)s)"
         "    and consent_holds(profile_id, %(purpose)s) offset 0) person"
-        " cross join lateral (select * from customer_event event where event.profile_id = person.profile_id"
+        f" cross join lateral (select *, {PAID_BACK} as paid_back from customer_event event"
+        "   where event.profile_id = person.profile_id"
         "    and newest and not removed and (occurred_at >= %(since)s or kind = 'enrolled')"
         f"   and {UNCANCELLED} order by occurred_at desc limit %(each)s) event left join store using (store_no)"
         # what was in a store that may not be seen would look as if it were online

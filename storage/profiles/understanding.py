@@ -8,9 +8,11 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from core.journey.cues import DEFAULT_POLICY, CuePolicy
+from core.journey.habits import NO_BREAK
 from core.journey.returning import Attendance, ReturnKind, ReturnModel, fit
 from core.records import Role
 from storage.connect import Connection
+from storage.profiles.profiles import PURPOSE
 from storage.profiles.visits import visits_by_walk
 
 VISITS_OF_A_PROFILE: Final = 500
@@ -79,15 +81,24 @@ def store_dwells(connection: Connection, store_no: int) -> list[float]:
 def clientele(connection: Connection, *, through: datetime) -> list[Attendance]:
     """Return how often each customer whose consent holds came until `through`: days with a visit after the first.
 
-    Times are days. Two visits on one day (UTC) are one occasion.
+    Times are days. Two visits on one day (UTC) are one occasion. Where consent came back after more than NO_BREAK,
+    only what was since is reckoned with: whether she came meanwhile nobody knows.
     """
     rows = connection.execute(
+        "with held as (select profile_id, valid_from,"
+        "    max(valid_to) over (partition by profile_id order by valid_from"
+        "      rows between unbounded preceding and 1 preceding) as before"
+        "   from consent_held where purpose = %(purpose)s),"
+        " since as (select profile_id, max(valid_from) as since from held"
+        "   where valid_from > before + %(no_break)s group by profile_id)"
         "select count(*) - 1, max(day) - min(day), %(through)s::timestamptz::date - min(day) from"
         " (select distinct link.profile_id, (visit.entered_at at time zone 'UTC')::date as day"
         "    from profile_device link join store_visit visit on visit.device = link.device and not visit.withdrawn"
         "     and visit.role = 0 and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
-        "   where visit.entered_at <= %(through)s) days group by profile_id",
-        {"through": through},
+        "    left join since on since.profile_id = link.profile_id"
+        "   where visit.entered_at <= %(through)s and (since is null or visit.entered_at >= since)) days"
+        " group by profile_id",
+        {"through": through, "purpose": PURPOSE, "no_break": NO_BREAK},
     ).fetchall()
     return [Attendance(repeats=row[0], recency=float(row[1]), age=float(row[2])) for row in rows]
 

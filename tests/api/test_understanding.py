@@ -1,5 +1,6 @@
 """What is understood of a customer: said where the data support it, and why not where they do not."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from core.errors import InputError
 from core.journey.cues import Cue, CuePolicy, CueRule
 from core.journey.returning import ReturnKind
 from storage.journey_map.people import read_people
-from storage.profiles.understanding import current_model, fit_returns, save_policy
+from storage.profiles.understanding import clientele, current_model, fit_returns, save_policy
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, add_visit, device
 from tests.fix_api import SeededStore
@@ -141,6 +142,18 @@ def test_a_return_probability_once_a_model_is_fitted(store: SeededStore, client:
     found = client.get(f"/v1/profiles/{profile}/understanding").json()["returning"]
     assert 0 < found["within_share"] <= found["alive_share"] <= 1
     assert found["customers_count"] == 121
+    before = Counter(clientele(store.connection, through=store.now))
+    for status, days_ago in (("withdrawn", 29), ("granted", 20), ("granted", 5)):
+        store.connection.execute(
+            "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+            " values (%s, 'in_store_journey', %s, 'app', '2', now() - make_interval(days => %s))",
+            [profile, status, days_ago],
+        )
+    come(store, 10, 600.0)
+    after = Counter(clientele(store.connection, through=store.now))
+    lost, gained = before - after, after - before
+    assert [(one.repeats, round(one.age)) for one in lost] == [(0, 30)], "what was before the break"
+    assert [(one.repeats, round(one.age)) for one in gained] == [(0, 10)], "she did not stay away meanwhile"
 
 
 def test_the_cue_of_an_arrival_follows_policy_preference_and_consent(
@@ -213,7 +226,7 @@ def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_oth
     orders = [
         event(f"o{n}", "ordered", at + timedelta(days=n), total=10 * n, order_id=f"o{n}", **till) for n in (1, 2, 3)
     ]
-    orders.append(event("o9", "ordered", at + timedelta(days=5), total=99, currency="EUR"))
+    orders.append(event("o9", "ordered", at + timedelta(days=5), total=99, currency="EUR", order_id="o9"))
     for given, rows in (("online", seen), ("app", wanted), ("orders", orders)):
         sent = send(client, f"/v1/inputs/{given}", {"source": "crm", "events": rows})
         assert sent.json()["refused_count"] == 0, sent.text
@@ -232,3 +245,19 @@ def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_oth
     page = client.get(f"/profiles/{profile}").text
     assert "What matters" in page
     assert "price.orders_after_promotions" in page
+
+    def people() -> dict[str, bool]:
+        (person,) = read_people(store.connection, [UUID(profile)], begin=at, end=store.now)
+        return {str(name): back for name, _, kind, _, _, back in person.events if kind == "ordered"}
+
+    def how() -> str:
+        path = f"/v1/profiles/{profile}/journey"
+        stages = client.get(path, params={"order": online}).json()["stages"]
+        return next(str(stage["because"]) for stage in stages if stage["stage"] == "complete")
+
+    asked = "select event_id::text from customer_event where source_key = 'o9'"
+    ((online,),) = store.connection.execute(asked).fetchall()
+    assert (sum(people().values()), people()[online], how()) == (1, False, "ordered_online")
+    row = event("b3", "refunded", at + timedelta(days=6), order_id="o9", total=99, currency="EUR")
+    send(client, "/v1/inputs/orders", {"source": "crm", "events": [row]})
+    assert (sum(people().values()), people()[online], how()) == (2, True, "paid_back")

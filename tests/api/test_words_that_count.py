@@ -103,7 +103,7 @@ def orders(store: SeededStore, client: httpx.Client, profile: UUID) -> tuple[int
     """How many orders in the store and online stand, on the profile as well as in what the map reads."""
     understood = client.get(f"/v1/profiles/{profile}/understanding").json()
     (person,) = read_people(store.connection, [profile], begin=store.now - timedelta(days=9), end=store.now)
-    places = [place for _, _, kind, _, place in person.events if kind == "ordered"]
+    places = [place for _, _, kind, _, place, _ in person.events if kind == "ordered"]
     told: tuple[int, int] = (understood["orders_in_store_count"], understood["orders_online_count"])
     assert told == (sum(place != "" for place in places), sum(place == "" for place in places))
     return told
