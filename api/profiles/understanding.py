@@ -281,8 +281,14 @@ def _gaps(
 
 
 def _preference(events: list[CustomerEvent]) -> str | None:
-    said = [str(event.detail.get("service", "")) for event in events if event.kind == _PREFERENCE]
-    return said[-1] if said and said[-1] in set(Cue) else None
+    # of two that were said at one time the quiet one
+    said = [
+        (event.occurred_at, event.detail.get("service") == Cue.LEAVE_ALONE, event.recorded_at, str(event.event_id),
+         str(event.detail.get("service", "")))
+        for event in events if event.kind == _PREFERENCE
+    ]  # fmt: skip
+    newest = max(said)[-1] if said else None
+    return newest if newest in set(Cue) else None
 
 
 def _appointment_today(events: list[CustomerEvent], plan: StorePlan, now: datetime) -> bool:

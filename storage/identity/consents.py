@@ -31,9 +31,13 @@ class ConsentWord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A word of the ledger as it stands there; `recorded_at` is when it was heard of, `holds` whether it is valid."""
+    """A word of the ledger as it stands there; `recorded_at` is when it was heard of, `holds` whether it is valid.
+
+    `profile_id` is whose it was when it was said: one that was merged since keeps its words.
+    """
 
     consent_no: int
+    profile_id: UUID
     purpose: str
     status: Status
     source: str
@@ -137,13 +141,17 @@ def _granted_wording(connection: Connection, profile: UUID, purpose: str) -> str
 
 
 def full_ledger(connection: Connection, profile: UUID) -> list[LedgerRow]:
-    """Return every word of a profile on every purpose, newest first."""
+    """Return every word of a person on every purpose, newest first: of a profile and of those merged into it."""
     rows: list[tuple[Any, ...]] = connection.execute(
         "select event.consent_no, event.purpose, event.status, event.source, event.wording, event.occurred_at,"
         "       event.expires_at, event.recorded_at,"
-        "       event.status = 'granted' and coalesce(current.holds and current.consent_no = event.consent_no, false)"
-        "  from consent_event event left join consent_current current using (profile_id, purpose)"
-        " where event.profile_id = %s order by event.occurred_at desc, event.consent_no desc",
+        "       event.status = 'granted'"
+        "         and coalesce(current.holds and current.consent_no = event.consent_no, false),"
+        "       event.profile_id from person join consent_event event using (profile_id)"
+        # the limit keeps the planner from joining the whole ledger
+        "  left join lateral (select holds, consent_no from consent_current held where held.purpose = event.purpose"
+        "    and held.profile_id = event.profile_id limit 1) current on true"
+        " where person.kept_id = %s order by event.occurred_at desc, event.consent_no desc",
         [profile],
     ).fetchall()
     return [
@@ -157,6 +165,7 @@ def full_ledger(connection: Connection, profile: UUID) -> list[LedgerRow]:
             expires_at=row[6],
             recorded_at=row[7],
             holds=row[8],
+            profile_id=row[9],
         )
         for row in rows
     ]

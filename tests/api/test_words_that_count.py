@@ -172,6 +172,9 @@ def test_what_was_cancelled_was_not_bought_and_nobody_is_expected(store: SeededS
     assert cue() == ("leave_alone", "The customer asked for it.")
     say("app", event("P3", "service_preferred", begin + timedelta(hours=2), service="Greet"))
     assert cue() == ("greet", "The customer asked for it.")
+    for key, service in (("P0", "leave_alone"), ("P4", "greet")):  # P0 to P4 at one time: the quiet one
+        say("app", event(key, "service_preferred", begin + timedelta(hours=2), service=service))
+        assert cue() == ("leave_alone", "The customer asked for it.")
     rows = [
         event("D1", "searched", begin, query="boots"), event("D1", "searched", begin, store="nowhere"),
         event("D2", "searched", begin, query="hats"), event("D2", "searched", begin, query="caps"),
