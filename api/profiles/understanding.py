@@ -13,7 +13,7 @@ import msgspec
 from api.metrics.dwell_cache import StoreDwells
 from core.floorplan import StorePlan
 from core.journey.cues import Cue, Situation
-from core.journey.habits import DAY_NS, NO_BREAK, Rhythm, Standing, occasions, rhythm, standing
+from core.journey.habits import DAY_NS, NO_BREAK_DAYS, Rhythm, Standing, occasions, rhythm, standing
 from core.journey.matters import Came, Did, Mattering, what_matters
 from core.journey.returning import Attendance, expected_visits, return_probability, still_a_customer
 from core.journey.rules import ORDERED
@@ -161,7 +161,7 @@ def unbroken_since(ledger: Sequence[ConsentRow]) -> datetime | None:
         if word.status != "granted":
             ended = min(ended, word.occurred_at) if ended is not None else word.occurred_at
             continue
-        if granted and ended is not None and word.occurred_at - ended > NO_BREAK:
+        if granted and ended is not None and word.occurred_at - ended > timedelta(days=NO_BREAK_DAYS):
             since = word.occurred_at
         granted, ended = True, word.expires_at
     return since

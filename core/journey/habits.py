@@ -4,7 +4,6 @@ All times are int nanoseconds since the epoch, UTC.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -13,7 +12,7 @@ import numpy as np
 from core.limits import NS_PER_S
 
 DAY_NS: Final = 24 * 3600 * NS_PER_S
-NO_BREAK: Final = timedelta(days=1)
+NO_BREAK_DAYS: Final = 1
 """A time without consent that is passed over: at most one visit is missed, and who takes a new wording withdraws the
 old one. After a longer one nobody knows what she did meanwhile."""
 FEWEST_INTERVALS: Final = 4

@@ -1,7 +1,9 @@
-"""One visit of a customer where two of her devices made one each: phone and watch walk together."""
+"""One visit of a customer where two of her devices made one each: phone and watch walk together.
+
+All times are int nanoseconds since the epoch, UTC.
+"""
 
 from collections.abc import Callable, Hashable, Iterable
-from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -13,8 +15,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     """From when to when a device was where; `place` is anything that tells stores and whose device it is apart."""
 
     place: Hashable
-    entered_at: datetime
-    left_at: datetime
+    entered_at: int
+    left_at: int
 
 
 def walks(visits: Iterable[T], span: Callable[[T], Span]) -> list[list[T]]:
@@ -37,7 +39,7 @@ def walks(visits: Iterable[T], span: Callable[[T], Span]) -> list[list[T]]:
         In the order in which the walks begin, places mixed.
     """
     found: list[list[tuple[Span, T]]] = []
-    last: dict[Hashable, tuple[list[tuple[Span, T]], datetime]] = {}
+    last: dict[Hashable, tuple[list[tuple[Span, T]], int]] = {}
     for one in sorted(((span(visit), visit) for visit in visits), key=lambda one: one[0].entered_at):
         begun, left_at = last.get(one[0].place, ([], one[0].left_at))
         if begun and one[0].entered_at <= left_at:

@@ -12,6 +12,7 @@ from core.journey.rules import DISCOVER_LOOK_BACK_NS
 from core.journey.walks import Span, walks
 from core.limits import NS_PER_S
 from storage.connect import Connection
+from storage.instants import to_ns
 from storage.profiles.events import EVENTS_OF_A_PROFILE, PAID_BACK, UNCANCELLED
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.visits import STAYS_PER_VISIT
@@ -143,7 +144,7 @@ def _visits(connection: Connection, values: dict[str, Any]) -> list[tuple[UUID, 
         " where link.profile_id = any (%(profiles)s) order by entered_at desc, visit_id limit %(limit)s",
         values | {"limit": VISITS_LOOKED_AT},
     ).fetchall()
-    walked = walks(rows, lambda row: Span(place=(row[0], row[3]), entered_at=row[4], left_at=row[5]))
+    walked = walks(rows, lambda row: Span(place=(row[0], row[3]), entered_at=to_ns(row[4]), left_at=to_ns(row[5])))
     rows = sorted((walk[0] for walk in walked), key=lambda row: (row[4], row[1]))
     stays: dict[UUID, list[tuple[UUID, int, int, datetime, datetime]]] = defaultdict(list)
     for row in connection.execute(

@@ -8,6 +8,7 @@ import msgspec
 
 from core.journey.walks import Span, walks
 from storage.connect import Connection
+from storage.instants import to_ns
 
 STAYS_LOOKED_AT: Final = 2_000
 """Eight days of a customer who changes zones every minute for half an hour a day."""
@@ -69,10 +70,8 @@ def stays_since(connection: Connection, profile: UUID, since: datetime) -> list[
         " where link.profile_id = %(profile)s order by stay.entered_at desc, stay.visit_id limit %(limit)s",
         {"profile": profile, "since": since, "limit": STAYS_LOOKED_AT},
     ).fetchall()
-    visits = {row[1]: row[6:] for row in rows}
-    walked = walks(
-        visits, lambda visit: Span(place=visits[visit][0], entered_at=visits[visit][1], left_at=visits[visit][2])
-    )
+    visits = {row[1]: Span(place=row[6], entered_at=to_ns(row[7]), left_at=to_ns(row[8])) for row in rows}
+    walked = walks(visits, visits.__getitem__)
     stands = {walk[0] for walk in walked}
     return [StayRow(**dict(zip(StayRow.__struct_fields__, row[:6], strict=True))) for row in rows if row[1] in stands]
 

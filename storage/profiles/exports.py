@@ -5,6 +5,7 @@ from uuid import UUID
 
 from core.journey.walks import Span, walks
 from storage.connect import Connection
+from storage.instants import to_ns
 from storage.profiles.profiles import PURPOSE
 
 ExportWord: TypeAlias = Literal["profiles", "visits", "events", "consents", "cues"]
@@ -84,5 +85,7 @@ def export_rows(connection: Connection, what: ExportWord, profiles: list[UUID]) 
     rows = connection.execute(_ROWS[what], _PURPOSE | {"profiles": profiles}).fetchall()
     if what != "visits":
         return rows
-    walked = walks(rows, lambda row: Span(place=(row[0], row[2], row[-1]), entered_at=row[3], left_at=row[4]))
+    walked = walks(
+        rows, lambda row: Span(place=(row[0], row[2], row[-1]), entered_at=to_ns(row[3]), left_at=to_ns(row[4]))
+    )
     return sorted((walk[0][:-1] for walk in walked), key=lambda row: (row[0], row[3], row[1]))

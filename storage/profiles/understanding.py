@@ -8,7 +8,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from core.journey.cues import DEFAULT_POLICY, CuePolicy
-from core.journey.habits import NO_BREAK
+from core.journey.habits import NO_BREAK_DAYS
 from core.journey.returning import Attendance, ReturnKind, ReturnModel, fit
 from core.records import Role
 from storage.connect import Connection
@@ -81,8 +81,8 @@ def store_dwells(connection: Connection, store_no: int) -> list[float]:
 def clientele(connection: Connection, *, through: datetime) -> list[Attendance]:
     """Return how often each customer whose consent holds came until `through`: days with a visit after the first.
 
-    Times are days. Two visits on one day (UTC) are one occasion. Where consent came back after more than NO_BREAK,
-    only what was since is reckoned with: whether she came meanwhile nobody knows.
+    Times are days. Two visits on one day (UTC) are one occasion. Where consent came back after more than
+    NO_BREAK_DAYS, only what was since is reckoned with: whether she came meanwhile nobody knows.
     """
     rows = connection.execute(
         "with held as (select profile_id, valid_from,"
@@ -90,7 +90,7 @@ def clientele(connection: Connection, *, through: datetime) -> list[Attendance]:
         "      rows between unbounded preceding and 1 preceding) as before"
         "   from consent_held where purpose = %(purpose)s),"
         " since as (select profile_id, max(valid_from) as since from held"
-        "   where valid_from > before + %(no_break)s group by profile_id)"
+        "   where valid_from > before + make_interval(days => %(no_break)s) group by profile_id)"
         "select count(*) - 1, max(day) - min(day), %(through)s::timestamptz::date - min(day) from"
         " (select distinct link.profile_id, (visit.entered_at at time zone 'UTC')::date as day"
         "    from profile_device link join store_visit visit on visit.device = link.device and not visit.withdrawn"
@@ -98,7 +98,7 @@ def clientele(connection: Connection, *, through: datetime) -> list[Attendance]:
         "    left join since on since.profile_id = link.profile_id"
         "   where visit.entered_at <= %(through)s and (since is null or visit.entered_at >= since)) days"
         " group by profile_id",
-        {"through": through, "purpose": PURPOSE, "no_break": NO_BREAK},
+        {"through": through, "purpose": PURPOSE, "no_break": NO_BREAK_DAYS},
     ).fetchall()
     return [Attendance(repeats=row[0], recency=float(row[1]), age=float(row[2])) for row in rows]
 

@@ -177,7 +177,7 @@ def _read_ended(connection: Connection, profile: UUID, until: datetime | None) -
 def span_of(visit: ProfileVisit) -> Span:
     """Return when and where a visit of one profile was; a tag that lies on a shelf walks with nobody."""
     one = visit.visit
-    return Span(place=(visit.store_no, one.role), entered_at=one.entered_at, left_at=one.left_at)
+    return Span(place=(visit.store_no, one.role), entered_at=to_ns(one.entered_at), left_at=to_ns(one.left_at))
 
 
 def _goes_on(ended: _Ended, running: tuple[Whereabouts, UUID] | None) -> bool:

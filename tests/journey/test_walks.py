@@ -1,15 +1,13 @@
 """Phone and watch of a customer walk together: one visit."""
 
-from datetime import UTC, datetime, timedelta
 from random import Random
 
 from core.journey.walks import Span, walks
+from core.limits import NS_PER_S
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
-
-def span(place: str, begin_s: float, end_s: float) -> Span:
-    return Span(place=place, entered_at=NOON + timedelta(seconds=begin_s), left_at=NOON + timedelta(seconds=end_s))
+def span(place: str, begin_s: int, end_s: int) -> Span:
+    return Span(place=place, entered_at=begin_s * NS_PER_S, left_at=end_s * NS_PER_S)
 
 
 def test_what_overlaps_in_one_place_is_one_walk_and_the_longest_stands_for_it() -> None:
