@@ -184,13 +184,13 @@ def read_time(text: str, *, now: datetime, field: str = "occurred_at") -> dateti
     InputError
         If it is none.
     """
-    read = read_instant(text, field=field)
+    read = time_with_offset(text, field=field)
     if not _EARLIEST <= read <= now + AHEAD:
         raise InputError("The time is in the future or before 1990.", where=field)
     return read.astimezone(UTC)
 
 
-def read_instant(text: str, *, field: str) -> datetime:
+def time_with_offset(text: str, *, field: str) -> datetime:
     """Return a time with its offset, whenever it is.
 
     Raises

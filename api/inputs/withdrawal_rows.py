@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from api.inputs.models import WithdrawalIn
-from api.inputs.rows import csv_rows, read_header, read_instant, row_identifier
+from api.inputs.rows import csv_rows, read_header, row_identifier, time_with_offset
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -83,7 +83,7 @@ def _of_row(line: int, row: Mapping[str, Any], source: str) -> Withdrawal:
     return Withdrawal(
         line=line,
         who=row_identifier(row, held=True),
-        word=_word(source, wording, read_instant(row["occurred_at"], field="occurred_at"), key or None),
+        word=_word(source, wording, time_with_offset(row["occurred_at"], field="occurred_at"), key or None),
     )
 
 

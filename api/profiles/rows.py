@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from api.inputs.rows import csv_rows, read_header, read_instant, read_time, standing
+from api.inputs.rows import csv_rows, read_header, read_time, standing, time_with_offset
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -62,7 +62,7 @@ def _profile(row: Mapping[str, Any], source: str, now: datetime) -> GivenProfile
             source=_text(row, "consent_source", _WORD),
             wording=_text(row, "consent_wording", _WORD),
             occurred_at=read_time(row["consent_at"], now=now, field="consent_at"),
-            expires_at=standing(read_instant(expires, field="consent_expires_at"), now, "consent_expires_at")
+            expires_at=standing(time_with_offset(expires, field="consent_expires_at"), now, "consent_expires_at")
             if expires
             else None,
         ),

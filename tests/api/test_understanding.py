@@ -89,8 +89,10 @@ def test_usually_weekly_not_seen_for_five_weeks(store: SeededStore, client: http
     rules = (CueRule(cue=Cue.RECOGNISE, says="Away for long.", days_away_at_least=30),)
     save_policy(store.connection, store.store_no, CuePolicy(rules=rules), made_by="test")
     arrive(store)
+    come(store, 15 / 86_400, 10.0, number=2)  # the watch fell silent, the phone is still heard
     path = f"/v1/profiles/{profile}/cue"
     assert client.get(path).json()["cue"] == "recognise"
+    assert len(client.get(f"/v1/profiles/{profile}/visits").json()["visits"]) == 6
     withdrawal: dict[str, Any] = {
         "identifier": {"kind": "customer_id", "value": "c-1"}, "source": "web", "wording": "1",
         "occurred_at": (store.now - timedelta(days=34)).isoformat(),
