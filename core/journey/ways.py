@@ -72,12 +72,16 @@ def told_ways(journeys: Sequence[tuple[int, Way]], reached: Set[Stage], stopped:
     for who, way in journeys:
         paths[way].append(who)
     links = _told_links(paths, len(journeys))
-    shown = _told_paths(paths, reached, stopped, {(link.begin, link.end) for link in links})
+    steps = {(link.begin, link.end) for link in links}
+    onward = tuple(_onward(paths, steps))
+    wholes = [*_told_wholes(paths, reached, stopped, steps)]
+    wholes += [_untold_from(paths, one.begin, steps) for one in onward if one.share is not None]
+    shown = _told_paths(paths, wholes)
     told = tuple(Path(stages=path, share=len(whose) / len(journeys)) for path, whose in shown.items())
     common = [path for path, whose in paths.items() if path and enough(whose)]
     return Ways(
         links=links,
-        onward=tuple(_onward(paths, {(link.begin, link.end) for link in links})),
+        onward=onward,
         paths=told,
         other_paths=max(0.0, 1 - sum(path.share for path in told)) if journeys else 0.0,
         withheld=len(shown) < min(PATHS, len(common)),
@@ -157,9 +161,7 @@ def _onward(paths: Mapping[Way, list[int]], told: Set[tuple[Stage, Stage]]) -> I
             yield Onward(begin=stage, share=None if _few(ended) else told_share(hidden, everybody))
 
 
-def _told_paths(
-    paths: Mapping[Way, list[int]], reached: Set[Stage], stopped: Set[Stage], links: Set[tuple[Stage, Stage]]
-) -> dict[Way, list[int]]:
+def _told_paths(paths: Mapping[Way, list[int]], wholes: Sequence[Set[Way]]) -> dict[Way, list[int]]:
     """Return the most common paths, so that what they leave of whatever is told speaks of nobody or of K_PEOPLE.
 
     Where too few would be left beside them, the least common of them joins the few; what is not told, or what no
@@ -167,10 +169,14 @@ def _told_paths(
     """
     common = sorted(paths.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = dict([(path, whose) for path, whose in common if path and enough(whose)][:PATHS])
-    wholes = [*_told_wholes(paths, reached, stopped, links)]
     while (telling := next(_leaving_few(paths, shown, wholes), None)) is not None:
         del shown[telling]
     return shown
+
+
+def _untold_from(paths: Iterable[Way], stage: Stage, told: Set[tuple[Stage, Stage]]) -> Set[Way]:
+    """Return the paths that go on from a stage by a step that is not told."""
+    return {path for path in paths if any(step[0] is stage and step not in told for step in pairwise(path))}
 
 
 def _leaving_few(

@@ -1,5 +1,8 @@
 """Segments and the journey map: what they count, and that they speak of nobody in particular."""
 
+from itertools import chain, pairwise
+from random import Random
+
 import pytest
 
 from core.errors import InputError
@@ -159,6 +162,33 @@ def test_an_odd_way_of_one_customer_hides_the_least_common_and_says_so() -> None
     assert (silent.paths, silent.withheld) == ((), True)
     most = told_ways(list(enumerate([*ways[:19], (plan, come, done)])), reached=set(), stopped=set())
     assert {one.begin: one.share for one in most.onward} == {come: 1.0, stay: None}, "nineteen of twenty stayed"
+
+
+def test_nothing_told_of_random_ways_leaves_few_when_paths_are_subtracted() -> None:
+    random = Random(7)
+    shown = 0
+    for _ in range(150):
+        kinds = [tuple(random.sample(list(Stage), random.randrange(1, 6))) for _ in range(random.randrange(2, 9))]
+        ways = [way for way in kinds for _ in range(random.choice((1, 3, 9, 10, 12, 40, 200)))]
+        reached = set(random.sample(list(Stage), 3))
+        found = told_ways(list(enumerate(ways)), reached=reached, stopped=reached)
+        paths = {path.stages for path in found.paths}
+        links = {(link.begin, link.end) for link in found.links}
+        steps = {way: set(pairwise(way)) for way in ways}
+        wholes = [ways]
+        for stage in reached:
+            wholes += [[way for way in ways if (stage in way) is there] for there in (True, False)]
+            wholes.append([way for way in ways if way[-1] is stage])
+        wholes += [[way for way in ways if link in steps[way]] for link in links]
+        for one in found.onward:
+            if one.share is not None:
+                hidden = {step for step in {*chain(*steps.values())} - links if step[0] is one.begin}
+                wholes.append([way for way in ways if steps[way] & hidden])
+        for whole in wholes:
+            left = sum(way not in paths for way in whole)
+            assert not (0 < left < 10 and paths & set(whole)), (paths, left)
+        shown += len(paths)
+    assert shown > 150, "and most of what is common is told"
 
 
 def test_a_change_has_an_interval() -> None:
