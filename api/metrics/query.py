@@ -82,7 +82,7 @@ class MetricQuery(BaseModel):
         first, last = self.days(stored, now)
         if self.bucket is not None and found.shape not in _HAS_BUCKETS:
             raise InputError(f"{found.id} has no buckets.", hint="Leave `bucket` out.", where="bucket")
-        daily = found.part == "converted"
+        daily = formulas.is_of_days(found)
         if daily and self.bucket == "hour":
             raise InputError(f"{found.id} is of days.", hint="Take a bucket of a day or more.", where="bucket")
         usual: Bucket = "hour" if first == last and not daily else "day"

@@ -12,13 +12,14 @@ from core.metrics.bins import at_least
 from core.metrics.cells import Cell, Counted, merged
 from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement
 from core.metrics.exclusions import CountedAs
-from core.metrics.formulas import Formula, Part
+from core.metrics.formulas import Formula, Part, is_of_days
 from core.records import Role
 from storage.connect import Connection
 from storage.metric_queries import CountedRow, counted_rows
 from storage.rollups.counting import CONVERTED_SCOPE, INSIDE_SCOPE, STORE_SCOPE
 from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
+from storage.under_way import rows_of_those_gone
 
 Bucket = Literal["hour", "day", "week", "month", "whole"]
 State = Literal["told", "partly_hidden", "hidden", "future"]
@@ -78,16 +79,13 @@ def read(
     role: Role = Role.VISITOR,
 ) -> list[Held]:
     """Return the days or hours that a question is about, each with whether it may be told."""
-    rows = counted_rows(
-        connection,
-        stored,
-        question.first,
-        question.last,
-        hourly=hourly,
-        scopes=sorted(set(scopes)),
-        roles=[int(role)],
-        bins=_needs_bins(question),
-    )
+    first, last, wanted = question.first, question.last, sorted(set(scopes))
+    if is_of_days(question.formula):
+        rows = rows_of_those_gone(connection, stored, first, last, scopes=wanted, roles=[int(role)])
+    else:
+        rows = counted_rows(
+            connection, stored, first, last, hourly=hourly, scopes=wanted, roles=[int(role)], bins=_needs_bins(question)
+        )
     held: list[Held] = []
     ordered = sorted(rows, key=lambda row: (row.day, row.scope, row.begins_at))
     for _, same in groupby(ordered, key=lambda row: (row.day, row.scope)):

@@ -103,7 +103,8 @@ def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -
         if at in hide:
             buckets[key].hidden += 1
         else:
-            buckets[key].add(hours, until - at)
+            # of the running hour or day, what has passed of it
+            buckets[key].add(hours, max(min(until, question.now) - at, timedelta(0)))
     return [
         _crowd_row(at, crowd, question, of_mean=question.formula.id == "occupancy") for at, crowd in buckets.items()
     ]

@@ -101,6 +101,7 @@ class Formula(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _DWELL: Final = "Residents (staff, fixed tags) are left out."
+_GONE: Final = "Of those whose visit to the store is over; by day or longer, because hours are of different people."
 
 FORMULAS: Final = {
     formula.id: formula
@@ -117,13 +118,14 @@ FORMULAS: Final = {
             code="sum over days of count(distinct device)", reckon=cells.people,
         ),
         Formula(
-            id="occupancy", version=1, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
-            says="Mean number of store visits in progress over the bucket.",
-            code="sum(overlap(visit, bucket)) / length(bucket)",
+            id="occupancy", version=2, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
+            says="Mean number of store visits in progress over the bucket, as far as it has passed; who is there now"
+            " counts until the newest signal.",
+            code="sum(overlap(visit, bucket)) / length(bucket until now)",
         ),
         Formula(
-            id="occupancy_peak", version=1, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
-            says="Most store visits in progress at the same instant of the bucket.",
+            id="occupancy_peak", version=2, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
+            says="Most store visits in progress at the same instant of the bucket, those of who is there now among them.",
             code="max over t of count(visit where entered_at <= t < left_at)",
         ),
         Formula(
@@ -133,10 +135,10 @@ FORMULAS: Final = {
             reckon=cells.capture_dwell,
         ),
         Formula(
-            id="capture_inside", version=1, title="Capture rate by going in", unit="share", shape="ratio",
+            id="capture_inside", version=2, title="Capture rate by going in", unit="share", shape="ratio",
             by_zone=False, part="inside", compare=cells.people_share,
             says="Share of the people who were heard that went beyond the entrance: had a stay in a zone that is"
-            " neither entrance nor staff only.",
+            " neither entrance nor staff only. " + _GONE,
             code="people(zones inside) / people(store)",
         ),
         Formula(
@@ -183,13 +185,13 @@ FORMULAS: Final = {
             code="count(visit where dwell >= t) / count(visit)",
         ),
         Formula(
-            id="zone_entry", version=1, title="Entry rate", unit="share", shape="ratio", compare=cells.people_share,
-            says="Share of the people in the store who had a stay in the zone.",
+            id="zone_entry", version=2, title="Entry rate", unit="share", shape="ratio", compare=cells.people_share,
+            says="Share of the people in the store who had a stay in the zone. " + _GONE,
             code="people(zone) / people(store)",
         ),
         Formula(
-            id="zone_exposure", version=1, title="Exposure", unit="share", shape="ratio", compare=cells.dwell_share,
-            says="Share of all the time spent in the store that was spent in the zone.",
+            id="zone_exposure", version=2, title="Exposure", unit="share", shape="ratio", compare=cells.dwell_share,
+            says="Share of all the time spent in the store that was spent in the zone. " + _GONE,
             code="sum(dwell in zone) / sum(dwell in store)",
         ),
         Formula(
@@ -247,9 +249,9 @@ FORMULAS: Final = {
             code="count(stay where queue_s <= dwell < serve_s) / count(stay where dwell >= queue_s)",
         ),
         Formula(
-            id="section_conversion", version=1, title="Section conversion", unit="share", shape="ratio",
+            id="section_conversion", version=2, title="Section conversion", unit="share", shape="ratio",
             part="converted", whole="zone", compare=cells.people_share,
-            says="Share of the people who had a stay in the zone who had one at a checkout later that day.",
+            says="Share of the people who had a stay in the zone who had one at a checkout later that day. " + _GONE,
             code="people(zone, then checkout) / people(zone)",
         ),
         Formula(
@@ -291,6 +293,14 @@ FORMULAS: Final = {
 PARAMETERS: Final = {
     parameter.id: parameter for parameter in (VISIT_S, BOUNCE_S, ENGAGE_S, CAPTURE_S, QUEUE_S, SERVE_S)
 }
+
+
+def is_of_days(formula: Formula) -> bool:
+    """Return whether it compares stays with what else the same people did on a day.
+
+    Who comes into a zone in one hour may have come to the store in the hour before: an hour has no such share.
+    """
+    return formula.shape == "ratio" and formula.part in {"zone", "inside", "converted"}
 
 
 def find(formula: str) -> Formula:

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, LiteralString
+from uuid import UUID
 
 import numpy as np
+from psycopg.types.json import Jsonb
 
 from core.metrics.crowd import occupancy
 from storage.connect import Connection
-from storage.rollups.sources import SOURCES, count_values
+from storage.rollups.sources import SOURCES, UNDER_WAY, count_values
+from storage.rollups.there import There
 from storage.stores import StoredPlan
 
 STORE_SCOPE: Final = -1
@@ -86,6 +89,16 @@ with near as materialized (
       from store_visit where store_no = %(store_no)s and left_at > %(begins)s
        -- a visit of more than a day is no visitor's; the bound spares older chunks
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
+    union all
+    select device, arrived_at, last_signal_at, extract(epoch from last_signal_at - arrived_at)::float8, role,
+           (arrived_at at time zone %(timezone)s)::date
+      from jsonb_to_recordset(%(there)s)
+        as there(device uuid, arrived_at timestamptz, last_signal_at timestamptz, role smallint)
+     where last_signal_at > %(begins)s and arrived_at < %(ends)s
+       and extract(epoch from last_signal_at - arrived_at) < %(long_stay_s)s
+       and not exists (select from store_visit visit where visit.store_no = %(store_no)s and not withdrawn
+                        and visit.device = there.device and visit.left_at > there.arrived_at
+                        and visit.entered_at <= there.last_signal_at)
 ), left_out as materialized (
     -- by the devices alone, as an array: a join with them has been a loop that looked at the whole array for each
     select device, (entered_at at time zone %(timezone)s)::date as day from store_visit
@@ -134,6 +147,15 @@ def count_cells(connection: Connection, stored: StoredPlan, day: date, *, change
     return connection.execute(statement, count_values(connection, stored, day)).fetchall()
 
 
+def count_cells_under_way(
+    connection: Connection, stored: StoredPlan, day: date, there: Sequence[UUID]
+) -> list[tuple[Any, ...]]:
+    """Return the cells of who has not left the store yet; `there` are devices with a visit in progress."""
+    statement: LiteralString = UNDER_WAY + _CELLS
+    values = count_values(connection, stored, day) | {"there": list(there)}
+    return connection.execute(statement, values).fetchall()
+
+
 def count_moves(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
     """Return the moves of visitors on a day, or what is to be added: (from_zone, to_zone, moves, people)."""
     statement: LiteralString = SOURCES[changed] + _MOVES
@@ -146,11 +168,21 @@ def count_paths(connection: Connection, stored: StoredPlan, day: date, *, change
     return connection.execute(statement, count_values(connection, stored, day)).fetchall()
 
 
-def count_crowd(connection: Connection, stored: StoredPlan, day: date, hours: Sequence[datetime]) -> list[CrowdHour]:
-    """Return how many were there at once in each hour but the last of `hours`, which rise and lie in this day."""
+def count_crowd(
+    connection: Connection, stored: StoredPlan, day: date, hours: Sequence[datetime], there: Sequence[There] = ()
+) -> list[CrowdHour]:
+    """Return how many were at once in each hour but the last of `hours`, which rise and lie in this day.
+
+    `there` are added to the visits that have ended.
+    """
     if len(hours) <= 1:
         return []
-    values = count_values(connection, stored, day) | {"begins": hours[0], "ends": hours[-1]}
+    here = [
+        {"device": str(one.device), "arrived_at": str(one.arrived_at), "last_signal_at": str(one.last_signal_at),
+         "role": 0}
+        for one in there
+    ]  # fmt: skip
+    values = count_values(connection, stored, day) | {"begins": hours[0], "ends": hours[-1], "there": Jsonb(here)}
     rows = connection.execute(_SPANS, values).fetchall()
     spans = np.array(rows, np.int64).reshape(-1, 2)
     edges = np.array([(at - _EPOCH) // _US for at in hours], np.int64)

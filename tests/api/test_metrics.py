@@ -18,6 +18,7 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.records import Role
 from storage.rollups.keeping import refresh
+from tests.api.seeding import add_presence, device
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers, visits_by_hour
 
@@ -174,6 +175,44 @@ def test_each_zone_and_shares(seeded: list[Stay], client: httpx.Client) -> None:
     moves = ask(client, "flow")["rows"]
     assert moves[0]["value"] >= K_PEOPLE
     assert moves[0]["zone"] != moves[0]["to_zone"]
+
+
+def test_the_running_day_compares_those_who_have_left(
+    seeded: list[Stay], store: SeededStore, client: httpx.Client
+) -> None:
+    """Stays end before the visit to the store does: shares of all stays in all visits would pass 100 %."""
+    shares = ("capture_inside", "zone_entry", "zone_exposure", "section_conversion")
+
+    def ask_all() -> list[Any]:
+        zoned: dict[str, Any] = {"bucket": "whole", "by": "zone"}
+        answers = [ask(client, name, **(zoned if name != "capture_inside" else {"bucket": "whole"})) for name in shares]
+        return [[row["value"] for row in answer["rows"]] for answer in answers]
+
+    before = ask_all()
+    begin = datetime(2026, 10, 25, 16, tzinfo=UTC)  # the clocks' 17:00, all within the range
+    still = range(70_000, 70_000 + 5 * K_PEOPLE)
+    insert(
+        store.connection,
+        store.store_no,
+        [Stay(3 * who + zone, who, zone, begin + timedelta(hours=2 * zone), 60) for who in still for zone in (1, 2)],
+    )
+    for who in still:  # all but one of whom ingest says that they are there, each with a stay of long ago
+        add_presence(
+            store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=begin,
+            in_zone_since=begin + timedelta(hours=3), last_signal_at=begin + timedelta(hours=5),
+        )  # fmt: skip
+    assert ask_all() == before
+    assert ask(client, "people", zone="new", bucket="whole")["rows"][0]["value"] >= len(still), "stays count at once"
+    (peak,) = ask(client, "occupancy_peak", bucket="whole")["rows"]
+    assert peak["value"] >= len(still), "who is there has a visit in progress"
+    refresh(store.connection, most_days=10)
+    assert ask_all() == before
+    (again,) = ask(client, "occupancy_peak", bucket="whole")["rows"]
+    assert again == peak
+    store.connection.execute("delete from presence")
+    assert ask(client, "occupancy_peak", bucket="whole")["rows"][0]["value"] < len(still), "counted days hold visits"
+    refused = client.get("/v1/stores/marktplatz/metrics/zone_entry", params={"bucket": "hour", "zone": "new"})
+    assert refused.status_code == 422, "who comes into a zone in an hour may have come to the store before it"
 
 
 def test_compared_with_days_before_and_with_another_store(
