@@ -65,6 +65,11 @@ def _due(connection: Connection, stored: StoredPlan, first: date, last: date) ->
     return once(("due", stored.store_no, first, last), lambda: due(connection, stored, first, last))
 
 
+def days_due(connection: Connection, stored: StoredPlan, first: date, last: date) -> frozenset[date]:
+    """Return the days from `first` to `last` whose visits changed since they were counted."""
+    return _due(connection, stored, first, last).days
+
+
 def _fresh_cells(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
     return once(("cells", stored.store_no, day), lambda: count_cells(connection, stored, day, changed=changed))
 
@@ -298,14 +303,3 @@ def _crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: 
     ).fetchall()
     held = [CrowdHour(at.astimezone(UTC), mean, most) for at, mean, most in rows if at.astimezone(UTC) not in fresh]
     return sorted([*held, *crowd_of(connection, stored, hours, there)], key=lambda one: one.begins_at)
-
-
-def covered_share(connection: Connection, stored: StoredPlan, first: date, last: date) -> float | None:
-    """Return the share of anchors that worked over the days, None where that is not known."""
-    query: LiteralString = (
-        "select sum(share * covered_s) / nullif(sum(covered_s), 0) from coverage_hour"
-        " where store_no = %s and begins_at >= %s and begins_at < %s"
-    )
-    values = [stored.store_no, *range_of(stored, first, last)]
-    row = once(("covered", *values), lambda: connection.execute(query, values).fetchone())
-    return None if row is None or row[0] is None else float(row[0])

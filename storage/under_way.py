@@ -38,7 +38,7 @@ def rows_of_those_gone(
 
 
 def _days_under_way(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[date]:
-    """Return the days of a range on which somebody may have come who is still there: the newest and the one before."""
+    """Return the days of a range on which somebody who is still there may have come: the newest two."""
     row = once(
         ("newest stay", stored.store_no),
         lambda: connection.execute(
@@ -66,7 +66,9 @@ def _cells_under_way(connection: Connection, stored: StoredPlan, day: date) -> d
 def _without(rows: list[CountedRow], day: date, cells: dict[CellKey, tuple[int, int, int]]) -> list[CountedRow]:
     found = []
     for row in rows:
-        visits, people, dwell_ms = cells.get(CellKey(False, row.scope, row.role, row.begins_at.astimezone(UTC)), (0, 0, 0))
+        visits, people, dwell_ms = cells.get(
+            CellKey(False, row.scope, row.role, row.begins_at.astimezone(UTC)), (0, 0, 0)
+        )
         if row.day != day or not visits:
             found.append(row)
         elif row.counted.visits > visits:

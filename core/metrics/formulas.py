@@ -125,7 +125,8 @@ FORMULAS: Final = {
         ),
         Formula(
             id="occupancy_peak", version=2, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
-            says="Most store visits in progress at the same instant of the bucket, those of who is there now among them.",
+            says="Most store visits in progress at the same instant of the bucket, those of who is there now among"
+            " them.",
             code="max over t of count(visit where entered_at <= t < left_at)",
         ),
         Formula(
@@ -142,14 +143,16 @@ FORMULAS: Final = {
             code="people(zones inside) / people(store)",
         ),
         Formula(
-            id="bounce", version=1, title="Bounce rate", unit="share", shape="cell", spread=True,
-            says="Share of visits that lasted less than bounce_s.",
-            code="count(visit where dwell < bounce_s) / count(visit)", parameters=(BOUNCE_S,), reckon=cells.bounce,
+            id="bounce", version=2, title="Bounce rate", unit="share", shape="cell", spread=True,
+            says="Share of the visits of at least visit_s that lasted less than bounce_s.",
+            code="count(visit where visit_s <= dwell < bounce_s) / count(visit where dwell >= visit_s)",
+            parameters=(BOUNCE_S, VISIT_S), reckon=cells.bounce,
         ),
         Formula(
-            id="engaged", version=1, title="Engaged", unit="share", shape="cell", spread=True,
-            says="Share of visits that lasted at least engage_s.",
-            code="count(visit where dwell >= engage_s) / count(visit)", parameters=(ENGAGE_S,), reckon=cells.engaged,
+            id="engaged", version=2, title="Engaged", unit="share", shape="cell", spread=True,
+            says="Share of the visits of at least visit_s that lasted at least engage_s.",
+            code="count(visit where dwell >= engage_s) / count(visit where dwell >= visit_s)",
+            parameters=(ENGAGE_S, VISIT_S), reckon=cells.engaged,
         ),
         Formula(
             id="dwell_mean", version=1, title="Mean dwell", unit="s", shape="cell", reckon=cells.dwell_mean,
@@ -206,12 +209,13 @@ FORMULAS: Final = {
             code="count(distinct device) by first 6 zones",
         ),
         Formula(
-            id="week_hour", version=1, title="Hour by weekday", unit="visits", shape="week",
-            says="Mean visits that began in an hour of the store's clocks, over the days told; today is left out.",
-            code="sum(visits in hour of weekday) / count(days of weekday)",
+            id="week_hour", version=2, title="Hour by weekday", unit="visits", shape="week",
+            says="Mean visits that began in an hour of the store's clocks, over the hours told: one that clocks leave"
+            " out is none, one that they repeat is two; today is left out.",
+            code="sum(visits in hours of weekday) / count(hours of weekday)",
         ),
         Formula(
-            id="week_part", version=1, title="Weekday and weekend", unit="visits", shape="week",
+            id="week_part", version=2, title="Weekday and weekend", unit="visits", shape="week",
             says="Mean visits of a day from Monday to Friday, and of a Saturday or Sunday, over the days"
             " told; today is left out unless it is the only day.",
             code="sum(visits in days) / count(days)",
@@ -283,7 +287,8 @@ FORMULAS: Final = {
         Formula(
             id="staff_ratio", version=1, title="Customer time per staff time", unit="ratio", shape="ratio",
             by_zone=False, part="visitors", whole="staff", compare=cells.dwell_share,
-            says="Time that visitors spent in the store for each unit of time that staff spent there.",
+            says="Time that visitors spent in the store for each unit of time that staff spent there, on days with"
+            " ten people of staff; the hours of a smaller team would be those of few, and are never told.",
             code="sum(dwell of visitors) / sum(dwell of staff)",
         ),
     )
@@ -331,4 +336,13 @@ def settled(formula: Formula, given: Mapping[str, int]) -> dict[str, int]:
             has = f"It has {', '.join(known)}." if known else "It has none."
             raise InputError(f"{formula.id} has no parameter {name}.", hint=has, where=name)
         threshold_bin(value, name)
-    return known | dict(given)
+    found = known | dict(given)
+    for name in (BOUNCE_S.id, ENGAGE_S.id):
+        least_s = found.get(VISIT_S.id, 0)
+        if least_s and name in found and found[name] <= least_s:
+            raise InputError(
+                f"Of visits of at least {least_s} s, those shorter than {found[name]} s are none.",
+                hint=f"Let {name} be more than visit_s.",
+                where=name,
+            )
+    return found

@@ -126,7 +126,8 @@ def crowd_hours_due(  # noqa: PLR0917 - a range of days, and what is not in its 
 ) -> dict[date, list[datetime]]:
     """Return which hours of the days from `first` to `last` have another crowd than the stored one, by day.
 
-    Those in which somebody was who is still `there` among them. Each list ends with the end of its last hour. A visit may reach into the day after the one it began on.
+    Those in which somebody was who is still `there` among them. Each list ends with the end of its last hour. A visit
+    may reach into the day after the one it began on.
     """
     hours: dict[date, list[datetime]] = {}
     spans = {day: touched_hours(connection, stored, day) for day in sorted(found.changed)}

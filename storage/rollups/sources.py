@@ -58,7 +58,7 @@ with change as materialized (
      group by scope, visit_id, device, role, entered_at, left_at, dwell_s having sum(n) > 0
 )"""
 )
-# stays whose store visit has not been written: of who is there, or was within the time that a departure takes to be known
+# stays whose store visit has not been written: of who is there, or left so lately that it is not yet known
 _UNDER_WAY: Final[LiteralString] = (
     """
 with lately as materialized (
