@@ -132,7 +132,7 @@ def crowd_hours_due(  # noqa: PLR0917 - a range of days, and what is not in its 
     hours: dict[date, list[datetime]] = {}
     spans = {day: touched_hours(connection, stored, day) for day in sorted(found.changed)}
     if there:
-        here = (min(one.arrived_at for one in there), max(one.last_signal_at for one in there))
+        here = (min(one.arrived_at for one in there), max(one.until for one in there))
         began = here[0].astimezone(ZoneInfo(stored.plan.timezone)).date()
         before = spans.get(began)
         spans[began] = here if before is None else (min(here[0], before[0]), max(here[1], before[1]))

@@ -90,15 +90,15 @@ with near as materialized (
        -- a visit of more than a day is no visitor's; the bound spares older chunks
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
     union all
-    select device, arrived_at, last_signal_at, extract(epoch from last_signal_at - arrived_at)::float8, role,
+    select device, arrived_at, until, extract(epoch from until - arrived_at)::float8, role,
            (arrived_at at time zone %(timezone)s)::date
       from jsonb_to_recordset(%(there)s)
-        as there(device uuid, arrived_at timestamptz, last_signal_at timestamptz, role smallint)
-     where last_signal_at > %(begins)s and arrived_at < %(ends)s
-       and extract(epoch from last_signal_at - arrived_at) < %(long_stay_s)s
+        as there(device uuid, arrived_at timestamptz, until timestamptz, role smallint)
+     where until > %(begins)s and arrived_at < %(ends)s
+       and extract(epoch from until - arrived_at) < %(long_stay_s)s
        and not exists (select from store_visit visit where visit.store_no = %(store_no)s and not withdrawn
                         and visit.device = there.device and visit.left_at > there.arrived_at
-                        and visit.entered_at <= there.last_signal_at)
+                        and visit.entered_at <= there.until)
 ), left_out as materialized (
     -- by the devices alone, as an array: a join with them has been a loop that looked at the whole array for each
     select device, (entered_at at time zone %(timezone)s)::date as day from store_visit
@@ -178,7 +178,7 @@ def count_crowd(
     if len(hours) <= 1:
         return []
     here = [
-        {"device": str(one.device), "arrived_at": str(one.arrived_at), "last_signal_at": str(one.last_signal_at),
+        {"device": str(one.device), "arrived_at": str(one.arrived_at), "until": str(one.until),
          "role": 0}
         for one in there
     ]  # fmt: skip

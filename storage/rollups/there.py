@@ -10,11 +10,11 @@ from storage.connect import Connection
 
 @dataclass(frozen=True)
 class There:
-    """A visitor whose visit to the store is in progress, as far as it is known."""
+    """A visitor whose visit to the store is in progress, `until` the newest signal of anybody there."""
 
     device: UUID
     arrived_at: datetime
-    last_signal_at: datetime
+    until: datetime
 
 
 def who_is_there(connection: Connection, store_no: int) -> list[There]:
@@ -25,4 +25,6 @@ def who_is_there(connection: Connection, store_no: int) -> list[There]:
         "select device, arrived_at, last_signal_at from presence where store_no = %s and role = %s",
         [store_no, int(Role.VISITOR)],
     ).fetchall()
-    return [There(*row) for row in rows]
+    # all of them are there now: who was heard a minute ago has not left in that minute
+    until = max((row[2] for row in rows), default=None)
+    return [There(device, arrived_at, until) for device, arrived_at, _ in rows if until is not None]

@@ -257,7 +257,7 @@ def test_the_running_day_compares_those_who_have_left(
     for who in still:  # all but one of whom ingest says that they are there, each with a stay of long ago
         add_presence(
             store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=begin,
-            in_zone_since=begin + timedelta(hours=3), last_signal_at=begin + timedelta(hours=5),
+            in_zone_since=begin + timedelta(hours=3), last_signal_at=begin + timedelta(hours=5, seconds=who % 7),
         )  # fmt: skip
     assert ask_all() == before
     assert ask(client, "people", zone="new", bucket="whole")["rows"][0]["value"] >= len(still), "stays count at once"
