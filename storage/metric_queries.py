@@ -20,7 +20,7 @@ from storage.one_state import once
 from storage.rollups.changes import Due, added_up, crowd_hours_due, crowd_of, due
 from storage.rollups.counting import STORE_SCOPE, CrowdHour, count_cells, count_moves, count_paths
 from storage.rollups.sources import range_of
-from storage.rollups.there import who_is_there
+from storage.rollups.there import time_there
 from storage.stores import StoredPlan
 
 
@@ -294,7 +294,7 @@ def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: d
 
 def _crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
     found = due(connection, stored, first - timedelta(days=1), last)
-    there = who_is_there(connection, stored.store_no)
+    there = time_there(connection, stored.store_no)
     hours = crowd_hours_due(connection, stored, found, first, last, there)
     fresh = {at for edges in hours.values() for at in edges[:-1]}
     rows = connection.execute(

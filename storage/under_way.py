@@ -6,7 +6,7 @@ day stays and visits are of different people; a share of one in the other is of 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from storage.connect import Connection
@@ -14,7 +14,8 @@ from storage.metric_queries import CountedRow, counted_rows
 from storage.one_state import once
 from storage.rollups.changes import CellKey, added_up, frozen_days
 from storage.rollups.counting import count_cells_under_way
-from storage.rollups.there import who_is_there
+from storage.rollups.sources import DEPARTURE_S, day_begins
+from storage.rollups.there import TimeThere, time_there
 from storage.stores import StoredPlan
 
 
@@ -32,32 +33,39 @@ def rows_of_those_gone(
     To be called in a `snapshot`.
     """
     rows = counted_rows(connection, stored, first, last, hourly=False, scopes=scopes, roles=roles, bins=False)
-    for day in _days_under_way(connection, stored, first, last):
-        rows = _without(rows, day, _cells_under_way(connection, stored, day))
+    newest = _newest(connection, stored)
+    if newest is None or newest < day_begins(first, stored.plan.timezone):
+        return rows
+    there = time_there(connection, stored.store_no)
+    since = min([newest - timedelta(seconds=DEPARTURE_S), *([] if there is None else [there.since])])
+    timezone = ZoneInfo(stored.plan.timezone)
+    begin, end = (at.astimezone(timezone).date() for at in (since, newest))
+    days = [day for day in sorted({max(begin, end - timedelta(days=1)), end}) if first <= day <= last]
+    for day in days:
+        if day not in frozen_days(connection, stored, day, day):
+            rows = _without(rows, day, _cells_under_way(connection, stored, day, newest, there))
     return rows
 
 
-def _days_under_way(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[date]:
-    """Return the days of a range on which somebody who is still there may have come: the newest two."""
-    row = once(
-        ("newest stay", stored.store_no),
-        lambda: connection.execute(
+def _newest(connection: Connection, stored: StoredPlan) -> datetime | None:
+    """Return when the newest stay in a zone ended."""
+
+    def read() -> datetime | None:
+        row = connection.execute(
             "select max(left_at) from zone_visit where store_no = %s", [stored.store_no]
-        ).fetchone(),
-    )
-    if row is None or row[0] is None:
-        return []
-    newest = row[0].astimezone(ZoneInfo(stored.plan.timezone)).date()
-    days = {day for day in (newest - timedelta(days=1), newest) if first <= day <= last}
-    return sorted(days - frozen_days(connection, stored, first, last)) if days else []
+        ).fetchone()
+        return None if row is None else row[0]
+
+    return once(("newest stay", stored.store_no), read)
 
 
-def _cells_under_way(connection: Connection, stored: StoredPlan, day: date) -> dict[CellKey, tuple[int, int, int]]:
+def _cells_under_way(
+    connection: Connection, stored: StoredPlan, day: date, newest: datetime, there: TimeThere | None
+) -> dict[CellKey, tuple[int, int, int]]:
     """Return visits, people and dwell_ms of those who are still there, by cell."""
 
     def count() -> dict[CellKey, tuple[int, int, int]]:
-        there = [one.device for one in who_is_there(connection, stored.store_no)]
-        cells = added_up(count_cells_under_way(connection, stored, day, there))
+        cells = added_up(count_cells_under_way(connection, stored, day, newest, there))
         return {key: (one.visits, one.people, one.dwell_ms) for key, one in cells.items()}
 
     return once(("under way", stored.store_no, day), count)

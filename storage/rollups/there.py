@@ -2,29 +2,34 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import Final, LiteralString
 
 from core.records import Role
 from storage.connect import Connection
 
+THERE: Final[LiteralString] = """
+    select device, arrived_at, max(last_signal_at) over () as until
+      from presence where store_no = %(store_no)s and role = 0"""
+"""Visitors with a visit in progress; `until` is when anybody there was heard last: who was heard a minute before has
+not left in that minute."""
+NOBODY: Final[LiteralString] = "select null::uuid as device, now() as arrived_at, now() as until where false"
+"""The same of a store that is empty, or on a server that only follows: presence is not copied there."""
+
 
 @dataclass(frozen=True)
-class There:
-    """A visitor whose visit to the store is in progress, `until` the newest signal of anybody there."""
+class TimeThere:
+    """Since when somebody is in a store, and until when it is known."""
 
-    device: UUID
-    arrived_at: datetime
+    since: datetime
     until: datetime
 
 
-def who_is_there(connection: Connection, store_no: int) -> list[There]:
-    """Return the visitors in a store now; nobody on a server that only follows, where presence is not copied to."""
+def time_there(connection: Connection, store_no: int) -> TimeThere | None:
+    """Return since when those who are there now have been; None of nobody, and where it cannot be told."""
     if connection.execute("select pg_is_in_recovery()").fetchone() == (True,):
-        return []
-    rows = connection.execute(
-        "select device, arrived_at, last_signal_at from presence where store_no = %s and role = %s",
+        return None
+    row = connection.execute(
+        "select min(arrived_at), max(last_signal_at) from presence where store_no = %s and role = %s",
         [store_no, int(Role.VISITOR)],
-    ).fetchall()
-    # all of them are there now: who was heard a minute ago has not left in that minute
-    until = max((row[2] for row in rows), default=None)
-    return [There(device, arrived_at, until) for device, arrived_at, _ in rows if until is not None]
+    ).fetchone()
+    return None if row is None or row[0] is None else TimeThere(*row)
