@@ -246,8 +246,14 @@ def test_the_running_day_compares_those_who_have_left(
         ]
         return [[row["value"] for row in answer["rows"]] for answer in answers]
 
+    late = datetime(2026, 10, 25, 22, 40, tzinfo=UTC)
+    insert(
+        store.connection,
+        store.store_no,
+        [Stay(200_000 + n, 200_000, zone, late, 60) for n, zone in ((0, None), (1, 1))],
+    )
     before = ask_all()
-    begin = datetime(2026, 10, 25, 16, tzinfo=UTC)  # the clocks' 17:00, all within the range
+    begin = datetime(2026, 10, 25, 16, tzinfo=UTC)
     still = range(70_000, 70_000 + 5 * K_PEOPLE)
     insert(
         store.connection,
@@ -257,7 +263,7 @@ def test_the_running_day_compares_those_who_have_left(
     for who in still:  # all but one of whom ingest says that they are there, each with a stay of long ago
         add_presence(
             store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=begin,
-            in_zone_since=begin + timedelta(hours=3), last_signal_at=begin + timedelta(hours=5, seconds=who % 7),
+            in_zone_since=begin + timedelta(hours=3), last_signal_at=begin + timedelta(hours=6, seconds=who % 7),
         )  # fmt: skip
     assert ask_all() == before
     assert ask(client, "people", zone="new", bucket="whole")["rows"][0]["value"] >= len(still), "stays count at once"
@@ -269,6 +275,11 @@ def test_the_running_day_compares_those_who_have_left(
     assert again == peak
     store.connection.execute("delete from presence")
     assert ask(client, "occupancy_peak", bucket="whole")["rows"][0]["value"] < len(still), "counted days hold visits"
+    silent = ask_all()
+    assert silent != before, "without word of who is there, who was silent for hours has gone"
+    gone = range(80_000, 80_000 + 2 * K_PEOPLE)  # silent too, but nobody knows yet whether they have left
+    insert(store.connection, store.store_no, [Stay(3 * who, who, 1, late, 60) for who in gone])
+    assert ask_all() == silent
     refused = client.get("/v1/stores/marktplatz/metrics/zone_entry", params={"bucket": "hour", "zone": "new"})
     assert refused.status_code == 422, "who comes into a zone in an hour may have come to the store before it"
 
