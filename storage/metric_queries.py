@@ -20,6 +20,7 @@ from storage.one_state import once
 from storage.rollups.changes import Due, added_up, crowd_hours_due, crowd_of, due
 from storage.rollups.counting import STORE_SCOPE, CrowdHour, count_cells, count_moves, count_paths
 from storage.rollups.sources import range_of
+from storage.rollups.there import time_there
 from storage.stores import StoredPlan
 
 
@@ -62,6 +63,11 @@ class PathSum:
 
 def _due(connection: Connection, stored: StoredPlan, first: date, last: date) -> Due:
     return once(("due", stored.store_no, first, last), lambda: due(connection, stored, first, last))
+
+
+def days_due(connection: Connection, stored: StoredPlan, first: date, last: date) -> frozenset[date]:
+    """Return the days from `first` to `last` whose visits changed since they were counted."""
+    return _due(connection, stored, first, last).days
 
 
 def _fresh_cells(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
@@ -279,28 +285,21 @@ def path_sums(
 
 
 def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
-    """Return how many visitors were there at once in each hour from `first` to `last`; hours without anybody miss."""
+    """Return how many visitors were there at once in each hour from `first` to `last`; hours without anybody miss.
+
+    Who is still there counts until the newest signal.
+    """
     return once(("crowd", stored.store_no, first, last), lambda: _crowd_hours(connection, stored, first, last))
 
 
 def _crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
     found = due(connection, stored, first - timedelta(days=1), last)
-    hours = crowd_hours_due(connection, stored, found, first, last)
+    there = time_there(connection, stored.store_no)
+    hours = crowd_hours_due(connection, stored, found, first, last, there)
     fresh = {at for edges in hours.values() for at in edges[:-1]}
     rows = connection.execute(
         "select begins_at, mean, most from crowd_rollup where store_no = %s and begins_at >= %s and begins_at < %s",
         [stored.store_no, *range_of(stored, first, last)],
     ).fetchall()
     held = [CrowdHour(at.astimezone(UTC), mean, most) for at, mean, most in rows if at.astimezone(UTC) not in fresh]
-    return sorted([*held, *crowd_of(connection, stored, hours)], key=lambda one: one.begins_at)
-
-
-def covered_share(connection: Connection, stored: StoredPlan, first: date, last: date) -> float | None:
-    """Return the share of anchors that worked over the days, None where that is not known."""
-    query: LiteralString = (
-        "select sum(share * covered_s) / nullif(sum(covered_s), 0) from coverage_hour"
-        " where store_no = %s and begins_at >= %s and begins_at < %s"
-    )
-    values = [stored.store_no, *range_of(stored, first, last)]
-    row = once(("covered", *values), lambda: connection.execute(query, values).fetchone())
-    return None if row is None or row[0] is None else float(row[0])
+    return sorted([*held, *crowd_of(connection, stored, hours, there)], key=lambda one: one.begins_at)

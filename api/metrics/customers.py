@@ -3,7 +3,9 @@
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 
-from api.metrics.rows import MetricRow, Question, State, bucket_begin, bucket_begins, zones_asked
+from api.metrics.gaps import BucketGaps, bucket_gaps
+from api.metrics.question import Question, State, bucket_begin, bucket_begins
+from api.metrics.rows import MetricRow, zones_asked
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
 from storage.metric_customers import elsewhere_rows, returning_rows
@@ -21,21 +23,25 @@ def customer_rows(connection: Connection, stored: StoredPlan, question: Question
         begin = bucket_begin(day, question.bucket, question.first)
         counted = profiles - found if question.formula.id == "new_customers" else found
         known[day_begins(begin, stored.plan.timezone).astimezone(UTC)].append((profiles, counted))
-    return [_customer_row(at, known[at.astimezone(UTC)], question) for at in bucket_begins(stored, question)]
+    gaps = bucket_gaps(connection, stored, question)
+    return [_customer_row(at, known[at.astimezone(UTC)], question, gaps) for at in bucket_begins(stored, question)]
 
 
-def _customer_row(at: datetime, found: list[tuple[int, int]], question: Question) -> MetricRow:
+def _customer_row(at: datetime, found: list[tuple[int, int]], question: Question, gaps: BucketGaps) -> MetricRow:
     told = [(profiles, counted) for profiles, counted in found if profiles >= K_PEOPLE]
     profiles, counted = sum(row[0] for row in told), sum(row[1] for row in told)
     state: State = "told"
     if at > question.now:
         state = "future"
+    elif gaps.is_whole(at) and not found:
+        state = "no_data"
     elif len(told) < len(found):
         state = "partly_hidden" if told else "hidden"
     return MetricRow(
         value=counted / profiles if profiles else None,
         state=state,
         hidden=len(found) - len(told),
+        no_data=gaps.count(at),
         visits=profiles if told else None,
         begins_at=at,
     )

@@ -14,8 +14,8 @@ _TIME: Final = pl.Datetime("us", "UTC")
 _SCHEMA: Final[dict[str, Any]] = {
     "store": pl.String, "formula": pl.String, "version": pl.Int32, "parameters": pl.String, "unit": pl.String,
     "coverage": pl.Float64, "as_of": _TIME, "value": pl.Float64, "state": pl.String, "hidden_count": pl.Int32,
-    "visit_count": pl.Int64, "begins_at": _TIME, "zone": pl.String, "to_zone": pl.String, "path": pl.String,
-    "weekday": pl.Int8, "hour": pl.Int8, "part": pl.String, "from_s": pl.Int32, "to_s": pl.Int32,
+    "no_data_count": pl.Int32, "visit_count": pl.Int64, "begins_at": _TIME, "zone": pl.String, "to_zone": pl.String,
+    "path": pl.String, "weekday": pl.Int8, "hour": pl.Int8, "part": pl.String, "from_s": pl.Int32, "to_s": pl.Int32,
 }  # fmt: skip
 
 

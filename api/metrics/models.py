@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
-from api.metrics.rows import Bucket, MetricRow, Question, State
+from api.metrics.question import Bucket, Question, State
+from api.metrics.rows import MetricRow
 from api.stores.models import FreshnessOut
 from core.floorplan import StorePlan
 from core.metrics.formulas import Formula, Parameter, Unit
@@ -97,8 +98,12 @@ class MetricRowOut(BaseModel):
     """One value, and what it is the value of; what does not apply is null."""
 
     value: float | None = Field(description="In the formula's unit; null where hidden, future or of nothing")
-    state: State = Field(description="partly_hidden: some days or hours within have too few people, and are left out")
+    state: State = Field(
+        description="partly_hidden: some days or hours within have too few people, and are left out;"
+        " no_data: no anchor was heard and nobody counted, so nothing is known"
+    )
     hidden_count: int = Field(description="Days or hours that are left out")
+    no_data_count: int = Field(description="Days or hours within of which nothing is known, left out as well")
     visit_count: int | None = Field(description="Visits that the value is reckoned from, where that applies")
     begins_at: datetime | None = Field(description="Begin of the bucket")
     zone: str | None
@@ -119,6 +124,7 @@ class MetricRowOut(BaseModel):
                 "value": None if row.value is None else round(row.value, 6),
                 "state": row.state,
                 "hidden_count": row.hidden,
+                "no_data_count": row.no_data,
                 "visit_count": row.visits,
                 "begins_at": row.begins_at,
                 "zone": None if row.zone_no is None else zones[row.zone_no].id,
@@ -143,7 +149,20 @@ class ExcludedOut(BaseModel):
     closed_visit_count: int | None = Field(description="That began outside the opening hours; null as above")
 
 
-class PeriodOut(BaseModel):
+class OriginOut(BaseModel):
+    """What figures of a range of days rest on."""
+
+    coverage: float | None = Field(
+        description="0..1, share of anchors that worked, until now; days without data count as 0; null where unknown"
+    )
+    no_data_count: int = Field(
+        description="Days until now of which nothing is known, no anchor heard and nobody counted: left out of values"
+    )
+    excluded: ExcludedOut
+    freshness: FreshnessOut
+
+
+class PeriodOut(OriginOut):
     """The rows of a range of days of one store."""
 
     store: str = Field(examples=["marktplatz"])
@@ -152,9 +171,6 @@ class PeriodOut(BaseModel):
     last_day: date
     rows: list[MetricRowOut]
     total: MetricRowOut | None = Field(description="The whole range as one, where the formula has buckets")
-    coverage: float | None = Field(description="0..1, share of anchors that worked; null where unknown")
-    excluded: ExcludedOut
-    freshness: FreshnessOut
 
 
 class MetricOut(PeriodOut):

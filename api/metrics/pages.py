@@ -294,7 +294,7 @@ def _datum(row: MetricRowOut, answer: MetricOut, stored: StoredPlan, other: Metr
     timezone = stored.plan.timezone
     unit = answer.formula.unit
     words = metric_wording.bucket_words(row.begins_at, answer.bucket, timezone)
-    title = f"{words}: {metric_wording.row_figure(row, unit)}{f' {unit}' if row.state != 'hidden' else ''}"
+    title = f"{words}: {metric_wording.row_figure(row, unit)}{f' {unit}' if row.value is not None else ''}"
     if other is not None:
         title += f", beside {metric_wording.row_figure(other, unit)}"
     return Datum(

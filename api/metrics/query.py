@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.metrics.rows import Bucket, Question
+from api.metrics.question import Bucket, Question
 from api.problems import formula_unknown
 from core.errors import InputError
 from core.floorplan import ID_PATTERN
@@ -82,7 +82,7 @@ class MetricQuery(BaseModel):
         first, last = self.days(stored, now)
         if self.bucket is not None and found.shape not in _HAS_BUCKETS:
             raise InputError(f"{found.id} has no buckets.", hint="Leave `bucket` out.", where="bucket")
-        daily = found.part == "converted"
+        daily = formulas.is_of_days(found)
         if daily and self.bucket == "hour":
             raise InputError(f"{found.id} is of days.", hint="Take a bucket of a day or more.", where="bucket")
         usual: Bucket = "hour" if first == last and not daily else "day"
@@ -158,9 +158,8 @@ class MetricQuery(BaseModel):
         given = {name: getattr(self, name) for name in formulas.PARAMETERS if getattr(self, name) is not None}
         if self.preset is None:
             return given
-        known = {parameter.id for parameter in formula.parameters}
-        preset = presets.find(self.preset).parameters
-        return {name: value for name, value in preset.items() if name in known} | given
+        of_zone = self.zone is not None or self.by is not None
+        return presets.parameters_of(presets.find(self.preset), formula, of_zone=of_zone) | given
 
     def zone_no(self, formula: Formula, stored: StoredPlan) -> int | None:
         """Return the place of the zone in a plan, None for the whole store or each zone; errors as in `question`."""

@@ -10,7 +10,6 @@ from fastapi.responses import Response, StreamingResponse
 
 from api.metrics.files import digest, pieces
 from api.metrics.models import (
-    ExcludedOut,
     FormulaOut,
     FormulasOut,
     MetricOut,
@@ -19,25 +18,25 @@ from api.metrics.models import (
     PresetOut,
     asked,
 )
+from api.metrics.origin import origin_of
 from api.metrics.query import MetricQuery
-from api.metrics.rows import Question, read_reasons
+from api.metrics.question import Question
 from api.metrics.shapes import ROWS
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
 from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
-from core.metrics.exclusions import CountedAs
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
-from storage.metric_queries import covered_share
-from storage.occupancy import as_of, progress
-from storage.one_state import once, snapshot
+from storage.one_state import snapshot
 from storage.stores import StoredPlan
 
 router = APIRouter(prefix="/v1", tags=["metrics"])
 
 _HAS_TOTAL: Final = {"cell", "ratio"}
+_OF_WHOLE_DAYS: Final = {"histogram", "curve", "flow", "paths"}
+"""Shapes whose rows are each of all days of the range."""
 _MEDIA: Final = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
@@ -136,6 +135,9 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
     if question.formula.shape in _HAS_TOTAL and not question.each_zone:
         whole = msgspec.structs.replace(question, bucket="whole")
         total = ROWS[question.formula.shape](connection, stored, whole)[0]
+    origin = origin_of(connection, stored, question)
+    if question.formula.shape in _OF_WHOLE_DAYS:
+        rows = [msgspec.structs.replace(row, no_data=origin.no_data_count) for row in rows]
     return PeriodOut(
         store=stored.plan.id,
         timezone=stored.plan.timezone,
@@ -143,29 +145,5 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
         last_day=question.last,
         rows=[MetricRowOut.of(row, stored.plan) for row in rows],
         total=None if total is None else MetricRowOut.of(total, stored.plan),
-        coverage=covered_share(connection, stored, question.first, question.last),
-        excluded=_excluded(connection, stored, question),
-        freshness=once(("freshness", stored.store_no), lambda: _freshness(connection, stored.store_no)),
-    )
-
-
-def _freshness(connection: Connection, store_no: int) -> FreshnessOut:
-    return FreshnessOut.of(as_of(connection, store_no), progress(connection, store_no))
-
-
-def _excluded(connection: Connection, stored: StoredPlan, question: Question) -> ExcludedOut:
-    held = read_reasons(connection, stored, question)
-
-    def told(reason: CountedAs) -> int | None:
-        rows = held.get(reason, [])
-        shown = [one.row.counted.visits for one in rows if not one.hide]
-        return sum(shown) if shown or not rows else None
-
-    return ExcludedOut(
-        staff_visit_count=told(CountedAs.STAFF),
-        # things: nobody to be hidden
-        fixture_visit_count=sum(one.row.counted.visits for one in held.get(CountedAs.FIXTURE, [])),
-        long_stay_visit_count=told(CountedAs.LONG_STAY),
-        passer_by_visit_count=told(CountedAs.PASSER_BY),
-        closed_visit_count=told(CountedAs.CLOSED),
+        **dict(origin),
     )

@@ -1,54 +1,38 @@
 """The rows of an answer: days and hours put into buckets, small counts hidden, formulas applied."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from itertools import groupby
-from typing import Literal
 
 import msgspec
 
+from api.metrics.gaps import BucketGaps, bucket_gaps
+from api.metrics.question import Question, State, bucket_begins, key_of
 from core.metrics.bins import at_least
 from core.metrics.cells import Cell, Counted, merged
 from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement
 from core.metrics.exclusions import CountedAs
-from core.metrics.formulas import Formula, Part
+from core.metrics.formulas import Part, is_of_days
 from core.records import Role
 from storage.connect import Connection
 from storage.metric_queries import CountedRow, counted_rows
 from storage.rollups.counting import CONVERTED_SCOPE, INSIDE_SCOPE, STORE_SCOPE
-from storage.rollups.sources import day_begins
 from storage.stores import StoredPlan
-
-Bucket = Literal["hour", "day", "week", "month", "whole"]
-State = Literal["told", "partly_hidden", "hidden", "future"]
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: a formula over the days from `first` to `last`, for the store, a zone or each zone.
-
-    `now` is when it is asked: buckets that begin later have no value.
-    """
-
-    formula: Formula
-    parameters: Mapping[str, int]
-    first: date
-    last: date
-    bucket: Bucket
-    zone_no: int | None
-    each_zone: bool
-    now: datetime
+from storage.under_way import rows_of_those_gone
 
 
 class MetricRow(msgspec.Struct, frozen=True, kw_only=True):
     """One value and what it is the value of; what does not apply is None.
 
-    `hidden` counts the days or hours within that have too few people and are left out of `value`.
+    `hidden` counts the days or hours within that have too few people and are left out of `value`, `no_data` those of
+    which nothing is known.
     """
 
     value: float | None
     state: State = "told"
     hidden: int = 0
+    no_data: int = 0
     visits: int | None = None
     begins_at: datetime | None = None
     zone_no: int | None = None
@@ -78,16 +62,20 @@ def read(
     role: Role = Role.VISITOR,
 ) -> list[Held]:
     """Return the days or hours that a question is about, each with whether it may be told."""
-    rows = counted_rows(
-        connection,
-        stored,
-        question.first,
-        question.last,
-        hourly=hourly,
-        scopes=sorted(set(scopes)),
-        roles=[int(role)],
-        bins=_needs_bins(question),
-    )
+    first, last, wanted = question.first, question.last, sorted(set(scopes))
+    if is_of_days(question.formula):
+        rows = rows_of_those_gone(connection, stored, first, last, scopes=wanted, roles=[int(role)])
+    else:
+        rows = counted_rows(
+            connection,
+            stored,
+            first,
+            last,
+            hourly=hourly,
+            scopes=wanted,
+            roles=[int(role)],
+            bins=_needs_bins(question),
+        )
     held: list[Held] = []
     ordered = sorted(rows, key=lambda row: (row.day, row.scope, row.begins_at))
     for _, same in groupby(ordered, key=lambda row: (row.day, row.scope)):
@@ -100,7 +88,9 @@ def read(
 
 def _needs_bins(question: Question) -> bool:
     """Return whether an answer asks how dwell is spread; footfall of every visit does not."""
-    return question.formula.spread and question.parameters.get("visit_s") != 0
+    if question.formula.id == "footfall":
+        return question.parameters["visit_s"] != 0
+    return question.formula.spread
 
 
 def _told_of(counted: Counted, parameters: Mapping[str, int]) -> int:
@@ -128,41 +118,6 @@ def read_reasons(connection: Connection, stored: StoredPlan, question: Question)
     for row in rows:
         found[CountedAs(row.role)].append(Held(row, hidden([row.counted.people])[0]))
     return found
-
-
-def bucket_begin(day: date, bucket: Bucket, first: date) -> date:
-    """Return the first day of the bucket that a day lies in, not before the range."""
-    match bucket:
-        case "week":
-            return max(first, day - timedelta(days=day.weekday()))
-        case "month":
-            return max(first, day.replace(day=1))
-        case "whole":
-            return first
-    return day
-
-
-def days(first: date, last: date) -> Iterator[date]:
-    """Return each day of a range."""
-    for number in range((last - first).days + 1):
-        yield first + timedelta(days=number)
-
-
-def bucket_begins(stored: StoredPlan, question: Question) -> list[datetime]:
-    """Return when each bucket of a range begins; a day on which clocks change has 23 or 25 hours."""
-    timezone = stored.plan.timezone
-    if question.bucket != "hour":
-        begins = sorted(
-            {bucket_begin(day, question.bucket, question.first) for day in days(question.first, question.last)}
-        )
-        return [day_begins(day, timezone) for day in begins]
-    at = day_begins(question.first, timezone).astimezone(UTC)
-    end = day_begins(question.last + timedelta(days=1), timezone).astimezone(UTC)
-    hours = []
-    while at < end:
-        hours.append(at)
-        at += timedelta(hours=1)
-    return hours
 
 
 def scope_of(part: Part, zone_no: int | None) -> int:
@@ -203,29 +158,32 @@ def value_rows(connection: Connection, stored: StoredPlan, question: Question) -
             held[scope, role] = []
         for one in read(connection, stored, question, scopes, hourly=hourly, role=role):
             held[one.row.scope, role].append(one)
+    gaps = bucket_gaps(connection, stored, question)
     rows = []
     for zone in zones:
         by_part = [_by_bucket(stored, held[scope_of(part, zone), _role(part)], question) for part in parts]
         for begins_at in bucket_begins(stored, question):
             key = begins_at.astimezone(UTC)
-            rows.append(_row(question, begins_at, zone, [found.get(key, []) for found in by_part]))
+            rows.append(_row(question, begins_at, zone, [found.get(key, []) for found in by_part], gaps))
     return rows
 
 
 def _by_bucket(stored: StoredPlan, held: Iterable[Held], question: Question) -> dict[datetime, list[Held]]:
     found: dict[datetime, list[Held]] = defaultdict(list)
     for one in held:
-        begins_at = one.row.begins_at
-        if question.bucket != "hour":
-            begins_at = day_begins(bucket_begin(one.row.day, question.bucket, question.first), stored.plan.timezone)
-        found[begins_at.astimezone(UTC)].append(one)
+        found[key_of(one.row.begins_at, question, stored.plan.timezone)].append(one)
     return found
 
 
-def _row(question: Question, begins_at: datetime, zone_no: int | None, parts: list[list[Held]]) -> MetricRow:
+def _row(
+    question: Question, begins_at: datetime, zone_no: int | None, parts: list[list[Held]], gaps: BucketGaps
+) -> MetricRow:
     """Return one row: of `parts`, which are one cell or the two of a ratio, only what may be told counts."""
     if begins_at > question.now:
         return MetricRow(value=None, state="future", begins_at=begins_at, zone_no=zone_no)
+    no_data = gaps.count(begins_at)
+    if gaps.is_whole(begins_at) and not any(parts):
+        return MetricRow(value=None, state="no_data", no_data=no_data, begins_at=begins_at, zone_no=zone_no)
     # a day or an hour that is hidden in one part is left out of the other as well
     left_out = {one.row.begins_at for part in parts for one in part if one.hide}
     told = [merged(one.row.counted for one in part if one.row.begins_at not in left_out) for part in parts]
@@ -237,6 +195,7 @@ def _row(question: Question, begins_at: datetime, zone_no: int | None, parts: li
         value=None if state == "hidden" else value,
         state=state,
         hidden=len(left_out),
+        no_data=no_data,
         visits=None if state == "hidden" else told[0].visits,
         begins_at=begins_at,
         zone_no=zone_no,

@@ -8,21 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from api.metrics.customers import customer_rows, now_rows, order_rows, shelf_rows
-from api.metrics.rows import (
-    Bucket,
-    Held,
-    MetricRow,
-    Question,
-    State,
-    bucket_begin,
-    bucket_begins,
-    days,
-    read,
-    value_rows,
-)
+from api.metrics.gaps import find_gaps
+from api.metrics.question import Question, State, atoms, bucket_begins, key_of
+from api.metrics.rows import Held, MetricRow, read, value_rows
+from api.metrics.weeks import week_rows
 from core.metrics.bins import BANDS_S, at_least, band_counts
 from core.metrics.cells import Cell, merged
 from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement, joined
@@ -35,7 +25,6 @@ from storage.stores import StoredPlan
 
 CURVE_S: Final = (*BANDS_S, 4 * 3600, 8 * 3600)
 _HOUR: Final = timedelta(hours=1)
-_SATURDAY: Final = 6
 
 
 def histogram_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
@@ -80,32 +69,30 @@ def curve_rows(connection: Connection, stored: StoredPlan, question: Question) -
 
 def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return the mean or the most visits in progress, over the hours or days that may be told."""
-    atom: Bucket = "hour" if question.bucket == "hour" else "day"
+    hourly = question.bucket == "hour"
     timezone = ZoneInfo(stored.plan.timezone)
-    atoms: dict[datetime, list[CrowdHour]] = {
-        at.astimezone(UTC): [] for at in bucket_begins(stored, msgspec.structs.replace(question, bucket=atom))
-    }
-    begins = list(atoms)  # in the order of time: to find an hour's day by it is cheaper than by clocks
+    hours_of: dict[datetime, list[CrowdHour]] = {at.astimezone(UTC): [] for at in atoms(stored, question)}
+    begins = list(hours_of)  # in the order of time: to find an hour's day by it is cheaper than by clocks
     for one in crowd_hours(connection, stored, question.first, question.last):
-        atoms[begins[bisect_right(begins, one.begins_at) - 1]].append(one)
-    end = day_begins(question.last + timedelta(days=1), stored.plan.timezone).astimezone(UTC)
-    ends = [*list(atoms)[1:], end]
-    held = {
-        one.row.begins_at: one for one in read(connection, stored, question, [STORE_SCOPE], hourly=atom == "hour")
-    }
-    hide = _hidden_crowds(atoms, held, timezone, complement=atom == "hour")
-    buckets: dict[datetime, _Crowd] = {at: _Crowd() for at in bucket_begins(stored, question)}
-    for (at, hours), until in zip(atoms.items(), ends, strict=True):
-        key = at
-        if atom == "day":
-            first_day = bucket_begin(at.astimezone(timezone).date(), question.bucket, question.first)
-            key = day_begins(first_day, stored.plan.timezone)
+        hours_of[begins[bisect_right(begins, one.begins_at) - 1]].append(one)
+    ends = [*begins[1:], day_begins(question.last + timedelta(days=1), stored.plan.timezone).astimezone(UTC)]
+    held = {one.row.begins_at: one for one in read(connection, stored, question, [STORE_SCOPE], hourly=hourly)}
+    hide = _hidden_crowds(hours_of, held, timezone, complement=hourly)
+    gaps = find_gaps(connection, stored, question, hourly=hourly)
+    buckets: dict[datetime, _Crowd] = {at.astimezone(UTC): _Crowd() for at in bucket_begins(stored, question)}
+    for (at, hours), until in zip(hours_of.items(), ends, strict=True):
+        if at > question.now:
+            continue
+        bucket = buckets[key_of(at, question, stored.plan.timezone)]
         if at in hide:
-            buckets[key].hidden += 1
+            bucket.hidden += 1
+        elif not hours and gaps.lacks(at, hourly=hourly):
+            bucket.no_data += 1
         else:
-            buckets[key].add(hours, until - at)
+            bucket.add(hours, min(until, question.now) - at)  # of the running hour or day, what has passed of it
     return [
-        _crowd_row(at, crowd, question, of_mean=question.formula.id == "occupancy") for at, crowd in buckets.items()
+        _crowd_row(at, buckets[at.astimezone(UTC)], question, of_mean=question.formula.id == "occupancy")
+        for at in bucket_begins(stored, question)
     ]
 
 
@@ -137,6 +124,7 @@ class _Crowd:
     """Hours or days of a bucket: the told ones put together."""
 
     hidden: int = 0
+    no_data: int = 0
     length: timedelta = timedelta(0)
     person_hours: float = 0.0
     most: int = 0
@@ -151,57 +139,15 @@ class _Crowd:
 def _crowd_row(at: datetime, crowd: _Crowd, question: Question, *, of_mean: bool) -> MetricRow:
     if at > question.now:
         return MetricRow(value=None, state="future", begins_at=at)
-    if not crowd.length:
-        return MetricRow(value=None, state="hidden", hidden=crowd.hidden, begins_at=at)
-    value = crowd.person_hours / (crowd.length / _HOUR) if of_mean else float(crowd.most)
-    return MetricRow(
-        value=value, state="partly_hidden" if crowd.hidden else "told", hidden=crowd.hidden, begins_at=at
-    )
-
-
-def week_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return mean visits by hour of each weekday, or of weekdays and weekends."""
-    by_hour = question.formula.id == "week_hour"
-    timezone = ZoneInfo(stored.plan.timezone)
-    scope = STORE_SCOPE if question.zone_no is None else question.zone_no
-    visits: dict[tuple[int, int], int] = defaultdict(int)
-    left_out: dict[tuple[int, int], int] = defaultdict(int)
-    # a day that is not over would pull the mean down
-    today = question.now.astimezone(timezone).date()
-    last = question.last if question.first == question.last else min(question.last, today - timedelta(days=1))
-    for one in read(connection, stored, question, [scope], hourly=by_hour):
-        if one.row.day > last:
-            continue
-        weekday = one.row.day.isoweekday()
-        key = (weekday, one.row.begins_at.astimezone(timezone).hour) if by_hour else (int(weekday >= _SATURDAY), 0)
-        if one.hide:
-            left_out[key] += 1
-        else:
-            visits[key] += one.row.counted.visits
-    length: dict[int, int] = defaultdict(int)
-    for day in days(question.first, last):
-        length[day.isoweekday() if by_hour else int(day.isoweekday() >= _SATURDAY)] += 1
-    keys = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)] if by_hour else [(0, 0), (1, 0)]
-    rows = []
-    for key in keys:
-        if not length[key[0]]:
-            continue
-        state: State = "told"
-        if left_out[key]:
-            state = "partly_hidden" if visits[key] else "hidden"
-        value = None if state == "hidden" else visits[key] / (length[key[0]] - left_out[key])
-        rows.append(
-            MetricRow(
-                value=value,
-                state=state,
-                hidden=left_out[key],
-                zone_no=question.zone_no,
-                weekday=key[0] if by_hour else None,
-                hour=key[1] if by_hour else None,
-                part=None if by_hour else ("weekday", "weekend")[key[0]],
-            )
-        )
-    return rows
+    state: State = "told"
+    if crowd.hidden:
+        state = "partly_hidden" if crowd.length else "hidden"
+    elif not crowd.length and crowd.no_data:
+        state = "no_data"
+    value = None
+    if crowd.length:
+        value = crowd.person_hours / (crowd.length / _HOUR) if of_mean else float(crowd.most)
+    return MetricRow(value=value, state=state, hidden=crowd.hidden, no_data=crowd.no_data, begins_at=at)
 
 
 def flow_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:

@@ -9,6 +9,7 @@ from api.wording import dwell
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HIDDEN: Final = "hidden"
+NO_DATA: Final = "no data"
 _NOTHING: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 
@@ -27,12 +28,15 @@ def figure(value: float | None, unit: str) -> str:
 
 
 def row_figure(row: MetricRowOut | None, unit: str) -> str:
-    """Return the value of a row; says where it is hidden, and marks one that leaves days out."""
+    """Return the value of a row; says where it is hidden or not known, and marks one that leaves days out."""
     if row is None:
         return _NOTHING
     if row.state == "hidden":
         return HIDDEN
-    return figure(row.value, unit) + ("*" if row.state == "partly_hidden" and row.value is not None else "")
+    if row.state == "no_data":
+        return NO_DATA
+    leaves_out = row.value is not None and (row.hidden_count or row.no_data_count)
+    return figure(row.value, unit) + ("*" if leaves_out else "")
 
 
 def change(now: float | None, before: float | None, unit: str) -> str:

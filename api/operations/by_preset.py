@@ -8,15 +8,19 @@ import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from api.metrics.gaps import bucket_gaps
+from api.metrics.models import AskedFormulaOut, OriginOut, asked
+from api.metrics.origin import origin_of
 from api.metrics.query import Day, MetricQuery
-from api.metrics.rows import Question, read
+from api.metrics.question import Question, bucket_begins
+from api.metrics.rows import read
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from core.metrics.bins import BINS, at_least, threshold_bin
 from core.metrics.cells import Cell, merged
 from core.metrics.disclosure import K_PEOPLE, told_beside
 from core.metrics.formulas import FORMULAS, settled
-from core.metrics.presets import PRESETS, Preset
+from core.metrics.presets import PRESETS, Preset, defines, parameters_of
 from storage.connect import Connection
 from storage.one_state import snapshot
 from storage.rollups.counting import STORE_SCOPE
@@ -45,13 +49,16 @@ class PresetFiguresOut(BaseModel):
     leaves_out: str
     source: str
     parameters: dict[str, int]
-    figures: dict[str, float | None] = Field(description="By formula; null of nothing, or hidden as bands are")
+    figures: dict[str, float | None] = Field(
+        description="By formula; null of nothing, or hidden as bands are; what the product does not define misses"
+    )
     bands: list[BandOut]
 
 
-class ByPresetOut(BaseModel):
+class ByPresetOut(OriginOut):
     """The same days under every preset."""
 
+    formulas: list[AskedFormulaOut] = Field(description="Of `figures`; each preset says its own parameters")
     store: str
     first_day: date
     last_day: date
@@ -84,9 +91,18 @@ def by_preset(connection: Connection, stored: StoredPlan, question: Question) ->
     plain = msgspec.structs.replace(question, formula=FORMULAS["dwell_median"], parameters={})
     with snapshot(connection):
         held = read(connection, stored, plain, [STORE_SCOPE], hourly=False)
+        origin = origin_of(connection, stored, question)
+        gaps = bucket_gaps(connection, stored, question)
     cell = merged(one.row.counted for one in held if not one.hide)
-    told = _told_lengths(cell)
+    # of days without data nothing is known, not even that nobody came
+    known = held or not gaps.is_whole(bucket_begins(stored, question)[0])
+    told = _told_lengths(cell) if known else set()
     return ByPresetOut(
+        **dict(origin),
+        formulas=[
+            asked(msgspec.structs.replace(question, formula=FORMULAS[name], parameters=settled(FORMULAS[name], {})))
+            for name in BY_PRESET
+        ],
         store=stored.plan.id,
         first_day=question.first,
         last_day=question.last,
@@ -103,7 +119,11 @@ def _told_lengths(cell: Cell) -> set[int]:
     lengths += [length_s for preset in presets for length_s in _parameters(preset, "footfall").values()]
     lengths += [band.from_s for preset in presets for band in preset.bands]
     lengths += [
-        length_s for name in BY_PRESET for preset in presets for length_s in _parameters(preset, name).values()
+        length_s
+        for name in BY_PRESET
+        for preset in presets
+        if defines(preset, FORMULAS[name])
+        for length_s in _parameters(preset, name).values()
     ]
     told = told_beside([at_least(cell.counts, length_s) for length_s in lengths])
     return {length_s for length_s, tell in zip(lengths, told, strict=True) if tell}
@@ -111,14 +131,14 @@ def _told_lengths(cell: Cell) -> set[int]:
 
 def _parameters(preset: Preset, name: str) -> dict[str, int]:
     """Return a formula's thresholds under a preset."""
-    formula = FORMULAS[name]
-    known = {parameter.id for parameter in formula.parameters}
-    return settled(formula, {key: value for key, value in preset.parameters.items() if key in known})
+    return settled(FORMULAS[name], parameters_of(preset, FORMULAS[name], of_zone=False))
 
 
 def _figures(preset: Preset, cell: Cell, told: set[int]) -> PresetFiguresOut:
     figures = {}
     for name in BY_PRESET:
+        if not defines(preset, FORMULAS[name]):
+            continue
         reckon, parameters = FORMULAS[name].reckon, _parameters(preset, name)
         may = reckon is not None and cell.visits and told.issuperset(parameters.values())
         figures[name] = reckon(cell, parameters) if reckon is not None and may else None

@@ -7,17 +7,15 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.charts import heat
-from api.metrics.models import AskedFormulaOut, asked
+from api.metrics.models import AskedFormulaOut, OriginOut, asked
+from api.metrics.origin import origin_of
 from api.metrics.query import Day, MetricQuery
-from api.metrics.rows import Question, State
+from api.metrics.question import Question, State
 from api.metrics.shapes import ROWS
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
-from api.stores.models import FreshnessOut
 from core.metrics.disclosure import K_PEOPLE
 from storage.connect import Connection
-from storage.metric_queries import covered_share
-from storage.occupancy import as_of, progress
 from storage.one_state import snapshot
 from storage.stores import StoredPlan
 
@@ -48,15 +46,13 @@ class HeatOut(BaseModel):
     heat: int = Field(ge=0, le=6, description="0 nothing or hidden, 1..6 in equal parts of the most")
 
 
-class HeatmapOut(BaseModel):
+class HeatmapOut(OriginOut):
     """Values of every zone over the days."""
 
     store: str
     first_day: date
     last_day: date
     formula: AskedFormulaOut
-    coverage: float | None = Field(description="0..1, share of anchors that worked; null where unknown")
-    freshness: FreshnessOut
     k_people: int = Field(description="Figures of fewer people are hidden", examples=[10])
     zones: list[HeatOut]
 
@@ -68,13 +64,14 @@ def read_heatmap(
     """Return a formula's value of each zone over whole days, with outlines to draw it on."""
     asking = MetricQuery.model_validate({"from": query.first, "to": query.last, "by": "zone", "bucket": "whole"})
     question = asking.question(query.of, stored, service.now())
+    with snapshot(connection):
+        origin = origin_of(connection, stored, question)
     return HeatmapOut(
         store=stored.plan.id,
         first_day=question.first,
         last_day=question.last,
         formula=asked(question),
-        coverage=covered_share(connection, stored, question.first, question.last),
-        freshness=FreshnessOut.of(as_of(connection, stored.store_no), progress(connection, stored.store_no)),
+        **dict(origin),
         k_people=K_PEOPLE,
         zones=heat_of(connection, stored, question),
     )

@@ -67,8 +67,7 @@ def share(part: float, whole: float) -> float | None:
 
 def footfall(cell: Cell, parameters: Mapping[str, int]) -> float | None:
     """Visits of at least `visit_s`."""
-    least_s = parameters["visit_s"]
-    return float(at_least(cell.counts, least_s) if least_s else cell.visits)
+    return float(_lasted(cell, parameters["visit_s"]))
 
 
 def people(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: ARG001 - as every formula
@@ -77,13 +76,18 @@ def people(cell: Cell, parameters: Mapping[str, int]) -> float | None:  # noqa: 
 
 
 def bounce(cell: Cell, parameters: Mapping[str, int]) -> float | None:
-    """Share of visits shorter than `bounce_s`."""
-    return share(cell.visits - at_least(cell.counts, parameters["bounce_s"]), cell.visits)
+    """Share of the visits of at least `visit_s` that were shorter than `bounce_s`."""
+    visits = _lasted(cell, parameters["visit_s"])
+    return share(visits - at_least(cell.counts, parameters["bounce_s"]), visits)
 
 
 def engaged(cell: Cell, parameters: Mapping[str, int]) -> float | None:
-    """Share of visits of at least `engage_s`."""
-    return share(at_least(cell.counts, parameters["engage_s"]), cell.visits)
+    """Share of the visits of at least `visit_s` that lasted `engage_s` or more."""
+    return share(at_least(cell.counts, parameters["engage_s"]), _lasted(cell, parameters["visit_s"]))
+
+
+def _lasted(cell: Cell, least_s: int) -> int:
+    return at_least(cell.counts, least_s) if least_s else cell.visits
 
 
 def capture_dwell(cell: Cell, parameters: Mapping[str, int]) -> float | None:

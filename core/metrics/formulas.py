@@ -101,6 +101,7 @@ class Formula(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _DWELL: Final = "Residents (staff, fixed tags) are left out."
+_GONE: Final = "Of those whose visit to the store is over; by day or longer, because hours are of different people."
 
 FORMULAS: Final = {
     formula.id: formula
@@ -117,13 +118,15 @@ FORMULAS: Final = {
             code="sum over days of count(distinct device)", reckon=cells.people,
         ),
         Formula(
-            id="occupancy", version=1, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
-            says="Mean number of store visits in progress over the bucket.",
-            code="sum(overlap(visit, bucket)) / length(bucket)",
+            id="occupancy", version=2, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
+            says="Mean number of store visits in progress over the bucket, as far as it has passed; who is there now"
+            " counts until the newest signal.",
+            code="sum(overlap(visit, bucket)) / length(bucket until now)",
         ),
         Formula(
-            id="occupancy_peak", version=1, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
-            says="Most store visits in progress at the same instant of the bucket.",
+            id="occupancy_peak", version=2, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
+            says="Most store visits in progress at the same instant of the bucket, those of who is there now among"
+            " them.",
             code="max over t of count(visit where entered_at <= t < left_at)",
         ),
         Formula(
@@ -133,21 +136,23 @@ FORMULAS: Final = {
             reckon=cells.capture_dwell,
         ),
         Formula(
-            id="capture_inside", version=1, title="Capture rate by going in", unit="share", shape="ratio",
+            id="capture_inside", version=2, title="Capture rate by going in", unit="share", shape="ratio",
             by_zone=False, part="inside", compare=cells.people_share,
             says="Share of the people who were heard that went beyond the entrance: had a stay in a zone that is"
-            " neither entrance nor staff only.",
+            " neither entrance nor staff only. " + _GONE,
             code="people(zones inside) / people(store)",
         ),
         Formula(
-            id="bounce", version=1, title="Bounce rate", unit="share", shape="cell", spread=True,
-            says="Share of visits that lasted less than bounce_s.",
-            code="count(visit where dwell < bounce_s) / count(visit)", parameters=(BOUNCE_S,), reckon=cells.bounce,
+            id="bounce", version=2, title="Bounce rate", unit="share", shape="cell", spread=True,
+            says="Share of the visits of at least visit_s that lasted less than bounce_s.",
+            code="count(visit where visit_s <= dwell < bounce_s) / count(visit where dwell >= visit_s)",
+            parameters=(BOUNCE_S, VISIT_S), reckon=cells.bounce,
         ),
         Formula(
-            id="engaged", version=1, title="Engaged", unit="share", shape="cell", spread=True,
-            says="Share of visits that lasted at least engage_s.",
-            code="count(visit where dwell >= engage_s) / count(visit)", parameters=(ENGAGE_S,), reckon=cells.engaged,
+            id="engaged", version=2, title="Engaged", unit="share", shape="cell", spread=True,
+            says="Share of the visits of at least visit_s that lasted at least engage_s.",
+            code="count(visit where dwell >= engage_s) / count(visit where dwell >= visit_s)",
+            parameters=(ENGAGE_S, VISIT_S), reckon=cells.engaged,
         ),
         Formula(
             id="dwell_mean", version=1, title="Mean dwell", unit="s", shape="cell", reckon=cells.dwell_mean,
@@ -183,13 +188,13 @@ FORMULAS: Final = {
             code="count(visit where dwell >= t) / count(visit)",
         ),
         Formula(
-            id="zone_entry", version=1, title="Entry rate", unit="share", shape="ratio", compare=cells.people_share,
-            says="Share of the people in the store who had a stay in the zone.",
+            id="zone_entry", version=2, title="Entry rate", unit="share", shape="ratio", compare=cells.people_share,
+            says="Share of the people in the store who had a stay in the zone. " + _GONE,
             code="people(zone) / people(store)",
         ),
         Formula(
-            id="zone_exposure", version=1, title="Exposure", unit="share", shape="ratio", compare=cells.dwell_share,
-            says="Share of all the time spent in the store that was spent in the zone.",
+            id="zone_exposure", version=2, title="Exposure", unit="share", shape="ratio", compare=cells.dwell_share,
+            says="Share of all the time spent in the store that was spent in the zone. " + _GONE,
             code="sum(dwell in zone) / sum(dwell in store)",
         ),
         Formula(
@@ -204,12 +209,13 @@ FORMULAS: Final = {
             code="count(distinct device) by first 6 zones",
         ),
         Formula(
-            id="week_hour", version=1, title="Hour by weekday", unit="visits", shape="week",
-            says="Mean visits that began in an hour of the store's clocks, over the days told; today is left out.",
-            code="sum(visits in hour of weekday) / count(days of weekday)",
+            id="week_hour", version=2, title="Hour by weekday", unit="visits", shape="week",
+            says="Mean visits that began in an hour of the store's clocks, over the hours told: one that clocks leave"
+            " out is none, one that they repeat is two; today is left out.",
+            code="sum(visits in hours of weekday) / count(hours of weekday)",
         ),
         Formula(
-            id="week_part", version=1, title="Weekday and weekend", unit="visits", shape="week",
+            id="week_part", version=2, title="Weekday and weekend", unit="visits", shape="week",
             says="Mean visits of a day from Monday to Friday, and of a Saturday or Sunday, over the days"
             " told; today is left out unless it is the only day.",
             code="sum(visits in days) / count(days)",
@@ -247,9 +253,9 @@ FORMULAS: Final = {
             code="count(stay where queue_s <= dwell < serve_s) / count(stay where dwell >= queue_s)",
         ),
         Formula(
-            id="section_conversion", version=1, title="Section conversion", unit="share", shape="ratio",
+            id="section_conversion", version=2, title="Section conversion", unit="share", shape="ratio",
             part="converted", whole="zone", compare=cells.people_share,
-            says="Share of the people who had a stay in the zone who had one at a checkout later that day.",
+            says="Share of the people who had a stay in the zone who had one at a checkout later that day. " + _GONE,
             code="people(zone, then checkout) / people(zone)",
         ),
         Formula(
@@ -281,7 +287,8 @@ FORMULAS: Final = {
         Formula(
             id="staff_ratio", version=1, title="Customer time per staff time", unit="ratio", shape="ratio",
             by_zone=False, part="visitors", whole="staff", compare=cells.dwell_share,
-            says="Time that visitors spent in the store for each unit of time that staff spent there.",
+            says="Time that visitors spent in the store for each unit of time that staff spent there, on days with"
+            " ten people of staff; the hours of a smaller team would be those of few, and are never told.",
             code="sum(dwell of visitors) / sum(dwell of staff)",
         ),
     )
@@ -291,6 +298,14 @@ FORMULAS: Final = {
 PARAMETERS: Final = {
     parameter.id: parameter for parameter in (VISIT_S, BOUNCE_S, ENGAGE_S, CAPTURE_S, QUEUE_S, SERVE_S)
 }
+
+
+def is_of_days(formula: Formula) -> bool:
+    """Return whether it compares stays with what else the same people did on a day.
+
+    Who comes into a zone in one hour may have come to the store in the hour before: an hour has no such share.
+    """
+    return formula.shape == "ratio" and formula.part in {"zone", "inside", "converted"}
 
 
 def find(formula: str) -> Formula:
@@ -321,4 +336,13 @@ def settled(formula: Formula, given: Mapping[str, int]) -> dict[str, int]:
             has = f"It has {', '.join(known)}." if known else "It has none."
             raise InputError(f"{formula.id} has no parameter {name}.", hint=has, where=name)
         threshold_bin(value, name)
-    return known | dict(given)
+    found = known | dict(given)
+    for name in (BOUNCE_S.id, ENGAGE_S.id):
+        least_s = found.get(VISIT_S.id, 0)
+        if least_s and name in found and found[name] <= least_s:
+            raise InputError(
+                f"Of visits of at least {least_s} s, those shorter than {found[name]} s are none.",
+                hint=f"Let {name} be more than visit_s.",
+                where=name,
+            )
+    return found

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from core.errors import InputError
+from core.metrics.formulas import VISIT_S, Formula
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -31,6 +32,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """Where these thresholds were read, or that they could not be."""
     parameters: dict[str, int]
+    """Thresholds that it publishes; `visit_s` is of visits to the store, not of stays in a zone."""
     bands: tuple[Band, ...]
 
 
@@ -59,7 +61,7 @@ PRESETS: Final = {
                 "Taken from a summary; no public document that states them was found, so check against "
                 "your own installation."
             ),
-            parameters={"visit_s": 5 * _MINUTE, "bounce_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
+            parameters={"visit_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
             bands=(Band(title="Passer-by", from_s=0), Band(title="Visitor", from_s=5 * _MINUTE)),
         ),
         Preset(
@@ -107,7 +109,7 @@ PRESETS: Final = {
                 "after 15 minutes by default, a visit needs 2 to 30 minutes as set; 5 minutes is taken "
                 "from a summary."
             ),
-            parameters={"visit_s": 5 * _MINUTE, "bounce_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
+            parameters={"visit_s": 5 * _MINUTE, "capture_s": 5 * _MINUTE},
             bands=(Band(title="Passer-by", from_s=0), Band(title="Visit", from_s=5 * _MINUTE)),
         ),
         Preset(
@@ -116,7 +118,7 @@ PRESETS: Final = {
             says="A visit to the store lasts at least 60 s; a zone engages from 30 s.",
             leaves_out="It counts people in pictures, everybody; here only who carries app or tag.",
             source="Taken from a summary; no public document that states them was found.",
-            parameters={"visit_s": _MINUTE, "bounce_s": _MINUTE, "engage_s": 30, "capture_s": _MINUTE},
+            parameters={"visit_s": _MINUTE, "engage_s": 30, "capture_s": _MINUTE},
             bands=(Band(title="Not counted", from_s=0), Band(title="Visit", from_s=_MINUTE)),
         ),
     )
@@ -138,3 +140,37 @@ def find(preset: str) -> Preset:
             f"There is no preset {preset[:64]!r}.", hint=f"There are {', '.join(PRESETS)}.", where="preset"
         )
     return found
+
+
+def parameters_of(preset: Preset, formula: Formula, *, of_zone: bool) -> dict[str, int]:
+    """Return the values that a preset has for the thresholds of a formula.
+
+    Raises
+    ------
+    InputError
+        If the product does not define this figure, so that the preset would say nothing of it or the absurd: who
+        counts visits from 5 min alone has no bounce of 3 min.
+    """
+    if not preset.parameters:  # our own: the defaults
+        return {}
+    names = [parameter.id for parameter in formula.parameters if not (of_zone and parameter is VISIT_S)]
+    found = {name: preset.parameters[name] for name in names if name in preset.parameters}
+    # the first is what the formula is about; who publishes no least visit counts every one
+    is_defined = names[:1] and (names[0] in found or names[0] == VISIT_S.id)
+    least_s = found.get(VISIT_S.id, 0)
+    if not is_defined or any(value <= least_s for name, value in found.items() if name != VISIT_S.id):
+        raise InputError(
+            f"{preset.title} does not define {formula.id}{' of a zone' if of_zone else ''}.",
+            hint="Leave `preset` out; GET /v1/stores/{store}/presets has what each product defines.",
+            where="preset",
+        )
+    return found
+
+
+def defines(preset: Preset, formula: Formula) -> bool:
+    """Return whether a product defines a figure of the whole store."""
+    try:
+        parameters_of(preset, formula, of_zone=False)
+    except InputError:
+        return False
+    return True

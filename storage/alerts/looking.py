@@ -64,11 +64,26 @@ def _look_at(connection: Connection, stored: StoredPlan, now: datetime) -> int:
     connection.execute("select from store where store_no = %s for no key update", [stored.store_no])
     changed = 0
     for rule in read_rules(connection, stored.store_no):
-        value = _VALUES[rule.kind](connection, stored, rule.zone_no, now)
+        value = _value(connection, stored, rule, now)
         changed += _take(connection, stored, rule, value, now)
     if changed:
         notify(connection, LiveEvent(store=stored.plan.id, as_of_us=to_ns(now) // 1000))
     return changed
+
+
+def _value(connection: Connection, stored: StoredPlan, rule: StoredRule, now: datetime) -> float | None:
+    """Return what a rule watches; None, which changes nothing, where no anchor hears who is there now."""
+    if rule.kind in _OF_NOW and _is_deaf(connection, stored, rule.zone_no):
+        return None
+    return _VALUES[rule.kind](connection, stored, rule.zone_no, now)
+
+
+def _is_deaf(connection: Connection, stored: StoredPlan, zone_no: int | None) -> bool:
+    """Return whether no anchor of a zone works, of the store where the zone has none."""
+    zone = None if zone_no is None else stored.plan.zones[zone_no].id
+    anchors = {anchor.id for anchor in stored.plan.anchors}
+    near = {anchor.id for anchor in stored.plan.anchors if anchor.zone == zone} or anchors
+    return bool(near) and near <= {fault.anchor for fault in faults(connection, stored.store_no)}
 
 
 def _take(connection: Connection, stored: StoredPlan, rule: StoredRule, value: float | None, now: datetime) -> int:
@@ -158,6 +173,8 @@ def _unusual_dwell(connection: Connection, stored: StoredPlan, zone_no: int | No
     return deviation(value, [one for one in medians.values() if one is not None])
 
 
+_OF_NOW: Final[frozenset[KindWord]] = frozenset({"occupancy", "queue_wait"})
+"""Kinds that speak of who is there now: without an anchor nobody leaves, and who waits waits for ever."""
 _VALUES: Final[dict[KindWord, Callable[[Connection, StoredPlan, int | None, datetime], float | None]]] = {
     "occupancy": _occupancy,
     "queue_wait": _queue_wait,

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from core.metrics.cells import Counted
 from core.metrics.disclosure import hidden, hidden_with_complement
 from storage.connect import Connection
 from storage.rollups.counting import CrowdHour, count_crowd, touched_hours
 from storage.rollups.sources import day_begins, range_of
+from storage.rollups.there import TimeThere
 from storage.stores import StoredPlan
 
 
@@ -119,16 +121,22 @@ def hours_of(stored: StoredPlan, day: date) -> list[datetime]:
     return [*hours, end]
 
 
-def crowd_hours_due(
-    connection: Connection, stored: StoredPlan, found: Due, first: date, last: date
+def crowd_hours_due(  # noqa: PLR0917 - a range of days, and what is not in its counts
+    connection: Connection, stored: StoredPlan, found: Due, first: date, last: date, there: TimeThere | None = None
 ) -> dict[date, list[datetime]]:
     """Return which hours of the days from `first` to `last` have another crowd than the stored one, by day.
 
-    Each list ends with the end of its last hour. A visit may reach into the day after the one it began on.
+    Those in which somebody was who is still `there` are among them. Each list ends with the end of its last hour. A
+    visit may reach into the day after the one it began on.
     """
     hours: dict[date, list[datetime]] = {}
-    for day in sorted(found.changed):
-        span = touched_hours(connection, stored, day)
+    spans = {day: touched_hours(connection, stored, day) for day in sorted(found.changed)}
+    if there is not None:
+        here = (there.since, there.until)
+        began = here[0].astimezone(ZoneInfo(stored.plan.timezone)).date()
+        before = spans.get(began)
+        spans[began] = here if before is None else (min(here[0], before[0]), max(here[1], before[1]))
+    for day, span in spans.items():
         if span is None:
             continue
         for of_day in (day, day + timedelta(days=1)):
@@ -143,6 +151,8 @@ def crowd_hours_due(
     return {day: edges for day, edges in hours.items() if day not in frozen and len(edges) > 1}
 
 
-def crowd_of(connection: Connection, stored: StoredPlan, hours: dict[date, list[datetime]]) -> list[CrowdHour]:
-    """Return the crowd of these hours from the visits."""
-    return [one for day, edges in sorted(hours.items()) for one in count_crowd(connection, stored, day, edges)]
+def crowd_of(
+    connection: Connection, stored: StoredPlan, hours: dict[date, list[datetime]], there: TimeThere | None = None
+) -> list[CrowdHour]:
+    """Return the crowd of these hours from the visits, and of who is `there`."""
+    return [one for day, edges in sorted(hours.items()) for one in count_crowd(connection, stored, day, edges, there)]

@@ -13,7 +13,8 @@ import numpy as np
 
 from core.metrics.crowd import occupancy
 from storage.connect import Connection
-from storage.rollups.sources import SOURCES, count_values
+from storage.rollups.sources import SOURCES, UNDER_WAY, count_values
+from storage.rollups.there import NOBODY, THERE, TimeThere
 from storage.stores import StoredPlan
 
 STORE_SCOPE: Final = -1
@@ -81,11 +82,16 @@ select zones, sum(side)::integer as people from path group by zones having sum(s
 """
 # visits that overlap the hours, each counted by what its device did on the day on which it began
 _SPANS: Final[LiteralString] = """
-with near as materialized (
+, near as materialized (
     select device, entered_at, left_at, dwell_s, role, (entered_at at time zone %(timezone)s)::date as day
       from store_visit where store_no = %(store_no)s and left_at > %(begins)s
        -- a visit of more than a day is no visitor's; the bound spares older chunks
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
+    union all
+    select device, arrived_at, until, extract(epoch from until - arrived_at)::float8, 0,
+           (arrived_at at time zone %(timezone)s)::date
+      from there where until > %(begins)s and arrived_at < %(ends)s
+       and extract(epoch from until - arrived_at) < %(long_stay_s)s
 ), left_out as materialized (
     -- by the devices alone, as an array: a join with them has been a loop that looked at the whole array for each
     select device, (entered_at at time zone %(timezone)s)::date as day from store_visit
@@ -109,6 +115,11 @@ select (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from l
    and (not %(has_hours)s or coalesce(shown.minute >= (%(opens)s::integer[])[shown.weekday]
                                       and shown.minute < (%(closes)s::integer[])[shown.weekday], false))
 """
+SPANS: Final[dict[bool, LiteralString]] = {
+    anybody: "with there as materialized (" + (THERE if anybody else NOBODY) + ")" + _SPANS
+    for anybody in (False, True)
+}
+"""True: with those who are there now."""
 _TOUCHED_HOURS: Final[LiteralString] = (
     "select min(entered_at), max(left_at) from counted where scope = -1 or scope = any(%(staff_zones)s)"
 )
@@ -134,6 +145,14 @@ def count_cells(connection: Connection, stored: StoredPlan, day: date, *, change
     return connection.execute(statement, count_values(connection, stored, day)).fetchall()
 
 
+def count_cells_under_way(
+    connection: Connection, stored: StoredPlan, day: date, newest: datetime, there: TimeThere | None
+) -> list[tuple[Any, ...]]:
+    """Return the cells of who has not left the store yet; `newest` is when the newest stay in a zone ended."""
+    statement: LiteralString = UNDER_WAY[there is not None] + _CELLS
+    return connection.execute(statement, count_values(connection, stored, day) | {"newest": newest}).fetchall()
+
+
 def count_moves(connection: Connection, stored: StoredPlan, day: date, *, changed: bool) -> list[tuple[Any, ...]]:
     """Return the moves of visitors on a day, or what is to be added: (from_zone, to_zone, moves, people)."""
     statement: LiteralString = SOURCES[changed] + _MOVES
@@ -146,12 +165,17 @@ def count_paths(connection: Connection, stored: StoredPlan, day: date, *, change
     return connection.execute(statement, count_values(connection, stored, day)).fetchall()
 
 
-def count_crowd(connection: Connection, stored: StoredPlan, day: date, hours: Sequence[datetime]) -> list[CrowdHour]:
-    """Return how many were there at once in each hour but the last of `hours`, which rise and lie in this day."""
+def count_crowd(
+    connection: Connection, stored: StoredPlan, day: date, hours: Sequence[datetime], there: TimeThere | None = None
+) -> list[CrowdHour]:
+    """Return how many were at once in each hour but the last of `hours`, which rise and lie in this day.
+
+    With `there` those who are there now are added to the visits that have ended.
+    """
     if len(hours) <= 1:
         return []
     values = count_values(connection, stored, day) | {"begins": hours[0], "ends": hours[-1]}
-    rows = connection.execute(_SPANS, values).fetchall()
+    rows = connection.execute(SPANS[there is not None], values).fetchall()
     spans = np.array(rows, np.int64).reshape(-1, 2)
     edges = np.array([(at - _EPOCH) // _US for at in hours], np.int64)
     mean, most = occupancy(spans[:, 0], spans[:, 1], edges)

@@ -13,6 +13,7 @@ from core.metrics.bins import EDGES_S
 from core.metrics.exclusions import Rules
 from storage.connect import Connection
 from storage.rollups.rules import read_rules
+from storage.rollups.there import NOBODY, THERE
 from storage.stores import StoredPlan
 
 FLOW_GAP_S: Final = 900
@@ -20,6 +21,8 @@ FLOW_GAP_S: Final = 900
 the store in between or was not heard."""
 PATH_ZONES: Final = 6
 """Zones of a path: longer ones are each taken by one or two people, and hidden."""
+DEPARTURE_S: Final = 1800
+"""A departure is known after a quarter of an hour of silence at most, and written minutes later: twice that."""
 _OUTSIDE_KINDS: Final = {"entrance", "staff_only"}
 _NEVER_S: Final = 1e18
 
@@ -56,6 +59,31 @@ with change as materialized (
      group by scope, visit_id, device, role, entered_at, left_at, dwell_s having sum(n) > 0
 )"""
 )
+# of who is there, and of who left so lately that the visit to the store is not written yet
+_UNDER_WAY: Final[LiteralString] = (
+    """
+, lately as materialized (
+    select distinct on (device) device, entered_at from zone_visit
+     where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s and not withdrawn
+       and left_at >= %(newest)s - make_interval(secs => %(departure_s)s)
+     order by device, left_at desc
+), touched as materialized (
+    select device from there where arrived_at < %(ends)s
+    union
+    select device from lately
+     where not exists (select from store_visit visit
+                        where visit.store_no = %(store_no)s and visit.device = lately.device and not visit.withdrawn
+                          -- the bound spares older chunks
+                          and visit.entered_at >= %(begins)s - interval '1 day'
+                          and visit.entered_at <= lately.entered_at and visit.left_at >= lately.entered_at)
+), stay as materialized (select 1 as side, * from ("""
+    + _ZONES
+    + _TOUCHED
+    + " union all "
+    + _STORES
+    + _TOUCHED
+    + ") there)"
+)
 # who counts as what, by what a device did on that day (core.metrics.exclusions)
 _COUNTED: Final[LiteralString] = """, counted as materialized (
     select side, scope, visit_id, device, entered_at, left_at, dwell_s,
@@ -75,6 +103,11 @@ _COUNTED: Final[LiteralString] = """, counted as materialized (
 )"""
 SOURCES: Final[dict[bool, LiteralString]] = {False: _WHOLE + _COUNTED, True: _CHANGED + _COUNTED}
 """Common table expressions that end with `counted`: of all visits of a day, or (True) of what changed."""
+UNDER_WAY: Final[dict[bool, LiteralString]] = {
+    anybody: "with there as materialized (" + (THERE if anybody else NOBODY) + ")" + _UNDER_WAY + _COUNTED
+    for anybody in (False, True)
+}
+"""The same of all that devices did on a day whose visit to the store is not over; True: somebody is there now."""
 
 
 def day_begins(day: date, timezone: str) -> datetime:
@@ -114,6 +147,7 @@ def count_values(connection: Connection, stored: StoredPlan, day: date) -> dict[
             "tills": [place for place, kind in enumerate(kinds) if kind == "checkout"],
             "gap_s": FLOW_GAP_S,
             "path_zones": PATH_ZONES,
+            "departure_s": DEPARTURE_S,
         }
     )
 

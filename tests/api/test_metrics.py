@@ -18,6 +18,7 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.records import Role
 from storage.rollups.keeping import refresh
+from tests.api.seeding import add_presence, device
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers, visits_by_hour
 
@@ -127,6 +128,62 @@ def test_hours_of_few_people_are_hidden_and_cannot_be_had_by_subtraction(
     assert all(row["visit_count"] is None for row in hidden), "nor does another field tell"
 
 
+def test_where_nobody_listened_nobody_coming_is_not_told(store: SeededStore, client: httpx.Client) -> None:
+    begin = datetime(2026, 10, 24, 6, tzinfo=UTC)  # 8:00: the first signal of the store
+    hours = [begin + timedelta(hours=n) for n in range(41)]  # to the end of the long Sunday
+    with store.connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into coverage_hour values (%s, %s, 3600, 1)", [(store.store_no, hour) for hour in hours]
+        )
+    twice = [datetime(2026, 10, 25, hour, 10, tzinfo=UTC) for hour in (0, 1)]  # both are called 02:10
+    stays = [Stay(100 * n + who, who, None, at, 600) for n, at in enumerate(twice) for who in range(12)]
+    insert(
+        store.connection, store.store_no, [*shoppers(store.plan, SATURDAY, 30, seed=1, first_number=10**4), *stays]
+    )
+    week = {"from": "2026-10-20", "to": str(LONG)}
+    days = ask(client, "footfall", **week)
+    assert [(row["value"], row["state"]) for row in days["rows"]] == [(None, "no_data")] * 4 + [
+        (30, "told"), (24, "told")
+    ]  # fmt: skip
+    assert (days["total"]["value"], days["total"]["no_data_count"], days["no_data_count"]) == (54, 4, 4)
+    assert days["coverage"] == pytest.approx(41 / (4 * 24 + 41)), "days without a word are no covered days"
+    for formula in ("occupancy", "occupancy_peak", "returning", "capture_inside", "dwell_mean"):
+        states = [row["state"] for row in ask(client, formula, bucket="day", **week)["rows"]]
+        assert states[:4] == ["no_data"] * 4, formula
+        assert "no_data" not in states[4:], formula
+    assert ask(client, "flow", **week)["no_data_count"] == 4
+    assert {row["no_data_count"] for row in ask(client, "dwell_histogram", **week)["rows"]} == {4}
+    first_hours = [row["state"] for row in ask(client, "footfall", bucket="hour", to=str(SATURDAY))["rows"]]
+    assert first_hours[:8] == ["no_data"] * 8
+    assert "no_data" not in first_hours[8:]
+    parts = {row["part"]: (row["value"], row["state"]) for row in ask(client, "week_part", **week)["rows"]}
+    assert parts == {"weekday": (None, "no_data"), "weekend": (27, "told")}
+    clocks = {(row["weekday"], row["hour"]): row for row in ask(client, "week_hour", **week)["rows"]}
+    assert clocks[7, 2]["value"] == 12, "two hours are called 02, each with twelve"
+    assert (clocks[2, 10]["state"], clocks[2, 10]["value"]) == ("no_data", None)
+    spring = [
+        Stay(10**6 + 100 * n + who, who, None, datetime(2026, 3, day, 1, 10, tzinfo=UTC), 600)
+        for n, day in enumerate((22, 29))
+        for who in range(12)
+    ]
+    insert(store.connection, store.store_no, spring)
+    clocks = {
+        (row["weekday"], row["hour"]): row["value"]
+        for row in ask(client, "week_hour", **{"from": "2026-03-22", "to": "2026-03-29"})["rows"]
+    }
+    assert (clocks[7, 2], clocks[7, 3]) == (12, 6), "on one of the two Sundays there is no 02"
+    cells = client.get("/v1/stores/marktplatz/cells", params=week | {"limit": 7}).json()["cells"]
+    assert [cell["state"] for cell in cells[:5]] == ["no_data"] * 4 + ["told"]
+    presets = client.get("/v1/stores/marktplatz/presets", params={"from": "2026-10-20", "to": "2026-10-21"}).json()
+    assert presets["no_data_count"] == 2
+    assert all(band["visit_count"] is None for band in presets["presets"][0]["bands"])
+    for day, said in (("2026-10-20", "These days have no data"), (str(SATURDAY), "4 days have")):
+        page = client.get("/stores/marktplatz/traffic", params={"from": "2026-10-20", "to": day}).text
+        assert (said in page, "no data" in page) == (True, True)
+    heat = client.get("/v1/stores/marktplatz/heatmap", params={"from": "2026-10-20", "to": "2026-10-20"}).json()
+    assert {zone["state"] for zone in heat["zones"]} == {"no_data"}
+
+
 def test_two_overlapping_ranges_do_not_tell_a_small_day(store: SeededStore, client: httpx.Client) -> None:
     small = date(2026, 10, 26)
     insert(store.connection, store.store_no, shoppers(store.plan, SATURDAY, 30, seed=1))
@@ -176,6 +233,57 @@ def test_each_zone_and_shares(seeded: list[Stay], client: httpx.Client) -> None:
     assert moves[0]["zone"] != moves[0]["to_zone"]
 
 
+def test_the_running_day_compares_those_who_have_left(
+    seeded: list[Stay], store: SeededStore, client: httpx.Client
+) -> None:
+    """Stays end before the visit to the store does: shares of all stays in all visits would pass 100 %."""
+    shares = ("capture_inside", "zone_entry", "zone_exposure", "section_conversion")
+
+    def ask_all() -> list[Any]:
+        zoned: dict[str, Any] = {"bucket": "whole", "by": "zone"}
+        answers = [
+            ask(client, name, **(zoned if name != "capture_inside" else {"bucket": "whole"})) for name in shares
+        ]
+        return [[row["value"] for row in answer["rows"]] for answer in answers]
+
+    late = datetime(2026, 10, 25, 22, 40, tzinfo=UTC)
+    insert(
+        store.connection,
+        store.store_no,
+        [Stay(200_000 + n, 200_000, zone, late, 60) for n, zone in ((0, None), (1, 1))],
+    )
+    before = ask_all()
+    begin = datetime(2026, 10, 25, 16, tzinfo=UTC)
+    still = range(70_000, 70_000 + 5 * K_PEOPLE)
+    insert(
+        store.connection,
+        store.store_no,
+        [Stay(3 * who + zone, who, zone, begin + timedelta(hours=2 * zone), 60) for who in still for zone in (1, 2)],
+    )
+    for who in still:  # all but one of whom ingest says that they are there, each with a stay of long ago
+        add_presence(
+            store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=begin,
+            in_zone_since=begin + timedelta(hours=3), last_signal_at=begin + timedelta(hours=6, seconds=who % 7),
+        )  # fmt: skip
+    assert ask_all() == before
+    assert ask(client, "people", zone="new", bucket="whole")["rows"][0]["value"] >= len(still), "stays count at once"
+    (peak,) = ask(client, "occupancy_peak", bucket="whole")["rows"]
+    assert peak["value"] >= len(still), "who is there has a visit in progress"
+    refresh(store.connection, most_days=10)
+    assert ask_all() == before
+    (again,) = ask(client, "occupancy_peak", bucket="whole")["rows"]
+    assert again == peak
+    store.connection.execute("delete from presence")
+    assert ask(client, "occupancy_peak", bucket="whole")["rows"][0]["value"] < len(still), "counted days hold visits"
+    silent = ask_all()
+    assert silent != before, "without word of who is there, who was silent for hours has gone"
+    gone = range(80_000, 80_000 + 2 * K_PEOPLE)  # silent too, but nobody knows yet whether they have left
+    insert(store.connection, store.store_no, [Stay(3 * who, who, 1, late, 60) for who in gone])
+    assert ask_all() == silent
+    refused = client.get("/v1/stores/marktplatz/metrics/zone_entry", params={"bucket": "hour", "zone": "new"})
+    assert refused.status_code == 422, "who comes into a zone in an hour may have come to the store before it"
+
+
 def test_compared_with_days_before_and_with_another_store(
     seeded: list[Stay], store: SeededStore, client: httpx.Client
 ) -> None:
@@ -190,7 +298,8 @@ def test_compared_with_days_before_and_with_another_store(
     assert ask(client, "footfall", compare="previous")["compared"]["last_day"] == "2026-10-23"
     assert ask(client, "footfall", compare="last_year")["compared"]["first_day"] == "2025-10-25", "a Saturday too"
     other = ask(client, "footfall", compare_store="quay")["compared"]
-    assert (other["store"], other["timezone"], other["total"]["value"]) == ("quay", "America/New_York", 0)
+    assert other["total"]["state"] == "no_data", "nobody was ever heard there"
+    assert (other["store"], other["timezone"], other["total"]["value"]) == ("quay", "America/New_York", None)
 
 
 def test_files_say_the_same_and_name_their_formula(seeded: list[Stay], client: httpx.Client) -> None:
@@ -205,7 +314,7 @@ def test_files_say_the_same_and_name_their_formula(seeded: list[Stay], client: h
     ):
         assert frame["value"].to_list() == [row["value"] for row in rows]
         assert set(frame["formula"]) == {"bounce"}
-        assert set(frame["parameters"]) == {"bounce_s=180"}
+        assert set(frame["parameters"]) == {"bounce_s=180;visit_s=0"}
 
 
 def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, client: httpx.Client) -> None:

@@ -90,6 +90,10 @@ def test_cells_come_in_pages_and_as_streams_that_hold_the_same(seeded: list[Stay
         if cursor is None:
             break
     assert pages == 2
+    assert [(one["id"], one["version"]) for one in page["formulas"]] == [
+        ("footfall", 1), ("people", 1), ("dwell_mean", 1)
+    ]  # fmt: skip
+    assert page.keys() >= {"coverage", "freshness", "excluded", "no_data_count", "k_people"}
     store_cells = [cell for cell in cells if cell["zone"] is None]
     assert [cell["visit_count"] for cell in store_cells] == [102, 40]
     assert all((cell["visit_count"] is None) == (cell["state"] == "hidden") for cell in cells)
@@ -99,6 +103,7 @@ def test_cells_come_in_pages_and_as_streams_that_hold_the_same(seeded: list[Stay
     rows = pl.read_csv(io.BytesIO(text))
     frame = pl.read_parquet(io.BytesIO(client.get(f"{HERE}/cells", params=DAYS | {"format": "parquet"}).content))
     assert rows["visit_count"].to_list() == frame["visit_count"].to_list() == [cell["visit_count"] for cell in cells]
+    assert set(rows["formulas"]) == set(frame["formulas"]) == {"footfall 1;people 1;dwell_mean 1"}
     other = client.get(f"{HERE}/cells", params={"from": "2026-10-24", "to": "2026-10-24", "cursor": "x"})
     assert other.status_code == 422
     assert client.get(f"{HERE}/cells", params=DAYS | {"by": "hour", "limit": 31}).json()["cells"]
@@ -209,16 +214,24 @@ def test_alerts_open_once_close_once_and_are_told(client: httpx.Client, store: S
     look(connection, now)
     assert told() == [], "not yet: it must stay so for ten seconds"
     assert look(connection, now + timedelta(seconds=10)) == 1
+    save_faults(connection, store.store_no, dict.fromkeys(("a1", "a2", "a3", "a4"), "down"), to_ns(now))
+    set_people(connection, store.plan, store.store_no, {}, at=now)
+    look(connection, now + timedelta(seconds=12))
+    look(connection, now + timedelta(seconds=18))
+    assert told() == [("anchor_down", True), ("occupancy", True)], "without an anchor nobody knows who is there"
+    save_faults(connection, store.store_no, {}, to_ns(now))
+    look(connection, now + timedelta(seconds=19))
     set_people(connection, store.plan, store.store_no, {"women": 19}, at=now)
     assert [look(connection, now + timedelta(seconds=at)) for at in (20, 40)] == [0, 0], "between the bounds"
-    assert told() == [("occupancy", True)]
+    assert told() == [("anchor_down", False), ("occupancy", True)]
     set_people(connection, store.plan, store.store_no, {"checkout": 4}, at=now)
     save_faults(connection, store.store_no, {"a4": "down"}, to_ns(now))
     look(connection, now + timedelta(minutes=4))
     look(connection, now + timedelta(minutes=5))
-    assert told() == [("anchor_down", True), ("queue_wait", True), ("occupancy", False)]
+    assert told()[:2] == [("anchor_down", True), ("queue_wait", True)]
+    assert told()[2:] == [("anchor_down", False), ("occupancy", False)]
     queued = connection.execute("select event_type from webhook_message order by 1").fetchall()
-    assert [row[0] for row in queued] == ["alert.closed", *["alert.opened"] * 3]
+    assert [row[0] for row in queued] == [*["alert.closed"] * 2, *["alert.opened"] * 4]
     page = client.get(f"{HERE}/alerts", params={"limit": 1}).json()
     first = page["rules"][-1]["rule_no"]
     assert client.delete(f"{HERE}/alert-rules/{first}", headers=WHO).status_code == 204
@@ -270,12 +283,26 @@ def test_role_of_staff_is_a_rule_too(store: SeededStore, client: httpx.Client) -
 
 
 def test_the_same_days_under_every_preset_with_its_bands(seeded: list[Stay], client: httpx.Client) -> None:
-    found = {row["id"]: row for row in client.get(f"{HERE}/presets", params=DAYS).json()["presets"]}
+    answer = client.get(f"{HERE}/presets", params=DAYS).json()
+    assert answer.keys() >= {"coverage", "freshness", "excluded", "no_data_count", "k_people"}
+    assert {(one["id"], one["version"]) for one in answer["formulas"]} >= {("bounce", 2), ("engaged", 2)}
+    found = {row["id"]: row for row in answer["presets"]}
     store_s = [stay.dwell_s for stay in seeded if stay.zone is None and stay.dwell_s < 8 * 3600]
     for name, least_s in (("aruba", 300), ("mist", 60), ("palexy", 60), ("sojourn", 0)):
         counted = sum(one >= least_s for one in store_s)
         assert found[name]["figures"]["footfall"] == counted
         assert metric(client, "footfall", preset=name, bucket="whole")["total"]["value"] == counted
+    counted_s = [one for one in store_s if one >= 60]
+    bounce = pytest.approx(sum(one < 300 for one in counted_s) / len(counted_s), abs=1e-6)
+    assert metric(client, "bounce", preset="mist", bucket="whole")["total"]["value"] == bounce, "of what it counts"
+    assert found["mist"]["figures"]["bounce"] in (None, bounce)
+    assert "bounce" not in found["aruba"]["figures"], "who is shorter than its visits is no visit to it"
+    for formula, more in (
+        ("people", {}), ("dwell_mean", {}), ("bounce", {}), ("engaged", {}), ("footfall", {"zone": "women"})
+    ):  # fmt: skip
+        refused = client.get(f"{HERE}/metrics/{formula}", params=DAYS | more | {"preset": "aruba"})
+        assert (refused.status_code, "does not define" in refused.text) == (422, True), formula
+    assert client.get(f"{HERE}/metrics/bounce", params=DAYS | {"visit_s": 300}).status_code == 422
     assert [band["title"] for band in found["mist"]["bands"]][1:] == ["Bounced", "Engaged", "Stationed", "Assets"]
     told = [band["visit_count"] for band in found["purple"]["bands"]]
     by_hand = [sum(low <= one < high for one in store_s) for low, high in ((0, 180), (180, 900), (900, 1e9))]

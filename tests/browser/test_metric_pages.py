@@ -141,7 +141,7 @@ def test_empty_days_and_wrong_values_say_what_to_do(store: SeededStore, site: st
         expect(page.locator(".empty, .chart, .figures").first).to_be_visible()
         fits(page)
     page.goto(f"{site}/stores/quay/traffic")
-    expect(page.get_by_text("Nobody was counted on these days")).to_be_visible()
+    expect(page.get_by_text("These days have no data")).to_be_visible()
     screenshot(page, "traffic-empty")
     for path, says in (
         ("traffic?from=2026-10-02&to=2026-10-01", "ends before it begins"),

@@ -18,7 +18,7 @@ from storage.connect import connect
 from storage.metric_queries import counted_rows, crowd_hours, flow_sums, path_sums
 from storage.one_state import snapshot
 from storage.rollups.changes import due
-from storage.rollups.counting import _SPANS, CONVERTED_SCOPE
+from storage.rollups.counting import CONVERTED_SCOPE, SPANS
 from storage.rollups.keeping import freeze, refresh
 from storage.rollups.rules import set_rules
 from storage.rollups.sources import FLOW_GAP_S, count_values
@@ -244,7 +244,7 @@ def test_the_crowd_of_an_hour_is_counted_without_a_loop_over_its_people(store: S
     begins = datetime.combine(FIRST, time(), BERLIN)
     values = count_values(store.connection, load_plans(store.connection)[0], FIRST)
     values |= {"begins": begins, "ends": begins + timedelta(days=1)}
-    row = store.connection.execute("explain (analyze, format json) " + _SPANS, values).fetchone()
+    row = store.connection.execute("explain (analyze, format json) " + SPANS[True], values).fetchone()
     assert row is not None
     assert 0 < most_loops(row[0][0]["Plan"]) < 30
 
