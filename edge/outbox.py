@@ -145,6 +145,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._gone = threading.Condition()
         self._database, self._held = _open(path)
+        self._given: tuple[bytes, int] | None = None  # the boot that writes here now, and its newest sequence
         self._reserve = path.with_name(f"{path.name}-reserve")
         self._keep_reserve()
 
@@ -225,6 +226,8 @@ class Outbox:
                     self._make_room(offered_to)
 
         self._mending(keep)
+        if entries:
+            self._given = (entries[-1].boot, entries[-1].sequence)
         return digests
 
     def after(self, place: int, most: int) -> list[Row]:
@@ -252,7 +255,9 @@ class Outbox:
         Returns
         -------
         int
-            How many rows went. A cursor beyond what waits of that boot is not ours: then nothing goes.
+            How many rows went. A cursor beyond what the boot that writes now has given out is not ours: then nothing
+            goes. Of an earlier boot the database may have more than this disk, which lost its newest rows (it did not
+            write what it said, or is a copy of an older one): it then has what waits of it too.
         """
         try:
             gone = self._mending(lambda: self._remove(boot, committed))
@@ -306,11 +311,9 @@ class Outbox:
     def _remove(self, boot: bytes, committed: int) -> int:
         of_boot = "from outbox where boot = ?"
         with self._lock, self._transaction():
-            (highest,) = self._database.execute(f"select max(sequence) {of_boot}", (boot,)).fetchone()
-            if highest is None:
-                return 0
-            if committed > highest:
-                log.error("more is said to be committed than was sent; kept all", committed=committed, sent=highest)
+            if self._given is not None and self._given[0] == boot and committed > self._given[1]:
+                sent = self._given[1]
+                log.error("more is said to be committed than was sent; kept all", committed=committed, sent=sent)
                 return 0
             gone, payload_bytes, signals = self._database.execute(
                 f"select count(*), coalesce(sum(length(payload)), 0), coalesce(sum(signals), 0)"

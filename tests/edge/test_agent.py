@@ -105,6 +105,25 @@ def test_what_is_heard_is_logged_once_and_the_outbox_empties(
     assert ingest.statuses[0]["anchors"] == ["a01", "a02"]
 
 
+def test_an_edge_whose_disk_lost_its_tail_delivers_on(
+    own_broker: Mosquitto, topics: Topics, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    ingest = StandInIngest(own_broker.url, topics, commits=False, answers=False)
+    try:
+        first = Setup(own_broker.url, topics, tmp_path)
+        first.hear(8, rng)
+        ingest.await_logged(8)
+        assert first.agent.stop(drain_s=0) >= 8
+        ingest.forge(first.agent.boot, 2)  # which the database has and this disk has not
+        ingest.commits = ingest.answers = True
+        second = Setup(own_broker.url, topics, tmp_path)
+        second.hear(3, rng)
+        assert second.agent.stop(drain_s=60) == 0
+        assert ingest.sequences(second.agent.boot) == [one.sequence for one in second.accepted]
+    finally:
+        ingest.close()
+
+
 def test_no_identity_reaches_disk_or_wire(
     own_broker: Mosquitto, topics: Topics, tmp_path: Path, rng: np.random.Generator
 ) -> None:
