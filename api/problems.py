@@ -116,12 +116,15 @@ def store_unknown(store: str) -> ProblemError:
     )
 
 
-def profile_unknown() -> ProblemError:
-    """Return the problem of a profile that cannot be shown; the same whether it is unknown or has no consent."""
+def profile_unknown(hint: str = "") -> ProblemError:
+    """Return the problem of a profile that cannot be shown; the same whether it is unknown or has no consent.
+
+    A `hint` of its own speaks of what was asked, never of what is kept.
+    """
     return unknown(
         "profile",
         detail="There is no such profile, or it has no consent that holds.",
-        hint="GET /v1/profiles lists the profiles that may be seen.",
+        hint=hint or "GET /v1/profiles lists the profiles that may be seen.",
     )
 
 

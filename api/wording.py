@@ -69,6 +69,7 @@ BECAUSE: Final = {
     "collected": "Collected an order",
     "returned": "Returned something",
     "left_empty_handed": "Visit ended; no order known",
+    "paid_back": "Bought, and paid back as a whole since",
     "ordered_online": "Ordered online",
 }
 EVIDENCE: Final = {
@@ -128,6 +129,7 @@ COMPLETION: Final = {
     "collected": "Collected",
     "returned": "Brought back",
     "ordered_online": "Ordered online",
+    "paid_back": "Bought, paid back since",
     "left_empty_handed": "Left, no order known",
 }
 MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}

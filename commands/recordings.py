@@ -12,6 +12,7 @@ from core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from edge.broker import Broker
+    from simulators.fixtures.sealing import Provenance
 
 app = typer.Typer()
 
@@ -38,7 +39,22 @@ def record(
     broker = Broker.from_url(mqtt_url, mqtt_credentials)
     with recording(for_s, quiet=quiet) as told:
         made = run(broker, out, stop_on_signals(), stores=stores, for_s=for_s, most_rows=most_rows, told=told)
+    _print_made(made, out)
+
+
+@app.command()
+def seal(out: Annotated[Path, typer.Argument(metavar="FIXTURE", help="As `sojourn record` was told.")]) -> None:
+    """Make a fixture of a recording that was cut: by a power cut, a full disk or kill -9."""
+    from simulators.fixtures.parts import Parts
+
+    _print_made(Parts(out).seal_what_is_left(), out)
+
+
+def _print_made(made: "Provenance", out: Path) -> None:
     typer.echo(f"{made.rows:,} signals of {len(made.stores):,} stores in {made.messages:,} messages: {out}")
+    if not made.messages:
+        heard = " and ".join(made.topics)
+        typer.echo(f"No message came on {heard}: do edges send, and may these credentials read that?", err=True)
     if made.unreadable:
         typer.echo(f"{made.unreadable:,} messages were no batches.", err=True)
     for sentence in made.lacks():

@@ -49,8 +49,9 @@ def traces(url: str, service: str) -> Iterator["Tracing"]:
 
 
 def stop_on_signals() -> threading.Event:
-    """Set what is returned when the process is told to end."""
+    """Set what is returned when the process is told to end, or its terminal is closed (but for nohup)."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     return stop

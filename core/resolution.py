@@ -45,12 +45,15 @@ KINDS: Final = {
 _PRIORITY: Final = {kind: place for place, kind in enumerate(KINDS)}
 _BLOCKED: Final = compile_pattern(
     r"[0\-\s]*|-1|null|nil|none|undefined|nan|n/?a|anonymous|unknown|guest|test[-_ ]?\d*|dummy|customer|user"
-    r"|true|false|\[object object\]|\+?(\d)\1{5,}|\+?0?123456(7(8(90?)?)?)?"
+    r"|true|false|\[object object\]"
     r"|.*@example\.(com|org|net)|.*@test\.\w+|((no|do-?not)[-_.]?reply|no-?e?-?mail|none|test|unknown|guest)@.*",
     IGNORECASE,
 )
-"""What systems and people in a hurry write where they know nobody: whoever carries it is everybody. Six times the
-same digit, or six in a row, are rarer as somebody's number than as nobody's; others of hers still tell who she is."""
+"""What systems write where they know nobody: whoever carries it is everybody."""
+_HURRIED: Final = compile_pattern(r"\+?(\d)\1{5,}|\+?0?123456(7(8(90?)?)?)?")
+"""Six times the same digit, or six in a row, as people in a hurry type: rarer as somebody's than as nobody's."""
+_COUNTED: Final = frozenset({"customer_id", "loyalty_number"})
+"""Given by a system that counts: each of its numbers is somebody's, 222222 too."""
 _EMAIL: Final = compile_pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE: Final = compile_pattern(r"\+?[0-9]{6,15}")
 
@@ -109,7 +112,7 @@ def identifier(kind: str, value: str, *, held: bool = False) -> Identifier:
     pattern = {"email": _EMAIL, "phone": _PHONE}.get(kind)
     if pattern is not None and not pattern.fullmatch(clean):
         raise InputError(f"This is no {kind}.", where=kind)
-    if not held and _BLOCKED.fullmatch(clean):
+    if not held and (_BLOCKED.fullmatch(clean) or (kind not in _COUNTED and _HURRIED.fullmatch(clean))):
         raise InputError(
             f"{masked(clean[:40])!r} identifies nobody, so it is blocked.", hint="Leave the field empty.", where=kind
         )

@@ -46,6 +46,11 @@ class Listening:
     rules: tuple[Rule, ...]
 
 
+def _asked_of_adapter(listening: Listening) -> object:
+    """Return what differs exactly where a scan has to be another one: an active scan tells of every sender."""
+    return (*patterns(listening.rules),) if listening.scanning == "passive" else None
+
+
 class Scanner:
     """One adapter.
 
@@ -88,9 +93,13 @@ class Scanner:
         self._silent_for_s: float | None = None  # what the last scan ended for, and nobody was told yet
 
     def change(self, listening: Listening) -> None:
-        """Listen in another way from now on; for the loop's own thread."""
-        if listening != self._listening:
-            self._listening = listening
+        """Listen in another way from now on; for the loop's own thread.
+
+        A scan is begun anew only where the adapter itself has to do something else: meanwhile it hears nothing.
+        """
+        anew = _asked_of_adapter(listening) != _asked_of_adapter(self._listening)
+        self._listening = listening
+        if anew:
             self._again.set()
 
     async def run(self) -> None:
@@ -109,14 +118,13 @@ class Scanner:
     async def _scan(self) -> None:
         """Live through one scan; return once a new one is due."""
         self._again.clear()
-        listening = self._listening
-        scanner = self._scanner(listening)
+        scanner = self._scanner(self._listening)
         began_s = self._monotonic_s()  # BlueZ tells before it answers
         try:
             async with asyncio.timeout(_ANSWER_S):
                 await scanner.start()
             self._tell_silence()
-            await self._watch(listening, began_s)
+            await self._watch(began_s)
         finally:
             with suppress(Exception):  # a bus or an adapter that is gone has nothing to stop
                 async with asyncio.timeout(_ANSWER_S):
@@ -134,15 +142,15 @@ class Scanner:
             self._on_advertisement, bluez={"adapter": self.adapter, "filters": {"DuplicateData": True}}
         )
 
-    async def _watch(self, listening: Listening, since_s: float) -> None:
+    async def _watch(self, since_s: float) -> None:
         """Return when the scan has been silent for too long, or is to be another one."""
-        most_s = min(listening.silence_s * 2**self._silent_scans, max(LONGEST_SILENCE_S, listening.silence_s))
         heard = self._hearing.heard[self._place]
         while not self._again.is_set():
             now_s = self._monotonic_s()
             if heard.last_s is not None and heard.last_s >= since_s:
                 self._hears()
-                since_s, most_s = heard.last_s, listening.silence_s
+                since_s = heard.last_s
+            most_s = self._patience_s()
             if now_s - since_s >= most_s:
                 self._is_silent(most_s)
                 return
@@ -150,6 +158,10 @@ class Scanner:
                 self._alive()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), min(_TICK_S, most_s))
+
+    def _patience_s(self) -> float:
+        silence_s = self._listening.silence_s
+        return min(silence_s * 2.0**self._silent_scans, max(LONGEST_SILENCE_S, silence_s))
 
     def _hears(self) -> None:
         self._silent_scans = 0

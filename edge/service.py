@@ -30,6 +30,8 @@ HAND_OVER_S: Final = 0.1
 """How often what was heard goes to the agent; a tenth of the second that it may be on its way to the page."""
 DRAIN_S: Final = 5.0
 """On stopping, how long the database may take to commit the rest; the outbox keeps what it does not."""
+_CHANGE_S: Final = 5.0
+"""The loop is busy for milliseconds; a delivery that waits this long for it is not late yet."""
 
 log = structlog.get_logger()
 
@@ -117,17 +119,18 @@ class EdgeService:
         return Identities(with_known(listening.rules), self._resolver)
 
     def _change(self, listening: Listening) -> None:
-        """Listen in another way; called by the publisher's thread."""
+        """Listen in another way; called by the publisher's thread, whose next status says that it is so."""
         identities = self._identities(listening)
 
-        def change() -> None:
+        async def change() -> None:
             self._hearing.identities = identities
             for scanner in self._scanners:
                 scanner.change(listening)
 
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has just ended
-                self._loop.call_soon_threadsafe(change)
+        if self._loop is None or self._loop.is_closed():
+            return
+        with contextlib.suppress(TimeoutError):  # the loop has just ended, or is late and changes later
+            asyncio.run_coroutine_threadsafe(change(), self._loop).result(_CHANGE_S)
 
     async def _hand_over(self) -> None:
         while True:

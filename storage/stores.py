@@ -169,17 +169,27 @@ def edges_heard(connection: Connection, store_no: int, *, after: int) -> list[Ed
 
 
 def save_statuses(connection: Connection, statuses: Sequence[EdgeStatus]) -> None:
-    """Keep what edges said last; to be called inside a transaction, for edges that have a number."""
+    """Keep what edges said last; to be called inside a transaction, for edges that have a number.
+
+    A last will was written as the edge connected, so that it tells of nothing but the end: what the edge itself said
+    since then (heartbeats, backlog, batteries) stays.
+    """
     with connection.cursor() as cursor:
         cursor.executemany(
             # what is on its way is no backlog; one that stays as it is goes on growing if it did, or does not begin
-            "update edge set status = new.status, status_at = new.at, backlog_growing_since = case"
+            "update edge set status_at = new.at, status = case"
+            " when new.will then edge.status || jsonb_build_object('state', 'offline') else new.status end,"
+            " backlog_growing_since = case when new.will then backlog_growing_since"
             " when coalesce((new.status ->> 'backlog')::bigint, 0) <= %s then null"
             " when coalesce((new.status ->> 'backlog')::bigint, 0) > coalesce((edge.status ->> 'backlog')::bigint, 0)"
             " then coalesce(backlog_growing_since, new.at)"
             " when coalesce((new.status ->> 'backlog')::bigint, 0) < coalesce((edge.status ->> 'backlog')::bigint, 0)"
             " then null else backlog_growing_since end"
-            " from (select %s::jsonb as status, %s::timestamptz as at) as new where store_no = %s and id = %s",
+            " from (select said.store_no, said.id, said.status, said.at, coalesce(said.status ->> 'state' = 'offline'"
+            " and said.status ->> 'boot' = before.status ->> 'boot', false) as will"
+            " from (select %s::jsonb as status, %s::timestamptz as at, %s as store_no, %s as id) as said"
+            " join edge as before using (store_no, id)) as new"
+            " where edge.store_no = new.store_no and edge.id = new.id",
             [
                 (
                     BATCHES_UNDERWAY,

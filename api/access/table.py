@@ -273,6 +273,7 @@ TABLE: Final[dict[str, Entry]] = {
     "GET /v1/imports": _CRM,
     "GET /v1/imports/{import_no}": _CRM,
     "POST /v1/imports/profiles": _SENDS,
+    "POST /v1/imports/withdrawals": _of(_C, _P, _E),
     "POST /v1/imports/{given_input}": _SENDS,
     "POST /v1/imports/{import_no}/revert": _CRM,
     "POST /v1/hooks/{source}/{what}": Entry(frozenset(), "signed with the secret of its sender", _E),

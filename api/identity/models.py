@@ -15,6 +15,7 @@ Because = Field(min_length=1, max_length=200, description="Why, in a few words",
 class LedgerRowOut(BaseModel):
     """One word of the ledger of consents."""
 
+    profile_id: UUID = Field(description="Whose it was when it was said: another's, where that was merged since")
     purpose: str = Field(examples=["in_store_journey"])
     status: Literal["granted", "withdrawn"]
     source: str = Field(examples=["app"])
@@ -28,6 +29,7 @@ class LedgerRowOut(BaseModel):
     def of(cls, row: LedgerRow) -> Self:
         """Return the answer for a word."""
         return cls(
+            profile_id=row.profile_id,
             purpose=row.purpose,
             status=row.status,
             source=row.source,
@@ -40,7 +42,7 @@ class LedgerRowOut(BaseModel):
 
 
 class LedgerOut(BaseModel):
-    """Every word of a profile, newest first."""
+    """Every word of a person, newest first, those of profiles that were merged into this one too."""
 
     profile_id: UUID
     words: list[LedgerRowOut]

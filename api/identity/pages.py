@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from api.access.navigation import may_open
 from api.forms import OWN_FORM, Form, FormDep
 from api.identity.models import DecisionIn, LinkChangeIn
 from api.identity.routes import case_unknown, change_one_link, decide_one_case
@@ -23,6 +24,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _SEE_OTHER: Final = 303
 SAID: Final = {"store": "In the store", "telephone": "By telephone", "letter": "By letter or e-mail"}
 """Sources of a word that a customer says to a person."""
+_LINKS: Final = "/v1/profiles/{profile}/links"
 _CHANGES: Final = ("end", "undo", "redo", "block_kiosk", "block_staff", "block_shared")
 
 
@@ -77,7 +79,7 @@ def show_consent(found: ProfileDep, connection: ConnectionDep, service: ServiceD
         held=sorted({row.purpose for row in ledger if row.holds}, key=lambda purpose: (purpose != PURPOSE, purpose)),
         journeys=PURPOSE,
         said=SAID,
-        links=profile_links(connection, found.profile_id),
+        links=profile_links(connection, found.profile_id) if may_open(_LINKS) else None,
         now=service.now(),
     )
 

@@ -48,6 +48,7 @@ class WithdrawalIn(ConsentWordIn):
     """A withdrawal, for whoever an identifier means; it takes effect at once."""
 
     identifier: IdentifierIn
+    wording: str = Field("", description="Empty: that of the consent it ends", max_length=64, examples=["2026-03"])
 
 
 class ProfileIn(BaseModel):

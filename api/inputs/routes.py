@@ -21,13 +21,16 @@ from api.inputs.models import (
 )
 from api.inputs.rows import read_csv
 from api.inputs.taking import answer_or_conflict, taking_events, taking_profile, taking_withdrawal
+from api.inputs.withdrawal_rows import read_withdrawals
 from api.problems import ProblemError, conflict, described, unknown
 from api.profiles.rows import read_profiles
 from api.service import ConnectionDep, ServiceDep
 from core.privacy.masking import masked
 from storage.connect import Connection
+from storage.identity.withdrawals import import_withdrawals
 from storage.inputs.imports import (
     PROFILES,
+    WITHDRAWALS,
     DryRun,
     ImportFile,
     ImportRow,
@@ -37,7 +40,7 @@ from storage.inputs.imports import (
     imports_page,
     revert_import,
 )
-from storage.inputs.inputs import ERRORS_SHOWN
+from storage.inputs.inputs import ERRORS_SHOWN, RowError
 from storage.profiles.imports import import_profiles, take_back_profiles
 
 router = APIRouter(prefix="/v1", tags=["inputs"])
@@ -114,19 +117,29 @@ def import_profile_file(
 ) -> Response:
     """Take in a file of customers who consented, each row as `POST /v1/profiles` would; no device stands in it."""
     rows, malformed, left_out = read_profiles(body, source, service.now())
-    file = ImportFile(
-        input=PROFILES,
-        source=source,
-        sha256=sha256(body).digest(),
-        events=[],
-        malformed=malformed[:ERRORS_SHOWN],
-        malformed_count=len(malformed),
-    )
+    file = _file_of(PROFILES, source, body, malformed)
     return _imported(
         once,
         body,
         left_out,
         lambda connection: import_profiles(connection, file, rows, guard=service.guard, dry_run=dry_run),
+    )
+
+
+@router.post(
+    "/imports/withdrawals",
+    responses={200: {"model": ImportOut}, **described(400, 422, 503)},
+    summary="Import a CSV file of withdrawals",
+    openapi_extra=_CSV_BODY,
+)
+def import_withdrawal_file(
+    *, source: SourceQuery, body: BodyDep, once: OnceDep, dry_run: DryRunQuery = False
+) -> Response:
+    """Take in a file of withdrawals, each row as `POST /v1/withdrawals` would; what it ended is not taken back."""
+    rows, malformed, left_out = read_withdrawals(body, source)
+    file = _file_of(WITHDRAWALS, source, body, malformed)
+    return _imported(
+        once, body, left_out, lambda connection: import_withdrawals(connection, file, rows, dry_run=dry_run)
     )
 
 
@@ -157,6 +170,17 @@ def import_file(
     )
 
     return _imported(once, body, read.left_out, lambda connection: import_events(connection, file, dry_run=dry_run))
+
+
+def _file_of(given_input: str, source: str, body: bytes, malformed: list[RowError]) -> ImportFile:
+    return ImportFile(
+        input=given_input,
+        source=source,
+        sha256=sha256(body).digest(),
+        events=[],
+        malformed=malformed[:ERRORS_SHOWN],
+        malformed_count=len(malformed),
+    )
 
 
 def _imported(once: Once, body: bytes, left_out: tuple[str, ...], run: Callable[[Connection], ImportRow]) -> Response:

@@ -136,7 +136,7 @@ def _event(given_input: str, line: int, row: Mapping[str, Any], now: datetime) -
         raise InputError("This cannot be the id of a store.", where="store")
     return InputEvent(
         line=line,
-        identifier=_identifier(row),
+        identifier=row_identifier(row),
         kind=kind,
         key=key,
         occurred_at=read_time(str(row.get("occurred_at", "")), now=now),
@@ -162,16 +162,36 @@ def _check_start(said: str) -> None:
         ) from error
 
 
-def _identifier(row: Mapping[str, Any]) -> Identifier:
-    """Return the strongest identifier of a row; weaker ones only count where it is missing."""
+def row_identifier(row: Mapping[str, Any], *, held: bool = False) -> Identifier:
+    """Return the strongest identifier of a row; weaker ones only count where it is missing.
+
+    Raises
+    ------
+    InputError
+        If there is none, or `core.resolution.identifier` refuses it.
+    """
     for kind in KINDS:
         if row.get(kind) not in (None, ""):
-            return identifier(kind, str(row[kind]))
+            return identifier(kind, str(row[kind]), held=held)
     raise InputError("Nobody is named.", hint=f"Fill one of {', '.join(KINDS)}.", where="identifier")
 
 
 def read_time(text: str, *, now: datetime, field: str = "occurred_at") -> datetime:
     """Return a time with its offset that is neither in the future nor before there were records.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    read = time_with_offset(text, field=field)
+    if not _EARLIEST <= read <= now + AHEAD:
+        raise InputError("The time is in the future or before 1990.", where=field)
+    return read.astimezone(UTC)
+
+
+def time_with_offset(text: str, *, field: str) -> datetime:
+    """Return a time with its offset, whenever it is.
 
     Raises
     ------
@@ -184,9 +204,7 @@ def read_time(text: str, *, now: datetime, field: str = "occurred_at") -> dateti
         raise InputError("This is no time.", hint="Write 2026-11-21T14:03:22+01:00.", where=field) from error
     if read.tzinfo is None:
         raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where=field)
-    if not _EARLIEST <= read <= now + AHEAD:
-        raise InputError("The time is in the future or before 1990.", where=field)
-    return read.astimezone(UTC)
+    return read
 
 
 def standing(expires_at: datetime, now: datetime, field: str) -> datetime:

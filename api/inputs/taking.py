@@ -1,31 +1,29 @@
 """What takes in customers, withdrawals and events, whoever brought them: a request, or a signed webhook."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from json import loads
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from fastapi.responses import Response
 
 from api.inputs.models import EventsIn, IdentifiedOut, InputWord, ProfileIn, RowErrorOut, TakenOut, WithdrawalIn
 from api.inputs.rows import AHEAD, read_rows, standing
+from api.inputs.withdrawal_rows import listed_withdrawals, withdrawal_of
 from api.problems import conflict, profile_unknown
 from core.errors import InputError
 from core.resolution import identifier
-from storage.access.acting import in_own_right
 from storage.connect import Connection
-from storage.identity.consents import ConsentWord, withdraw_everywhere
-from storage.identity.links import GivenProfile, find_person, identify
-from storage.inputs.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, save_events
+from storage.identity.consents import ConsentWord
+from storage.identity.links import GivenProfile, identify
+from storage.identity.withdrawals import NO_COUNTRY, OUTWEIGHED, Became, said_fully, save_withdrawals, withdraw_by
+from storage.inputs.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, Outcome, RowError, save_events
 from storage.privacy.suppression import Guard
 from storage.profiles.profiles import PURPOSE
 
 Work: TypeAlias = Callable[[Connection], tuple[int, Any]]
 """Takes something in and returns status and answer, all in one transaction."""
-
-
-_OUTWEIGHED: Final = "The customer granted it again later, and that stands; send the withdrawal with its own time."
 
 
 def taking_profile(given: ProfileIn, guard: Guard, now: datetime) -> Work:
@@ -58,7 +56,9 @@ def taking_profile(given: ProfileIn, guard: Guard, now: datetime) -> Work:
 
 
 def answer_or_conflict(answer: Response) -> Response:
-    """Return an answer, or raise the problem of a 409; it is committed, as the case for a person is part of it."""
+    """Return an answer, or raise the problem of a 404 or 409; a case or word that it leaves is committed."""
+    if answer.status_code == 404:
+        raise profile_unknown(loads(bytes(answer.body))["hint"])
     if answer.status_code == 409:
         raise conflict(
             "What was sent contradicts what stands here.",
@@ -72,28 +72,30 @@ def taking_withdrawal(given: WithdrawalIn) -> Work:
     """Return the work that takes in a withdrawal; raises InputError at once if a value is not possible.
 
     One that a later grant outweighs, of this profile or of another one of the person, is kept and answered with 409,
-    so that nobody takes it for done.
+    so that nobody takes it for done; one that finds no consent with 404, whether anything of it is kept or not.
     """
-    who = identifier(given.identifier.kind, given.identifier.value, held=True)
-    word = ConsentWord(
-        purpose=PURPOSE,
-        status="withdrawn",
-        source=given.source,
-        wording=given.wording,
-        occurred_at=_with_offset(given.occurred_at, "occurred_at"),
-        source_key=given.key,
-    )
+    said = withdrawal_of(given)
 
     def work(connection: Connection) -> tuple[int, Any]:
-        profile = find_person(connection, who)
-        if profile is None:
-            raise profile_unknown()
-        withdraw_everywhere(connection, profile, word)
-        with in_own_right(connection):  # a grant of a profile that may not be seen here stands as well
-            outweighed = find_person(connection, who) is not None
-        if outweighed:
-            return 409, {"faults": [{"where": "occurred_at", "what": _OUTWEIGHED}]}
+        became = withdraw_by(connection, said.who, said.word)
+        if became is Became.UNKNOWN:
+            return 404, {"hint": "" if said_fully(said.who) else NO_COUNTRY}
+        if became is Became.OUTWEIGHED:
+            return 409, {"faults": [{"where": "occurred_at", "what": OUTWEIGHED}]}
         return 200, {"done": True}
+
+    return work
+
+
+def taking_withdrawals(rows: list[Any]) -> Work:
+    """Return the work that takes in a list of withdrawals; what is wrong with one stops no other."""
+    read, malformed = listed_withdrawals(rows)
+
+    def work(connection: Connection) -> tuple[int, Any]:
+        taken = save_withdrawals(connection, read)
+        if read and not malformed and all_unknown(taken.errors, len(read)):
+            return 404, {"hint": ""}
+        return 200, _taken(taken, malformed, len(malformed))
 
     return work
 
@@ -106,20 +108,26 @@ def taking_events(given_input: InputWord, given: EventsIn, now: datetime) -> Wor
         taken = save_events(connection, given.source, read.events)
         if read.events and not read.malformed_count and all_unknown(taken.errors, len(read.events)):
             raise profile_unknown()
-        errors = sorted([*read.malformed, *taken.errors])[:ERRORS_SHOWN]
-        return 200, TakenOut(
-            taken_count=taken.taken,
-            unchanged_count=taken.unchanged,
-            refused_count=taken.refused + read.malformed_count,
-            errors=[RowErrorOut.of(error) for error in errors],
-        ).model_dump(mode="json")
+        return 200, _taken(taken, read.malformed, read.malformed_count)
 
     return work
 
 
+def _taken(taken: Outcome, malformed: Sequence[RowError], malformed_count: int) -> Any:
+    errors = sorted([*malformed, *taken.errors])[:ERRORS_SHOWN]
+    return TakenOut(
+        taken_count=taken.taken,
+        unchanged_count=taken.unchanged,
+        refused_count=taken.refused + malformed_count,
+        errors=[RowErrorOut.of(error) for error in errors],
+    ).model_dump(mode="json")
+
+
 def all_unknown(errors: Any, events: int) -> bool:
     """Say whether each of so many events was refused because nobody who consented is meant."""
-    return len(errors) == min(events, ERRORS_SHOWN) and all(error.what == UNKNOWN_PROFILE for error in errors)
+    return len(errors) == min(events, ERRORS_SHOWN) and all(
+        error.what.startswith(UNKNOWN_PROFILE) for error in errors
+    )
 
 
 def _consented_at(given: ProfileIn, now: datetime) -> datetime:

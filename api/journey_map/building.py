@@ -110,8 +110,8 @@ def facts_of(
     return Facts(
         dwells_s=tuple(visit.dwell_s for visit in visits),
         orders=sum(
-            kind == ORDERED and begin <= at < end and store in {None, where}
-            for _, _, kind, at, where in person.events
+            kind == ORDERED and not back and begin <= at < end and store in {None, where}
+            for _, _, kind, at, where, back in person.events
         ),
         felt=tuple(Felt(at=to_ns(at), feeling=feeling) for _, at, feeling, _ in person.notes if begin <= at < end),
         journeys=tuple(journeys_of(person, plans, begin=begin, end=end, now=now, store=store)),
@@ -151,7 +151,7 @@ def journeys_of(
         visits = [(visit.entered_at, visit.left_at) for visit in person.visits]
         orders = [
             (at, str(name))
-            for name, _, kind, at, where in person.events
+            for name, _, kind, at, where, _ in person.events
             if kind == ORDERED and not where and at < end
         ]
         found += [
@@ -164,8 +164,8 @@ def journeys_of(
 
 def _events(person: JourneyPerson) -> list[Event]:
     events = [
-        Event(id=str(name), revision=revision, kind=kind, at=to_ns(at), store=store)
-        for name, revision, kind, at, store in person.events
+        Event(id=str(name), revision=revision, kind=kind, at=to_ns(at), store=store, paid_back=back)
+        for name, revision, kind, at, store, back in person.events
     ]
     events += [Event(id=str(number), kind=_STATUS[status], at=to_ns(at)) for number, status, at in person.words]
     events += [Event(id=str(name), kind="noted", at=to_ns(at)) for name, at, _, by_staff in person.notes if by_staff]

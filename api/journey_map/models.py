@@ -127,6 +127,13 @@ class LinkOut(BaseModel):
     share: float
 
 
+class WithheldOut(BaseModel):
+    """A stage from which steps of enough customers are not told, as too few went another way from there."""
+
+    begin_stage: StageWord
+    share: float | None = Field(description="Of all journeys: who went on by such steps; null where that tells too")
+
+
 class ChangeOut(BaseModel):
     """What changed in one stage since the time before; `tried` is the newer side, `kept` the older."""
 
@@ -143,7 +150,12 @@ class JourneyMapOut(BaseModel):
     stages: list[StageFiguresOut]
     paths: list[PathOut]
     other_paths_share: float
+    paths_withheld: bool = Field(
+        description=f"A path of {K_PEOPLE} customers or more is not told, as too few would be left beside it."
+        " More days, all stores or everybody tell more"
+    )
     links: list[LinkOut]
+    links_withheld: list[WithheldOut]
     completed: dict[str, float] | None = Field(
         description="How journeys completed, as shares of those that did; such of too few are left out",
         examples=[{"bought": 0.4, "collected": 0.1, "returned": 0.0, "left_empty_handed": 0.5}],
@@ -180,11 +192,15 @@ class JourneyMapOut(BaseModel):
                     }
                     for one in drawn.stages
                 ],
-                "paths": [{"stages": list(path.stages), "share": round(path.share, 2)} for path in drawn.paths],
-                "other_paths_share": round(drawn.other_paths, 2),
+                "paths": [{"stages": list(path.stages), "share": round(path.share, 2)} for path in drawn.ways.paths],
+                "other_paths_share": round(drawn.ways.other_paths, 2),
+                "paths_withheld": drawn.ways.withheld,
+                "links_withheld": [
+                    {"begin_stage": one.begin, "share": _hundredths(one.share)} for one in drawn.ways.onward
+                ],
                 "links": [
                     {"begin_stage": link.begin, "end_stage": link.end, "share": round(link.share, 2)}
-                    for link in drawn.links
+                    for link in drawn.ways.links
                 ],
                 "completed": {name: round(share, 2) for name, share in drawn.completions.items()}
                 if drawn.completions is not None

@@ -27,6 +27,8 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _SEE_OTHER: Final = 303
 _HERE: Final = "/journey-map"
 _STAGES: Final = [stage.value for stage in Stage]
+_NOT_TOLD: Final = "Not told"
+"""Stands right of the stages for steps that would tell of few."""
 _DAYS: Final = (30, 90, 180, 365)
 _NUMBERS: Final = (
     "days", "visits_at_least", "visits_at_most", "dwell_at_least_s", "dwell_at_most_s", "orders_at_least",
@@ -67,13 +69,17 @@ def _page(
     moves = [
         (_STAGES.index(link.begin_stage), _STAGES.index(link.end_stage), round(link.share * 100, 1))
         for link in told.links
+    ] + [
+        (_STAGES.index(one.begin_stage), len(_STAGES), round(one.share * 100, 1))
+        for one in told.links_withheld
+        if one.share is not None
     ]
     return render(
         "journey_map.html",
         here="journey-map",
         told=told,
         chart=flow_chart([move for move in moves if move[2] > 0]),
-        stages=[Stage(stage).label for stage in _STAGES],
+        stages=[*(Stage(stage).label for stage in _STAGES), _NOT_TOLD],
         stage_words=_STAGES,
         segments=counted(service, connection, looks),
         chosen=chosen,

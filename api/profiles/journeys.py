@@ -14,7 +14,7 @@ from core.journey.stages import journey
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.notes.notes import noted_on
-from storage.profiles.events import CustomerEvent, customer_events, uncancelled
+from storage.profiles.events import CustomerEvent, customer_events, paid_back, uncancelled
 from storage.profiles.profiles import ConsentRow, consent_ledger
 from storage.profiles.understanding import Visited
 from storage.profiles.visits import VisitDetail, Whereabouts
@@ -115,9 +115,18 @@ def _events(heard: Heard) -> list[Event]:
         Event(id=str(row.consent_no), kind=_EVENT_OF_STATUS[row.status], at=to_ns(row.occurred_at))
         for row in heard.ledger
     ]
+    stand = uncancelled(heard.events)
+    back = paid_back(stand)
     events += [
-        Event(id=str(row.event_id), revision=row.revision, kind=row.kind, at=to_ns(row.occurred_at), store=row.store)
-        for row in uncancelled(heard.events)
+        Event(
+            id=str(row.event_id),
+            revision=row.revision,
+            kind=row.kind,
+            at=to_ns(row.occurred_at),
+            store=row.store,
+            paid_back=row.event_id in back,
+        )
+        for row in stand
     ]
     return events + [Event(id=str(note), kind="noted", at=to_ns(at)) for note, at in heard.noted]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from api.inputs.rows import csv_rows, read_header, read_time, standing
+from api.inputs.rows import csv_rows, read_header, read_time, standing, time_with_offset
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -62,7 +62,9 @@ def _profile(row: Mapping[str, Any], source: str, now: datetime) -> GivenProfile
             source=_text(row, "consent_source", _WORD),
             wording=_text(row, "consent_wording", _WORD),
             occurred_at=read_time(row["consent_at"], now=now, field="consent_at"),
-            expires_at=standing(_expiry(expires), now, "consent_expires_at") if expires else None,
+            expires_at=standing(time_with_offset(expires, field="consent_expires_at"), now, "consent_expires_at")
+            if expires
+            else None,
         ),
     )
 
@@ -72,15 +74,3 @@ def _text(row: Mapping[str, Any], field: str, most: int) -> str:
     if not 1 <= len(text) <= most or not text.isprintable():
         raise InputError(f"This needs 1 to {most} characters.", where=field)
     return text
-
-
-def _expiry(text: str) -> datetime:
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            "This is no time.", hint="Write 2027-11-21T14:03:22+01:00.", where="consent_expires_at"
-        ) from error
-    if read.tzinfo is None:
-        raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where="consent_expires_at")
-    return read

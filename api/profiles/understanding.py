@@ -13,20 +13,18 @@ import msgspec
 from api.metrics.dwell_cache import StoreDwells
 from core.floorplan import StorePlan
 from core.journey.cues import Cue, Situation
-from core.journey.habits import DAY_NS, Rhythm, Standing, occasions, rhythm, standing
+from core.journey.habits import DAY_NS, NO_BREAK_DAYS, Rhythm, Standing, occasions, rhythm, standing
 from core.journey.matters import Came, Did, Mattering, what_matters
 from core.journey.returning import Attendance, expected_visits, return_probability, still_a_customer
 from core.journey.rules import ORDERED
 from core.journey.shoppers import FEWEST_OF_A_CUSTOMER, browses
 from storage.instants import to_ns
-from storage.profiles.events import CustomerEvent
+from storage.profiles.events import CustomerEvent, paid_back
 from storage.profiles.profiles import ConsentRow
 from storage.profiles.understanding import StoredModel, Visited
 
 AHEAD_DAYS: Final = 30
 """The month that campaigns are planned in."""
-_HALF_A_CENT: Final = 0.005
-_NO_BREAK: Final = timedelta(days=1)
 _PREFERENCE: Final = "service_preferred"
 _WORDS: Final = ("query", "product", "service")
 """What an event is about, whichever it has."""
@@ -163,7 +161,7 @@ def unbroken_since(ledger: Sequence[ConsentRow]) -> datetime | None:
         if word.status != "granted":
             ended = min(ended, word.occurred_at) if ended is not None else word.occurred_at
             continue
-        if granted and ended is not None and word.occurred_at - ended > _NO_BREAK:
+        if granted and ended is not None and word.occurred_at - ended > timedelta(days=NO_BREAK_DAYS):
             since = word.occurred_at
         granted, ended = True, word.expires_at
     return since
@@ -193,19 +191,9 @@ def newest_order(events: list[CustomerEvent]) -> CustomerEvent | None:
 
 
 def kept_orders(events: list[CustomerEvent]) -> list[CustomerEvent]:
-    """Return the orders of the events that stand without those that were paid back as a whole, by their number."""
-    back: Counter[tuple[str, str]] = Counter()
-    for event in events:
-        if event.kind == "refunded":
-            back[event.source, str(event.detail.get("order_id", ""))] += event.detail.get("total", 0)
-    return [
-        event
-        for event in events
-        if event.kind == ORDERED
-        and not 0
-        < event.detail.get("total", 0)
-        <= back[event.source, str(event.detail.get("order_id"))] + _HALF_A_CENT
-    ]
+    """Return the orders of the events that stand without those that were paid back as a whole."""
+    back = paid_back(events)
+    return [event for event in events if event.kind == ORDERED and event.event_id not in back]
 
 
 def _returning(entered: list[int], model: StoredModel | None, now: int) -> Returning | None:
@@ -293,8 +281,14 @@ def _gaps(
 
 
 def _preference(events: list[CustomerEvent]) -> str | None:
-    said = [str(event.detail.get("service", "")) for event in events if event.kind == _PREFERENCE]
-    return said[-1] if said and said[-1] in set(Cue) else None
+    # of two that were said at one time the quiet one
+    said = [
+        (event.occurred_at, event.detail.get("service") == Cue.LEAVE_ALONE, event.recorded_at, str(event.event_id),
+         str(event.detail.get("service", "")))
+        for event in events if event.kind == _PREFERENCE
+    ]  # fmt: skip
+    newest = max(said)[-1] if said else None
+    return newest if newest in set(Cue) else None
 
 
 def _appointment_today(events: list[CustomerEvent], plan: StorePlan, now: datetime) -> bool:

@@ -12,7 +12,14 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from api.identity.models import DoneOut
 from api.inputs.idempotent import Once, OnceDep
 from api.inputs.models import EVENTS_TOGETHER, EventsIn, InputWord, ProfileIn, TakenOut, WithdrawalIn
-from api.inputs.taking import Work, answer_or_conflict, taking_events, taking_profile, taking_withdrawal
+from api.inputs.taking import (
+    Work,
+    answer_or_conflict,
+    taking_events,
+    taking_profile,
+    taking_withdrawal,
+    taking_withdrawals,
+)
 from api.problems import ProblemError, conflict, described, unknown
 from api.service import ConnectionDep, Service, ServiceDep
 from api.webhooks.routes import new_secret
@@ -215,10 +222,12 @@ def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service
             case "profiles":
                 return taking_profile(ProfileIn.model_validate(_of(source, told.data)), service.guard, now)
             case "withdrawals":
-                return taking_withdrawal(WithdrawalIn.model_validate(_of(source, told.data)))
+                filled = [_of(source, row) for row in _each_filled(told, webhook_id, now)]
+                if isinstance(told.data, list) and 1 <= len(filled) <= EVENTS_TOGETHER:
+                    return taking_withdrawals(filled)
+                return taking_withdrawal(WithdrawalIn.model_validate(filled[0] if len(filled) == 1 else told.data))
             case _:
-                rows = told.data if isinstance(told.data, list) else [told.data]
-                filled = [_filled(row, told, webhook_id, number, now) for number, row in enumerate(rows)]
+                filled = _each_filled(told, webhook_id, now)
                 return taking_events(what, EventsIn.model_validate({"source": source, "events": filled}), now)
     except ValidationError as error:
         first = error.errors()[0]
@@ -232,6 +241,11 @@ def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service
 
 def _of(source: str, data: Any) -> Any:
     return {**data, "source": source} if isinstance(data, dict) else data
+
+
+def _each_filled(told: _Envelope, webhook_id: str, now: datetime) -> list[Any]:
+    rows = told.data if isinstance(told.data, list) else [told.data]
+    return [_filled(row, told, webhook_id, number, now) for number, row in enumerate(rows)]
 
 
 def _filled(row: Any, told: _Envelope, webhook_id: str, number: int, now: datetime) -> Any:

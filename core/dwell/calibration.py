@@ -124,7 +124,8 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
     decoder = Decoder(tabled._replace(zone_of=zone_of), settings)
     decoder.admit(int(ordered["device"].max()) + 1)
     never_heard = np.bincount(ordered["anchor"], minlength=model.level_dbm.shape[1]) == 0
-    decoder.set_down(np.flatnonzero(never_heard), down=True)  # whoever stands before one is not to move for that
+    # whoever stands before one is not to move for that
+    decoder.set_down(np.flatnonzero(never_heard), int(ordered["ts"][0]), down=True)
     stays = np.concatenate([decoder.decode(ordered), decoder.close_silent(1 << 62, ClosedBy.END_OF_RECORDING)])
     stays = stays[stays["zone"] >= 0]
     signals = ordered[np.lexsort((ordered["ts"], ordered["device"]))]

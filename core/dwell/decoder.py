@@ -207,11 +207,12 @@ class Decoder:
         self.tables = tables
         kernels.weigh_silence(tables, self.watch, self.silence)
 
-    def set_down(self, anchors: NDArray[np.int64], *, down: bool) -> None:
+    def set_down(self, anchors: NDArray[np.int64], at_us: int, *, down: bool) -> None:
         """Let the silence of these anchors count nothing because they are told to be down, or count again.
 
-        What an anchor that comes back has missed meanwhile is not held against it. One that was not down is left
-        as it is: alive and deaf, it still fades by what it misses.
+        What an anchor that comes back has missed meanwhile is not held against it, nor against who stood before it:
+        their silence counts from `at_us` on. An anchor that was not down is left as it is: alive and deaf, it still
+        fades by what it misses.
         """
         back = anchors[self.watch[kernels.DOWN, anchors] != 0] if not down else anchors[:0]
         self.watch[kernels.QUIET, back] = 0
@@ -221,11 +222,21 @@ class Decoder:
         weight = kernels.FULL - quiet * kernels.FULL // fade if fade > 0 else np.full_like(quiet, kernels.FULL)
         self.watch[kernels.WEIGHT] = np.where(self.watch[kernels.DOWN] != 0, 0, weight)
         kernels.weigh_silence(self.tables, self.watch, self.silence)
+        state = self.state[: self.devices]
+        before = self.tables.main[state["best"]]
+        self._await_again((state["open"] != 0) & (state["blind"] != 0) & np.isin(before, back), at_us)
         if down:  # who stands before one of them and is heard by no other has no step in which that would show
-            state = self.state[: self.devices]
-            lost = (state["open"] != 0) & (self.watch[kernels.WEIGHT][self.tables.main[state["best"]]] == 0)
+            lost = (state["open"] != 0) & (self.watch[kernels.WEIGHT][before] == 0)
             state["blind"][lost] = 1
             state["timeout"][lost] = self.rules["silence_max_us"][0]
+
+    def _await_again(self, blind: NDArray[np.bool_], at_us: int) -> None:
+        """Let devices depart for their silence after `at_us`, as their own gaps ask for; blind: shape (devices,)."""
+        waiting, rule = self.state[: self.devices][blind], self.rules[0]
+        wanted = rule["silence_gaps"] * waiting["gap_mean"].astype(np.int64)
+        least = np.where(waiting["inside"] != 0, rule["silence_max_us"], rule["silence_us"])
+        from_last_us = np.maximum(at_us - waiting["last_at"], 0) + np.maximum(wanted, least)
+        self.state["timeout"][: self.devices][blind] = np.minimum(from_last_us, rule["silence_max_us"])
 
     @property
     def down(self) -> NDArray[np.bool_]:

@@ -508,7 +508,8 @@ class StoreEngine:
         """Let the next thing that was said of an anchor hold, all before it being decoded."""
         self._cover(at_us)
         anchor, down = self._heartbeats.take()
-        self._decoder.set_down(np.array([anchor], np.int64), down=down)
+        since_us = at_us if at_us > LONG_AGO else self._frontier_us
+        self._decoder.set_down(np.array([anchor], np.int64), since_us, down=down)
 
     def _cover(self, until_us: int) -> None:
         """Count the anchors that work, up to a time that has been decoded."""

@@ -12,6 +12,9 @@ import numpy as np
 from core.limits import NS_PER_S
 
 DAY_NS: Final = 24 * 3600 * NS_PER_S
+NO_BREAK_DAYS: Final = 1
+"""A time without consent that is passed over: at most one visit is missed, and who takes a new wording withdraws the
+old one. After a longer one nobody knows what she did meanwhile."""
 FEWEST_INTERVALS: Final = 4
 """Five visits: fewer intervals have no middle that a next one would not move."""
 _NEWEST_INTERVALS: Final = 20

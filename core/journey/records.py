@@ -19,7 +19,8 @@ class State(StrEnum):
 class Event(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """Something that happened to a profile at one time; kinds that no rule names are passed over.
 
-    `store` is where; empty online and wherever nobody knows. Of one id the highest revision counts.
+    `store` is where; empty online and wherever nobody knows. Of one id the highest revision counts. `paid_back` says
+    of an order that all of it was refunded since.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, order=True):
     kind: str
     at: int
     store: str = ""
+    paid_back: bool = False
 
 
 class Stay(msgspec.Struct, frozen=True, kw_only=True, order=True):

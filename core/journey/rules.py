@@ -58,7 +58,7 @@ CONSENT_WITHDRAWN: Final = "consent_withdrawn"
 ORDERED: Final = "ordered"
 PASSED_BY: Final = "passed_by"
 
-COMPLETIONS: Final = ("bought", "collected", "returned", "ordered_online", "left_empty_handed")
+COMPLETIONS: Final = ("bought", "collected", "returned", "ordered_online", "paid_back", "left_empty_handed")
 """Why Complete is reached, in the words of a report's `because`: who bought, and who left with nothing."""
 
 RULES: Final = {
@@ -98,10 +98,10 @@ RULES: Final = {
         Rule(
             stage=Stage.COMPLETE,
             id="complete.order_or_end",
-            version=3,
+            version=4,
             says="Bought, or else collected or returned something in the store, from 5 min before the visit to 5 min"
             " after it; or the visit ended, and its end was seen, without that. Who only orders online completes by"
-            " that.",
+            " that. Where all that was bought was paid back as a whole since, it says so.",
             kinds=frozenset({ORDERED, "collected", "returned"}),
         ),
         Rule(

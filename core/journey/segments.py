@@ -17,7 +17,9 @@ ROUNDED_TO: Final = 5
 LONGEST_DAYS: Final = 366
 
 
-Completion: TypeAlias = Literal["bought", "collected", "returned", "ordered_online", "left_empty_handed"]
+Completion: TypeAlias = Literal[
+    "bought", "collected", "returned", "ordered_online", "paid_back", "left_empty_handed"
+]  # fmt: skip
 """Those of core.journey.rules.COMPLETIONS."""
 
 

@@ -31,6 +31,8 @@ _END_NOT_SEEN: Final = frozenset({"anchor_down", "end_of_recording"})
 _CHECKOUT: Final = "checkout"
 _DONE: Final = {ORDERED: "bought", "collected": "collected", "returned": "returned"}
 """What completes a visit, and why it is then said to be complete; of several the first here says it."""
+_PAID_BACK: Final = "paid_back"
+"""Said instead where nothing else was done than to order what was paid back as a whole since."""
 
 
 def journey(
@@ -180,8 +182,9 @@ def _complete(scene: Scene) -> StageReport:
     if done:
         # a till's clock may be off: what was bought was bought during the visit
         at = min(max(done[0].at, visit.entered_at), scene.as_of if visit.in_progress else visit.left_at)
-        kinds = {evidence.kind for evidence in done}
-        because = next(said for kind, said in _DONE.items() if kind in kinds)
+        back = {event.id for event in scene.events if event.paid_back}
+        kinds = {evidence.kind for evidence in done if evidence.id not in back}
+        because = next((said for kind, said in _DONE.items() if kind in kinds), _PAID_BACK)
         return _report(Stage.COMPLETE, State.REACHED, because, done, at=at)
     if visit.in_progress:
         paying = [_evidence_of(stay) for stay in scene.stays if stay.in_progress and stay.zone_kind == _CHECKOUT]
@@ -199,7 +202,8 @@ def _complete_online(scene: Scene) -> StageReport:
     if order is None:
         return _report(Stage.COMPLETE, State.NOT_YET, "not_arrived")
     found = [Evidence(kind=order.kind, id=order.id, at=order.at)]
-    return _report(Stage.COMPLETE, State.REACHED, "ordered_online", found, at=order.at)
+    because = _PAID_BACK if order.paid_back else "ordered_online"
+    return _report(Stage.COMPLETE, State.REACHED, because, found, at=order.at)
 
 
 def _done_in_store(scene: Scene, visit: StoreVisit) -> list[Evidence]:

@@ -13,7 +13,7 @@ from core.journey.cues import CuePolicy
 from core.journey.rules import ORDERED
 from core.journey.trials import RETURN_WITHIN_DAYS, Outcome, tries
 from storage.connect import Connection
-from storage.profiles.events import UNCANCELLED
+from storage.profiles.events import PAID_BACK, UNCANCELLED
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.understanding import cue_policy
 from storage.storable import storable
@@ -133,7 +133,8 @@ def outcomes(connection: Connection, trial_no: int, *, now: datetime) -> list[Ou
         "select first.tried, visit.dwell_s,"
         "       exists (select from person join customer_event event using (profile_id)"
         "         where person.kept_id = first.profile_id and event.newest and not event.removed"
-        f"          and {UNCANCELLED} and event.kind = %(ordered)s and event.store_no = first.store_no"
+        f"          and {UNCANCELLED} and not {PAID_BACK}"
+        "           and event.kind = %(ordered)s and event.store_no = first.store_no"
         "           and event.occurred_at between visit.entered_at - interval '5 minutes'"
         "                                     and visit.left_at + interval '5 minutes'),"
         "       exists (select from profile_device link join store_visit later on later.device = link.device"

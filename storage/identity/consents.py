@@ -16,7 +16,10 @@ Status: TypeAlias = Literal["granted", "withdrawn"]
 
 
 class ConsentWord(msgspec.Struct, frozen=True, kw_only=True):
-    """One word on a purpose: who asked (`source`) with which text (`wording`); `source_key` makes it count once."""
+    """One word on a purpose: who asked (`source`) with which text (`wording`); `source_key` makes it count once.
+
+    A withdrawal without a wording is of that of the grant it ends.
+    """
 
     purpose: str
     status: Status
@@ -28,9 +31,13 @@ class ConsentWord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A word of the ledger as it stands there; `recorded_at` is when it was heard of, `holds` whether it is valid."""
+    """A word of the ledger as it stands there; `recorded_at` is when it was heard of, `holds` whether it is valid.
+
+    `profile_id` is whose it was when it was said: one that was merged since keeps its words.
+    """
 
     consent_no: int
+    profile_id: UUID
     purpose: str
     status: Status
     source: str
@@ -120,17 +127,31 @@ def _withdraw(connection: Connection, profile: UUID, word: ConsentWord) -> None:
         key = word.source_key
         if key is not None and row[0] != profile:
             key = f"{key} {row[0]}"
-        add_consent(connection, row[0], msgspec.structs.replace(word, source_key=key))
+        wording = word.wording or _granted_wording(connection, row[0], word.purpose)
+        add_consent(connection, row[0], msgspec.structs.replace(word, source_key=key, wording=wording))
+
+
+def _granted_wording(connection: Connection, profile: UUID, purpose: str) -> str:
+    row = connection.execute(
+        "select wording from consent_event where profile_id = %s and purpose = %s and status = 'granted'"
+        " order by occurred_at desc, consent_no desc limit 1",
+        [profile, purpose],
+    ).fetchone()
+    return row[0] if row is not None else ""
 
 
 def full_ledger(connection: Connection, profile: UUID) -> list[LedgerRow]:
-    """Return every word of a profile on every purpose, newest first."""
+    """Return every word of a person on every purpose, newest first: of a profile and of those merged into it."""
     rows: list[tuple[Any, ...]] = connection.execute(
         "select event.consent_no, event.purpose, event.status, event.source, event.wording, event.occurred_at,"
         "       event.expires_at, event.recorded_at,"
-        "       event.status = 'granted' and coalesce(current.holds and current.consent_no = event.consent_no, false)"
-        "  from consent_event event left join consent_current current using (profile_id, purpose)"
-        " where event.profile_id = %s order by event.occurred_at desc, event.consent_no desc",
+        "       event.status = 'granted'"
+        "         and coalesce(current.holds and current.consent_no = event.consent_no, false),"
+        "       event.profile_id from person join consent_event event using (profile_id)"
+        # the limit keeps the planner from joining the whole ledger
+        "  left join lateral (select holds, consent_no from consent_current held where held.purpose = event.purpose"
+        "    and held.profile_id = event.profile_id limit 1) current on true"
+        " where person.kept_id = %s order by event.occurred_at desc, event.consent_no desc",
         [profile],
     ).fetchall()
     return [
@@ -144,6 +165,7 @@ def full_ledger(connection: Connection, profile: UUID) -> list[LedgerRow]:
             expires_at=row[6],
             recorded_at=row[7],
             holds=row[8],
+            profile_id=row[9],
         )
         for row in rows
     ]

@@ -19,6 +19,8 @@ KEY_CHARACTERS: Final = 128
 """A UUID with a prefix; longer is not a key."""
 KEPT: Final = "7 days"
 """A sender that was cut off for longer than a long weekend finds its upsert keys, if not its answer."""
+_NOT_FOUND: Final = 404
+"""Who is unknown may be known when the same is sent again: that answer is not kept, though what it wrote is."""
 _SWEPT_AT_ONCE: Final = 100
 """Each request takes a few old keys away, more than it adds: no job is needed for that."""
 
@@ -65,6 +67,8 @@ def once(connection: Connection, key: str, path: str, sha256: bytes, work: Calla
             )
         return Answer(status=row[1], body=row[2], repeated=True)
     status, body = work()
+    if status == _NOT_FOUND:
+        return Answer(status=status, body=body)
     connection.execute(
         "insert into idempotency_key (key, path, request_sha256, status, answer) values (%s, %s, %s, %s, %s)",
         [key, path, sha256, status, Jsonb(body)],

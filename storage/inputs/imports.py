@@ -13,6 +13,8 @@ from storage.inputs.inputs import ERRORS_SHOWN, InputEvent, Outcome, RowError, n
 
 PROFILES: Final = "profiles"
 """The input whose rows are customers, not events."""
+WITHDRAWALS: Final = "withdrawals"
+"""The input whose rows end consents."""
 IMPORTS_SHOWN: Final = 100
 """Half a year of an import every other day."""
 _COLUMNS: Final = "import_no, input, source, rows, taken, unchanged, refused, errors, imported_at, reverted_at"
@@ -176,6 +178,10 @@ def revert_import(
     if found is None:
         return None
     if found[0] is None:
+        if found[1] == WITHDRAWALS:
+            raise RevertConflictError(
+                "Withdrawals are not taken back.", hint="A customer who wants it grants anew: POST /v1/profiles."
+            )
         if found[1] == PROFILES:
             take_back_profiles(connection, number)
         else:

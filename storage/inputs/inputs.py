@@ -80,7 +80,10 @@ update input_stage stage
    set event_id = known.event_id, revision = known.revision,
        fresh = known.removed or (known.occurred_at, known.store_no, known.detail)
                is distinct from (stage.occurred_at, stage.store_no, stage.detail),
-       fault = case when known.profile_id <> stage.profile_id then 'key' end
+       -- an event of hers stays hers, by whichever of a merged person's numbers it is told again
+       fault = case when known.profile_id <> stage.profile_id and not exists
+           (select from person mine join person other using (kept_id)
+             where mine.profile_id = known.profile_id and other.profile_id = stage.profile_id) then 'key' end
   from customer_event known
  where known.newest and known.source = %(source)s and known.kind = stage.kind and known.source_key = stage.source_key
 """

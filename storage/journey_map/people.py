@@ -9,9 +9,11 @@ from uuid import UUID
 import msgspec
 
 from core.journey.rules import DISCOVER_LOOK_BACK_NS
+from core.journey.walks import Span, walks
 from core.limits import NS_PER_S
 from storage.connect import Connection
-from storage.profiles.events import EVENTS_OF_A_PROFILE, UNCANCELLED
+from storage.instants import to_ns
+from storage.profiles.events import EVENTS_OF_A_PROFILE, PAID_BACK, UNCANCELLED
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.visits import STAYS_PER_VISIT
 
@@ -50,12 +52,13 @@ class JourneyVisit(msgspec.Struct, frozen=True, kw_only=True):
 class JourneyPerson(msgspec.Struct, kw_only=True):
     """What one customer's journeys are made of, each oldest first.
 
-    `events` are (id, revision, kind, at, store), `words` (no, status, at), `notes` (id, at, feeling, by staff).
+    `events` are (id, revision, kind, at, store, whether an order was paid back as a whole), `words` (no, status, at),
+    `notes` (id, at, feeling, by staff).
     """
 
     profile_id: UUID
     visits: list[JourneyVisit]
-    events: list[tuple[UUID, int, str, datetime, str]]
+    events: list[tuple[UUID, int, str, datetime, str, bool]]
     words: list[tuple[int, str, datetime]]
     notes: list[tuple[UUID, datetime, str, bool]]
 
@@ -96,10 +99,11 @@ def read_people(
         if profile in people:
             people[profile].visits.append(visit)
     for row in connection.execute(
-        "select person.kept_id, event_id, revision, kind, occurred_at, coalesce(store.id, '')"  # noqa: S608 - ours
+        "select person.kept_id, event_id, revision, kind, occurred_at, coalesce(store.id, ''), paid_back"  # noqa: S608 - ours
         "  from (select * from person where kept_id = any (%(profiles)s)"
         "    and consent_holds(profile_id, %(purpose)s) offset 0) person"
-        " cross join lateral (select * from customer_event event where event.profile_id = person.profile_id"
+        f" cross join lateral (select *, {PAID_BACK} as paid_back from customer_event event"
+        "   where event.profile_id = person.profile_id"
         "    and newest and not removed and (occurred_at >= %(since)s or kind = 'enrolled')"
         f"   and {UNCANCELLED} order by occurred_at desc limit %(each)s) event left join store using (store_no)"
         # what was in a store that may not be seen would look as if it were online
@@ -140,6 +144,8 @@ def _visits(connection: Connection, values: dict[str, Any]) -> list[tuple[UUID, 
         " where link.profile_id = any (%(profiles)s) order by entered_at desc, visit_id limit %(limit)s",
         values | {"limit": VISITS_LOOKED_AT},
     ).fetchall()
+    walked = walks(rows, lambda row: Span(place=(row[0], row[3]), entered_at=to_ns(row[4]), left_at=to_ns(row[5])))
+    rows = sorted((walk[0] for walk in walked), key=lambda row: (row[4], row[1]))
     stays: dict[UUID, list[tuple[UUID, int, int, datetime, datetime]]] = defaultdict(list)
     for row in connection.execute(
         "select visit.id, stay.visit_id, stay.revision, stay.zone_no, stay.entered_at, stay.left_at"
@@ -166,5 +172,5 @@ def _visits(connection: Connection, values: dict[str, Any]) -> list[tuple[UUID, 
                 stays=stays[row[1]],
             ),
         )
-        for row in reversed(rows)
+        for row in rows
     ]

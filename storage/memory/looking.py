@@ -6,7 +6,9 @@ from uuid import UUID
 
 import msgspec
 
+from core.journey.walks import Span, walks
 from storage.connect import Connection
+from storage.instants import to_ns
 
 STAYS_LOOKED_AT: Final = 2_000
 """Eight days of a customer who changes zones every minute for half an hour a day."""
@@ -54,9 +56,10 @@ def mark_looked(connection: Connection, profile: UUID, at: datetime) -> None:
 
 
 def stays_since(connection: Connection, profile: UUID, since: datetime) -> list[StayRow]:
-    """Return the stays of a customer's visits that began after `since`, newest first."""
+    """Return the stays of a customer's visits that began after `since`, newest first; of each walk by one device."""
     rows = connection.execute(
-        "select stay.visit_id, visit.visit_id, coalesce(zone.name, zone.id), zone.kind, stay.entered_at, stay.left_at"
+        "select stay.visit_id, visit.visit_id, coalesce(zone.name, zone.id), zone.kind, stay.entered_at,"
+        "       stay.left_at, visit.store_no, visit.entered_at, visit.left_at"
         "  from profile_device link"
         "  join store_visit visit on visit.device = link.device and not visit.withdrawn and visit.role = 0"
         "   and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
@@ -67,7 +70,10 @@ def stays_since(connection: Connection, profile: UUID, since: datetime) -> list[
         " where link.profile_id = %(profile)s order by stay.entered_at desc, stay.visit_id limit %(limit)s",
         {"profile": profile, "since": since, "limit": STAYS_LOOKED_AT},
     ).fetchall()
-    return [StayRow(**dict(zip(StayRow.__struct_fields__, row, strict=True))) for row in rows]
+    visits = {row[1]: Span(place=row[6], entered_at=to_ns(row[7]), left_at=to_ns(row[8])) for row in rows}
+    walked = walks(visits, visits.__getitem__)
+    stands = {walk[0] for walk in walked}
+    return [StayRow(**dict(zip(StayRow.__struct_fields__, row[:6], strict=True))) for row in rows if row[1] in stands]
 
 
 def order_stores(connection: Connection, since: datetime) -> frozenset[str]:

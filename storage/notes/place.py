@@ -32,7 +32,8 @@ def place_at(connection: Connection, profile: UUID, at: datetime) -> Place | Non
         "  from profile_device link join store_visit visit on visit.device = link.device and not visit.withdrawn"
         "   and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
         " where link.profile_id = %(profile)s and visit.entered_at <= %(at)s and visit.left_at >= %(at)s"
-        " order by visit.entered_at desc limit 1",
+        # of a walk with two devices the visit that stands for it
+        " order by visit.dwell_s desc, visit.entered_at desc limit 1",
         {"profile": profile, "at": at},
     ).fetchone()
     if row is None:

@@ -65,7 +65,12 @@ _ROWS: Final[dict[str, tuple[tuple[LiteralString, LiteralString, LiteralString],
 _WITHDRAWN: Final[LiteralString] = (
     "select profile_id from profile where merged_into is null and not consent_holds(profile_id, 'in_store_journey')"
     " and coalesce((select max(greatest(least(coalesce(expires_at, recorded_at), now()), recorded_at))"
-    "   from consent_event word where word.profile_id = profile.profile_id and purpose = 'in_store_journey'),"
+    "   from consent_event word where word.profile_id = profile.profile_id and purpose = 'in_store_journey'"
+    # a withdrawal that is only said again puts nothing off
+    "    and not (status = 'withdrawn' and coalesce((select earlier.status from consent_event earlier"
+    "      where earlier.profile_id = word.profile_id and earlier.purpose = word.purpose"
+    "        and earlier.consent_no < word.consent_no"
+    "      order by earlier.consent_no desc limit 1) = 'withdrawn', false))),"
     "   removed_at, created_at) < %(before)s"
     " and not exists (select from erasure_subject one where one.value = profile.profile_id)"
 )

@@ -1,6 +1,6 @@
 """The events of one profile, newest revisions only, and what was known of them at a time."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -39,6 +39,15 @@ UNCANCELLED: Final[LiteralString] = (
     "           and own.detail ->> 'order_id' = event.detail ->> 'order_id')) end))"
 )
 """The same as `uncancelled`, of a row `event`."""
+PAID_BACK: Final[LiteralString] = (
+    "(event.kind = 'ordered' and (event.detail ->> 'total')::numeric > 0 and (event.detail ->> 'total')::numeric"
+    " <= 0.005 + (select sum((back.detail ->> 'total')::numeric) from customer_event back"
+    "   where back.profile_id = any(array(select other.profile_id from person mine join person other using (kept_id)"
+    "     where mine.profile_id = event.profile_id)) and back.newest and not back.removed and back.kind = 'refunded'"
+    "   and back.source = event.source and back.detail ->> 'order_id' = event.detail ->> 'order_id')) is true"
+)
+"""Whether an order was paid back as a whole, as `paid_back` says it, of a row `event`."""
+_HALF_A_CENT: Final = 0.005
 _CANCELS: Final = {"cancelled": "ordered", "appointment_cancelled": "appointment_booked"}
 
 
@@ -131,6 +140,21 @@ def uncancelled(events: Sequence[CustomerEvent]) -> list[CustomerEvent]:
         if not any(_cancels(one, event, made) for name in _names(event) for one in gone.get((event.kind, *name), ()))
         and not (event.kind == "wished" and _removed(event, removed))
     ]
+
+
+def paid_back(events: Sequence[CustomerEvent]) -> frozenset[UUID]:
+    """Return the orders that were paid back as a whole, by refunds of their number at their source."""
+    back: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        if event.kind == "refunded":
+            back[event.source, _number(event)] += event.detail.get("total", 0)
+    return frozenset(
+        event.event_id
+        for event in events
+        if event.kind == "ordered"
+        and _number(event)
+        and 0 < event.detail.get("total", 0) <= back[event.source, _number(event)] + _HALF_A_CENT
+    )
 
 
 def _cancels(gone: CustomerEvent, event: CustomerEvent, made: Set[tuple[str, str, str]]) -> bool:

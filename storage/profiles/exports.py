@@ -3,7 +3,9 @@
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
+from core.journey.walks import Span, walks
 from storage.connect import Connection
+from storage.instants import to_ns
 from storage.profiles.profiles import PURPOSE
 
 ExportWord: TypeAlias = Literal["profiles", "visits", "events", "consents", "cues"]
@@ -39,7 +41,7 @@ _ROWS: Final[dict[str, str]] = {
     ),
     "visits": (
         "select link.profile_id, visit_id, store.id, entered_at, left_at, dwell_s, confidence, closed_by.word,"
-        "       revision from profile_device link"
+        "       revision, role from profile_device link"
         " cross join lateral (select * from store_visit where store_visit.device = link.device and not withdrawn"
         "   and entered_at >= link.valid_from and entered_at < link.valid_to offset 0) visit"
         "  join store using (store_no) join closed_by on closed_by.code = visit.closed_by"
@@ -76,5 +78,14 @@ def next_profiles(connection: Connection, after: UUID | None, *, limit: int = PR
 
 
 def export_rows(connection: Connection, what: ExportWord, profiles: list[UUID]) -> list[tuple[Any, ...]]:
-    """Return the rows of some profiles, in the order of COLUMNS; nothing without a consent that holds."""
-    return connection.execute(_ROWS[what], _PURPOSE | {"profiles": profiles}).fetchall()
+    """Return the rows of some profiles, in the order of COLUMNS; nothing without a consent that holds.
+
+    Of visits that two devices of a customer made on one walk it is the one that stands for it.
+    """
+    rows = connection.execute(_ROWS[what], _PURPOSE | {"profiles": profiles}).fetchall()
+    if what != "visits":
+        return rows
+    walked = walks(
+        rows, lambda row: Span(place=(row[0], row[2], row[-1]), entered_at=to_ns(row[3]), left_at=to_ns(row[4]))
+    )
+    return sorted((walk[0][:-1] for walk in walked), key=lambda row: (row[0], row[3], row[1]))

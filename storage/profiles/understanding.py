@@ -8,9 +8,12 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from core.journey.cues import DEFAULT_POLICY, CuePolicy
+from core.journey.habits import NO_BREAK_DAYS
 from core.journey.returning import Attendance, ReturnKind, ReturnModel, fit
+from core.records import Role
 from storage.connect import Connection
-from storage.visit_queries import WHILE_LINKED
+from storage.profiles.profiles import PURPOSE
+from storage.profiles.visits import visits_by_walk
 
 VISITS_OF_A_PROFILE: Final = 500
 """Two visits a week for five years."""
@@ -46,18 +49,22 @@ class StoredPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def visits_of(connection: Connection, profile: UUID) -> list[Visited]:
-    """Return the newest VISITS_OF_A_PROFILE visits that ended, oldest first; nothing without a consent that holds."""
-    rows = connection.execute(
-        "select visit.visit_id, store.id, store.timezone, visit.entered_at, visit.left_at, visit.dwell_s"  # noqa: S608 - constants
-        "  from profile_device link cross join lateral (select visit_id, store_no, entered_at, left_at, dwell_s"
-        f"   from store_visit where device = link.device and not withdrawn and role = 0 and {WHILE_LINKED}"
-        "    order by entered_at desc limit %(limit)s) visit join store using (store_no)"
-        " where link.profile_id = %(profile)s order by visit.entered_at desc, visit.visit_id limit %(limit)s",
-        {"profile": profile, "limit": VISITS_OF_A_PROFILE},
-    ).fetchall()
+    """Return the newest VISITS_OF_A_PROFILE visits that ended, oldest first; nothing without a consent that holds.
+
+    Of each walk the one that stands for it.
+    """
+    timezones: dict[int, str] = dict(connection.execute("select store_no, timezone from store").fetchall())
+    newest = [walk[0] for walk in visits_by_walk(connection, profile) if walk[0].visit.role is Role.VISITOR]
     return [
-        Visited(visit_id=row[0], store=row[1], timezone=row[2], entered_at=row[3], left_at=row[4], dwell_s=row[5])
-        for row in reversed(rows)
+        Visited(
+            visit_id=one.visit.visit_id,
+            store=one.store,
+            timezone=timezones[one.store_no],
+            entered_at=one.visit.entered_at,
+            left_at=one.visit.left_at,
+            dwell_s=one.visit.dwell_s,
+        )
+        for one in reversed(newest[:VISITS_OF_A_PROFILE])
     ]
 
 
@@ -74,15 +81,24 @@ def store_dwells(connection: Connection, store_no: int) -> list[float]:
 def clientele(connection: Connection, *, through: datetime) -> list[Attendance]:
     """Return how often each customer whose consent holds came until `through`: days with a visit after the first.
 
-    Times are days. Two visits on one day (UTC) are one occasion.
+    Times are days. Two visits on one day (UTC) are one occasion. Where consent came back after more than
+    NO_BREAK_DAYS, only what was since is reckoned with: whether she came meanwhile nobody knows.
     """
     rows = connection.execute(
+        "with held as (select profile_id, valid_from,"
+        "    max(valid_to) over (partition by profile_id order by valid_from"
+        "      rows between unbounded preceding and 1 preceding) as before"
+        "   from consent_held where purpose = %(purpose)s),"
+        " since as (select profile_id, max(valid_from) as since from held"
+        "   where valid_from > before + make_interval(days => %(no_break)s) group by profile_id)"
         "select count(*) - 1, max(day) - min(day), %(through)s::timestamptz::date - min(day) from"
         " (select distinct link.profile_id, (visit.entered_at at time zone 'UTC')::date as day"
         "    from profile_device link join store_visit visit on visit.device = link.device and not visit.withdrawn"
         "     and visit.role = 0 and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
-        "   where visit.entered_at <= %(through)s) days group by profile_id",
-        {"through": through},
+        "    left join since on since.profile_id = link.profile_id"
+        "   where visit.entered_at <= %(through)s and (since is null or visit.entered_at >= since)) days"
+        " group by profile_id",
+        {"through": through, "purpose": PURPOSE, "no_break": NO_BREAK_DAYS},
     ).fetchall()
     return [Attendance(repeats=row[0], recency=float(row[1]), age=float(row[2])) for row in rows]
 

@@ -11,6 +11,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from core.journey.walks import Span, walks
 from core.records import VisitKind
 from storage.connect import Connection
 from storage.instants import to_ns
@@ -21,6 +22,10 @@ from storage.visits import visit_id
 
 PROFILE_VISITS_PER_PAGE: Final = 200
 """Four visits a week for a year."""
+VISITS_OF_A_DEVICE: Final = 5_000
+"""Three a day for five years."""
+LONGEST_VISIT: Final = "1 day"
+"""No customer stays from one day to the next."""
 STAYS_PER_VISIT: Final = 500
 """Eight hours with a change of zone every minute; what is longer is not a customer."""
 
@@ -72,7 +77,7 @@ class VisitDetail(msgspec.Struct, frozen=True, kw_only=True):
 def profile_visits(
     connection: Connection, profile: UUID, *, limit: int, cursor: str | None = None
 ) -> ProfileVisitPage:
-    """Return the next store visits that ended, newest first.
+    """Return the next store visits that ended, newest first; of each walk the one that stands for it.
 
     Raises
     ------
@@ -82,26 +87,19 @@ def profile_visits(
     if not 1 <= limit <= PROFILE_VISITS_PER_PAGE:
         raise InputError(f"A page has 1 to {PROFILE_VISITS_PER_PAGE} visits, asked for {limit}.", where="limit")
     question = ("profile visits", profile)
-    clause = sql.SQL("true")
-    values: dict[str, Any] = {"profile": profile, "limit": limit + 1}
-    if cursor is not None:
-        values["at"], values["visit_id"] = read_cursor(cursor, question, tuple[datetime, UUID])
-        clause = sql.SQL("entered_at <= %(at)s and (entered_at < %(at)s or visit_id > %(visit_id)s)")
-    query = sql.SQL(
-        "select store.id, store.store_no, visit.visit_id, {columns}"
-        "  from profile_device link"
-        " cross join lateral (select store_no, visit_id, {columns} from store_visit"
-        "   where device = link.device and not withdrawn"
-        "     and {linked} and {clause}"
-        "   order by entered_at desc, visit_id limit %(limit)s) visit"
-        "  join store using (store_no)"
-        " where link.profile_id = %(profile)s order by visit.entered_at desc, visit.visit_id limit %(limit)s"
-    ).format(columns=sql.SQL(VISIT_COLUMNS), linked=sql.SQL(WHILE_LINKED), clause=clause)
-    rows = connection.execute(query, values).fetchall()
-    found = [_profile_visit(row) for row in rows[:limit]]
-    place = (found[-1].visit.entered_at, found[-1].visit.visit_id) if len(rows) > limit else None
+    after = read_cursor(cursor, question, tuple[datetime, UUID]) if cursor is not None else None
+    found = [walk[0].visit for walk in _ended(connection, profile, until=after[0] if after is not None else None)]
+    if after is not None:
+        at, visit = after
+        found = [
+            one
+            for one in found
+            if one.visit.entered_at < at or (one.visit.entered_at == at and one.visit.visit_id > visit)
+        ]
+    shown = found[:limit]
+    place = (shown[-1].visit.entered_at, shown[-1].visit.visit_id) if len(found) > limit else None
     return ProfileVisitPage(
-        visits=tuple(found), next_cursor=write_cursor(place, question) if place is not None else None
+        visits=tuple(shown), next_cursor=write_cursor(place, question) if place is not None else None
     )
 
 
@@ -119,7 +117,7 @@ def visit_detail(connection: Connection, profile: UUID, visit: UUID | None = Non
     connection : Connection
     profile : UUID
     visit : UUID or None
-        None: the one in progress, or else the newest.
+        None: the one in progress, or else the newest. One of a walk means the one that stands for it.
 
     Returns
     -------
@@ -130,26 +128,65 @@ def visit_detail(connection: Connection, profile: UUID, visit: UUID | None = Non
     if running is not None and visit in (None, running[0].visit_id):
         here, device = running
         return _detail(connection, profile, here, device)
-    row = connection.execute(
+    for walk in _ended(connection, profile):
+        if visit is None or any(one.visit.visit.visit_id == visit for one in walk):
+            return _detail(connection, profile, walk[0].visit, walk[0].device)
+    return None
+
+
+class _Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """A store visit that ended, and by which device: that leaves this room never."""
+
+    visit: ProfileVisit
+    device: UUID
+
+
+def visits_by_walk(connection: Connection, profile: UUID) -> list[list[ProfileVisit]]:
+    """Return the walks of a profile that ended, newest first: of each the visit that stands for it first."""
+    return [[one.visit for one in walk] for walk in _ended(connection, profile)]
+
+
+def _ended(connection: Connection, profile: UUID, *, until: datetime | None = None) -> list[list[_Ended]]:
+    """Return walks that ended, newest first; what overlaps the visit in progress is still a part of that.
+
+    `until` is when the newest of those that are wanted began.
+    """
+    return once(("ended", profile, until), lambda: _read_ended(connection, profile, until))
+
+
+def _read_ended(connection: Connection, profile: UUID, until: datetime | None) -> list[list[_Ended]]:
+    rows = connection.execute(
         sql.SQL(
             "select store.id, store.store_no, visit.visit_id, {columns}, visit.device"
             "  from profile_device link"
             " cross join lateral (select store_no, visit_id, device, {columns} from store_visit"
-            "   where device = link.device and not withdrawn"
-            "     and {linked} and {clause} order by entered_at desc limit 1) visit"
+            "   where device = link.device and not withdrawn and {linked}"
+            "     and (%(until)s::timestamptz is null or entered_at <= %(until)s::timestamptz + interval {longest})"
+            "   order by entered_at desc, visit_id limit %(limit)s) visit"
             "  join store using (store_no)"
-            " where link.profile_id = %(profile)s order by visit.entered_at desc limit 1"
-        ).format(
-            columns=sql.SQL(VISIT_COLUMNS),
-            linked=sql.SQL(WHILE_LINKED),
-            clause=sql.SQL("visit_id = %(visit)s" if visit is not None else "true"),
-        ),
-        {"profile": profile, "visit": visit},
-    ).fetchone()
-    if row is None:
-        return None
-    found = _profile_visit(row[:-1])
-    return _detail(connection, profile, found, row[-1])
+            " where link.profile_id = %(profile)s"
+        ).format(columns=sql.SQL(VISIT_COLUMNS), linked=sql.SQL(WHILE_LINKED), longest=sql.Literal(LONGEST_VISIT)),
+        {"profile": profile, "until": until, "limit": VISITS_OF_A_DEVICE},
+    ).fetchall()
+    running = _running(connection, profile)
+    ended = [_Ended(visit=_profile_visit(row[:-1]), device=row[-1]) for row in rows]
+    found = walks((one for one in ended if not _goes_on(one, running)), lambda one: span_of(one.visit))
+    return sorted(found, key=lambda walk: (-to_ns(walk[0].visit.visit.entered_at), walk[0].visit.visit.visit_id))
+
+
+def span_of(visit: ProfileVisit) -> Span:
+    """Return when and where a visit of one profile was; a tag that lies on a shelf walks with nobody."""
+    one = visit.visit
+    return Span(place=(visit.store_no, one.role), entered_at=to_ns(one.entered_at), left_at=to_ns(one.left_at))
+
+
+def _goes_on(ended: _Ended, running: tuple[Whereabouts, UUID] | None) -> bool:
+    """Return whether the visit of one device ended on a walk on which another one is still heard."""
+    if running is None:
+        return False
+    here, device = running
+    visit = ended.visit
+    return ended.device != device and visit.store_no == here.store_no and visit.visit.left_at >= here.arrived_at
 
 
 def _running(connection: Connection, profile: UUID) -> tuple[Whereabouts, UUID] | None:
@@ -200,23 +237,15 @@ def _detail(connection: Connection, profile: UUID, found: ProfileVisit | Whereab
         ).format(sql.SQL(VISIT_COLUMNS)),
         [device, found.store_no, begin, end, STAYS_PER_VISIT],
     ).fetchall()
-    around = connection.execute(
-        "select max(visit.left_at) filter (where visit.entered_at < %(begin)s),"  # noqa: S608 - constants
-        "       min(visit.entered_at) filter (where visit.entered_at > %(begin)s)"
-        "  from profile_device link cross join lateral (select entered_at, left_at from store_visit"
-        f"   where store_visit.device = link.device and not withdrawn and {WHILE_LINKED}) visit"
-        " where link.profile_id = %(profile)s",
-        {"begin": begin, "profile": profile},
-    ).fetchone()
-    previous_left_at, next_entered_at = around if around is not None else (None, None)
+    others = [walk[0].visit.visit for walk in _ended(connection, profile)]
     return VisitDetail(
         store=found.store,
         store_no=found.store_no,
         ended=ended,
         running=running,
         stays=tuple(visit_row("zone", row) for row in rows),
-        previous_left_at=previous_left_at,
-        next_entered_at=next_entered_at,
+        previous_left_at=max((one.left_at for one in others if one.entered_at < begin), default=None),
+        next_entered_at=min((one.entered_at for one in others if one.entered_at > begin), default=None),
     )
 
 

@@ -252,6 +252,9 @@ def test_somebody_bound_to_a_store_sees_no_order_of_another_and_withdraws_for_th
         counts = [[one[f"orders_{where}_count"] for where in ("in_store", "online")]
                   for one in (client.get(path).json(), quentin.get(path).json())]  # fmt: skip
         assert counts == [[1, 1], [0, 1]], "the order of the other store is not told as one online"
+        page = quentin.get(f"/profiles/{names['Bo']}/consent").text
+        shown = [word in page for word in ("What she withdraws", "Erase everything", "Copy of everything", "Link 1")]
+        assert shown == [True, False, False, False], "what is refused to her role is not offered"
         said = {"purpose": "in_store_journey", "source": "store", "sure": "yes", FORM_FIELD: form_token("r" * 43)}
         answer = quentin.post(f"/profiles/{names['Bo']}/withdrawals", data=said)
         assert answer.status_code == 303, answer.text

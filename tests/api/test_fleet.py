@@ -158,6 +158,24 @@ def test_a_last_will_says_nothing_of_the_clock(store: SeededStore, client: httpx
     assert [alarm["alarm"] for alarm in fleet["alarms"]] == ["edge_gone"]
 
 
+def test_what_an_edge_said_outlives_its_last_will(store: SeededStore, client: httpx.Client) -> None:
+    anchor = store.plan.anchors[0].id
+    began, last = store.now - timedelta(seconds=630), store.now - timedelta(seconds=30)
+    for at, heard, state, backlog in (
+        (began, began, "online", 0),
+        (last, last, "online", 20),
+        (store.now, began, "offline", 0),
+    ):
+        alive = {"v": 1, "every_s": 5, "at_us": {anchor: to_ns(heard) // 1000}}
+        say(store, "e", at, state=state, boot="07" * 16, anchors=[anchor], backlog=backlog, alive=alive)
+    store.connection.commit()
+    fleet = client.get("/v1/fleet/marktplatz").json()
+    assert fleet["edges"][0]["backlog_count"] == 20
+    assert fleet["edges"][0]["backlog_growing_since"] is not None
+    (found,) = [one for one in fleet["anchors"] if one["anchor"] == anchor]
+    assert datetime.fromisoformat(found["alive_at"]) == last
+
+
 def test_alarms_are_raised_once_they_hold_kept_and_told(store: SeededStore, client: httpx.Client) -> None:
     connection, now = store.connection, store.now
     hook = {"url": "https://example.com/hook", "event_types": ["fleet_alarm.opened", "fleet_alarm.closed"]}

@@ -69,11 +69,26 @@ def test_customers_events_and_withdrawals_come_in_signed(store: SeededStore, cli
 
     for wrong in ("text", {"data": 7}, {"type": "x"}):
         assert hook(client, secret, "orders", wrong, key=f"w{wrong}").status_code == 422
-    withdrawal = {"wording": "1", "occurred_at": at, "identifier": {"kind": "customer_id", "value": "c-1"}}
+    withdrawal: dict[str, Any] = {"identifier": {"kind": "customer_id", "value": "c-1"}}
     renewed = send(client, "/v1/webhooks/senders/shop/secret", None).json()["secret"]
-    answer = hook(client, secret, "withdrawals", {"type": "consent.withdrawn", "data": withdrawal}, key="m5")
+    body_of = {"type": "consent.withdrawn", "timestamp": at}
+    answer = hook(client, secret, "withdrawals", body_of | {"data": withdrawal}, key="m5")
     assert answer.status_code == 200, "the old secret holds for a day"
     assert client.get(f"/v1/profiles/{profile}").status_code == 404
+    words = store.connection.execute("select status, wording from consent_event order by consent_no").fetchall()
+    assert words == [("granted", "2026-03"), ("withdrawn", "2026-03")], "of what she had agreed to"
+
+    other = hook(
+        client, renewed, "profiles", {"data": customer(2, at=store.now - timedelta(days=9))}, key="m10"
+    ).json()
+    several = [7, {"identifier": {"kind": "shoe_size", "value": "39"}}, withdrawal,
+               {"identifier": {"kind": "customer_id", "value": "c-2"}}]  # fmt: skip
+    ended = hook(client, renewed, "withdrawals", body_of | {"data": several}, key="m11").json()
+    assert (ended["taken_count"], [error["line"] for error in ended["errors"]]) == (1, [1, 2, 3]), ended
+    assert client.get(f"/v1/profiles/{other['profile_id']}").status_code == 404
+    for data, status in (([], 422), ([withdrawal], 404), (7, 422)):
+        refused = hook(client, renewed, "withdrawals", body_of | {"data": data}, key=f"v{data}")
+        assert refused.status_code == status
     assert hook(client, renewed, "orders", body, key="m6").status_code == 404
     assert send(client, "/v1/webhooks/senders/shop/remove", None).status_code == 200
     assert hook(client, renewed, "orders", body, key="m7").status_code == 401

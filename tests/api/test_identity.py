@@ -223,6 +223,20 @@ def test_a_person_withdraws_with_all_that_was_merged_into_her(store: SeededStore
     send(client, "/v1/profiles", customer(1, at=newer, email="ada@shop.test"))
     (case,) = client.get("/v1/identity/cases").json()["cases"]
     send(client, f"/v1/identity/cases/{case['case_no']}", {"keep": ada, "by": "N. Weber"})
+    told = [event("R1", "ordered", newer, total=9, currency="EUR")]
+    for row in (told[0], told[0] | {"customer_id": "", "email": "ada@shop.test", "total": 8}, told[0]):
+        taken = send(client, "/v1/inputs/orders", {"source": "till", "events": [row]}).json()
+        assert taken["refused_count"] == 0, "an event of hers, by whichever of her numbers"
+    store.connection.execute(
+        "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+        " values (%s, 'messages', 'granted', 'web', '7', now() - interval '3 days')",
+        [mail],
+    )
+    words = client.get(f"/v1/profiles/{ada}/consents").json()["words"]
+    assert [(one["purpose"], one["profile_id"]) for one in words] == [
+        ("in_store_journey", ada), ("messages", mail), ("in_store_journey", mail),
+    ]  # fmt: skip
+    assert '<option value="messages">' in client.get(f"/profiles/{ada}/consent").text
     early = {"identifier": {"kind": "email", "value": "ada@shop.test"}, "source": "web", "wording": "1",
              "occurred_at": (store.now - timedelta(days=9)).isoformat()}  # fmt: skip
     outweighed = send(client, "/v1/withdrawals", early)
@@ -234,8 +248,8 @@ def test_a_person_withdraws_with_all_that_was_merged_into_her(store: SeededStore
     assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
     for profile in (ada, mail):
         assert client.get(f"/v1/profiles/{profile}").status_code == 404
-    held = store.connection.execute("select count(*) from consent_current where holds").fetchone()
-    assert held == (0,)
+    held = store.connection.execute("select purpose from consent_current where holds").fetchall()
+    assert held == [("messages",)]
     again = datetime.now(UTC)
     by_mail = {"source": "web", "events": [event("1", "searched", again, customer_id="", email="ada@shop.test")]}
     assert tell(client, customer(2, at=again, customer_id="", email="ada@shop.test")) == ada

@@ -31,7 +31,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/profiles/{profile}/journey/history",
         "/v1/profiles/{profile}/consents", "/v1/profiles/{profile}/links", "/v1/profiles/{profile}/links/{link_no}",
         "/v1/profiles/{profile}/understanding", "/v1/profiles/{profile}/cue", "/v1/stores/{store}/cue-policy",
-        "/v1/imports/profiles",
+        "/v1/imports/profiles", "/v1/imports/withdrawals",
         "/v1/note-choices", "/v1/note-choices/{list}",
         "/v1/note-choices/{list}/{word}", "/v1/notes", "/v1/notes/counts", "/v1/notes/reading",
         "/v1/notes/{note}", "/v1/notes/{note}/history", "/v1/notes/{note}/follow-ups", "/v1/follow-ups",

@@ -89,3 +89,25 @@ def test_an_import_is_not_taken_back_over_what_came_later(store: SeededStore, cl
     assert send(client, f"{path}/undo", None).status_code == 200
     assert send(client, revert_made, None).status_code == 200
     assert names(client) == ["Ada L."]
+
+
+def test_a_file_of_withdrawals_ends_consents_row_by_row(store: SeededStore, client: httpx.Client) -> None:
+    at = (store.now - timedelta(days=9)).isoformat()
+    send_csv(client, PATH, HEADER + "".join(f"c-{number},,C{number},,web,2026-03,{at},\n" for number in (1, 2, 3)))
+    now, before = store.now.isoformat(), (store.now - timedelta(days=10)).isoformat()
+    text = (
+        f"customer_id,email,occurred_at,shoe_size\nc-1,,{now},39\nc-2,,yesterday,\nc-3,,{before},\n,x@y.at,{now},\n"
+    )
+    path = "/v1/imports/withdrawals?source=crm"
+    dry = send_csv(client, path + "&dry_run=true", text).json()
+    assert names(client) == ["C1", "C2", "C3"]
+    found = send_csv(client, path, text).json()
+    assert names(client) == ["C2", "C3"]
+    for answer in (dry, found):
+        assert (answer["taken_count"], answer["refused_count"], answer["left_out"]) == (1, 3, ["shoe_size"])
+        assert [(error["line"], error["field"]) for error in answer["errors"]] == [
+            (3, "occurred_at"), (4, "occurred_at"), (5, "identifier"),
+        ]  # fmt: skip
+    assert send_csv(client, path, "customer_id,wording\nc-2,1\n").status_code == 422
+    assert send(client, f"/v1/imports/{found['import_no']}/revert", None).status_code == 409
+    assert names(client) == ["C2", "C3"]

@@ -1,7 +1,9 @@
 """What is understood of a customer: said where the data support it, and why not where they do not."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 from core.errors import InputError
 from core.journey.cues import Cue, CuePolicy, CueRule
 from core.journey.returning import ReturnKind
-from storage.profiles.understanding import current_model, fit_returns, save_policy
+from storage.journey_map.people import read_people
+from storage.profiles.understanding import clientele, current_model, fit_returns, save_policy
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, add_visit, device
 from tests.fix_api import SeededStore
@@ -55,6 +58,30 @@ def test_usually_weekly_not_seen_for_five_weeks(store: SeededStore, client: http
     assert found["weekdays"]["visits_count"] + found["weekends"]["visits_count"] == 6
     newest = client.get(f"/v1/profiles/{profile}/visits").json()["visits"]
     first = newest[-1]["visit"]["visit_id"]
+
+    # her watch, put on at the door and seen for longer: the same visits, and it stands for them
+    send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=400), devices=[device(1), device(2)]))
+    for week, dwell_s in enumerate((590.0, 690.0)):
+        come(store, 70 - 7 * week - 7 / 86_400, dwell_s, number=2)
+    come(store, 35 - 7 / 86_400, 3_100.0, number=2)
+    twice = client.get(f"/v1/profiles/{profile}/understanding").json()
+    assert (twice["visits_count"], twice["weekdays"]["visits_count"] + twice["weekends"]["visits_count"]) == (6, 6)
+    shown = client.get(f"/v1/profiles/{profile}/visits").json()["visits"]
+    assert [one["visit"]["visit_id"] for one in shown][1:] == [one["visit"]["visit_id"] for one in newest][1:]
+    assert (shown[0]["visit"]["dwell_s"], len(shown)) == (3_100.0, 6)
+    pages: list[Any] = []
+    cursor: dict[str, str] = {}
+    for _ in range(3):
+        page = client.get(f"/v1/profiles/{profile}/visits", params={"limit": "2"} | cursor).json()
+        pages += page["visits"]
+        cursor = {"cursor": page["next_cursor"]}
+    assert (pages, page["next_cursor"]) == (shown, None)
+    for one in (shown[0], newest[0]):
+        journey = client.get(f"/v1/profiles/{profile}/journey", params={"visit": one["visit"]["visit_id"]}).json()
+        assert journey["visit_id"] == shown[0]["visit"]["visit_id"]
+    (person,) = read_people(store.connection, [UUID(profile)], begin=store.now - timedelta(days=99), end=store.now)
+    assert [str(visit.visit_id) for visit in person.visits] == [one["visit"]["visit_id"] for one in reversed(shown)]
+    assert len(client.get("/v1/exports/visits", params={"format": "csv"}).text.splitlines()) == 7
     other = client.get(f"/v1/profiles/{profile}/understanding", params={"visit": first}).json()
     assert (other["visit_id"], other["own"]["share"]) == (first, 0.0)
     assert client.get(f"/v1/profiles/{profile}/understanding", params={"visit": profile}).status_code == 404
@@ -62,8 +89,10 @@ def test_usually_weekly_not_seen_for_five_weeks(store: SeededStore, client: http
     rules = (CueRule(cue=Cue.RECOGNISE, says="Away for long.", days_away_at_least=30),)
     save_policy(store.connection, store.store_no, CuePolicy(rules=rules), made_by="test")
     arrive(store)
+    come(store, 15 / 86_400, 10.0, number=2)  # the watch fell silent, the phone is still heard
     path = f"/v1/profiles/{profile}/cue"
     assert client.get(path).json()["cue"] == "recognise"
+    assert len(client.get(f"/v1/profiles/{profile}/visits").json()["visits"]) == 6
     withdrawal: dict[str, Any] = {
         "identifier": {"kind": "customer_id", "value": "c-1"}, "source": "web", "wording": "1",
         "occurred_at": (store.now - timedelta(days=34)).isoformat(),
@@ -115,6 +144,18 @@ def test_a_return_probability_once_a_model_is_fitted(store: SeededStore, client:
     found = client.get(f"/v1/profiles/{profile}/understanding").json()["returning"]
     assert 0 < found["within_share"] <= found["alive_share"] <= 1
     assert found["customers_count"] == 121
+    before = Counter(clientele(store.connection, through=store.now))
+    for status, days_ago in (("withdrawn", 29), ("granted", 20), ("granted", 5)):
+        store.connection.execute(
+            "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+            " values (%s, 'in_store_journey', %s, 'app', '2', now() - make_interval(days => %s))",
+            [profile, status, days_ago],
+        )
+    come(store, 10, 600.0)
+    after = Counter(clientele(store.connection, through=store.now))
+    lost, gained = before - after, after - before
+    assert [(one.repeats, round(one.age)) for one in lost] == [(0, 30)], "what was before the break"
+    assert [(one.repeats, round(one.age)) for one in gained] == [(0, 10)], "she did not stay away meanwhile"
 
 
 def test_the_cue_of_an_arrival_follows_policy_preference_and_consent(
@@ -187,7 +228,7 @@ def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_oth
     orders = [
         event(f"o{n}", "ordered", at + timedelta(days=n), total=10 * n, order_id=f"o{n}", **till) for n in (1, 2, 3)
     ]
-    orders.append(event("o9", "ordered", at + timedelta(days=5), total=99, currency="EUR"))
+    orders.append(event("o9", "ordered", at + timedelta(days=5), total=99, currency="EUR", order_id="o9"))
     for given, rows in (("online", seen), ("app", wanted), ("orders", orders)):
         sent = send(client, f"/v1/inputs/{given}", {"source": "crm", "events": rows})
         assert sent.json()["refused_count"] == 0, sent.text
@@ -206,3 +247,19 @@ def test_what_matters_is_said_with_evidence_and_both_sides_stand_beside_each_oth
     page = client.get(f"/profiles/{profile}").text
     assert "What matters" in page
     assert "price.orders_after_promotions" in page
+
+    def people() -> dict[str, bool]:
+        (person,) = read_people(store.connection, [UUID(profile)], begin=at, end=store.now)
+        return {str(name): back for name, _, kind, _, _, back in person.events if kind == "ordered"}
+
+    def how() -> str:
+        path = f"/v1/profiles/{profile}/journey"
+        stages = client.get(path, params={"order": online}).json()["stages"]
+        return next(str(stage["because"]) for stage in stages if stage["stage"] == "complete")
+
+    asked = "select event_id::text from customer_event where source_key = 'o9'"
+    ((online,),) = store.connection.execute(asked).fetchall()
+    assert (sum(people().values()), people()[online], how()) == (1, False, "ordered_online")
+    row = event("b3", "refunded", at + timedelta(days=6), order_id="o9", total=99, currency="EUR")
+    send(client, "/v1/inputs/orders", {"source": "crm", "events": [row]})
+    assert (sum(people().values()), people()[online], how()) == (2, True, "paid_back")

@@ -1,6 +1,6 @@
 """What other systems say takes effect, or they are told that it does not: withdrawals, cancellations, preferences."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -82,12 +82,28 @@ def test_an_old_grant_writes_nothing_of_who_has_withdrawn(store: SeededStore, cl
     body["consent"]["occurred_at"] = (store.now - timedelta(minutes=5)).isoformat()
     assert send(client, "/v1/profiles", body).status_code == 200, "a grant that was given since"
 
+    # what she says once it has expired counts as well, and is answered as for somebody unknown
+    store.connection.execute(
+        "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at, expires_at)"
+        " select profile_id, 'in_store_journey', 'granted', 'app', '1', now() - interval '4 min', now() from profile"
+    )
+    by = {"kind": "email", "value": "new@post.at"}
+    said = withdraw(client, datetime.now(UTC).isoformat(), identifier=by)
+    unknown = withdraw(client, store.now.isoformat(), identifier={"kind": "email", "value": "nobody@post.at"})
+    assert (said.status_code, said.json()) == (404, unknown.json())
+    assert send(client, "/v1/profiles", body).status_code == 409, "the grant is from before she withdrew"
+    body["consent"] |= {"occurred_at": datetime.now(UTC).isoformat()}
+    assert send(client, "/v1/profiles", body).status_code == 200
+    for number, told in (("0171 1234599", True), ("+49 171 1234599", False)):
+        missing = withdraw(client, store.now.isoformat(), identifier={"kind": "phone", "value": number}).json()
+        assert ("country code" in missing["hint"]) is told
+
 
 def orders(store: SeededStore, client: httpx.Client, profile: UUID) -> tuple[int, int]:
     """How many orders in the store and online stand, on the profile as well as in what the map reads."""
     understood = client.get(f"/v1/profiles/{profile}/understanding").json()
     (person,) = read_people(store.connection, [profile], begin=store.now - timedelta(days=9), end=store.now)
-    places = [place for _, _, kind, _, place in person.events if kind == "ordered"]
+    places = [place for _, _, kind, _, place, _ in person.events if kind == "ordered"]
     told: tuple[int, int] = (understood["orders_in_store_count"], understood["orders_online_count"])
     assert told == (sum(place != "" for place in places), sum(place == "" for place in places))
     return told
@@ -156,6 +172,9 @@ def test_what_was_cancelled_was_not_bought_and_nobody_is_expected(store: SeededS
     assert cue() == ("leave_alone", "The customer asked for it.")
     say("app", event("P3", "service_preferred", begin + timedelta(hours=2), service="Greet"))
     assert cue() == ("greet", "The customer asked for it.")
+    for key, service in (("P0", "leave_alone"), ("P4", "greet")):  # P0 to P4 at one time: the quiet one
+        say("app", event(key, "service_preferred", begin + timedelta(hours=2), service=service))
+        assert cue() == ("leave_alone", "The customer asked for it.")
     rows = [
         event("D1", "searched", begin, query="boots"), event("D1", "searched", begin, store="nowhere"),
         event("D2", "searched", begin, query="hats"), event("D2", "searched", begin, query="caps"),

@@ -49,7 +49,11 @@ def test_a_segment_is_kept_and_its_map_shown(
     phone = open_page(browser, "phone-dark")
     phone.goto(f"{site}/journey-map?store=quay")
     expect(phone.get_by_text("Nothing can be told")).to_be_visible()
+    # one who looked before she consented: her way can be found beside the others', so that some are not told
+    odd = event("odd", "searched", at - timedelta(days=20), number=21, query="boots")
+    send(client, "/v1/inputs/online", {"source": "web", "events": [odd]})
     phone.goto(f"{site}/journey-map")
+    expect(phone.get_by_text("could be found by subtraction").first).to_contain_text("More days may tell more.")
     fits(phone)
     no_violations(phone)
     screenshot(phone, "journey-map-phone-dark")

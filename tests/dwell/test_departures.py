@@ -78,6 +78,22 @@ def behind_a_dead_anchor(engine: StoreEngine) -> list[VisitArray]:
     return [*found, engine.push(heard(range(60, 80), -85, anchor=1)), engine.push(heard(LONG_AFTER, device=1))]
 
 
+@pytest.mark.parametrize(("back", "waits_s"), [(None, 900), (200, 200 - 59 + 60)])
+def test_who_went_while_nobody_listened_is_waited_for_no_longer_than_others_once_somebody_does(
+    back: int | None, waits_s: int
+) -> None:
+    engine = StoreEngine(PLAN)
+    engine.device_index(pseudonyms(2))
+    engine.push(heard(range(60)))
+    engine.heartbeat(np.array([0]), alive=False, at=START_NS + 70 * S)
+    if back is not None:
+        engine.heartbeat(np.array([0]), alive=True, at=START_NS + back * S)
+    sees = range(100, 1100, 10)
+    gone = [second for second in sees if len(engine.push(heard([second], anchor=2, device=1)))]
+    late_s = engine.settings.lateness_ns // S + 20  # until a time is decoded, and between two looks
+    assert waits_s + 59 <= gone[0] <= waits_s + 59 + late_s
+
+
 def test_every_reason_is_told_by_some_visit() -> None:
     scenes = {
         ClosedBy.SILENCE: [heard(range(30)), heard(LONG_AFTER, device=1)],

@@ -156,6 +156,7 @@ def test_what_a_radio_hears_reaches_the_broker_under_pseudonyms_only(
         bluez.hear("hci0", TAG, -63, manufacturer=ibeacon(0x00010002))
         bluez.hear("hci0", TAG, -64, manufacturer=ibeacon(3, OTHER))
         ingest.await_logged(2)
+        assert bluez.adapters["hci0"].starts == 1  # a scan begun anew would have been deaf meanwhile
         assert [batch.rssi_dbm.tolist() for batch in ingest.received] == [[-61], [-64]]
         store.tell({"version": 2, "hear": [{"kind": "ibeacon", "namespace": "12"}]})
         ingest.await_(lambda it: "refused" in it.statuses[-1]["config"])

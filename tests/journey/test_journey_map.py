@@ -1,5 +1,8 @@
 """Segments and the journey map: what they count, and that they speak of nobody in particular."""
 
+from itertools import chain, pairwise
+from random import Random
+
 import pytest
 
 from core.errors import InputError
@@ -8,6 +11,7 @@ from core.journey.records import Event, Journey, Stay, StoreVisit
 from core.journey.rules import Stage
 from core.journey.segments import Facts, Felt, SegmentRule, fits, read_rule, told_count
 from core.journey.stages import journey
+from core.journey.ways import told_ways
 from core.limits import NS_PER_S
 
 DAY = 86_400 * NS_PER_S
@@ -55,8 +59,8 @@ def test_a_map_says_shares_lengths_paths_and_feelings() -> None:
     assert effect is not None
     assert (effect.tried, effect.kept) == (10 / 30, 10 / 40)
     assert bought_change(left + people[:9], people[:10] + left[:20]) is None, "nine bought"
-    assert sorted(path.share for path in drawn.paths) == [0.5, 0.5]
-    assert {(link.begin, link.end): link.share for link in drawn.links}[(Stage.ENGAGE, Stage.COMPLETE)] == 1.0
+    assert sorted(path.share for path in drawn.ways.paths) == [0.5, 0.5]
+    assert {(link.begin, link.end): link.share for link in drawn.ways.links}[(Stage.ENGAGE, Stage.COMPLETE)] == 1.0
 
 
 def test_what_would_speak_of_few_is_hidden_also_as_what_is_missing() -> None:
@@ -67,16 +71,16 @@ def test_what_would_speak_of_few_is_hidden_also_as_what_is_missing() -> None:
     assert journey_map([who(f"a{n}", bought=n < 9) for n in range(60)]).completions is None
     assert journey_map([who(f"a{n}", looked=n >= 9) for n in range(60)]).stages[0].share is None
     assert journey_map([who(f"a{n}", looked=n < 10) for n in range(60)]).stages[0].share == 10 / 60
-    assert drawn.paths == (), "nine went another way: the path of the rest would tell of them"
+    assert drawn.ways.paths == (), "nine went another way: the path of the rest would tell of them"
     ten = journey_map([who(f"a{n}", looked=n < 10) for n in range(60)])
-    assert sorted(path.share for path in ten.paths) == [10 / 60, 50 / 60]
+    assert sorted(path.share for path in ten.ways.paths) == [10 / 60, 50 / 60]
     assert stages[Stage.ENGAGE].feelings is None
     few = journey_map([who(f"a{n}") for n in range(9)])
     assert {figures.share for figures in few.stages} == {None}
-    assert [few.paths, few.links] == [(), ()]
+    assert [few.ways.paths, few.ways.links] == [(), ()]
     many = tuple(one(f"j{n}", looked=True, engaged=True, bought=True) for n in range(50))
     often = Facts(dwells_s=(1.0,) * 50, orders=0, felt=(), journeys=many)
-    assert journey_map([often]).links == (), "fifty journeys of one customer are one customer"
+    assert journey_map([often]).ways.links == (), "fifty journeys of one customer are one customer"
     assert [told_count(n) for n in (0, 1, 9, 10, 12, 13, 1_002)] == [0, None, None, 10, 10, 15, 1_000]
 
 
@@ -114,9 +118,9 @@ def test_no_link_is_told_whose_rest_of_a_stage_is_few() -> None:
     people += [Facts(dwells_s=(), orders=1, felt=(), journeys=(order,))] * 50
     drawn = journey_map(people)
     assert drawn.stages[4].share == 1.0
-    assert drawn.links == (), "of all who completed and did not order online, the other five did not engage"
+    assert drawn.ways.links == (), "of all who completed and did not order online, the other five did not engage"
     people += [who(f"c{n}", engaged=False) for n in range(5)]
-    steps = {(link.begin, link.end) for link in journey_map(people).links}
+    steps = {(link.begin, link.end) for link in journey_map(people).ways.links}
     assert steps == {
         (Stage.ARRIVE, Stage.ENGAGE), (Stage.ENGAGE, Stage.COMPLETE), (Stage.ARRIVE, Stage.COMPLETE),
     }  # fmt: skip
@@ -134,8 +138,57 @@ def test_nothing_is_told_that_leaves_few_when_it_is_subtracted() -> None:
     people += [who(f"d{n}", engaged=False) for n in range(10)]
     drawn = journey_map(people)
     assert drawn.stages[0].share == 0.45
-    assert [path.share for path in drawn.paths] == [0.45], "the path of forty would leave five who looked"
-    assert Stage.DISCOVER not in drawn.paths[0].stages
+    assert [path.share for path in drawn.ways.paths] == [0.45], "the path of forty would leave five who looked"
+    assert Stage.DISCOVER not in drawn.ways.paths[0].stages
+
+
+def test_an_odd_way_of_one_customer_hides_the_least_common_and_says_so() -> None:
+    plan, look, come, stay, done, tell = Stage.PLAN_ENROLL, *(one for one in Stage if one is not Stage.PLAN_ENROLL)
+    counts = {
+        (plan, come, stay, done): 500, (plan, look, come, stay, done): 260, (plan, come, stay, done, tell): 40,
+        (plan, come, done): 30, (look, plan, come, stay, done): 1,
+    }  # fmt: skip
+    ways = [way for way, count in counts.items() for _ in range(count)]
+    found = told_ways(list(enumerate(ways)), reached={look, come, tell}, stopped={done})
+    assert [round(path.share * 831) for path in found.paths] == [500, 40], "not that of 260, nor of 30"
+    assert (round(found.other_paths * 831), found.withheld) == (291, True)
+    told = {(link.begin, link.end) for link in found.links}
+    assert (look, come) not in told, "one went from there to the till"
+    assert {one.begin: one.share and round(one.share * 831) for one in found.onward}[look] == 261
+    alone = told_ways(list(enumerate(ways[:-1])), reached={look, come, tell}, stopped={done})
+    assert ([round(path.share * 830) for path in alone.paths], alone.withheld) == ([500, 260, 40, 30], False)
+    assert alone.onward == ()
+    silent = told_ways(list(enumerate(ways[:500] + ways[-1:])), reached=set(), stopped=set())
+    assert (silent.paths, silent.withheld) == ((), True)
+    most = told_ways(list(enumerate([*ways[:19], (plan, come, done)])), reached=set(), stopped=set())
+    assert {one.begin: one.share for one in most.onward} == {come: 1.0, stay: None}, "nineteen of twenty stayed"
+
+
+def test_nothing_told_of_random_ways_leaves_few_when_paths_are_subtracted() -> None:
+    random = Random(7)
+    shown = 0
+    for _ in range(150):
+        kinds = [tuple(random.sample(list(Stage), random.randrange(1, 6))) for _ in range(random.randrange(2, 9))]
+        ways = [way for way in kinds for _ in range(random.choice((1, 3, 9, 10, 12, 40, 200)))]
+        reached = set(random.sample(list(Stage), 3))
+        found = told_ways(list(enumerate(ways)), reached=reached, stopped=reached)
+        paths = {path.stages for path in found.paths}
+        links = {(link.begin, link.end) for link in found.links}
+        steps = {way: set(pairwise(way)) for way in ways}
+        wholes = [ways]
+        for stage in reached:
+            wholes += [[way for way in ways if (stage in way) is there] for there in (True, False)]
+            wholes.append([way for way in ways if way[-1] is stage])
+        wholes += [[way for way in ways if link in steps[way]] for link in links]
+        for one in found.onward:
+            if one.share is not None:
+                hidden = {step for step in {*chain(*steps.values())} - links if step[0] is one.begin}
+                wholes.append([way for way in ways if steps[way] & hidden])
+        for whole in wholes:
+            left = sum(way not in paths for way in whole)
+            assert not (0 < left < 10 and paths & set(whole)), (paths, left)
+        shown += len(paths)
+    assert shown > 150, "and most of what is common is told"
 
 
 def test_a_change_has_an_interval() -> None:

@@ -1,6 +1,7 @@
 """What each rule says, by example."""
 
 import pytest
+from msgspec.structs import replace
 
 from core.errors import InputError
 from core.journey.records import Event, Journey, StageReport, State, Stay, StoreVisit
@@ -208,6 +209,11 @@ def test_what_was_collected_and_returned_completes_too() -> None:
         bought = event("ordered", NOON + 9 * S, "order", store="marktplatz")
         both = of(journey(RUNNING, [], [done, bought], as_of=NOON + 600 * S), Stage.COMPLETE)
         assert (both.because, both.at, len(both.evidence)) == ("bought", NOON + S, 2)
+        bought = replace(bought, paid_back=True)
+        both = of(journey(RUNNING, [], [done, bought], as_of=NOON + 600 * S), Stage.COMPLETE)
+        assert (both.because, len(both.evidence)) == (done.kind, 2), "what was paid back since is no purchase"
+    alone = of(journey(ENDED, [], [bought], as_of=NOON + DAY), Stage.COMPLETE)
+    assert (alone.state, alone.because, alone.evidence[0].id) == (State.REACHED, "paid_back", "order")
 
 
 def test_a_wish_plans_the_next_visit_and_an_enrolment_all_that_follow() -> None:

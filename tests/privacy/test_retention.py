@@ -57,6 +57,15 @@ def test_what_is_too_old_goes_and_counts_stand(store: SeededStore) -> None:
     gone = create_profile(connection, display_name="Gone", devices=[], granted_at=at - timedelta(days=90))
     here = create_profile(connection, display_name="Here", devices=[], granted_at=at - timedelta(days=90))
     withdraw_consent(connection, gone, source="app", wording="1", at=at - timedelta(days=80))
+    connection.execute(
+        "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at, recorded_at)"
+        " values (%s, 'in_store_journey', 'withdrawn', 'mail', '1', %s, %s)",
+        [
+            gone,
+            at - timedelta(days=79),
+            at + timedelta(days=39),
+        ],  # said again: it puts nothing off
+    )
     _notes(store, here)
     policy = read_policy("")
     later = at + timedelta(days=40)  # the words of the ledger are of today
