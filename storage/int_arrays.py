@@ -17,6 +17,7 @@ from storage.connect import Connection
 _HEADER_BYTES: Final = 20
 _INT2: Final = np.dtype([("bytes", ">i4"), ("value", ">i2")])
 _INT4: Final = np.dtype([("bytes", ">i4"), ("value", ">i4")])
+_INT8: Final = np.dtype([("bytes", ">i4"), ("value", ">i8")])
 _NONE: Final[NDArray[np.int64]] = np.zeros(0, np.int64)
 
 
@@ -42,10 +43,14 @@ class _Int4Array(_IntArray):
     element = _INT4
 
 
+class _Int8Array(_IntArray):
+    element = _INT8
+
+
 def numpy_cursor(connection: Connection) -> Cursor[Any]:
-    """Return a cursor whose smallint[] and integer[] come as arrays of big-endian integers, shape (n,)."""
+    """Return a cursor whose smallint[], integer[] and bigint[] come as arrays of big-endian integers, shape (n,)."""
     cursor = connection.cursor(binary=True)
-    for name, loader in (("int2", _Int2Array), ("int4", _Int4Array)):
+    for name, loader in (("int2", _Int2Array), ("int4", _Int4Array), ("int8", _Int8Array)):
         cursor.adapters.register_loader(cursor.adapters.types[name].array_oid, loader)
     return cursor
 

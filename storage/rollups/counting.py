@@ -13,6 +13,7 @@ import numpy as np
 
 from core.metrics.crowd import occupancy
 from storage.connect import Connection
+from storage.int_arrays import numpy_cursor
 from storage.rollups.sources import SOURCES, UNDER_WAY, count_values
 from storage.rollups.there import NOBODY, THERE, TimeThere
 from storage.stores import StoredPlan
@@ -105,7 +106,8 @@ _SPANS: Final[LiteralString] = """
        and entered_at >= %(begins)s - interval '2 days' and entered_at < %(ends)s + interval '1 day'
      group by 1, 2 having sum(dwell_s) >= %(staff_zone_s)s
 )
-select (extract(epoch from entered_at) * 1000000)::bigint, (extract(epoch from left_at) * 1000000)::bigint
+select coalesce(array_agg((extract(epoch from entered_at) * 1000000)::bigint), '{}'),
+       coalesce(array_agg((extract(epoch from left_at) * 1000000)::bigint), '{}')
   from near, lateral (select (extract(hour from local) * 60 + extract(minute from local))::integer as minute,
                        extract(isodow from local)::integer as weekday
                   from (select near.entered_at at time zone %(timezone)s as local) clock) shown
@@ -175,10 +177,10 @@ def count_crowd(
     if len(hours) <= 1:
         return []
     values = count_values(connection, stored, day) | {"begins": hours[0], "ends": hours[-1]}
-    rows = connection.execute(SPANS[there is not None], values).fetchall()
-    spans = np.array(rows, np.int64).reshape(-1, 2)
+    row = numpy_cursor(connection).execute(SPANS[there is not None], values).fetchone()
+    entered, left = ((), ()) if row is None else row
     edges = np.array([(at - _EPOCH) // _US for at in hours], np.int64)
-    mean, most = occupancy(spans[:, 0], spans[:, 1], edges)
+    mean, most = occupancy(np.asarray(entered, np.int64), np.asarray(left, np.int64), edges)
     return [
         CrowdHour(at, float(one), int(other)) for at, one, other in zip(hours[:-1], mean, most, strict=True) if other
     ]
