@@ -146,9 +146,11 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Learn from a recording how each store's anchors are heard and how far their clocks are off."""
+    from simulators.fixtures.sealing import check_seal
     from simulators.replay.calibrate import calibrate_recording
     from simulators.replay.report import print_calibration, shown
 
+    check_seal(recording)
     with shown(quiet=quiet) as progress:
         report = calibrate_recording(recording, plan, out, survey=survey, progress=progress)
     print_calibration(report)

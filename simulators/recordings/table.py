@@ -19,6 +19,7 @@ from simulators.replay.files import keep_apart
 TimeUnit: TypeAlias = Literal["ns", "us", "ms", "s", "iso"]
 
 _US_IN: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
+_OFFSET: Final = r":\d{2}(\.\d+)?[+-]\d{2}:?\d{2}$"
 _NAMED: Final = 12
 """Columns that a sentence names: a table of one's own has fewer, noise any number."""
 
@@ -169,10 +170,19 @@ def _time(text: pl.Expr, unit: TimeUnit) -> pl.Expr:
     if unit == "ns":
         return trimmed.cast(pl.Int64, strict=False)
     if unit == "iso":
-        parsed = trimmed.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
-        return parsed.dt.epoch("us") * NS_PER_US
+        # polars takes the form of the first row for all of them: an offset is one row's own matter
+        named = trimmed.str.replace(r"[zZ]$", "+00:00")
+        whole = pl.when(named.str.contains(_OFFSET)).then(named).otherwise(named + "+00:00")
+        own = whole.str.replace(r"[ t]", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
+        parsed = pl.coalesce(own, trimmed.str.to_datetime(time_unit="us", time_zone="UTC", strict=False))
+        return _possible(parsed.dt.epoch("us")) * NS_PER_US
     us = trimmed.cast(pl.Float64, strict=False) * _US_IN[unit]  # a double holds the microseconds of any date
-    return us.round().cast(pl.Int64, strict=False) * NS_PER_US
+    return _possible(us.round()).cast(pl.Int64, strict=False) * NS_PER_US
+
+
+def _possible(us: pl.Expr) -> pl.Expr:
+    """Leave out what no 64 bits of nanoseconds hold: a time in another unit, as a rule."""
+    return pl.when(us.abs() < np.iinfo(np.int64).max // NS_PER_US).then(us)
 
 
 def _check(names: list[str], wanted: Mapping[str, str], where: str) -> None:

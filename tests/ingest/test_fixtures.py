@@ -193,6 +193,9 @@ def test_a_fixture_that_was_changed_is_refused(fixture: Path, tmp_path: Path) ->
     rows.write_parquet(changed, metadata={"sojourn.fixture": msgspec.json.encode(provenance).decode()})
     with pytest.raises(RecordingError, match="checksum does not fit"):
         check_seal(changed)
+    learnt = tmp_path / "learnt.model"
+    asked = ["calibrate", str(changed), "--floorplan", str(changed), "--out", str(learnt)]
+    assert "checksum does not fit" in str(CliRunner().invoke(sojourn.app, asked).exception)
     rows.write_parquet(changed)
     assert check_seal(changed) is None, "without a seal it is a recording as any other"
 

@@ -162,7 +162,21 @@ def test_a_unit_that_fits_no_row_is_refused(tmp_path: Path) -> None:
     source.write_text("ts,anchor,device,rssi_dbm\n2026-01-01T09:00:00Z,g,d,-60\n")
     with pytest.raises(RecordingError, match=r"not one time can be read as s\. --unit says"):
         convert_table(source, out, {}, store="s", unit="s")
+    source.write_text("ts,anchor,device,rssi_dbm\n1767603600117,g,d,-60\n")  # ms: in ns they pass 64 bits
+    with pytest.raises(RecordingError, match=r"not one time can be read as s\. --unit says"):
+        convert_table(source, out, {}, store="s", unit="s")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
+
+
+def test_every_row_has_an_offset_of_its_own_or_none(tmp_path: Path) -> None:
+    source, out = tmp_path / "mine.csv", tmp_path / "out.csv"
+    times = ("02:30:00", "02:30:00Z", "03:30:00.25+01:00", "01:30:00-0100", "soon")
+    rows = "".join(f"2026-03-29{sign}{time},g,d,-60\n" for time, sign in zip(times, "T TTT", strict=True))
+    source.write_text("ts,anchor,device,rssi_dbm\n" + rows)
+    assert convert_table(source, out, {}, store="s", unit="iso").timeless == 1
+    (read,) = open_recording(out).rows()
+    begin = 1_774_751_400 * 10**9
+    assert read.frame["ts"].to_list() == [begin, begin, begin + 250_000_000, begin, None]
 
 
 def test_a_mapping_is_read_from_words() -> None:
