@@ -1,10 +1,10 @@
 """Rows of other systems, from JSON or CSV, to events; what is wrong with a row is said and stops no other."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from re import compile as compile_pattern
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from core.journey.inputs import DETAIL_FIELDS, KEY_CHARACTERS, event_detail, eve
 from core.resolution import KINDS, Identifier, identifier
 from storage.inputs.inputs import ERRORS_SHOWN, InputEvent, RowError
 
+Given = TypeVar("Given")
+Read = TypeVar("Read")
 CSV_ROWS: Final = 50_000
 """A day's receipts of a chain; a file of that size is taken in within seconds."""
 CSV_BYTES: Final = 16 * 1024 * 1024
@@ -43,18 +45,25 @@ class ReadRows(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_rows(given_input: str, rows: Iterable[tuple[int, Mapping[str, Any] | RowError]], now: datetime) -> ReadRows:
     """Read rows, each with its line; one that holds an error already keeps it."""
-    events: list[InputEvent] = []
+    events, wrong = read_each(rows, lambda line, row: _event(given_input, line, _plain(row), now))
+    return ReadRows(events=events, malformed=wrong[:ERRORS_SHOWN], malformed_count=len(wrong))
+
+
+def read_each(
+    rows: Iterable[tuple[int, Given | RowError]], read: Callable[[int, Given], Read]
+) -> tuple[list[Read], list[RowError]]:
+    """Read rows, each with its line, by a function that raises InputError: what was read, and what is wrong."""
+    found: list[Read] = []
     wrong: list[RowError] = []
     for line, row in rows:
+        if isinstance(row, RowError):
+            wrong.append(row)
+            continue
         try:
-            if isinstance(row, RowError):
-                wrong.append(row)
-            else:
-                events.append(_event(given_input, line, _plain(row), now))
+            found.append(read(line, row))
         except InputError as error:
-            said = f"{error.what} {error.hint}".strip()
-            wrong.append(RowError(line=line, field=error.where, what=said))
-    return ReadRows(events=events, malformed=wrong[:ERRORS_SHOWN], malformed_count=len(wrong))
+            wrong.append(RowError(line=line, field=error.where, what=f"{error.what} {error.hint}".strip()))
+    return found, wrong
 
 
 def read_csv(given_input: str, body: bytes, now: datetime) -> ReadRows:

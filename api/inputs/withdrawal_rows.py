@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from api.inputs.models import WithdrawalIn
-from api.inputs.rows import csv_rows, read_header, row_identifier, time_with_offset
+from api.inputs.rows import csv_rows, read_each, read_header, row_identifier, time_with_offset
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -30,32 +30,21 @@ def read_withdrawals(body: bytes, source: str) -> tuple[list[Withdrawal], list[R
         If the file as a whole cannot be read.
     """
     lines, names, separator = read_header(body, needed=_NEEDED, most=WITHDRAWAL_ROWS)
-    read: list[Withdrawal] = []
-    wrong: list[RowError] = []
-    for line, row in csv_rows(lines, names, separator):
-        if isinstance(row, RowError):
-            wrong.append(row)
-            continue
-        try:
-            read.append(_of_row(line, row, source))
-        except InputError as error:
-            wrong.append(RowError(line=line, field=error.where, what=f"{error.what} {error.hint}".strip()))
+    read, wrong = read_each(csv_rows(lines, names, separator), lambda line, row: _of_row(line, row, source))
     return read, wrong, tuple(sorted(set(names) - set(COLUMNS)))
 
 
 def listed_withdrawals(rows: list[Any]) -> tuple[list[Withdrawal], list[RowError]]:
     """Return the withdrawals of a list and the rows that cannot be read; lines are places from 1 on."""
-    read: list[Withdrawal] = []
-    wrong: list[RowError] = []
-    for line, row in enumerate(rows, 1):
-        try:
-            read.append(withdrawal_of(WithdrawalIn.model_validate(row), line=line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            wrong.append(RowError(line=line, field=".".join(map(str, first["loc"])), what=f"{first['msg']}."))
-        except InputError as error:
-            wrong.append(RowError(line=line, field=error.where, what=f"{error.what} {error.hint}".strip()))
-    return read, wrong
+    return read_each(enumerate(rows, 1), _of_list)
+
+
+def _of_list(line: int, row: object) -> Withdrawal:
+    try:
+        return withdrawal_of(WithdrawalIn.model_validate(row), line=line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{first['msg']}.", where=".".join(map(str, first["loc"]))) from error
 
 
 def withdrawal_of(given: WithdrawalIn, *, line: int = 1) -> Withdrawal:

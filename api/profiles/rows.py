@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from api.inputs.rows import csv_rows, read_header, read_time, standing, time_with_offset
+from api.inputs.rows import csv_rows, read_each, read_header, read_time, standing, time_with_offset
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -31,16 +31,10 @@ def read_profiles(
         If the file as a whole cannot be read.
     """
     lines, names, separator = read_header(body, needed=_NEEDED, most=PROFILE_ROWS)
-    read: list[ProfileRow] = []
-    wrong: list[RowError] = []
-    for line, row in csv_rows(lines, names, separator):
-        if isinstance(row, RowError):
-            wrong.append(row)
-            continue
-        try:
-            read.append(ProfileRow(line=line, given=_profile(row, source, now)))
-        except InputError as error:
-            wrong.append(RowError(line=line, field=error.where, what=f"{error.what} {error.hint}".strip()))
+    read, wrong = read_each(
+        csv_rows(lines, names, separator),
+        lambda line, row: ProfileRow(line=line, given=_profile(row, source, now)),
+    )
     return read, wrong, tuple(sorted(set(names) - set(COLUMNS)))
 
 

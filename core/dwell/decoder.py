@@ -214,7 +214,8 @@ class Decoder:
         their silence counts from `at_us` on. An anchor that was not down is left as it is: alive and deaf, it still
         fades by what it misses.
         """
-        back = anchors[self.watch[kernels.DOWN, anchors] != 0] if not down else anchors[:0]
+        back = np.zeros(self.watch.shape[1], np.bool_)
+        back[anchors] = (self.watch[kernels.DOWN, anchors] != 0) & (not down)
         self.watch[kernels.QUIET, back] = 0
         self.watch[kernels.DOWN, anchors] = int(down)
         fade = int(self.rules["fade"][0])
@@ -222,21 +223,12 @@ class Decoder:
         weight = kernels.FULL - quiet * kernels.FULL // fade if fade > 0 else np.full_like(quiet, kernels.FULL)
         self.watch[kernels.WEIGHT] = np.where(self.watch[kernels.DOWN] != 0, 0, weight)
         kernels.weigh_silence(self.tables, self.watch, self.silence)
-        state = self.state[: self.devices]
-        before = self.tables.main[state["best"]]
-        self._await_again((state["open"] != 0) & (state["blind"] != 0) & np.isin(before, back), at_us)
+        kernels.await_again(self.state, self.devices, self.tables, back, self.rules, at_us)
         if down:  # who stands before one of them and is heard by no other has no step in which that would show
-            lost = (state["open"] != 0) & (self.watch[kernels.WEIGHT][before] == 0)
+            state = self.state[: self.devices]
+            lost = (state["open"] != 0) & (self.watch[kernels.WEIGHT][self.tables.main[state["best"]]] == 0)
             state["blind"][lost] = 1
             state["timeout"][lost] = self.rules["silence_max_us"][0]
-
-    def _await_again(self, blind: NDArray[np.bool_], at_us: int) -> None:
-        """Let devices depart for their silence after `at_us`, as their own gaps ask for; blind: shape (devices,)."""
-        waiting, rule = self.state[: self.devices][blind], self.rules[0]
-        wanted = rule["silence_gaps"] * waiting["gap_mean"].astype(np.int64)
-        least = np.where(waiting["inside"] != 0, rule["silence_max_us"], rule["silence_us"])
-        from_last_us = np.maximum(at_us - waiting["last_at"], 0) + np.maximum(wanted, least)
-        self.state["timeout"][: self.devices][blind] = np.minimum(from_last_us, rule["silence_max_us"])
 
     @property
     def down(self) -> NDArray[np.bool_]:

@@ -344,7 +344,7 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
         device["offset_db"] = 0
     elif gap <= rule["silence_max_us"] and 0 < device["heard"] == device["step_signals"]:
         _learn_gap(device, rule, gap)  # one advertisement is no visit: it rather advertises seldom
-    _set_timeout(device, rule)
+    device["timeout"] = _patience_us(device, rule)
     cursor[FREE] -= 1
     root = free[cursor[FREE]]
     lanes = device["score"].size
@@ -600,15 +600,26 @@ def _learn_gap(device: Any, rule: Any, gap: Any) -> None:
             shift = 3
         device["gap_mean"] += (gap - device["gap_mean"]) >> shift
         device["gap_steps"] = steps + 1
+    device["timeout"] = _patience_us(device, rule)
+
+
+@njit(inline="always")
+def _patience_us(device: Any, rule: Any) -> Any:
+    """How long a device may be silent by its own gaps before it has left."""
     wanted = rule["silence_gaps"] * device["gap_mean"]
     least = rule["silence_max_us"] if device["inside"] else rule["silence_us"]
-    device["timeout"] = min(max(wanted, least), rule["silence_max_us"])
+    return min(max(wanted, least), rule["silence_max_us"])
 
 
 @njit(cache=True, nogil=True)
-def _set_timeout(device: Any, rule: Any) -> None:
-    wanted = rule["silence_gaps"] * device["gap_mean"]
-    device["timeout"] = min(max(wanted, rule["silence_us"]), rule["silence_max_us"])
+def await_again(state: Any, count: int, tables: Any, back: Any, rules: Any, since: int) -> None:
+    """Let the silence of who stands before anchors that are back (bool, shape (anchors,)) count from `since` on."""
+    rule = rules[0]
+    for place in range(count):
+        device = state[place]
+        if device["open"] and device["blind"] and back[tables.main[device["best"]]]:
+            unheard = max(since - device["last_at"], 0)
+            device["timeout"] = min(unheard + _patience_us(device, rule), rule["silence_max_us"])
 
 
 @njit(cache=True, nogil=True)

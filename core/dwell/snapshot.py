@@ -12,7 +12,9 @@ from core.errors import SnapshotError
 from core.identity import nobody
 from core.limits import PSEUDONYM_BYTES
 
-VERSION: Final = 8
+VERSION: Final = 9
+"""Counts up with what is kept and with what becomes of it: another version's snapshot is not gone on from, the log is
+replayed. 9: who stood before an anchor that is back is waited for from then on."""
 _MAGIC: Final = b"SJNSNAP"
 _SUM_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_MAGIC) + 1 + _SUM_BYTES

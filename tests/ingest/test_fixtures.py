@@ -1,5 +1,6 @@
 """Recorded from a real broker, played back through it: a fixture gives the same visits live and offline."""
 
+import os
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sojourn
+from commands.running import stop_on_signals
 from core.errors import ConfigurationError, RecordingError, UnavailableError
 from core.wire import decode
 from edge.broker import Broker
@@ -44,7 +46,7 @@ def sojourn_says(*words: str) -> str:
 @pytest.fixture(autouse=True)
 def own_signals() -> Iterator[None]:
     """Commands that run for long take the process's signals; give them back."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     yield
     for number, handler in zip(numbers, before, strict=True):
@@ -151,6 +153,15 @@ def test_a_broker_that_goes_away_leaves_a_hole_that_the_fixture_tells(own_broker
     assert told_of[1].startswith("2 batches")
     heard = pl.read_parquet(out)["ts"].to_list()
     assert heard == np.concatenate([decode(payload).ts for payload in [*sent[:10], *sent[12:]]]).tolist()
+
+
+def test_a_terminal_that_is_closed_ends_a_command_but_not_under_nohup() -> None:
+    stop = stop_on_signals()
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert stop.wait(5)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop_on_signals()
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def test_what_cannot_be_reached_at_first_leaves_no_file(tmp_path: Path) -> None:
