@@ -156,6 +156,7 @@ def test_a_broker_that_goes_away_leaves_a_hole_that_the_fixture_tells(own_broker
 
 
 def test_a_terminal_that_is_closed_ends_a_command_but_not_under_nohup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     stop = stop_on_signals()
     os.kill(os.getpid(), signal.SIGHUP)
     assert stop.wait(5)
