@@ -63,14 +63,14 @@ class Places:
 
     def _inside(self, path: Path, at: int, end: str) -> int:
         at = self._skip(at + 1)
-        number, known = 0, set[str]()
+        number, known = 0, set[str | int]()
         while self._text[at] != end:
             key: str | int = number
             if end == "}":
                 begin = at
                 key, at = scanstring(self._text, at + 1, True)
                 if key in known:
-                    self.doubled.append((key, place_of(self._text, begin)))
+                    self.doubled.append((str(key), place_of(self._text, begin)))
                 known.add(key)
                 at = self._skip(self._skip(at) + 1)  # past the colon
             at = self._skip(self._value((*path, key), at))

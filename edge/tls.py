@@ -5,6 +5,7 @@ The broker is checked against whom we trust and against its name; we are known b
 """
 
 import errno
+import os
 import re
 import socket
 import ssl
@@ -225,8 +226,11 @@ def said_of_files(error: Exception, broker: Broker) -> str:
     """Say what is wrong with the TLS files of a broker."""
     if isinstance(error, ssl.SSLError) and "KEY_VALUES_MISMATCH" in str(error):
         return f"{broker.key} is not the key of {broker.certificate}"
+    named = [path for path in (broker.ca, broker.certificate, broker.key) if path is not None]
+    if isinstance(error, PermissionError):  # openssl does not say which
+        closed = next((path for path in named if not os.access(path, os.R_OK)), "one of them")
+        return f"this user may not read {closed}"
     if isinstance(error, FileNotFoundError):
-        named = [path for path in (broker.ca, broker.certificate, broker.key) if path is not None]
         return f"there is no {next((path for path in named if not path.exists()), 'such file')}"
     if isinstance(error, ssl.SSLError) and "NO_CERTIFICATE_OR_CRL_FOUND" in str(error):
         return f"there is no certificate in {broker.ca}"
