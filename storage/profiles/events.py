@@ -22,7 +22,7 @@ _LASTING: Final = (
 LASTING_OF_A_PROFILE: Final = 500
 """An order a week for ten years."""
 UNCANCELLED: Final[LiteralString] = (
-    "(event.kind not in ('ordered', 'appointment_booked', 'wished') or not exists (select from customer_event gone"
+    "(event.kind not in ('ordered', 'appointment_booked', 'wished') or not exists (select from event_seen gone"
     # an array, so that the index is asked for each profile of the person
     " where gone.profile_id = any(array(select other.profile_id from person mine join person other using (kept_id)"
     "     where mine.profile_id = event.profile_id)) and gone.newest and not gone.removed"
@@ -32,7 +32,7 @@ UNCANCELLED: Final[LiteralString] = (
     "   and case when event.kind = 'wished' then gone.detail ->> 'product' = event.detail ->> 'product'"
     "     else (gone.source, gone.source_key) = (event.source, event.source_key)"
     "       or gone.detail ->> 'order_id' = event.detail ->> 'order_id'"
-    "       and (gone.source = event.source or not exists (select from customer_event own"
+    "       and (gone.source = event.source or not exists (select from event_seen own"
     "         where own.profile_id = any(array(select other.profile_id from person mine"
     "             join person other using (kept_id) where mine.profile_id = event.profile_id))"
     "           and own.newest and not own.removed and own.kind = event.kind and own.source = gone.source"
@@ -41,7 +41,7 @@ UNCANCELLED: Final[LiteralString] = (
 """The same as `uncancelled`, of a row `event`."""
 PAID_BACK: Final[LiteralString] = (
     "(event.kind = 'ordered' and (event.detail ->> 'total')::numeric > 0 and (event.detail ->> 'total')::numeric"
-    " <= 0.005 + (select sum((back.detail ->> 'total')::numeric) from customer_event back"
+    " <= 0.005 + (select sum((back.detail ->> 'total')::numeric) from event_seen back"
     "   where back.profile_id = any(array(select other.profile_id from person mine join person other using (kept_id)"
     "     where mine.profile_id = event.profile_id)) and back.newest and not back.removed and back.kind = 'refunded'"
     "   and back.source = event.source and back.detail ->> 'order_id' = event.detail ->> 'order_id')) is true"
@@ -87,7 +87,7 @@ def customer_events(
     query = sql.SQL(
         "select event.event_id, event.revision, event.kind, event.source, event.occurred_at, event.recorded_at,"
         "       coalesce(store.id, ''), event.detail, event.source_key"
-        "  from person join customer_event event using (profile_id) left join store using (store_no)"
+        "  from person join event_seen event using (profile_id) left join store using (store_no)"
         " where person.kept_id = %(profile)s and not event.removed"
         "   and consent_holds(person.profile_id, %(purpose)s) and consent_holds(person.kept_id, %(purpose)s)"
         "   and (event.store_no is null or store.id is not null)"
@@ -185,7 +185,7 @@ def recorded_times(connection: Connection, profile: UUID, *, since: datetime, li
     """Return when something new became known of a person after `since`: events, their revisions, consents."""
     rows = connection.execute(
         "select distinct at from ("
-        " select event.recorded_at as at from person join customer_event event using (profile_id)"
+        " select event.recorded_at as at from person join event_seen event using (profile_id)"
         "  where person.kept_id = %(profile)s and event.recorded_at > %(since)s"
         " union all select word.recorded_at from consent_event word"
         "  where word.profile_id = %(profile)s and word.recorded_at > %(since)s) known"
