@@ -45,7 +45,9 @@ class _In(BaseModel):
 class FollowUpIn(_In):
     """What is to be done, by whom and by when."""
 
-    operator: _Name | None = Field(None, description="Default: whoever writes this", examples=["Ines Vogt"])
+    operator: _Name | None = Field(
+        None, description="One of GET /v1/colleagues. Default: whoever writes this", examples=["Ines Vogt"]
+    )
     due_at: WrittenTime = Field(
         description="With an offset, or without one on the clocks of `timezone`", examples=["2026-11-30T10:00"]
     )
@@ -120,7 +122,7 @@ class SnoozeIn(_In):
 class ReassignIn(_In):
     """Who takes over."""
 
-    operator: _Name
+    operator: _Name = Field(description="One of GET /v1/colleagues", examples=["Jo Lindt"])
 
 
 class DoneIn(_In):
@@ -372,6 +374,7 @@ class FollowUpOut(BaseModel):
     profile_name: str | None = Field(examples=["Amara Okafor"])
     after: UUID | None = Field(description="The follow-up that it was chained to")
     operator: str = Field(examples=["Ines Vogt"])
+    nobodys: bool = Field(description="Open, and whoever has it has no account that is open: hand it over")
     due_at: datetime
     timezone: str = Field(examples=["Europe/Berlin"])
     instructions: str = Field(examples=["Call her when size 38 is in."])
@@ -383,9 +386,9 @@ class FollowUpOut(BaseModel):
     result: str | None
 
     @classmethod
-    def of(cls, row: FollowUpRow, state: StateWord) -> Self:
+    def of(cls, row: FollowUpRow, state: StateWord, *, nobodys: bool) -> Self:
         """Return the answer for a follow-up."""
-        return cls(state=state, **msgspec.structs.asdict(row))
+        return cls(state=state, nobodys=nobodys, **msgspec.structs.asdict(row))
 
 
 class FollowUpDetailOut(FollowUpOut):
@@ -406,6 +409,13 @@ class DueCountOut(BaseModel):
 
     due_count: int
     overdue_count: int = Field(description="Of which the time is over")
+    nobodys_count: int = Field(description="Due too, and nobody's: whoever has it has no account that is open")
+
+
+class ColleaguesOut(BaseModel):
+    """Who can be given a follow-up."""
+
+    colleagues: list[str] = Field(description="In the order of the alphabet", examples=[["Ines Vogt", "Jo Lindt"]])
 
 
 class DoneOut(BaseModel):

@@ -35,6 +35,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/note-choices", "/v1/note-choices/{list}",
         "/v1/note-choices/{list}/{word}", "/v1/notes", "/v1/notes/counts", "/v1/notes/reading",
         "/v1/notes/{note}", "/v1/notes/{note}/history", "/v1/notes/{note}/follow-ups", "/v1/follow-ups",
+        "/v1/colleagues",
         "/v1/follow-ups/{follow_up}/snooze", "/v1/follow-ups/{follow_up}/reassign", "/v1/follow-ups/{follow_up}/done",
         "/v1/fleet", "/v1/fleet/{store}", "/v1/fleet/{store}/alarms",
         "/v1/erasures", "/v1/erasures/{erasure}", "/v1/profiles/{profile}/access-export", "/v1/data-map",

@@ -1,0 +1,40 @@
+"""Colleagues: whoever may be given a task, by the names of accounts that may work with customers."""
+
+from typing import Final
+
+from core.errors import InputError
+from storage.access.acting import in_own_right
+from storage.connect import Connection
+
+_ROLE: Final = "crm"
+"""Whoever has it sees follow-ups; a task of anybody else would be seen by nobody."""
+
+
+def colleagues(connection: Connection) -> list[str]:
+    """Return the names of those who may be given a task, in their order; two of one name are one."""
+    with in_own_right(connection):  # names of those one works with, and nothing else of their accounts
+        rows = connection.execute(
+            "select distinct on (lower(display_name)) display_name from account"
+            " where disabled_at is null and %s = any(roles) order by lower(display_name), made_at",
+            [_ROLE],
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def colleague(connection: Connection, name: str, *, where: str = "operator") -> str:
+    """Return the name of somebody who may be given a task, as the account spells it.
+
+    Raises
+    ------
+    InputError
+        If nobody who may be has this name.
+    """
+    known = {one.lower(): one for one in colleagues(connection)}
+    found = known.get(name.lower())
+    if found is None:
+        raise InputError(
+            f"Nobody who can be given this is called {name[:80]!r}.",
+            hint="Choose a colleague with an account that is open and may work with customers (GET /v1/colleagues).",
+            where=where,
+        )
+    return found
