@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.texts import OneLine, Written, WrittenTime
+from api.texts import LINE_PATTERN, OneLine, Written, WrittenTime
 from core.journey.feeling import Reading
 from core.journey.reminder import Reminder
 from storage.notes.choices import LABEL_CHARACTERS, Choice, FeelingWord, ListWord
@@ -72,7 +72,7 @@ class NoteTextIn(_In):
     subject: Annotated[
         str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS), Written, OneLine
     ] = Field(
-        "", pattern=r"^[^\r\n]*$", description="One line; default: what the tags say", examples=["Size 38 missing"]
+        "", pattern=LINE_PATTERN, description="One line; default: what the tags say", examples=["Size 38 missing"]
     )
     detail: Annotated[str, StringConstraints(strip_whitespace=True, max_length=DETAIL_CHARACTERS), Written] = ""
     outcome: _Word | None = None

@@ -147,6 +147,8 @@ def test_the_choice_of_staff_wins_over_the_suggestion(client: httpx.Client) -> N
         ({"purpose": "gossip"}, "There is no purpose 'gossip'"),
         ({"subject": "", "detail": ""}, "Choose a tag or write a subject"),
         ({"follow_up": {"due_at": "2026-11-30T10:00", "instructions": "x" * 501}}, "at most 500 characters"),
+        ({"subject": "one\ntwo"}, '"This is one line: leave out the line breaks."'),
+        ({"subject": "\u200b"}, '"There is nothing to be seen in this text. Write a word."'),
         ({"moood": "angry"}, "Extra inputs"),
         ({"noted_at": "2026-11-28T10:00:00"}, "no offset"),
     ],

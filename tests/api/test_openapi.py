@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from api.app import create_app
+from api.texts import PATTERNS
 
 URL = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -119,6 +120,13 @@ _PLAIN = {
     "heat",
 }
 """Shares, what is in the unit that stands beside it, what is compared in a trial, and places in a text or a list."""
+
+
+def test_every_pattern_is_said_in_words() -> None:
+    """Whoever sends a value that does not fit reads a sentence, never a regular expression."""
+    patterns = set(re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', json.dumps(schema())))
+    assert {json.loads(pattern) for pattern in patterns} <= PATTERNS.keys()
+    assert len(patterns) >= 4
 
 
 def test_numbers_name_their_unit() -> None:
