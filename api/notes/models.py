@@ -5,9 +5,10 @@ from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
 
 from api.texts import LINE_PATTERN, OneLine, Written, WrittenTime
+from api.wording import sure
 from core.journey.feeling import Reading
 from core.journey.reminder import Reminder
 from storage.notes.choices import LABEL_CHARACTERS, Choice, FeelingWord, ListWord
@@ -202,6 +203,12 @@ class FeelingOut(BaseModel):
     model: str = Field(examples=["vader+retail-en"])
     version: str = Field(examples=["1.0.0+1"])
     clauses: list[ClauseOut]
+
+    @computed_field(description="Whether it is to be told as it is; else ask whoever was there")  # type: ignore[prop-decorator]
+    @property
+    def sure(self) -> bool:
+        """Return what `is_sure` says, of readings of before as well."""
+        return sure(self.model_dump(include={"feeling", "score", "clauses"}))
 
     @classmethod
     def of(cls, reading: Reading) -> Self:
