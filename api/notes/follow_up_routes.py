@@ -45,7 +45,7 @@ from storage.notes.follow_ups import (
     reassign,
     snooze,
 )
-from storage.notes.notes import OPERATOR_CHARACTERS
+from storage.notes.notes import OPERATOR_CHARACTERS, find_note
 from storage.notes.reminders import due_count
 
 router = APIRouter(prefix="/v1", tags=["follow-ups"])
@@ -117,7 +117,7 @@ def write_follow_up(found: NoteDep, asked: NewFollowUpIn, service: ServiceDep, o
 
     def work(connection: Connection) -> FollowUpOut:
         made = new_follow_up(
-            connection, asked, found.note_id, operator=operator, timezone=found.timezone, now=now
+            connection, asked, found.note_id, operator=operator, timezone=found.timezone, now=now, store=found.store
         )  # fmt: skip
         return _told(connection, _inserted(connection, made), now)
 
@@ -144,7 +144,8 @@ def write_reassign(follow_up: UUID, asked: ReassignIn, service: ServiceDep, oper
     now = service.now()
 
     def hand_over(connection: Connection, found: FollowUpRow) -> None:
-        reassign(connection, found, colleague(connection, asked.operator), operator=operator, at=now)
+        to = colleague(connection, asked.operator, store=_store_of(connection, found))
+        reassign(connection, found, to, operator=operator, at=now)
 
     return _changed(service, follow_up, hand_over)
 
@@ -165,8 +166,9 @@ def write_done(follow_up: UUID, asked: DoneIn, service: ServiceDep, operator: Op
         following = None
         if asked.next is not None:
             made = new_follow_up(
-                connection, asked.next, None, operator=operator, timezone=found.timezone, now=now, before=found
-            )
+                connection, asked.next, None, operator=operator, timezone=found.timezone, now=now,
+                store=_store_of(connection, found), before=found,
+            )  # fmt: skip
             following = _told(connection, _inserted(connection, made), now)
         return DoneOut(done=_told(connection, _found(connection, follow_up), now), next=following)
 
@@ -195,6 +197,12 @@ def all_told(connection: Connection, rows: Iterable[FollowUpRow], now: datetime)
         FollowUpOut.of(row, state_of(row, now), nobodys=row.done_at is None and row.operator.lower() not in owners)
         for row in rows
     ]
+
+
+def _store_of(connection: Connection, found: FollowUpRow) -> str | None:
+    """Return the store that a follow-up is about; None where its note names none, and of an alert."""
+    note = find_note(connection, found.note_id) if found.note_id is not None else None
+    return note.store if note is not None else None
 
 
 def _open(connection: Connection, follow_up: UUID) -> FollowUpRow:

@@ -77,7 +77,7 @@ def show_capture(
         plan=find_store(service, connection, chosen).plan if chosen is not None else None,
         choices=_offered(connection),
         reminder=msgspec.json.encode(reminder().lexicon).decode(),
-        people=colleagues(connection),
+        people=colleagues(connection, store=chosen),
         tags_most=TAGS_PER_NOTE,
         due_days_most=DUE_WITHIN.days,
         due_days_ago=DUE_AGO.days,
@@ -159,7 +159,7 @@ def show_note(found: NoteDep, connection: ConnectionDep, service: ServiceDep) ->
         choices=_offered(connection),
         changes=note_history(connection, found.note_id),
         follow_ups=list_note_follow_ups(found, connection, service).follow_ups,
-        people=colleagues(connection),
+        people=colleagues(connection, store=found.store),
         now=service.now(),
     )
 

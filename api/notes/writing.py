@@ -131,9 +131,12 @@ def new_follow_up(
     operator: str,
     timezone: str | None,
     now: datetime,
+    store: str | None = None,
     before: FollowUpRow | None = None,
 ) -> NewFollowUp:
     """Return a follow-up to be kept, of a note or of what the one `before` it is about; `timezone` is the default.
+
+    `store` is the note's.
 
     Raises
     ------
@@ -146,7 +149,7 @@ def new_follow_up(
         note_id=before.note_id if before is not None else note,
         alert_id=before.alert_id if before is not None else None,
         after=before.follow_up_id if before is not None else None,
-        operator=colleague(connection, asked.operator if asked.operator is not None else operator),
+        operator=colleague(connection, asked.operator if asked.operator is not None else operator, store=store),
         due_at=due_instant(asked.due_at, name, now),
         timezone=name,
         instructions=asked.instructions,

@@ -185,6 +185,22 @@ def test_what_somebody_had_who_left_is_nobodys_until_it_is_handed_over(
 
 
 @pytest.mark.servers
+def test_who_does_not_see_the_store_is_not_given_its_tasks(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Jo")
+    add_account(store.connection, name="quinn", display_name="Quinn", roles=["crm"], stores=["quay"], made_by="tests")
+    due = {"due_at": datetime.now(UTC).isoformat(), "instructions": "Call"}
+    asked = {"purpose": "service", "subject": "x", "store": "marktplatz", "follow_up": due | {"operator": "Quinn"}}
+    refused = client.post("/v1/notes", json=asked, headers=INES)
+    assert "This is about the store 'marktplatz', which 'Quinn' does not see." in refused.json()["detail"]
+    made = note(client, store="marktplatz", follow_up=due)
+    (task,) = client.get(f"/v1/notes/{made['note_id']}/follow-ups").json()["follow_ups"]
+    assert act(client, task, "reassign", operator="Quinn").status_code == 422
+    assert act(client, task, "done", result="x", next=due | {"operator": "Quinn"}).status_code == 422
+    assert "<option>Quinn</option>" not in client.get(f"/notes/{made['note_id']}").text
+    note(client, store="quay", follow_up=due | {"operator": "Quinn"})
+
+
+@pytest.mark.servers
 def test_tasks_go_along_with_a_new_name(store: SeededStore, client: httpx.Client) -> None:
     ada = employ(store.connection, "Ada")["Ada"]
     for _ in range(2):
