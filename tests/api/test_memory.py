@@ -10,6 +10,7 @@ import pytest
 from api.wording import day
 from storage.access.accounts import disable_account
 from storage.memory.messages import messages_of
+from storage.migrate import migrations
 from storage.profiles.profiles import create_profile, withdraw_consent
 from tests.access import employ
 from tests.api.seeding import add_customers, device, walk
@@ -302,3 +303,19 @@ def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
     assert client.get(path).status_code == 404
     assert client.post(path, json=asked, headers=INES).status_code == 404
     assert messages_of(store.connection, AMARA) == []
+
+
+def test_a_sentence_of_before_says_on_which_day_it_was_so(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    store.connection.execute(
+        "insert into alert (profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"
+        " values (%s, 'mood_low', 1, 'The mood was low 2 times within 30 days, the last time 3 days ago.', '[]', 'x',"
+        " '2026-03-05T12:00Z')",
+        [AMARA],
+    )
+    (text,) = [migration.text for migration in migrations() if migration.name.startswith("0230")]
+    for _ in range(2):  # twice says it once
+        store.connection.execute(text.encode())
+    (alert,) = client.get("/v1/alerts").json()["alerts"]
+    assert alert["because"].endswith("the last time 3 days ago, as seen on Thu 5 Mar 2026.")
