@@ -200,6 +200,7 @@ def _config(app: FastAPI, transport: Transport, log_level: str, bounds: Bounds =
         log_level=log_level,
         log_config=None,
         access_log=False,
+        reset_contextvars=True,  # else a request after a long body is asked as whoever sent that (cpython#140947)
         server_header=False,
         timeout_graceful_shutdown=STOP_WITHIN_S,
         proxy_headers=bool(transport.trusted_proxy),

@@ -12,8 +12,6 @@ from storage.one_state import once
 from storage.rollups.sources import day_begins, range_of
 from storage.stores import StoredPlan
 
-_DAY_S: Final = 86_400.0
-
 
 class KnownDay(msgspec.Struct, frozen=True, kw_only=True):
     """A day of a store's clocks; `covered_s` are the seconds of data time of which coverage is known.
@@ -86,8 +84,13 @@ def covered_share(connection: Connection, stored: StoredPlan, first: date, last:
     if not any(day.covered_s for day in days):
         return None
     missing_s = sum(
-        (now - day_begins(today, stored.plan.timezone)) / timedelta(seconds=1) if day.day == today else _DAY_S
-        for day in days
-        if not day.known and not day.covered_s
+        _until_s(day.day, now, stored.plan.timezone) for day in days if not day.known and not day.covered_s
     )
     return sum(day.worked_s for day in days) / (missing_s + sum(day.covered_s for day in days))
+
+
+def _until_s(day: date, now: datetime, timezone: str) -> float:
+    """Return how long a day has lasted until now: 23 or 25 hours as a whole where clocks change."""
+    ends = min(now, day_begins(day + timedelta(days=1), timezone))
+    # in UTC: between two times of one zone Python counts what the clocks show
+    return (ends.astimezone(UTC) - day_begins(day, timezone).astimezone(UTC)).total_seconds()

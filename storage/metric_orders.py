@@ -31,7 +31,7 @@ select date_trunc('week', sold.day)::date as week, count(distinct sold.profile_i
        (count(*) filter (where sold.store_no is null))::integer
   from (select person.kept_id as profile_id, event.store_no,
                (occurred_at at time zone %(timezone)s)::date as day
-          from customer_event event join person using (profile_id)
+          from event_seen event join person using (profile_id)
          where newest and not removed and kind = 'ordered' and /* uncancelled */
            and occurred_at >= %(begins)s and occurred_at < %(ends)s) sold
  where exists (select from visitor where visitor.profile_id = sold.profile_id
@@ -42,7 +42,7 @@ _SHELF: Final[LiteralString] = """
 with sold as (
     select event.event_id, person.kept_id as profile_id, occurred_at, item.zone_no,
            (occurred_at at time zone %(timezone)s)::date as day
-      from customer_event event join person using (profile_id)
+      from event_seen event join person using (profile_id)
       join shelf_item item on item.store_no = event.store_no and item.product = event.detail ->> 'product'
      where event.store_no = %(store_no)s and newest and not removed and kind = 'ordered' and /* uncancelled */
        and occurred_at >= %(begins)s and occurred_at < %(ends)s

@@ -145,7 +145,7 @@ def event_detail(given_input: str, kind: str, given: Mapping[str, Any]) -> dict[
     detail: dict[str, Any] = {}
     for field in DETAIL_FIELDS:
         value = given.get(field)
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value.strip()):  # a number of spaces would be one number
             continue
         detail[field] = _amount(value, field) if field in {"total", "items", "score"} else _word(value, field)
     if INPUTS[given_input][kind].amount:

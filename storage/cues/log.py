@@ -38,10 +38,13 @@ _COLUMNS: Final = (
 _SOURCE: Final = (
     "cue_log join profile using (profile_id) join store using (store_no) left join lateral"
     " (select event.event_id, event.occurred_at, coalesce(place.id, '') as store, event.detail"
-    "    from customer_event event left join store place on place.store_no = event.store_no"
+    "    from event_seen event left join store place on place.store_no = event.store_no"
     "   where event.event_id = cue_log.order_event and event.newest and not event.removed) about on true"
 )
-_SEEN: Final = "consent_holds(profile_id, %(purpose)s) and merged_into is null and removed_at is null"
+_SEEN: Final = (
+    "consent_holds(profile_id, %(purpose)s) and merged_into is null and removed_at is null"
+    " and not consent_broken(profile_id, %(purpose)s, arrived_at)"
+)
 
 
 class NewCue(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,7 +131,7 @@ def outcomes(connection: Connection, trial_no: int, *, now: datetime) -> list[Ou
         "with first as (select distinct on (profile_id) profile_id, store_no, arrived_at, tried"  # noqa: S608 - ours
         "   from cue_log where trial_no = %(trial)s order by profile_id, arrived_at limit %(limit)s)"
         "select first.tried, visit.dwell_s,"
-        "       exists (select from person join customer_event event using (profile_id)"
+        "       exists (select from person join event_seen event using (profile_id)"
         "         where person.kept_id = first.profile_id and event.newest and not event.removed"
         f"          and {UNCANCELLED} and not {PAID_BACK}"
         "           and event.kind = %(ordered)s and event.store_no = first.store_no"

@@ -18,7 +18,7 @@ def newest_tiers(profiles: LiteralString) -> LiteralString:
     """Return SQL for the newest tier that events tell of the people of some profiles, and by which event."""
     return (
         "select distinct on (person.kept_id) person.kept_id, event.source, event.source_key,"  # noqa: S608 - constants
-        "       event.detail ->> 'tier' as tier from customer_event event join person using (profile_id)"
+        "       event.detail ->> 'tier' as tier from event_seen event join person using (profile_id)"
         " where event.kind = 'tier_changed' and event.newest and not event.removed and event.detail ? 'tier'"
         f"  and person.kept_id in (select kept.kept_id from person kept where kept.profile_id in ({profiles}))"
         " order by person.kept_id, event.occurred_at desc, event.recorded_at desc"
@@ -92,6 +92,7 @@ update input_stage stage
    set fault = case
        when profile_id is null then 'identifier'
        when store <> '' and store_no is null then 'store'
+       -- consent_broken written out, as in the view event_seen
        when (select status = 'withdrawn' or expires_at <= stage.occurred_at from consent_event word
               where word.profile_id = stage.profile_id and purpose = 'in_store_journey'
                 and word.occurred_at <= stage.occurred_at

@@ -102,7 +102,7 @@ def read_people(
         "select person.kept_id, event_id, revision, kind, occurred_at, coalesce(store.id, ''), paid_back"  # noqa: S608 - ours
         "  from (select * from person where kept_id = any (%(profiles)s)"
         "    and consent_holds(profile_id, %(purpose)s) offset 0) person"
-        f" cross join lateral (select *, {PAID_BACK} as paid_back from customer_event event"
+        f" cross join lateral (select *, {PAID_BACK} as paid_back from event_seen event"
         "   where event.profile_id = person.profile_id"
         "    and newest and not removed and (occurred_at >= %(since)s or kind = 'enrolled')"
         f"   and {UNCANCELLED} order by occurred_at desc limit %(each)s) event left join store using (store_no)"

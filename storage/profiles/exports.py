@@ -49,7 +49,7 @@ _ROWS: Final[dict[str, str]] = {
     ),
     "events": (
         "select person.kept_id, event_id, revision, kind, source, coalesce(store.id, ''), occurred_at, recorded_at,"
-        "       detail from person join customer_event using (profile_id) left join store using (store_no)"
+        "       detail from person join event_seen using (profile_id) left join store using (store_no)"
         " where person.kept_id = any (%(profiles)s) and newest and not removed"
         "   and consent_holds(person.profile_id, %(purpose)s)"
         " order by person.kept_id, occurred_at, event_id"

@@ -18,6 +18,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from api.server import Transport, _config
 from tests.access import HEADERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,7 +92,9 @@ def answering(app: FastAPI) -> Iterator[httpx.Client]:
     """Run an application in a thread and lend a client that asks it with the tests' key."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as api.server does
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+        config = _config(app, Transport(), "info")
+        config.timeout_graceful_shutdown = 1
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api", daemon=True)
         thread.start()
         try:

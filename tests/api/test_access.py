@@ -171,6 +171,7 @@ def test_the_database_gives_operations_nothing_of_a_person(two_stores: Connectio
             "follow_up_seen",
             "alert_seen",
             "message_seen",
+            "event_seen",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 seen(two_stores, role, "marktplatz", f"select 1 from {view}")

@@ -14,7 +14,7 @@ from tests.api.reaching import reached
 
 PEOPLE = (
     "profile", "consent_event", "device_link", "profile_identifier", "identity_case", "customer_event",
-    "profile_change",
+    "event_seen", "profile_change",
     "card_ticket", "note", "note_seen", "note_revision", "follow_up", "follow_up_seen", "follow_up_change", "alert",
     "alert_seen", "message", "message_seen", "cue_log", "app_installation", "profile_device", "person",
     "consent_current",

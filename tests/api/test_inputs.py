@@ -224,6 +224,44 @@ def test_what_happened_while_consent_was_withdrawn_stays_out(
     assert [(error["line"], error["field"]) for error in found["errors"]] == [(3, "occurred_at"), (5, "occurred_at")]
 
 
+def test_what_came_before_a_late_withdrawal_shows_no_more(store: SeededStore, client: httpx.Client, ada: str) -> None:
+    """Not even after a new grant; and what is hidden is what would have been refused at the door."""
+    days = (90, 30, 15, 5, 2, 0)
+    rows = [event(str(day), "searched", store.now - timedelta(days=day)) for day in days]
+    assert send(client, "/v1/inputs/online", {"source": "web", "events": rows}).json()["taken_count"] == len(days)
+    for day in (30, 5):  # kept from then, as if written on those days
+        note = {"purpose": "observation", "subject": f"Of day {day}", "profile_id": ada}
+        written = client.post("/v1/notes", json=note, headers={"Sojourn-Operator": "Ines"})
+        assert written.status_code == 201, written.text
+        store.connection.execute(
+            "update note set noted_at = %s where note_id = %s",
+            [store.now - timedelta(days=day), written.json()["note_id"]],
+        )
+        store.connection.execute(
+            "insert into alert (profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"
+            " values (%(ada)s, 'slipping', 1, 'x', '[]', %(day)s, %(at)s)",
+            {"at": store.now - timedelta(days=day), "day": str(day), "ada": ada},
+        )
+    withdrawal = {
+        "identifier": {"kind": "customer_id", "value": "c-1"}, "source": "web", "wording": "1",
+        "occurred_at": (store.now - timedelta(days=7)).isoformat(),
+    }  # fmt: skip
+    assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
+    assert client.get(f"/v1/profiles/{ada}").status_code == 404
+    assert send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=3))).status_code in {200, 201}
+    seen = [row.source_key for row in customer_events(store.connection, UUID(ada))]
+    exported = client.get("/v1/exports/events").text
+    assert seen == ["90", "30", "15", "2", "0"]
+    assert exported.count("searched") == len(seen)
+    again = [event(f"again {day}", "searched", store.now - timedelta(days=day)) for day in days]
+    refused = send(client, "/v1/inputs/online", {"source": "web", "events": again}).json()["errors"]
+    assert [days[error["line"] - 1] for error in refused] == [5]
+    notes = client.get(f"/v1/notes?profile={ada}").json()
+    assert [note["subject"] for note in notes["notes"]] == ["Of day 30"]
+    alerts = client.get(f"/v1/alerts?profile={ada}").json()["alerts"]
+    assert [alert["made_at"][:10] for alert in alerts] == [str((store.now - timedelta(days=30)).date())]
+
+
 def test_a_dry_run_says_what_the_import_then_does(store: SeededStore, client: httpx.Client, ada: str) -> None:
     at = (store.now - timedelta(days=1)).isoformat()
     text = HEADER + f"1,ordered,{at},marktplatz,c-1,10,EUR\n" + f'2,ordered,{at},marktplatz,"c-1,10,EUR\n' + (

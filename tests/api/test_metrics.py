@@ -147,6 +147,9 @@ def test_where_nobody_listened_nobody_coming_is_not_told(store: SeededStore, cli
     ]  # fmt: skip
     assert (days["total"]["value"], days["total"]["no_data_count"], days["no_data_count"]) == (54, 4, 4)
     assert days["coverage"] == pytest.approx(41 / (4 * 24 + 41)), "days without a word are no covered days"
+    spring = ask(client, "footfall", **{"from": "2026-03-29", "to": str(LONG)})
+    unknown = (date(2026, 10, 24) - date(2026, 3, 29)).days * 24 - 1
+    assert spring["coverage"] == pytest.approx(41 / (unknown + 41), rel=1e-9), "a Sunday of 23 hours"
     for formula in ("occupancy", "occupancy_peak", "returning", "capture_inside", "dwell_mean"):
         states = [row["state"] for row in ask(client, formula, bucket="day", **week)["rows"]]
         assert states[:4] == ["no_data"] * 4, formula

@@ -191,9 +191,15 @@ def test_an_order_between_two_visits_belongs_to_the_earlier_one_only() -> None:
         left_at=ENDED.left_at + 9 * MIN,
         closed_by="silence",
     )
-    first = journey(ENDED, [], [order], as_of=NOON + DAY, next_entered_at=again.entered_at)
-    second = journey(again, [], [order], as_of=NOON + DAY, previous_left_at=ENDED.left_at)
-    assert [of(found, Stage.COMPLETE).because for found in (first, second)] == ["bought", "left_empty_handed"]
+
+    def of_both(order: Event) -> list[str]:
+        first = journey(ENDED, [], [order], as_of=NOON + DAY, next_entered_at=again.entered_at)
+        second = journey(again, [], [order], as_of=NOON + DAY, previous_left_at=ENDED.left_at)
+        return [of(found, Stage.COMPLETE).because for found in (first, second)]
+
+    assert of_both(order) == ["bought", "left_empty_handed"]
+    within_the_next = event("ordered", again.entered_at, "order", store="marktplatz")
+    assert of_both(within_the_next) == ["left_empty_handed", "bought"], "though no five minutes after the first"
 
 
 def test_an_order_is_seen_even_where_the_end_of_the_visit_was_not() -> None:

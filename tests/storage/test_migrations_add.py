@@ -9,7 +9,7 @@ from storage.migrate import migrations
 FIRST = "0095"
 """From here on a floor is kept; what came before was applied while everything stood still."""
 TAKES = re.compile(
-    r"\bdrop\s+(table|column|view|function|type|schema|sequence)\b|\brename\b|\btruncate\b"
+    r"\bdrop\s+(table|column|view|function|type|schema|sequence)\b|\brename\b|(?<!before )\btruncate\b"
     r"|\balter\s+column\s+\w+\s+((set\s+data\s+)?type|set\s+not\s+null)\b"
     r"|\badd\s+column\s+\w+\s+[\w ()]+\bnot\s+null\b(?![^,;]*\bdefault\b)",
     re.IGNORECASE,
@@ -36,6 +36,8 @@ def test_migrations_only_add_or_say_that_they_do_not() -> None:
     [
         ("alter table a drop column b;", True),
         ("alter table a rename to b;", True),
+        ("truncate a;", True),
+        ("create trigger t before truncate on a for each statement execute function f();", False),
         ("alter table a alter column b type bigint;", True),
         ("alter table a add column b int not null;", True),
         ("alter table a add column b int not null default 0;", False),
