@@ -28,7 +28,7 @@ def settings(client_id: str) -> Settings:
         commit_messages=8,
         derive_s=0.05,
         status_s=0.3,
-        rollup_s=0.3,
+        rollup_s=1.0,
         snapshot_s=0.5,
         calibrate_every_s=None,
         revise_settle_s=None,
