@@ -90,7 +90,7 @@ def test_the_broker_has_no_more_open_than_was_asked_for(mqtt_url: str, publish: 
         assert len(held) == 8
         assert subscriber.take(wait_s=0.5, gather_s=0.0) == [], "nothing more while nothing is acknowledged"
         subscriber.acknowledge(held)
-        rest = []
+        rest: list[Message] = []
         while len(rest) < 92 and (some := take(subscriber, 4)):
             subscriber.acknowledge(some)
             rest += some
