@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from core.errors import ForbiddenError, InputError, UnavailableError
+from storage.storable import cleaned
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
@@ -319,7 +320,8 @@ def as_json(request: Request, problem: ProblemError) -> Response:
     }
     if problem.faults:
         body["faults"] = problem.faults
-    return JSONResponse(body, problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
+    # a name that was sent stands in it, with whatever characters it had
+    return JSONResponse(cleaned(body), problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
 
 
 def retry_headers(problem: ProblemError) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from api.inputs.models import WithdrawalIn
-from api.inputs.rows import csv_rows, read_each, read_header, row_identifier, time_with_offset
+from api.inputs.rows import csv_rows, offset_said, read_each, read_header, row_identifier, time_with_offset
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -55,12 +55,11 @@ def withdrawal_of(given: WithdrawalIn, *, line: int = 1) -> Withdrawal:
     InputError
         If a value is not possible.
     """
-    if given.occurred_at.tzinfo is None:
-        raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where="occurred_at")
+    at = offset_said(given.occurred_at, "occurred_at")
     return Withdrawal(
         line=line,
         who=identifier(given.identifier.kind, given.identifier.value, held=True),
-        word=_word(given.source, given.wording, given.occurred_at, given.key),
+        word=_word(given.source, given.wording, at, given.key),
     )
 
 

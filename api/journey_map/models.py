@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.cues.models import EffectOut
 from api.journey_map.building import Found
 from api.profiles.models import StageWord
+from api.texts import OneLine, Written
 from core.journey.map import Changed, JourneyMap
 from core.journey.segments import SegmentRule, told_count
 from core.journey.trials import Effect
@@ -23,7 +24,9 @@ class SegmentIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS, examples=["Looks, leaves"])]
+    name: Annotated[
+        str, Field(min_length=1, max_length=NAME_CHARACTERS, examples=["Looks, leaves"]), Written, OneLine
+    ]
     rule: Annotated[
         dict[str, Any],
         Field(
