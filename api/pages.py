@@ -14,6 +14,7 @@ from api.memory.routes import visit_of
 from api.notes import pages as note_pages
 from api.operations.zones_today import zones_today
 from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
+from api.profiles.journeys import heard_around_order, heard_around_visit
 from api.profiles.page import journey_context, order_context
 from api.profiles.routes import read_profile
 from api.profiles.timeline import timeline
@@ -153,12 +154,14 @@ def _profile_page(
     plans = {store: find_store(service, connection, store).plan for store in stores}
     with in_own_right(connection):  # who looked at a customer is told with the customer, the log itself to the desk
         looked = entries_page(connection, AuditFilter(profile_id=found.profile_id), limit=_LOOKED)
-    shown = journey_context(found, known.heard, detail, stored, service.drawings, now=service.now())
+    heard = heard_around_visit(connection, found.profile_id, known.heard, detail)
+    shown = journey_context(found, heard, detail, stored, service.drawings, now=service.now())
     shown["feelings"] = {
         stage.value: mean for stage, mean in feelings_around(felt, visit_of(detail), service.now()).items()
     }
     if order is not None:
-        shown |= order_context(found, known.heard, known.visits, order, now=service.now())
+        heard = heard_around_order(connection, found.profile_id, known.heard, order)
+        shown |= order_context(found, heard, known.visits, order, now=service.now())
     return render(
         "profile.html",
         here="profiles",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.profiles.journeys import journey_of
+from api.profiles.journeys import heard_around_visit, journey_of
 from api.profiles.models import StageWord, StateWord, VisitInProgressOut
 from api.profiles.understanding import Understanding
 from api.profiles.understanding_routes import CueOut, Known, known_of, understanding_of
@@ -79,7 +79,8 @@ def card_of(service: Service, connection: Connection, profile: ProfileRow) -> Ca
     known = known_of(connection, profile)
     found, cue = understanding_of(service, connection, profile, known, here=running)
     plan = find_store(service, connection, detail.store).plan if detail is not None else None
-    journey = journey_of(known.heard, detail, plan, now=service.now())
+    heard = heard_around_visit(connection, profile.profile_id, known.heard, detail)
+    journey = journey_of(heard, detail, plan, now=service.now())
     return CardOut(
         profile_id=profile.profile_id,
         display_name=profile.display_name,

@@ -8,7 +8,14 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.problems import described, order_unknown, visit_unknown
-from api.profiles.journeys import heard_of, journey_of, journey_of_order
+from api.profiles.journeys import (
+    cited_between,
+    heard_around_order,
+    heard_around_visit,
+    heard_of,
+    journey_of,
+    journey_of_order,
+)
 from api.profiles.models import StageOut, StageWord
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from core.errors import InputError
@@ -94,10 +101,12 @@ def read_history(
         raise visit_unknown()
     plan = find_store(service, connection, detail.store).plan
     now = service.now()
-    times = recorded_times(connection, found.profile_id, since=detail.ended.left_at, limit=_REVISIONS)
+    cited = cited_between(detail.ended.entered_at, detail.ended.left_at)
+    times = recorded_times(connection, found.profile_id, since=detail.ended.left_at, between=cited, limit=_REVISIONS)
     told = []
     for known_at in [detail.ended.left_at, *times]:
         heard = heard_of(connection, found.profile_id, known_at=known_at)
+        heard = heard_around_visit(connection, found.profile_id, heard, detail, known_at=known_at)
         told.append((known_at, journey_of(heard, detail, plan, now=now)))
     return JourneyHistoryOut.of(found.profile_id, plan.timezone, told)
 
@@ -107,13 +116,15 @@ def _order_history(connection: Connection, profile: UUID, order: UUID, *, now: d
     if placed_at is None:
         raise order_unknown()
     visits = visits_of(connection, profile)
-    times = recorded_times(connection, profile, since=placed_at, limit=_REVISIONS)
-    told = [
-        (known_at, journey)
-        for known_at in times
-        for journey in [journey_of_order(heard_of(connection, profile, known_at=known_at), visits, order, now=now)]
-        if journey is not None
-    ]
+    cited = cited_between(placed_at, placed_at)
+    times = recorded_times(connection, profile, since=placed_at, between=cited, limit=_REVISIONS)
+    told = []
+    for known_at in times:
+        heard = heard_of(connection, profile, known_at=known_at)
+        heard = heard_around_order(connection, profile, heard, order, known_at=known_at)
+        journey = journey_of_order(heard, visits, order, now=now)
+        if journey is not None:
+            told.append((known_at, journey))
     if not told:
         raise order_unknown()
     return JourneyHistoryOut.of(profile, None, told)

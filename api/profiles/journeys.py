@@ -1,44 +1,107 @@
 """From rows of storage to the inputs of core.journey."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from core.floorplan import StorePlan
 from core.journey.records import Event, Journey, Stay, StoreVisit
-from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN, ORDERED
+from core.journey.rules import (
+    CONSENT_GRANTED,
+    CONSENT_WITHDRAWN,
+    DISCOVER_LOOK_BACK_NS,
+    ORDERED,
+    REFLECT_LOOK_AHEAD_NS,
+)
 from core.journey.stages import journey
+from core.limits import NS_PER_US
 from storage.connect import Connection
-from storage.instants import to_ns
+from storage.instants import to_datetime, to_ns
 from storage.notes.notes import noted_on
-from storage.profiles.events import CustomerEvent, customer_events, paid_back, uncancelled
+from storage.profiles.events import EVENTS_OF_A_PROFILE, CustomerEvent, customer_events, paid_back, uncancelled
 from storage.profiles.profiles import ConsentRow, consent_ledger
 from storage.profiles.understanding import Visited
 from storage.profiles.visits import VisitDetail, Whereabouts
 from storage.visit_queries import VisitRow
 
+_LOOK_BACK: Final = timedelta(microseconds=DISCOVER_LOOK_BACK_NS // NS_PER_US)
+_LOOK_AHEAD: Final = timedelta(microseconds=REFLECT_LOOK_AHEAD_NS // NS_PER_US)
 _EVENT_OF_STATUS: Final = {"granted": CONSENT_GRANTED, "withdrawn": CONSENT_WITHDRAWN}
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """What other systems said of a profile: its words on in-store journeys, and its events as they count."""
+    """What other systems said of a profile: its words on in-store journeys, and its events as they count.
+
+    `whole`: these are all of its events; else its newest, and of its older ones those that last.
+    """
 
     ledger: list[ConsentRow]
     events: list[CustomerEvent]
     noted: list[tuple[UUID, datetime]] = []
+    whole: bool = True
 
 
 def heard_of(connection: Connection, profile: UUID, *, known_at: datetime | None = None) -> Heard:
     """Return what was heard of a profile, or had been at `known_at`."""
     ledger = consent_ledger(connection, profile)
+    events = customer_events(connection, profile, known_at=known_at)
     return Heard(
         ledger=[word for word in ledger if known_at is None or word.recorded_at <= known_at],
-        events=customer_events(connection, profile, known_at=known_at),
+        events=events,
         noted=noted_on(connection, profile, known_at=known_at),
+        whole=len(events) < EVENTS_OF_A_PROFILE,
     )
+
+
+def cited_between(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return between which times lies what a journey may cite, of a visit or order from `begin` to `end`."""
+    return begin - _LOOK_BACK, end + _LOOK_AHEAD
+
+
+def heard_around(
+    connection: Connection,
+    profile: UUID,
+    heard: Heard,
+    begin: datetime,
+    end: datetime,
+    *,
+    known_at: datetime | None = None,
+) -> Heard:
+    """Return what was heard with all that a journey from `begin` to `end` may cite, however much came since."""
+    if heard.whole:
+        return heard
+    near = customer_events(connection, profile, known_at=known_at, between=cited_between(begin, end))
+    found = {one.event_id: one for one in near}
+    found |= {one.event_id: one for one in heard.events}
+    return structs.replace(heard, events=sorted(found.values(), key=lambda one: one.occurred_at))
+
+
+def heard_around_visit(
+    connection: Connection,
+    profile: UUID,
+    heard: Heard,
+    detail: VisitDetail | None,
+    *,
+    known_at: datetime | None = None,
+) -> Heard:
+    """Return what was heard with all that the journey of a visit may cite."""
+    if detail is None:
+        return heard
+    visit = _store_visit(detail)
+    begin, end = to_datetime(visit.entered_at), to_datetime(visit.left_at)
+    return heard_around(connection, profile, heard, begin, end, known_at=known_at)
+
+
+def heard_around_order(
+    connection: Connection, profile: UUID, heard: Heard, order: UUID, *, known_at: datetime | None = None
+) -> Heard:
+    """Return what was heard with all that the journey of an order may cite."""
+    placed = next((one.occurred_at for one in heard.events if one.event_id == order), None)
+    return heard if placed is None else heard_around(connection, profile, heard, placed, placed, known_at=known_at)
 
 
 def online_journey(

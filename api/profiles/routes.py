@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from api.problems import described, order_unknown, visit_unknown
-from api.profiles.journeys import heard_of, journey_of, journey_of_order
+from api.profiles.journeys import heard_around_order, heard_around_visit, heard_of, journey_of, journey_of_order
 from api.profiles.models import (
     ConsentOut,
     JourneyOut,
@@ -99,9 +99,10 @@ def read_journey(
     if detail is None and visit is not None:
         raise visit_unknown()
     plan = find_store(service, connection, detail.store).plan if detail is not None else None
+    heard = heard_around_visit(connection, found.profile_id, heard_of(connection, found.profile_id), detail)
     return JourneyOut.of(
         found.profile_id,
-        journey_of(heard_of(connection, found.profile_id), detail, plan, now=service.now()),
+        journey_of(heard, detail, plan, now=service.now()),
         timezone=plan.timezone if plan is not None else None,
         in_progress=detail is not None and detail.running is not None,
     )
@@ -109,7 +110,8 @@ def read_journey(
 
 def order_journey(connection: Connection, profile: UUID, order: UUID, *, now: datetime) -> JourneyOut:
     """Return the journey around an order online; raises the problem if the profile has no such order."""
-    told = journey_of_order(heard_of(connection, profile), visits_of(connection, profile), order, now=now)
+    heard = heard_around_order(connection, profile, heard_of(connection, profile), order)
+    told = journey_of_order(heard, visits_of(connection, profile), order, now=now)
     if told is None:
         raise order_unknown()
     return JourneyOut.of(profile, told, timezone=None, in_progress=False)

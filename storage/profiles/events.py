@@ -15,7 +15,7 @@ from storage.profiles.profiles import PURPOSE
 EVENTS_OF_A_PROFILE: Final = 2_000
 """Years of a busy customer; of more the newest count."""
 _LASTING: Final = (
-    "service_preferred", "complained", "enrolled", "ordered", "cancelled", "returned", "refunded",
+    "service_preferred", "complained", "enrolled", "ordered", "collected", "cancelled", "returned", "refunded",
     "appointment_booked", "appointment_cancelled",
 )  # fmt: skip
 """What decides a cue or lasts, however many products were looked at since."""
@@ -69,14 +69,20 @@ class CustomerEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def customer_events(
-    connection: Connection, profile: UUID, *, limit: int = EVENTS_OF_A_PROFILE, known_at: datetime | None = None
+    connection: Connection,
+    profile: UUID,
+    *,
+    limit: int = EVENTS_OF_A_PROFILE,
+    known_at: datetime | None = None,
+    between: tuple[datetime, datetime] | None = None,
 ) -> list[CustomerEvent]:
     """Return the newest events of a person, oldest first; nothing without a consent that holds.
 
     Where there are more than `limit`, the newest LASTING_OF_A_PROFILE of those that last are among them as well. Of
     somebody bound to stores, what was in another store is left out: it would look as if it were online.
 
-    `known_at` gives them as they were known then: later ones and later revisions are left out.
+    `known_at` gives them as they were known then: later ones and later revisions are left out. `between` gives those
+    that happened from one time to another.
     """
     wanted = sql.SQL("event.newest")
     if known_at is not None:
@@ -92,9 +98,14 @@ def customer_events(
         "   and consent_holds(person.profile_id, %(purpose)s) and consent_holds(person.kept_id, %(purpose)s)"
         "   and (event.store_no is null or store.id is not null)"
         "   and (%(kinds)s::text[] is null or event.kind = any(%(kinds)s))"
+        "   and (%(begin)s::timestamptz is null or event.occurred_at between %(begin)s and %(end)s)"
         "   and {} order by event.occurred_at desc, event.event_id limit %(limit)s"
     ).format(wanted)
-    values = {"profile": profile, "limit": limit, "known_at": known_at, "purpose": PURPOSE, "kinds": None}
+    begin, end = between if between is not None else (None, None)
+    values = {
+        "profile": profile, "limit": limit, "known_at": known_at, "purpose": PURPOSE, "kinds": None,
+        "begin": begin, "end": end,
+    }  # fmt: skip
     rows = connection.execute(query, values).fetchall()
     if len(rows) == limit:
         lasting = values | {"limit": LASTING_OF_A_PROFILE, "kinds": list(_LASTING)}
@@ -181,15 +192,29 @@ def _number(event: CustomerEvent) -> str:
     return str(event.detail.get("order_id", ""))
 
 
-def recorded_times(connection: Connection, profile: UUID, *, since: datetime, limit: int) -> list[datetime]:
-    """Return when something new became known of a person after `since`: events, their revisions, consents."""
+def recorded_times(
+    connection: Connection, profile: UUID, *, since: datetime, between: tuple[datetime, datetime], limit: int
+) -> list[datetime]:
+    """Return when something new became known of a person after `since`: consents, and revisions of events.
+
+    Of events those that happened `between` two times in any of their revisions, or that last.
+    """
     rows = connection.execute(
         "select distinct at from ("
         " select event.recorded_at as at from person join event_seen event using (profile_id)"
         "  where person.kept_id = %(profile)s and event.recorded_at > %(since)s"
+        "    and (event.kind = any(%(lasting)s) or exists (select from customer_event told"
+        "      where told.event_id = event.event_id and told.occurred_at between %(begin)s and %(end)s))"
         " union all select word.recorded_at from consent_event word"
         "  where word.profile_id = %(profile)s and word.recorded_at > %(since)s) known"
         " order by at desc limit %(limit)s",
-        {"profile": profile, "since": since, "limit": limit},
+        {
+            "profile": profile,
+            "since": since,
+            "limit": limit,
+            "lasting": list(_LASTING),
+            "begin": between[0],
+            "end": between[1],
+        },
     ).fetchall()
     return [row[0] for row in reversed(rows)]

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from storage.profiles.events import EVENTS_OF_A_PROFILE
 from tests.api.inputting import customer, event, send, send_csv
 from tests.api.seeding import device, walk
 from tests.fix_api import SeededStore
@@ -95,3 +96,37 @@ def test_who_never_came_to_a_store_has_a_journey_of_orders(store: SeededStore, c
         "discover": "reached", "plan_enroll": "reached", "arrive": "not_yet", "engage": "not_yet",
         "complete": "reached", "reflect": "reached",
     }  # fmt: skip
+
+
+def test_thousands_of_events_since_take_nothing_from_an_old_journey(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    around = {
+        "online": (("Product Viewed", 52), ("Product Added to Wishlist", 51), ("Product Reviewed", 48)),
+        "orders": (("Order Completed", 50),),
+    }
+    for given, rows in around.items():
+        events = [
+            event(kind, kind, store.now - timedelta(days=day), order_id="o1", total=9, currency="EUR")
+            for kind, day in rows
+        ]
+        sent = send(client, f"/v1/inputs/{given}", {"source": "web", "events": events}).json()
+        assert sent["taken_count"] == len(rows), sent
+    (order,) = (
+        str(row[0]) for row in store.connection.execute("select event_id from customer_event where kind = 'ordered'")
+    )
+    where = f"/v1/profiles/{ada}/journey"
+    before = client.get(where, params={"order": order}).json()
+    told = client.get(f"{where}/history", params={"order": order}).json()
+    reached = {stage["stage"] for stage in before["stages"] if stage["state"] == "reached"}
+    assert reached >= {"discover", "plan_enroll", "complete", "reflect"}
+    store.connection.execute(
+        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, detail,"
+        "  recorded_at)"
+        " select gen_random_uuid(), 0, %s, 'product_viewed', 'web', 'later ' || n, %s - n * interval '10 min', '{}',"
+        "  clock_timestamp() + n * interval '1 second' from generate_series(1, %s) n",
+        [ada, store.now, EVENTS_OF_A_PROFILE + 200],
+    )
+    assert client.get(where, params={"order": order}).json()["stages"] == before["stages"]
+    assert client.get(f"{where}/history", params={"order": order}).json()["revisions"] == told["revisions"]
+    assert "Reviewed" in client.get(f"/profiles/{ada}", params={"order": order}).text
