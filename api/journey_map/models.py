@@ -53,7 +53,8 @@ class CountOut(BaseModel):
         examples=[125],
     )
     among_count: int | None = Field(description="Customers whose consent holds, told alike")
-    exact: bool = Field(description="False: from a sample of 1,000 customers")
+    exact: bool = Field(description="False: from a sample, and scaled to all")
+    looked_at_count: int | None = Field(description="Customers who were looked at, told alike", examples=[1000])
 
     @classmethod
     def of(cls, found: Found) -> Self:
@@ -64,6 +65,7 @@ class CountOut(BaseModel):
             people_count=None if few else told_count(found.people),
             among_count=told_count(found.sample.total),
             exact=found.sample.whole,
+            looked_at_count=told_count(len(found.sample.profiles)),
         )
 
 

@@ -102,8 +102,8 @@ def test_a_bad_row_stops_no_other(store: SeededStore, client: httpx.Client, ada:
     assert "c-99" not in str(found), "an answer repeats no identifier"
 
 
-ODD = {
-    "total": [10**400, True, "1_000", "５9", "nan", float("inf")], "score": [10**400, False],
+ODD: dict[str, list[Any]] = {
+    "total": [10**400, True, "1_000", "\uff159", "nan", float("inf")], "score": [10**400, False],
     "query": ["\ud800"], "key": ["\ud800"], "customer_id": ["\ud800"], "currency": ["äää", "EU1"],
     "occurred_at": ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"],
 }  # fmt: skip
