@@ -225,6 +225,12 @@ def conflict(detail: str, *, hint: str, faults: list[dict[str, str]] | None = No
     return problem
 
 
+def trial_running(trial_no: int) -> ProblemError:
+    """Return the problem of what cannot change while a trial compares with it."""
+    faults = [{"where": "cue-trials", "what": f"Trial {trial_no} is running."}]
+    return conflict(f"Trial {trial_no} is running in this store.", hint="End it first.", faults=faults)
+
+
 def formula_unknown(formula: str) -> ProblemError:
     """Return the problem of a formula that is not in the registry."""
     return unknown(
