@@ -39,6 +39,14 @@ def listed_withdrawals(rows: list[Any]) -> tuple[list[Withdrawal], list[RowError
     return read_each(enumerate(rows, 1), _of_list)
 
 
+def named(row: Any) -> Any:
+    """Return a row that names its customer by a column, as in a file, with that as its identifier; others as is."""
+    kind = next((kind for kind in KINDS if row.get(kind) not in (None, "")), None) if isinstance(row, dict) else None
+    if kind is None or "identifier" in row:
+        return row
+    return row | {"identifier": {"kind": kind, "value": str(row[kind])}}
+
+
 def _of_list(line: int, row: object) -> Withdrawal:
     try:
         return withdrawal_of(WithdrawalIn.model_validate(row), line=line)

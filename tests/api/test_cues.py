@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -244,3 +244,21 @@ def test_the_policy_that_a_trial_compares_with_stays_until_the_trial_is_ended(
     assert "Trial 1 compares with the policy" in client.get(path.removeprefix("/v1")).text
     assert send(client, f"{TRIALS}/1/end", None).status_code == 200
     assert client.put(path, json=other, headers={"Idempotency-Key": "3"}).json()["version"] == 1
+
+
+def test_who_has_left_is_said_to_have_left(store: SeededStore, client: httpx.Client) -> None:
+    send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=9), devices=[device(1)]))
+    arrive(store, 1)
+    wait_for(lambda: told(client), "the cue")
+    (cue,) = told(client)
+    assert cue["left_at"] is None
+    assert "has left" not in client.get("/stores/marktplatz/cues").text
+    store.connection.execute("delete from presence")
+    arrived_at = datetime.fromisoformat(cue["arrived_at"])
+    walk(
+        store.connection, store.plan, store.store_no, pseudonym=device(1), arrived_at=arrived_at,
+        stays=[("shoes", 300.0)],
+    )  # fmt: skip
+    left_at = datetime.fromisoformat(told(client)[0]["left_at"])
+    assert left_at - arrived_at == timedelta(seconds=300)
+    assert "has left" in client.get("/stores/marktplatz/cues").text

@@ -109,3 +109,18 @@ def test_who_sends_after_somebody_of_another_role_on_the_same_connection_is_hear
         assert send(client, "/v1/inputs/online", {"source": "crm", "events": [row]}).status_code == 200
     told = hook(client, secret, "online", {"data": event("b", "searched", store.now)}, key="m1")
     assert (told.status_code, told.json().get("taken_count")) == (200, 1), told.text
+
+
+def test_a_withdrawal_names_its_customer_by_a_column_as_every_other_row_does(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    secret = send(client, "/v1/webhooks/senders", {"source": "shop"}).json()["secret"]
+    for number in (1, 2, 3):
+        send(client, "/v1/profiles", customer(number, at=store.now - timedelta(days=9)))
+    at = {"occurred_at": store.now.isoformat()}
+    one = hook(client, secret, "withdrawals", {"data": {"customer_id": "c-1"} | at}, key="m1")
+    assert one.json() == {"done": True}, one.text
+    rows = [{"customer_id": "c-2"} | at, {"wording": "x"} | at]
+    both = hook(client, secret, "withdrawals", {"data": rows}, key="m2").json()
+    assert [both["taken_count"], both["errors"][0]["field"]] == [1, "identifier"]
+    assert [row["display_name"] for row in client.get("/v1/profiles").json()["profiles"]] == ["Customer 3"]
