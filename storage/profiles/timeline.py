@@ -1,7 +1,7 @@
 """Everything that is known of a customer in one line of time, newest first, page by page."""
 
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from storage.profiles.visits import visits_by_walk
 LINES_PER_PAGE: Final = 200
 """Ten screens."""
 STORE_VISIT: Final = "store_visit"
-_Place = tuple[datetime, str, str]
+_Place: TypeAlias = tuple[datetime, str, str]
 """When, what kind, and which of it."""
 _EVENTS: Final[LiteralString] = (
     "select event.* from person cross join lateral (select {columns} from event_seen event"
@@ -91,7 +91,7 @@ def timeline_page(connection: Connection, profile: UUID, *, limit: int, cursor: 
     if not 1 <= limit <= LINES_PER_PAGE:
         raise InputError(f"A page has 1 to {LINES_PER_PAGE} lines, asked for {limit}.", where="limit")
     question = ("timeline", profile)
-    place = read_cursor(cursor, question, _Place) if cursor is not None else None
+    place = read_cursor(cursor, question, tuple[datetime, str, str]) if cursor is not None else None
     found = _written(connection, profile, place, limit + 1)
     found += [row for row in _visits(connection, profile) if place is None or row.place < place]
     found.sort(key=lambda row: row.place, reverse=True)
@@ -121,7 +121,7 @@ def _part(text: LiteralString, names: dict[str, LiteralString], *, begun: bool) 
     """Return one part; text is compared by code point, as here."""
     at = sql.SQL(names["at"])
     kind, name = (sql.SQL('({})::text collate "C"').format(sql.SQL(names[each])) for each in ("kind", "id"))
-    before = sql.SQL("true")
+    before: sql.Composable = sql.SQL("true")
     if begun:
         before = sql.SQL("{at} <= %(at)s and ({at}, {kind}, {name}) < (%(at)s, %(kind)s, %(id)s)").format(
             at=at, kind=kind, name=name

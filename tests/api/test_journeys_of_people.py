@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.journey_map import building
+from core.journey.records import Journey
 from core.journey.rules import RULES
 from storage.journey_map.people import JourneyPerson, JourneyVisit
 from tests.api.seeding import floor_plan
@@ -45,8 +46,11 @@ def test_what_lies_far_from_a_journey_cannot_matter_to_it(
         words=[(number, status, at(hour)) for number, (status, hour) in enumerate(words, 1)],
         notes=[],
     )  # fmt: skip
-    asked = {"begin": at(0), "end": at(121 * 24), "now": at(150 * 24)}
-    near = building.journeys_of(person, PLANS, **asked)
+
+    def judged() -> list[Journey]:
+        return building.journeys_of(person, PLANS, begin=at(0), end=at(121 * 24), now=at(150 * 24))
+
+    near = judged()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building._Known, "around", lambda known, _begin, _end: known._events)
-        assert building.journeys_of(person, PLANS, **asked) == near
+        assert judged() == near
