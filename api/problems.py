@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from api.texts import in_words
 from core.errors import ForbiddenError, InputError, UnavailableError
+from storage.storable import cleaned
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
@@ -225,6 +226,12 @@ def conflict(detail: str, *, hint: str, faults: list[dict[str, str]] | None = No
     return problem
 
 
+def trial_running(trial_no: int) -> ProblemError:
+    """Return the problem of what cannot change while a trial compares with it."""
+    faults = [{"where": "cue-trials", "what": f"Trial {trial_no} is running."}]
+    return conflict(f"Trial {trial_no} is running in this store.", hint="End it first.", faults=faults)
+
+
 def formula_unknown(formula: str) -> ProblemError:
     """Return the problem of a formula that is not in the registry."""
     return unknown(
@@ -320,7 +327,8 @@ def as_json(request: Request, problem: ProblemError) -> Response:
     }
     if problem.faults:
         body["faults"] = problem.faults
-    return JSONResponse(body, problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
+    # a name that was sent stands in it, with whatever characters it had
+    return JSONResponse(cleaned(body), problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
 
 
 def retry_headers(problem: ProblemError) -> dict[str, str]:

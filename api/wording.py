@@ -119,6 +119,9 @@ HAPPENING: Final = {
     "coupon_removed": "Removed a coupon",
     "wish_removed": "Took off the wish list",
     "shared": "Shared something",
+    "cue_told": "Cue to staff",
+    "alerted": "Alert",
+    "message_made": "Message",
     **EVIDENCE,
 }
 """Kinds of events as a person tells them; one that is not here is told by its own name."""
@@ -138,6 +141,7 @@ COMPLETION: Final = {
 }
 MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}
 CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}
+ALERT_CAME_OF: Final = {True: "It was right.", False: "It was wrong.", None: ""}
 IDENTIFIER: Final = {
     "customer_id": "Customer number",
     "loyalty_number": "Loyalty card",

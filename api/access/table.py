@@ -152,6 +152,7 @@ TABLE: Final[dict[str, Entry]] = {
     "GET /v1/profiles/{profile}/journey/feelings": _CRM,
     "GET /v1/profiles/{profile}/understanding": _CRM,
     "GET /v1/profiles/{profile}/cue": _CRM,
+    "GET /v1/profiles/{profile}/timeline": _CRM,
     "GET /v1/profiles/{profile}/memory": _CRM,
     "GET /profiles/{profile}/memory": _CRM,
     "GET /profiles/{profile}/messages": _CRM,

@@ -43,6 +43,7 @@ from storage.inputs.imports import (
 )
 from storage.inputs.inputs import ERRORS_SHOWN, RowError
 from storage.profiles.imports import import_profiles, take_back_profiles
+from storage.storable import cleaned
 
 router = APIRouter(prefix="/v1", tags=["inputs"])
 SourceQuery = Annotated[
@@ -99,7 +100,9 @@ def tell_events(given_input: InputWord, given: EventsIn, once: OnceDep, service:
     A row that is refused stops no other. Where every row means a profile that is unknown or has not consented, the
     answer is 404.
     """
-    return once.answer(given.model_dump_json().encode(), taking_events(given_input, given, service.now()))
+    # what a string of JavaScript may hold, and UTF-8 may not, is said of its row
+    same = given.model_copy(update={"events": cleaned(given.events)}).model_dump_json().encode()
+    return once.answer(same, taking_events(given_input, given, service.now()))
 
 
 @router.post(

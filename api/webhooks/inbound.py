@@ -1,6 +1,7 @@
 """Signed webhooks of other systems: the same inputs as by REST, with a signature instead of an Idempotency-Key."""
 
 from datetime import UTC, datetime
+from json import loads
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from api.inputs.taking import (
     taking_withdrawal,
     taking_withdrawals,
 )
+from api.inputs.withdrawal_rows import named
 from api.problems import ProblemError, conflict, described, unknown
 from api.service import ConnectionDep, Service, ServiceDep
 from api.texts import SOURCE_PATTERN, in_words
@@ -150,7 +152,8 @@ def take_hook(
     """Take in what a system sends by the Standard Webhooks specification; the same webhook-id counts once.
 
     The body is `{"type", "timestamp", "data"}`: one row or a list of rows as in `POST /v1/inputs`, a customer or a
-    withdrawal. A row without `kind`, `occurred_at` or `key` gets the type, the timestamp and the webhook-id.
+    withdrawal, which may name its customer by a column as in a file. A row without `kind`, `occurred_at` or `key`
+    gets the type, the timestamp and the webhook-id.
     """
     _check_signature(connection, source, body, request)
     work = _work(what, source, _told(body), webhook_id, service)
@@ -208,8 +211,9 @@ class _Envelope(msgspec.Struct):
 
 def _told(body: bytes) -> _Envelope:
     try:
-        return msgspec.json.decode(body, type=_Envelope)
-    except msgspec.DecodeError as error:
+        # the standard library's reader: what a string may not hold, or a number, is then said of its row
+        return msgspec.convert(loads(body), _Envelope)
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"The body is no webhook: {error}.", hint='It looks like {"type": …, "timestamp": …, "data": …}.'
         ) from error
@@ -222,7 +226,7 @@ def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service
             case "profiles":
                 return taking_profile(ProfileIn.model_validate(_of(source, told.data)), service.guard, now)
             case "withdrawals":
-                filled = [_of(source, row) for row in _each_filled(told, webhook_id, now)]
+                filled = [named(_of(source, row)) for row in _each_filled(told, webhook_id, now)]
                 if isinstance(told.data, list) and 1 <= len(filled) <= EVENTS_TOGETHER:
                     return taking_withdrawals(filled)
                 return taking_withdrawal(WithdrawalIn.model_validate(filled[0] if len(filled) == 1 else told.data))

@@ -21,6 +21,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/stores/{store}/visits", "/v1/stores/{store}/coverage", "/v1/stores/{store}/live",
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
+        "/v1/profiles/{profile}/timeline",
         "/v1/profiles/{profile}/memory", "/v1/alerts", "/v1/alerts/look", "/v1/alerts/{alert}",
         "/v1/follow-ups/due-count", "/v1/follow-ups/{follow_up}", "/v1/notes/feelings",
         "/v1/profiles/{profile}/journey/feelings", "/v1/interactions",
