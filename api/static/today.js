@@ -38,7 +38,7 @@ function showAlarms(faults) {
   const lines = [
     ...alarms.map((alarm) => [
       alarm.zone ? `${alarm.title}, ${plan.name(alarm.zone)}` : alarm.title,
-      `${figure(alarm.value, alarm.unit)}, limit ${figure(alarm.opens_at, alarm.unit)}, since ${clock.format(new Date(alarm.opened_at))}`,
+      `${alarm.kind === "queue_wait" ? "at least " : ""}${figure(alarm.value, alarm.unit)}, limit ${figure(alarm.opens_at, alarm.unit)}, since ${clock.format(new Date(alarm.opened_at))}`,
     ]),
     ...faults.map((fault) => [
       `Anchor ${fault.anchor}, ${plan.name(fault.zone)}`,
