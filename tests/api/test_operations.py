@@ -184,7 +184,7 @@ def test_orders_are_joined_with_looks_and_other_stores(client: httpx.Client, sto
     week = {"from": "2026-10-18", "to": "2026-10-25"}
     assert client.put(f"{HERE}/shelf-items", json={"items": {"boot": "attic"}}, headers=WHO).status_code == 422
     assert client.put(f"{HERE}/shelf-items", json={"items": {"boot": "shoes"}}, headers=WHO).status_code == 200
-    assert client.get(f"{HERE}/shelf-items").json() == {"items": {"boot": "shoes"}}
+    assert client.get(f"{HERE}/shelf-items").json() == {"items": {"boot": "shoes"}, "holds_from": None}
     (shelf,) = metric(client, "shelf_view", **week)["rows"]
     assert (shelf["zone"], shelf["value"], shelf["visit_count"]) == ("shoes", 2 * 35.5, 12)
     online = metric(client, "online_share", **week)["rows"][0]
