@@ -436,6 +436,37 @@ def test_other_items_take_nobodys_time_apart(store: SeededStore, olga: httpx.Cli
     ]  # fmt: skip
 
 
+def test_each_week_has_the_items_of_its_time(store: SeededStore, olga: httpx.Client) -> None:
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+    for items, said_at in (
+        ({"boot": "shoes", "hat": "shoes"}, at(9, days=-20)),
+        ({"boot": "shoes"}, at(9, days=-6)),
+        ({"boot": "shoes", "hat": "shoes"}, at(9)),
+    ):
+        with store.connection.transaction():
+            replace_items(store.connection, stored, items, said_at)
+    for number in range(13):
+        insert(
+            store.connection, store.store_no,
+            [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 30.0 + number) for zone in (None, 5)],
+        )  # fmt: skip
+        buy(store, 80_000 + number, "hat" if number == 12 else "boot", at(10))
+    assert shelf(olga) == (35.5, 12), "the hat stood there in the weeks before and after"
+
+
+def test_orders_of_nine_are_hidden(store: SeededStore, olga: httpx.Client) -> None:
+    for number in range(9):
+        insert(
+            store.connection, store.store_no,
+            [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 60.0) for zone in (None, 5)],
+        )  # fmt: skip
+        buy(store, 80_000 + number, "boot", at(10))
+    say_items(olga, {"boot": "shoes"})
+    for formula in ("shelf_view", "online_share"):
+        (row,) = ask(olga, formula, **{"from": "2026-10-19", "to": "2026-10-25"})
+        assert (row["value"], row["visit_count"], row["state"]) == (None, None, "hidden"), formula
+
+
 def test_time_at_a_shelf_ends_with_the_sale(store: SeededStore, olga: httpx.Client) -> None:
     for number in range(10):
         insert(
