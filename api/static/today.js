@@ -1,6 +1,6 @@
 // Keeps the page of today current: who is there now, and what is wrong.
 
-import { Live, dwell } from "/static/live.js";
+import { Live } from "/static/live.js";
 import { Plan, noun, words } from "/static/plan.js";
 
 const page = document.getElementById("today");
@@ -58,4 +58,8 @@ function showAlarms(faults) {
   }));
 }
 
-function figure(value, unit) { return unit === "s" ? dwell(value * 1_000) : `${Math.round(value * 10) / 10} ${unit}`; }
+// as api/metrics/wording.py writes it: waits are steps of whole minutes
+function figure(value, unit) {
+  if (unit !== "s") return `${Math.round(value * 10) / 10} ${unit}`;
+  return value < 3_600 ? `${value / 60} min` : `${value / 3_600} h`;
+}

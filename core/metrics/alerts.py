@@ -15,7 +15,7 @@ from core.metrics.disclosure import K_PEOPLE, is_few
 
 KindWord = Literal["occupancy", "queue_wait", "anchor_down", "unusual_dwell"]
 WAIT_STEPS_S: Final = (0, 60, 120, 180, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200)
-"""Lengths of a wait that limits are set at and that alerts tell: minutes, each a half longer than the one before or
+"""Lengths of a wait that limits are set at and that alerts tell: minutes, each a third longer than the one before or
 more. A queue is of fewer than ten people, so its median to the second is one person's time, and limits of every
 second beside each other would find it; who waits needs no more than "longer than 10 min"."""
 _WAITS: Final = ", ".join(map(str, WAIT_STEPS_S))
