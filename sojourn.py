@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Never
+from typing import Final, Never
 
 import typer
 from rich.console import Console
@@ -26,9 +26,17 @@ from commands import (
     trying,
     visits,
 )
-from core.errors import SojournError
+from core.errors import ConfigurationError, FencedError, SojournError, UnavailableError
 from servers.kernel_cache import prepare, seal
 from telemetry.logs import FORM_VARIABLE, configure
+
+EXIT_CODES: Final[dict[type[SojournError], int]] = {
+    ConfigurationError: os.EX_CONFIG,
+    UnavailableError: os.EX_UNAVAILABLE,
+    FencedError: os.EX_UNAVAILABLE,
+}
+"""As sysexits.h has them, so that whoever starts a service knows whether starting it again can help; else 2, as of
+words that nobody knows."""
 
 app = typer.Typer(
     help="Signals from stores, turned into zone visits with honest dwell times and consented journeys.",
@@ -57,7 +65,7 @@ def main() -> None:
     try:
         app()
     except SojournError as error:
-        _refuse(str(error))
+        _refuse(error)
     finally:
         if kernels is not None:
             seal(kernels)
@@ -68,9 +76,9 @@ def keep_kernels() -> Path | None:
     return prepare(sorted(Path(__file__).parent.glob("core/dwell/*_kernels.py")))
 
 
-def _refuse(sentence: str) -> Never:
-    Console(stderr=True, soft_wrap=True).print(sentence, style="bold red", highlight=False, markup=False)
-    sys.exit(2)
+def _refuse(error: SojournError) -> Never:
+    Console(stderr=True, soft_wrap=True).print(str(error), style="bold red", highlight=False, markup=False)
+    sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 2))
 
 
 if __name__ == "__main__":

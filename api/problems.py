@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.texts import in_words
 from core.errors import ForbiddenError, InputError, UnavailableError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -262,7 +263,7 @@ def from_exception(error: Exception) -> ProblemError:  # noqa: PLR0911 - one ans
                 hint="See faults; in URLs write the + of a time's offset as %2B, or end the time with Z.",
             )
             problem.faults = [
-                {"where": ".".join(map(str, fault["loc"])), "what": str(fault["msg"])}
+                {"where": ".".join(map(str, fault["loc"])), "what": in_words(fault)}
                 for fault in error.errors()[:_FAULTS_SHOWN]
             ]
             return problem

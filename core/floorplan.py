@@ -4,6 +4,7 @@ The JSON form is the contract of `sojourn replay --floorplan`; names, outlines a
 drawn. Indices of zones and anchors are their places in the plan.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
@@ -19,6 +20,13 @@ from core.limits import ANCHORS_PER_STORE, ID_CHARACTERS, STORES_PER_PLAN, ZONES
 ID_PATTERN: Final = rf"^[A-Za-z0-9][A-Za-z0-9._:-]{{0,{ID_CHARACTERS - 1}}}$"
 """Ids stand in MQTT topics and URLs: no slash, no wildcard, no blank."""
 _Id = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
+
+PLACE_MOST_M: Final = 20_000_000.0
+"""Half around the Earth: nothing is farther. Map coordinates (UTM, up to 10,000 km) stay below it, and squares of it
+are far from where floats end."""
+FLOOR_MOST: Final = 32_767
+"""Floors are kept in 16 bits; the highest building has 163."""
+TWICE_HINT: Final = "Readers take the last of them: leave one."
 
 Wall: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
 """A straight piece of wall from one point to another, metres."""
@@ -170,11 +178,31 @@ def load(data: bytes | str) -> FloorPlan:
             f"A floor plan holds at most {STORES_PER_PLAN} stores, this one {len(plan.stores)}.",
             hint="Make several plans of it.",
         )
+    _refuse_doubled(data)
     for flaw in twice(("stores",), [store.id for store in plan.stores], "store"):
         raise FloorPlanError(flaw.what, hint=flaw.hint, where="floor plan")
     for store in plan.stores:
         _check_store(store)
     return plan
+
+
+def _refuse_doubled(data: bytes | str) -> None:
+    """Refuse a key that an object has twice: the reader takes the last, a person who wrote both meant one of them."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            keys = [key for key, _ in pairs]
+            key = next(key for key in made if keys.count(key) > 1)
+            raise FloorPlanError(twice_named(key), hint=TWICE_HINT, where="floor plan")
+        return made
+
+    json.loads(data, object_pairs_hook=once)
+
+
+def twice_named(key: str) -> str:
+    """Return what is said of a key that stands twice in one object."""
+    return f"The field {key!r} stands there twice."
 
 
 def load_store(data: bytes | str) -> StorePlan:
@@ -215,8 +243,11 @@ def flaws(store: StorePlan) -> Iterator[Flaw]:
     yield from twice(("anchors",), [anchor.id for anchor in store.anchors], "anchor")
     for place, zone in enumerate(store.zones):
         yield from _zone_flaws(zone, ("zones", place), store)
+    for place, wall in enumerate(store.walls):
+        yield from _far_flaws(wall, ("walls", place))
     for place, anchor in enumerate(store.anchors):
         yield from _id_flaws(anchor.id, "anchor", ("anchors", place, "id"))
+        yield from _anchor_place_flaws(anchor, ("anchors", place))
         yield from _unknown_zone(anchor.zone, f"Anchor {anchor.id!r}", ("anchors", place, "zone"), store)
         for number, named in enumerate(anchor.covers):
             yield from _unknown_zone(named, f"Anchor {anchor.id!r}", ("anchors", place, "covers", number), store)
@@ -249,6 +280,7 @@ def _zone_flaws(zone: Zone, where: tuple[str | int, ...], store: StorePlan) -> I
             f"Zone {zone.id!r} is of the unknown kind {zone.kind!r}.",
             f"Use one of {', '.join(sorted(ZONE_KINDS))}.",
         )
+    yield from _far_flaws(zone.outline or (), (*where, "outline"))
     if zone.parent is None:
         return
     yield from _unknown_zone(zone.parent, f"Zone {zone.id!r}", (*where, "parent"), store)
@@ -260,6 +292,28 @@ def _zone_flaws(zone: Zone, where: tuple[str | int, ...], store: StorePlan) -> I
         above = parents.get(above)
     if above is not None:
         yield Flaw((*where, "parent"), f"Zone {zone.id!r} lies within itself.", "Mend its parent.")
+
+
+def _anchor_place_flaws(anchor: Anchor, where: tuple[str | int, ...]) -> Iterator[Flaw]:
+    for axis, number in (("x", anchor.x), ("y", anchor.y)):
+        if number is not None:
+            yield from _far_flaw(number, (*where, axis))
+    if anchor.floor is not None and abs(anchor.floor) > FLOOR_MOST:
+        yield Flaw(
+            (*where, "floor"), f"There is no floor {anchor.floor:.6g}.", f"Floors are -{FLOOR_MOST} to {FLOOR_MOST}."
+        )
+
+
+def _far_flaws(points: Sequence[tuple[float, float]], where: tuple[str | int, ...]) -> Iterator[Flaw]:
+    for place, point in enumerate(points):
+        for axis, number in enumerate(point):
+            yield from _far_flaw(number, (*where, place, axis))
+
+
+def _far_flaw(number: float, where: tuple[str | int, ...]) -> Iterator[Flaw]:
+    if abs(number) > PLACE_MOST_M:
+        hint = f"Plans are in metres, and nothing on Earth is more than {PLACE_MOST_M:,.0f} m away."
+        yield Flaw(where, f"{number:.6g} m is no place.", hint)
 
 
 def _unknown_zone(zone: str, who: str, where: tuple[str | int, ...], store: StorePlan) -> Iterator[Flaw]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from core.floorplan import Anchor, Flaw, FloorPlan, StorePlan, Wall, Zone, flaws, twice
+from core.floorplan import TWICE_HINT, Anchor, Flaw, FloorPlan, StorePlan, Wall, Zone, flaws, twice, twice_named
 from core.floorplan_shapes import Point, inside, is_point, nested, outline_flaws, pair_flaws, wall_flaws
 from core.json_places import Place, Places, place_of
 from core.limits import STORES_PER_PLAN
@@ -70,7 +70,8 @@ def check_text(data: bytes) -> list[Finding]:
         return [Finding(Place(1, 1), True, f"The text cannot be read: {error}.", "Write it anew.")]
     endless: list[Flaw] = []
     raw = _finite(raw, (), endless)
-    found = [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in endless]
+    found = [Finding(place, True, twice_named(key), TWICE_HINT) for key, place in places.doubled]
+    found += [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in endless]
     found += [Finding(places.of(flaw.path), True, flaw.what, flaw.hint) for flaw in _grave(raw)]
     found += [Finding(places.of(flaw.path), False, flaw.what, flaw.hint) for flaw in _odd(raw)]
     return sorted(found)[:FINDINGS_MOST]

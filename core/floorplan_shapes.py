@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, permutations
 from typing import Any, Final, TypeAlias
 
-from core.floorplan import Flaw
+from core.floorplan import PLACE_MOST_M, Flaw
 
 Point: TypeAlias = tuple[float, float]
 FARTHEST_M: Final = 10_000.0
@@ -15,11 +15,12 @@ _Path: TypeAlias = tuple[str | int, ...]
 
 
 def is_point(point: Any) -> bool:
-    """Tell whether something is a pair of numbers."""
+    """Tell whether something is a pair of numbers that can be a place; what is farther away is told elsewhere."""
     return (
         isinstance(point, list)
         and len(point) == 2
         and all(isinstance(number, int | float) and not isinstance(number, bool) for number in point)
+        and all(abs(number) <= PLACE_MOST_M for number in point)
     )
 
 

@@ -34,6 +34,8 @@ class Places:
     """
 
     def __init__(self, text: str) -> None:
+        self.doubled: list[tuple[str, Place]] = []
+        """Keys that an object has more than once, where each stands again."""
         self._text = text
         self._starts: dict[Path, int] = {}
         self._value((), self._skip(0))
@@ -48,7 +50,7 @@ class Places:
         """Note where a value begins, and go through it; return where it ends."""
         if len(path) > _DEEPEST:
             raise ValueError("The text nests too deep.")
-        self._starts.setdefault(path, at)
+        self._starts[path] = at  # of a doubled key the last, as readers of JSON take it
         begin = self._text[at]
         if begin == "{":
             return self._inside(path, at, "}")
@@ -61,11 +63,15 @@ class Places:
 
     def _inside(self, path: Path, at: int, end: str) -> int:
         at = self._skip(at + 1)
-        number = 0
+        number, known = 0, set[str | int]()
         while self._text[at] != end:
             key: str | int = number
             if end == "}":
+                begin = at
                 key, at = scanstring(self._text, at + 1, True)
+                if key in known:
+                    self.doubled.append((str(key), place_of(self._text, begin)))
+                known.add(key)
                 at = self._skip(self._skip(at) + 1)  # past the colon
             at = self._skip(self._value((*path, key), at))
             if self._text[at] == ",":

@@ -226,6 +226,7 @@ TABLE: Final[dict[str, Entry]] = {
     "GET /follow-ups": _CRM,
     "GET /follow-ups.csv": _CRM,
     "GET /follow-ups/{follow_up}": _CRM,
+    "GET /v1/colleagues": _CRM,
     "GET /v1/follow-ups": _CRM,
     "GET /v1/follow-ups/due-count": _CRM,
     "GET /v1/follow-ups/{follow_up}": _CRM,

@@ -16,6 +16,7 @@ class AlarmOut(BaseModel):
     anchor: str = Field(description="Empty where it is not about one anchor")
     says: str = Field(examples=["Its clock is 12 s ahead."])
     hint: str = Field(examples=["Run NTP there."])
+    anchors: list[str] = Field(description="That nobody hears because of it; they have no alarm of their own")
     opened_at: datetime | None = Field(
         description="When it was raised, and told by webhook; null while it has not held long enough"
     )
@@ -32,6 +33,7 @@ class AlarmOut(BaseModel):
             anchor=alarm.anchor,
             says=alarm.says,
             hint=alarm.hint,
+            anchors=list(alarm.anchors),
             opened_at=opened_at,
             ending=ending,
         )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.texts import SOURCE_PATTERN
 from storage.identity.links import Conflict, Identified
 from storage.inputs.imports import ImportRow
 from storage.inputs.inputs import ERRORS_SHOWN, RowError
@@ -13,7 +14,7 @@ from storage.inputs.inputs import ERRORS_SHOWN, RowError
 InputWord = Literal["orders", "online", "app", "appointments", "loyalty", "events"]
 EVENTS_TOGETHER = 500
 """As many as Segment sends in one batch."""
-_SOURCE = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$", examples=["shop"])
+_SOURCE = Field(min_length=1, max_length=64, pattern=SOURCE_PATTERN, examples=["shop"])
 
 
 class IdentifierIn(BaseModel):

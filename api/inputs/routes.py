@@ -25,6 +25,7 @@ from api.inputs.withdrawal_rows import read_withdrawals
 from api.problems import ProblemError, conflict, described, unknown
 from api.profiles.rows import read_profiles
 from api.service import ConnectionDep, ServiceDep
+from api.texts import SOURCE_PATTERN
 from core.privacy.masking import masked
 from storage.connect import Connection
 from storage.identity.withdrawals import import_withdrawals
@@ -45,7 +46,7 @@ from storage.profiles.imports import import_profiles, take_back_profiles
 
 router = APIRouter(prefix="/v1", tags=["inputs"])
 SourceQuery = Annotated[
-    str, Query(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="The system of the rows")
+    str, Query(min_length=1, max_length=64, pattern=SOURCE_PATTERN, description="The system of the rows")
 ]
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from api.inputs.models import WithdrawalIn
 from api.inputs.rows import csv_rows, read_each, read_header, row_identifier, time_with_offset
+from api.texts import in_words
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -44,7 +45,7 @@ def _of_list(line: int, row: object) -> Withdrawal:
         return withdrawal_of(WithdrawalIn.model_validate(row), line=line)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{first['msg']}.", where=".".join(map(str, first["loc"]))) from error
+        raise InputError(in_words(first).removesuffix(".") + ".", where=".".join(map(str, first["loc"]))) from error
 
 
 def withdrawal_of(given: WithdrawalIn, *, line: int = 1) -> Withdrawal:

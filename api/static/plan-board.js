@@ -1,21 +1,27 @@
 // Draws a plan as SVG over the picture, and turns pointers and keys on it into changes of the plan.
 
 import { corners, middle, rectangle, straight, tenth, wallLength } from "/static/plan-model.js";
+import { View } from "/static/plan-view.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LEAST_M = 0.5; // a smaller zone, or a shorter wall, is a slip of the hand
+const TAP_PX = 8; // a finger that moves less meant to tap
 const PICTURE_MOST = 2400; // pixels across that are kept of a picture
 const LETTER_PX = 11;
 const LETTER_WIDE = 0.66; // of its height, in bold
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Board {
-  constructor(plan, svg, canvas, say) {
+  constructor(plan, svg, canvas, say, zoomed) {
     Object.assign(this, { plan, svg, canvas, say, tool: "select", drag: null });
+    this.view = new View(svg.parentElement.parentElement, svg.parentElement, () => {
+      this.draw(); // letters and handles are as large as before
+      zoomed(this.view);
+    });
     svg.addEventListener("pointerdown", (event) => this.press(event));
     svg.addEventListener("pointermove", (event) => this.move(event));
     svg.addEventListener("pointerup", (event) => this.release(event));
-    svg.addEventListener("pointercancel", () => this.cancel());
+    svg.addEventListener("pointercancel", (event) => this.cancel(event));
     svg.addEventListener("keydown", (event) => this.key(event));
     window.addEventListener("resize", () => this.draw());
     svg.addEventListener("focusin", (event) => {
@@ -40,7 +46,7 @@ export class Board {
     const focused = document.activeElement?.dataset?.key;
     this.drawing = true;
     svg.setAttribute("viewBox", `${plan.left} ${plan.top} ${width} ${height}`);
-    svg.parentElement.style.setProperty("--plan-ratio", `${width} / ${height}`);
+    svg.parentElement.style.setProperty("--plan-ratio", width / height);
     this.unit = (width * LETTER_PX) / (svg.clientWidth || 600); // metres of a letter, on every screen
     svg.replaceChildren(
       ...plan.store.zones.flatMap((zone, place) => (zone.outline ? [this.zone(zone, place)] : [])),
@@ -120,22 +126,57 @@ export class Board {
   }
 
   press(event) {
-    if (event.button !== 0 || this.drag) return;
+    if (event.button !== 0) return;
+    if (this.view.press(event)) this.abandon();
+    else if (!this.drag) this.begin(event);
+  }
+
+  begin(event) {
     this.svg.setPointerCapture(event.pointerId);
     event.preventDefault();
     const from = this.point(event);
     if (this.tool === "select") {
       const at = this.at(event.target);
-      this.plan.choose(at);
-      if (!at) return;
-      this.svg.querySelector(`[data-key="${event.target.closest("[data-key]")?.dataset.key ?? ""}"]`)?.focus({ preventScroll: true });
+      if (!at || (event.pointerType === "touch" && !this.picked(at))) {
+        this.drag = { pan: [event.clientX, event.clientY], moved: 0, tapped: at };
+        return;
+      }
+      this.pick(at);
       this.plan.mark();
       this.drag = { from, was: structuredClone(this.plan.thing()) };
     } else this.drag = { from: this.tool === "anchor" ? from : this.plan.snap(from) };
   }
 
+  // Whether it is what is selected, or a corner of it: a finger that meant to move the plan moves nothing else.
+  picked({ kind, place }) {
+    return this.plan.chosen?.kind === kind && this.plan.chosen.place === place;
+  }
+
+  pick(at) {
+    this.plan.choose(at);
+    if (at) this.drawn(at)?.focus({ preventScroll: true });
+  }
+
+  drawn({ kind, place, corner }) {
+    return this.svg.querySelector(`[data-key="${kind}-${place}${corner === undefined ? "" : `-${corner}`}"]`);
+  }
+
+  // Select something in a list, and see it.
+  show(at) {
+    this.plan.choose(at);
+    const drawn = this.drawn(at);
+    if (drawn) this.view.reveal(drawn);
+  }
+
   move(event) {
-    if (!this.drag) return;
+    if (this.view.move(event) || !this.drag) return;
+    if (this.drag.pan) {
+      const { pan } = this.drag, to = [event.clientX, event.clientY];
+      this.drag.moved += Math.hypot(to[0] - pan[0], to[1] - pan[1]);
+      this.view.pan(to[0] - pan[0], to[1] - pan[1]);
+      this.drag.pan = to;
+      return;
+    }
     const { from, was } = this.drag, to = this.point(event);
     if (this.tool === "zone" || this.tool === "wall") {
       this.drag.to = this.tool === "wall" ? straight(from, this.plan.snap(to)) : this.plan.snap(to);
@@ -149,10 +190,13 @@ export class Board {
   }
 
   release(event) {
+    if (this.view.release(event)) return;
     const { drag } = this;
     this.drag = null;
     if (!drag) return;
-    if (this.tool === "zone") {
+    if (drag.pan) {
+      if (drag.moved < TAP_PX) this.pick(drag.tapped);
+    } else if (this.tool === "zone") {
       const [[x1, y1], [x2, y2]] = [drag.from, drag.to ?? drag.from];
       if (Math.abs(x2 - x1) < LEAST_M || Math.abs(y2 - y1) < LEAST_M) this.say("Drag from one corner of the zone to the other.");
       else this.plan.addZone(rectangle([Math.min(x1, x2), Math.min(y1, y2)], [Math.max(x1, x2), Math.max(y1, y2)]));
@@ -172,10 +216,17 @@ export class Board {
     }
   }
 
-  cancel() {
+  cancel(event) {
+    this.view.release(event);
     if (this.drag?.was) this.plan.settle();
     this.drag = null;
     this.draw();
+  }
+
+  // A second finger came: the first one did not mean to draw or to move anything.
+  abandon() {
+    this.drag = null;
+    this.plan.abandon();
   }
 
   key(event) {

@@ -1,6 +1,7 @@
 // The floor plan editor: fields, lists, check, download and save around the board.
 
 import { Board } from "/static/plan-board.js";
+import { Draft } from "/static/plan-draft.js";
 import { Plan, tenth, wallLength } from "/static/plan-model.js";
 import { formHeaders } from "/static/sending.js";
 
@@ -12,15 +13,21 @@ const forms = { zone: field("zone-fields"), anchor: field("anchor-fields"), wall
 const ENDS = ["from", "to"]; // fields of a wall
 const status = field("plan-status");
 const plan = new Plan();
-const board = new Board(plan, field("plan-svg"), field("plan-canvas"), say);
-let timer = 0, asked = 0;
+const board = new Board(plan, field("plan-svg"), field("plan-canvas"), say, showZoom);
+let timer = 0, asked = 0, draft = null;
 
 function say(text, bad = false) {
   status.textContent = text;
   status.classList.toggle("plan-editor-bad", bad);
 }
 
+function showZoom({ scale, largest }) {
+  field("plan-smaller").disabled = field("plan-whole").disabled = scale === 1;
+  field("plan-larger").disabled = largest;
+}
+
 plan.changed = () => {
+  draft?.keep();
   board.draw();
   showFields();
   showList("plan-zones", "zone", plan.store.zones, (zone) => `${zone.name ?? zone.id} · ${(zone.kind ?? "department").replace("_", " ")}`);
@@ -40,7 +47,7 @@ function showList(id, kind, things, label) {
     button.textContent = label(thing, place);
     const picked = plan.chosen?.kind === kind && plan.chosen.place === place;
     button.setAttribute("aria-pressed", String(picked));
-    button.addEventListener("click", () => plan.choose({ kind, place }));
+    button.addEventListener("click", () => board.show({ kind, place }));
     line.append(button);
     return line;
   }));
@@ -129,6 +136,7 @@ field("anchor-add").addEventListener("click", () => plan.addAnchor() || say("Add
 field("wall-add").addEventListener("click", () => plan.addWall());
 field("corner-add").addEventListener("click", () => plan.addCorner());
 field("plan-undo").addEventListener("click", () => plan.undo());
+for (const step of ["larger", "smaller", "whole"]) field(`plan-${step}`).addEventListener("click", () => board.view[step]());
 field("plan-width").addEventListener("change", ({ target }) => {
   const width = Number(target.value);
   if (width >= 1 && width <= 2000) plan.width = width;
@@ -185,20 +193,28 @@ async function save() {
     return;
   }
   say("Saving …");
+  const text = plan.text();
   try {
     const answer = await fetch(`/v1/stores/${encodeURIComponent(plan.store.id)}/plan`, {
-      method: "PUT", headers: { "Content-Type": "application/json", ...formHeaders() }, body: plan.text(),
+      method: "PUT", headers: { "Content-Type": "application/json", ...formHeaders() }, body: text,
     });
     const said = await answer.json();
+    if (answer.ok) draft.done(text);
     if (answer.ok) say(said.changed ? `Saved as version ${said.plan_version}. Ingest takes it into use within seconds.` : "Nothing has changed since it was saved.");
     else say([said.detail, said.faults?.[0]?.what ?? said.hint].join(" "), true);
   } catch {
-    say("The server cannot be reached. Download the plan, so that it is not lost.", true);
+    say("The server cannot be reached. What you drew stays in this browser; download it to have it elsewhere.", true);
   }
 }
 
-if (page.dataset.store) {
-  const answer = await fetch(`/v1/stores/${encodeURIComponent(page.dataset.store)}/plan`);
-  if (answer.ok) plan.load((await answer.json()).stores[0]);
-  else say("The plan cannot be read now. Reload the page.", true);
-} else plan.changed();
+async function begin(store) {
+  if (store) {
+    const answer = await fetch(`/v1/stores/${encodeURIComponent(store)}/plan`);
+    if (!answer.ok) return say("The plan cannot be read now. Reload the page.", true);
+    plan.load((await answer.json()).stores[0]);
+  } else plan.changed();
+  draft = new Draft(plan, store);
+  return say(draft.restore());
+}
+
+await begin(page.dataset.store);

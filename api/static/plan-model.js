@@ -63,6 +63,13 @@ export class Plan {
     this.changed();
   }
 
+  // Leave a drag as if it had not begun.
+  abandon() {
+    if (this.marked !== undefined) this.store = JSON.parse(this.marked);
+    this.marked = undefined;
+    this.changed();
+  }
+
   undo() {
     if (!this.before.length) return;
     this.store = JSON.parse(this.before.pop());

@@ -1,7 +1,7 @@
 """Signed webhooks of other systems: the same inputs as by REST, with a signature instead of an Idempotency-Key."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Request
@@ -22,6 +22,7 @@ from api.inputs.taking import (
 )
 from api.problems import ProblemError, conflict, described, unknown
 from api.service import ConnectionDep, Service, ServiceDep
+from api.texts import SOURCE_PATTERN, in_words
 from api.webhooks.routes import new_secret
 from core.errors import InputError
 from storage.connect import Connection
@@ -36,7 +37,6 @@ from storage.webhooks.senders import (
 )
 
 router = APIRouter(prefix="/v1", tags=["webhooks"])
-SOURCE_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]*$"
 SourcePath = Annotated[str, Path(min_length=1, max_length=64, pattern=SOURCE_PATTERN)]
 WhatWord = Literal[InputWord, "profiles", "withdrawals"]
 
@@ -232,7 +232,7 @@ def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
-            f"{first['msg']}.",
+            in_words(first).removesuffix(".") + ".",
             hint=f"See the body of POST /v1/{'inputs' if what not in {'profiles', 'withdrawals'} else what};"
             f" at most {EVENTS_TOGETHER} rows.",
             where=".".join(map(str, first["loc"])),

@@ -13,6 +13,7 @@ from core.limits import NS_PER_S
 from core.records import NO_ZONE, ClosedBy, Role, VisitArray, VisitKind
 from simulators.recordings.rows import UNREADABLE, UNWRITTEN, must_be_file
 from simulators.recordings.signals import Devices
+from simulators.recordings.times import TIME_BEFORE_NS
 
 VISITS_SCHEMA: Final = pl.Schema(
     {
@@ -38,6 +39,9 @@ VISITS_SCHEMA: Final = pl.Schema(
 TRUTH_COLUMNS: Final = ("kind", "store", "device", "zone", "entered_at", "left_at")
 """What a truth has to have."""
 
+_TIMES: Final = (
+    "entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest"
+)  # fmt: skip
 _ORDER: Final = ("store", "entered_at", "device", "kind", "zone", "left_at")
 _CONFIDENCE_DIGITS: Final = 6  # float32 carries seven, and .9 shall not be written as .8999999761581421
 _ENDINGS: Final = (".csv", ".parquet")
@@ -50,14 +54,13 @@ def visits_frame(store: StorePlan, devices: Devices, visits: VisitArray) -> pl.D
     kinds = pl.Series([kind.word for kind in VisitKind])
     words = pl.Series([closed_by.word for closed_by in ClosedBy])
     roles = pl.Series([role.word for role in Role])
-    times = ("entered_at", "left_at", "entered_earliest", "entered_latest", "left_earliest", "left_latest")
     frame = pl.DataFrame(
         {
             "kind": kinds.gather(visits["kind"].astype(np.int64)),
             "store": pl.Series([store.id], dtype=pl.String).gather(np.zeros(len(visits), np.int64)),
             "device": devices.names(visits["device"]),
             "zone": zones.gather(zone),
-            **{name: np.ascontiguousarray(visits[name]) for name in times},
+            **{name: np.ascontiguousarray(visits[name]) for name in _TIMES},
             "dwell_s": (visits["left_at"] - visits["entered_at"]) / NS_PER_S,
             "confidence": visits["confidence"].astype(np.float64).round(_CONFIDENCE_DIGITS),
             "signals": visits["signals"].astype(np.int64),
@@ -154,6 +157,18 @@ def _check(frame: pl.DataFrame, where: str) -> None:
     if len(strange):
         raise RecordingError(
             f"{strange['kind'][0]!r} is no kind of visit.", hint=f"Write {' or '.join(words)}.", where=where
+        )
+    times = [name for name in _TIMES if name in frame.columns]
+    impossible = frame.filter(
+        pl.any_horizontal((pl.col(name) < 0) | (pl.col(name) >= TIME_BEFORE_NS) for name in times)
+    )
+    if len(impossible):
+        first = impossible.row(0, named=True)
+        name = next(name for name in times if first[name] is not None and not 0 <= first[name] < TIME_BEFORE_NS)
+        raise RecordingError(
+            f"The visit of {first['device']!r} has an impossible {name}: {first[name]}.",
+            hint="Times are nanoseconds since 1970, up to the year 2116.",
+            where=where,
         )
     backwards = frame.filter(pl.col("left_at") < pl.col("entered_at"))
     if len(backwards):

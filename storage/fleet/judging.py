@@ -23,6 +23,7 @@ def figures_of(row: EdgeRow, now: datetime) -> EdgeFigures:
         certificate_days=None
         if row.certificate_until is None
         else (row.certificate_until - now).total_seconds() / _DAY_S,
+        anchors=row.anchors,
     )
 
 
@@ -38,10 +39,8 @@ def alarms_of(
 ) -> list[Alarm]:
     """Return what is wrong in a store now; `standing` is known to be wrong, see `core.fleet.alarms`."""
     batteries = {anchor: left for row in edges for anchor, left in row.battery_percent.items()}
-    faulty = [
+    anchors = [
         AnchorFigures(anchor=anchor, fault=line.faults.get(anchor), battery_percent=batteries.get(anchor))
-        for anchor in sorted(line.faults.keys() | batteries.keys())
+        for anchor in line.anchors
     ]
-    # anchors of which nothing is said work, as far as anybody knows
-    sound = [AnchorFigures(anchor="", fault=None, battery_percent=None)] * max(line.anchors - len(faulty), 0)
-    return alarms([figures_of(row, now) for row in edges], [*faulty, *sound], standing)
+    return alarms([figures_of(row, now) for row in edges], anchors, standing)

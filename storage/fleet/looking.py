@@ -57,13 +57,13 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FleetLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A store, how many anchors it has, and those that do not work."""
+    """A store, the anchors of its plan, and those that do not work."""
 
     store_no: int
     store: str
     name: str
     timezone: str
-    anchors: int
+    anchors: Sequence[str]
     faults: Mapping[str, str]
 
 
@@ -101,7 +101,8 @@ def traffic(connection: Connection, store_no: int, now: datetime) -> Traffic:
 def fleet_lines(connection: Connection, after: str, limit: int) -> list[FleetLine]:
     """Return stores in the order of their ids, behind `after`."""
     rows = connection.execute(
-        "select store_no, id, name, timezone, (select count(*) from anchor where anchor.store_no = store.store_no),"
+        "select store_no, id, name, timezone,"
+        " array(select anchor.id from anchor where anchor.store_no = store.store_no order by anchor.anchor_no),"
         " (select coalesce(jsonb_object_agg(anchor, state), '{}') from anchor_fault"
         "   where anchor_fault.store_no = store.store_no)"
         " from store where id > %s order by id limit %s",

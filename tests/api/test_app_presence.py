@@ -147,6 +147,33 @@ def test_only_a_token_of_a_customer_who_consents_is_heard(store: SeededStore, cl
     assert installation != other
 
 
+def test_a_key_stands_for_one_message_of_one_installation(store: SeededStore, client: httpx.Client) -> None:
+    anchor, now = store.plan.anchors[0].id, datetime.now(UTC)
+    _, token = issued(client, profile(store))
+    body = {"store": "marktplatz", "events": ranging(anchor, now - timedelta(seconds=5), 5)}
+    assert tell(client, token, body, "key").status_code == 200
+    for other in (body | {"events": body["events"][:3]}, body | {"store": "quay"}):
+        refused = tell(client, token, other, "key")
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, "idempotency-key-reused")
+    _, stranger = issued(client, profile(store))
+    assert tell(client, stranger, body, "key").status_code == 422, "nor is it told what somebody else was answered"
+    assert counts(store) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_phone_whose_clock_stands_at_the_end_of_time_is_heard_now(
+    store: SeededStore, client: httpx.Client, at: str
+) -> None:
+    _, token = issued(client, profile(store))
+    events = [{"kind": "enter", "anchor": store.plan.anchors[0].id, "at": at}]
+    for place, more in enumerate(({}, {"Sent-At": at})):
+        told = tell(client, token, {"store": "marktplatz", "events": events}, **more)
+        assert told.status_code == 200, told.text
+        batches = store.connection.execute("select payload from app_outbox order by sequence").fetchall()
+        batch = wire.decode(batches[place][0])
+        assert abs(batch.ts.max() / 1e9 - datetime.now(UTC).timestamp()) < 30
+
+
 def test_a_visit_comes_of_what_an_app_tells_over_http_and_mqtt(
     store: SeededStore, client: httpx.Client, mqtt_url: str
 ) -> None:

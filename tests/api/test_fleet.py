@@ -106,8 +106,12 @@ def test_every_edge_and_anchor_is_told_with_its_figures_and_alarms(store: Seeded
     told = {(alarm["alarm"], alarm["edge"] or alarm["anchor"]) for alarm in fleet["alarms"]}
     assert told >= {
         ("edge_silent", "south"), ("clock_skew", "south"), ("backlog_growing", "south"), ("signals_dropped", "south"),
-        ("battery_low", anchors[1]), ("anchor_down", anchors[2]),
+        ("battery_low", anchors[1]),
     }  # fmt: skip
+    assert ("anchor_down", anchors[2]) not in told, "that its edge is silent says it"
+    (silent,) = [alarm for alarm in fleet["alarms"] if alarm["alarm"] == "edge_silent"]
+    assert silent["anchors"] == [anchors[2]]
+    assert silent["says"].endswith("1 anchor is heard by no other edge.")
     assert not any(edge == "north" for _, edge in told)
 
     listed = {one["store"]: one for one in client.get("/v1/fleet").json()["stores"]}
@@ -129,6 +133,25 @@ def test_the_end_of_a_certificate_is_told_a_month_before(store: SeededStore, cli
     ]  # fmt: skip
     assert [(one["alarm"], one["edge"]) for one in fleet["alarms"]] == [("certificate_ends", "north")]
     assert "Its certificate ends in 29 days." in client.get("/stores/marktplatz/fleet").text
+
+
+def test_a_power_cut_is_told_once_for_each_edge(store: SeededStore, client: httpx.Client) -> None:
+    anchors = [anchor.id for anchor in store.plan.anchors]
+    for edge, heard in (("north", anchors[:3]), ("south", anchors[2:])):
+        say(store, edge, store.now, anchors=heard, backlog=0, boot="07" * 16)
+        say(store, edge, store.now, state="offline", boot="07" * 16)
+    save_faults(store.connection, store.store_no, dict.fromkeys(anchors, "down"), to_ns(store.now))
+    store.connection.commit()
+    fleet = client.get("/v1/fleet/marktplatz").json()
+    assert [(one["alarm"], one["edge"], one["anchors"]) for one in fleet["alarms"]] == [
+        ("edge_gone", "north", sorted(anchors[:3])),
+        ("edge_gone", "south", sorted(anchors[2:])),
+    ]
+    assert (fleet["coverage_share"], {one["state"] for one in fleet["anchors"]}) == (0.0, {"down"})
+    assert [len(one["alarms"]) for one in client.get("/v1/fleet").json()["stores"]] == [2, 0]
+    look_at_fleets(store.connection, store.now)
+    assert look_at_fleets(store.connection, store.now + timedelta(minutes=5)) == 2
+    assert f"{len(anchors[2:])} anchors are heard by no other edge." in client.get("/stores/marktplatz/fleet").text
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from core.floorplan import load
 from storage.stores import load_plans
-from tests.access import cookies
+from tests.access import HEADERS, cookies
 from tests.browser.looking import PHONE, fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
 
@@ -166,10 +166,182 @@ def test_a_stored_plan_is_changed_by_keyboard_alone(store: SeededStore, site: st
     assert [wall[1] for wall in stored.plan.walls] == [(7.0, 3.5)]
 
 
-def test_it_works_by_touch_and_looks_right(store: SeededStore, site: str, browser: Browser) -> None:
+def on_a_phone(browser: Browser) -> Page:
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, locale="en-GB")
     context.add_cookies(cookies())  # type: ignore[arg-type]  # as in fix_browser
-    phone = context.new_page()
+    return context.new_page()
+
+
+def touch(page: Page, *fingers: list[tuple[float, float]]) -> None:
+    """Put fingers down, move each along its points at the same time, and lift them."""
+    session = page.context.new_cdp_session(page)
+
+    def send(kind: str, at: int) -> None:
+        points = [{"x": finger[at][0], "y": finger[at][1], "id": number} for number, finger in enumerate(fingers)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points if kind != "touchEnd" else []})
+
+    send("touchStart", 0)
+    for step in range(1, len(fingers[0])):
+        send("touchMove", step)
+    send("touchEnd", -1)
+    session.detach()
+
+
+def along(begin: tuple[float, float], end: tuple[float, float], steps: int = 8) -> list[tuple[float, float]]:
+    return [
+        tuple(a + (b - a) * step / steps for a, b in zip(begin, end, strict=True))  # type: ignore[misc]  # of two
+        for step in range(steps + 1)
+    ]
+
+
+def test_on_a_phone_two_fingers_make_the_plan_larger_and_one_moves_it(
+    store: SeededStore, site: str, browser: Browser
+) -> None:
+    phone = on_a_phone(browser)
+    phone.goto(f"{site}/stores/marktplatz/plan")
+    expect(phone.locator("#plan-zones button")).to_have_count(len(store.plan.zones))
+    expect(phone.locator("#plan-verdict")).to_have_text("Nothing is wrong.")
+    screenshot(phone, "plan-editor-touch-whole")
+    before = text(phone)
+    phone.locator("#plan-board").scroll_into_view_if_needed()
+    middle = at(phone, 15, 10)
+    x, y = middle
+
+    def metre_px() -> float:
+        return at(phone, 1, 0)[0] - at(phone, 0, 0)[0]
+
+    small = metre_px()
+    touch(phone, along((x - 20, y), (x - 80, y)), along((x + 20, y), (x + 80, y)))
+    assert metre_px() == pytest.approx(4 * small, rel=0.05)
+    assert at(phone, 15, 10) == pytest.approx(middle, abs=6), "what is between the fingers stays there"
+    assert text(phone) == before, "a pinch moves and selects nothing"
+    fits(phone)
+    screenshot(phone, "plan-editor-touch-larger")
+
+    began = at(phone, 15, 10)
+    touch(phone, along((x, y), (x - 90, y - 20)))
+    assert at(phone, 15, 10)[0] == pytest.approx(began[0] - 90, abs=3)
+    assert text(phone) == before, "a zone under the finger stays where it is"
+    phone.touchscreen.tap(x, y)
+    expect(phone.locator("#plan-chosen-title")).to_contain_text(re.compile("Zone|Anchor|Wall"))
+    touch(phone, along((x, y), (x + 40, y)))
+    assert text(phone) != before, "what is selected moves"
+    phone.wait_for_timeout(500)  # no double tap of it and the one before
+    phone.get_by_role("button", name="Undo").tap()
+    expect(phone.get_by_role("button", name="Undo")).to_be_disabled()
+    assert text(phone) == before
+    screenshot(phone, "plan-editor-touch-selected")
+
+    phone.get_by_role("radio", name="Draw zone").tap()
+    touch(phone, along((x, y), (x + 40, y + 40)), along((x + 60, y + 60), (x + 20, y + 20)))
+    assert text(phone) == before, "fingers that came down to zoom draw nothing"
+    phone.get_by_role("button", name="Whole plan").tap()
+    expect(phone.get_by_role("button", name="Smaller")).to_be_disabled()
+    assert metre_px() == pytest.approx(small)
+    phone.get_by_role("button", name="Larger").tap()
+    expect(phone.get_by_role("button", name="Smaller")).to_be_enabled()
+    assert metre_px() == pytest.approx(1.5 * small)
+    for _ in range(6):  # 1.5 ** 6 is 11
+        phone.get_by_role("button", name="Larger").tap()
+    expect(phone.get_by_role("button", name="Larger")).to_be_disabled()
+    phone.locator("#plan-anchors button").last.tap()
+    expect(phone.locator("#plan-chosen-title")).to_have_text(f"Anchor {store.plan.anchors[-1].id}")
+    seen, dot = (
+        phone.locator(".plan-editor-window").bounding_box(),
+        phone.locator(".plan-editor-anchor.picked circle"),
+    )
+    box = dot.last.bounding_box()
+    assert seen is not None
+    assert box is not None
+    assert seen["x"] <= box["x"] <= seen["x"] + seen["width"], "what is chosen in a list is seen"
+    assert seen["y"] <= box["y"] <= seen["y"] + seen["height"]
+    no_violations(phone)
+    phone.context.close()
+
+
+def test_a_high_picture_lies_under_what_is_drawn(store: SeededStore, site: str, page: Page, tmp_path: Path) -> None:
+    assert store.plan.zones
+    page.goto(f"{site}/floor-plans/new")
+    high = PICTURE.replace("[600, 300]", "[300, 900]")
+    (tmp_path / "high.png").write_bytes(base64.b64decode(page.evaluate(f"(() => {{{high}}})()")))
+    page.locator("#plan-picture").set_input_files(tmp_path / "high.png")
+    expect(page.locator("#plan-status")).to_contain_text("how wide")
+    for _ in range(2):
+        picture = page.locator("#plan-canvas").bounding_box()
+        assert picture is not None
+        assert at(page, 0, 0) == pytest.approx((picture["x"], picture["y"]), abs=1)
+        corner = (picture["x"] + picture["width"], picture["y"] + picture["height"])
+        assert at(page, 30, 90) == pytest.approx(corner, abs=2)
+        page.mouse.move(*at(page, 15, 45))
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, -400)
+        page.keyboard.up("Control")
+    assert page.locator(".plan-editor-window").evaluate("box => box.scrollHeight > box.clientHeight")
+
+
+def test_a_page_with_changes_asks_before_it_is_left_and_has_them_when_it_is_back(
+    store: SeededStore, site: str, page: Page
+) -> None:
+    asked: list[str] = []
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
+    page.goto(f"{site}/stores/marktplatz/plan")
+    expect(page.locator("#plan-zones button")).to_have_count(len(store.plan.zones))
+    page.reload()
+    assert asked == [], "nothing was changed"
+    expect(page.locator("#plan-zones button")).to_have_count(len(store.plan.zones))
+    stored = text(page)
+    page.get_by_role("button", name="Add zone").click()
+    drawn = text(page)
+    page.reload()
+    assert asked == ["beforeunload"]
+    expect(page.locator("#plan-status")).to_have_text("What you drew and did not save is back. Undo takes it away.")
+    assert text(page) == drawn
+    page.get_by_role("button", name="Undo").click()
+    assert text(page) == stored
+    page.reload()
+    assert asked == ["beforeunload"], "nothing is left to lose"
+    expect(page.locator("#plan-zones button")).to_have_count(len(store.plan.zones))
+    expect(page.locator("#plan-status")).to_have_text("")
+
+    page.get_by_role("button", name="Add zone").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#plan-status")).to_contain_text("Saved as version")
+    page.get_by_role("link", name="Fleet", exact=True).first.click()
+    page.wait_for_url("**/fleet")
+    assert asked == ["beforeunload"], "it was saved"
+
+    page.goto(f"{site}/stores/marktplatz/plan")
+    page.get_by_role("button", name="Add wall").click()
+    page.get_by_role("link", name="Fleet", exact=True).first.click()
+    page.wait_for_url("**/fleet")
+    assert asked == ["beforeunload"] * 2
+    other = store.plan.zones[0]
+    plan = json.loads(drawn)
+    plan["stores"][0]["zones"][0]["name"] = f"New {other.id}"
+    answer = page.request.put(
+        f"{site}/v1/stores/marktplatz/plan",
+        data=json.dumps(plan),
+        headers=HEADERS | {"Content-Type": "application/json"},
+    )
+    assert answer.ok, answer.text()
+    page.goto(f"{site}/stores/marktplatz/plan")
+    expect(page.locator("#plan-status")).to_contain_text("the plan was changed since by somebody")
+    assert len(json.loads(text(page))["stores"][0]["walls"]) == 1
+    page.get_by_role("button", name="Undo").click()
+    assert json.loads(text(page))["stores"][0]["zones"][0]["name"] == f"New {other.id}"
+
+    page.goto(f"{site}/floor-plans/new")
+    expect(page.locator("#plan-status")).to_have_text("")
+    assert json.loads(text(page))["stores"][0]["zones"] == [], "each plan has a draft of its own"
+
+
+def test_it_works_by_touch_and_looks_right(store: SeededStore, site: str, browser: Browser) -> None:
+    phone = on_a_phone(browser)
     phone.goto(f"{site}/stores/marktplatz/plan")
     expect(phone.locator("#plan-zones button")).to_have_count(len(store.plan.zones))
     phone.get_by_role("radio", name="Place anchor").tap()
@@ -180,7 +352,7 @@ def test_it_works_by_touch_and_looks_right(store: SeededStore, site: str, browse
     phone.get_by_role("button", name="Remove zone").tap()
     phone.get_by_role("button", name="Save").tap()
     expect(phone.locator("#plan-status")).to_contain_text("would lose its place")
-    context.close()
+    phone.context.close()
     for look in ("light", "phone-dark"):
         page = open_page(browser, look)
         page.goto(f"{site}/stores/marktplatz/plan")

@@ -97,3 +97,69 @@ def test_what_was_raised_is_over_only_at_its_second_bound(
     )
     assert judged(*between, {standing}) == {standing[0]}
     assert judged(*between, set()) == set(), "it is not raised there"
+
+
+def judged_of(
+    *edges: tuple[str, str, set[int]], down: set[int], anchors: int = 20, standing: frozenset[AlarmKey] = frozenset()
+) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return the alarms of edges (name, state, anchors by number) when these anchors are down."""
+    told = alarms(
+        [
+            EdgeFigures(
+                **(WELL | {"edge": edge, "state": state, "anchors": tuple(f"a{place}" for place in sorted(heard))})
+            )
+            for edge, state, heard in edges
+        ],
+        [
+            AnchorFigures(anchor=f"a{place}", fault="down" if place in down else None, battery_percent=None)
+            for place in range(anchors)
+        ],
+        standing,
+    )
+    return [(alarm.alarm, alarm.edge or alarm.anchor, alarm.anchors) for alarm in told]
+
+
+def test_one_power_cut_is_one_alarm_an_edge_and_none_of_its_anchors() -> None:
+    north, south = set(range(10)), set(range(10, 20))
+    found = judged_of(("n", "offline", north), ("s", "offline", south), down=north | south)
+    assert [(alarm, edge, len(anchors)) for alarm, edge, anchors in found] == [
+        ("edge_gone", "n", 10),
+        ("edge_gone", "s", 10),
+    ], "coverage is low by nothing else either"
+
+
+def test_an_anchor_that_another_edge_hears_is_a_cause_of_its_own() -> None:
+    found = judged_of(("n", "offline", {0, 1, 2}), ("s", "online", {2, 3}), down={0, 1, 2})
+    assert found == [("edge_gone", "n", ("a0", "a1")), ("anchor_down", "a2", ())]
+    assert judged_of(("n", "offline", {0}), ("s", "stopped", {0}), down={0}) == [
+        ("edge_gone", "n", ("a0",)),
+        ("edge_stopped", "s", ("a0",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heard", "says"),
+    [
+        (set(), "The broker lost it without a goodbye."),
+        ({1}, "The broker lost it without a goodbye. 1 anchor is heard by no other edge."),
+        ({1, 2}, "The broker lost it without a goodbye. 2 anchors are heard by no other edge."),
+        ({77}, "The broker lost it without a goodbye."),  # the plan has no such anchor
+    ],
+)
+def test_an_edge_that_is_gone_says_what_nobody_hears_now(heard: set[int], says: str) -> None:
+    gone = EdgeFigures(**(WELL | {"state": "offline", "anchors": tuple(f"a{place}" for place in heard)}))
+    anchors = [AnchorFigures(anchor=f"a{place}", fault=None, battery_percent=None) for place in range(3)]
+    assert [alarm.says for alarm in alarms([gone], anchors)] == [says]
+
+
+def test_what_was_told_of_an_anchor_before_its_edge_went_stays_told() -> None:
+    known: frozenset[AlarmKey] = frozenset({("anchor_down", "", "a1")})
+    assert judged_of(("n", "offline", {0, 1}), down={0, 1}, standing=known) == [
+        ("edge_gone", "n", ("a0", "a1")),
+        ("anchor_down", "a1", ()),
+    ]
+
+
+def test_a_stopped_edge_is_told_of_only_if_nobody_hears_its_anchors() -> None:
+    assert judged_of(("app", "stopped", set()), ("n", "stopped", {0}), ("s", "online", {0}), down=set()) == []
+    assert judged_of(("n", "stopped", {0}), down={0}) == [("edge_stopped", "n", ("a0",))]

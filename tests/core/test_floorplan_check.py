@@ -1,6 +1,7 @@
 """Every flaw of a plan is told, each at the line and column where it stands."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import sojourn
+from core.errors import FloorPlanError
+from core.floorplan import load
 from core.floorplan_check import check_text
 from core.json_places import Places
 
@@ -76,6 +79,18 @@ def test_everything_wrong_is_told_where_it_stands() -> None:
         (BAD.replace('"x": 20', '"x": NaN'), "NaN", "nan is no number."),
         (BAD.replace('"x": 20', '"x": -1e999'), "-1e999", "-inf is no number."),
         (BAD.replace('"x": 20', '"x": NaN'), '"shelv"', "Zone 'shoes' is of the unknown kind 'shelv'."),
+        (BAD.replace('"x": 20', '"x": 1e308'), "1e308", "1e+308 m is no place."),
+        (BAD.replace('"y": 4', '"y": -20000001'), "-20000001", "-2e+07 m is no place."),
+        (BAD.replace("[5, 0]", "[5, 1e308]"), "1e308", "1e+308 m is no place."),
+        (BAD.replace('"adjacent"', '"walls": [[[0, 0], [9, 3e7]]], "adjacent"'), "3e7", "3e+07 m is no place."),
+        (BAD.replace('"x": 20', '"floor": 32768'), "32768", "There is no floor 32768."),
+        (
+            BAD.replace('"kind": "shelv"', '"kind": "shelf", "kind": 3'),
+            '"kind": 3',
+            "The field 'kind' stands there twice.",
+        ),
+        (BAD.replace('"kind": "shelv"', '"kind": "shelf", "kind": 3'), "3}", "Expected a text, got a whole number."),
+        (BAD.replace('{"id": "a2"', '{"id": "a3", "id": "a2"'), '"id": "a2"', "The field 'id' stands there twice."),
         ('{"stores": 3}', "{", "A floor plan is an object with a list of stores."),
         ('{"stores": []}', "[]", "A floor plan has 1 to 10000 stores, this one 0."),
         ("[" * 100 + "]" * 100, "[", "The text cannot be read: The text nests too deep.."),
@@ -83,6 +98,22 @@ def test_everything_wrong_is_told_where_it_stands() -> None:
 )
 def test_what_has_not_the_right_form_is_told_too(broken: str, begins: str, says: str) -> None:
     assert [at for at, what in told(broken) if what == f"True: {says}" and at.startswith(begins)], told(broken)
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "says"),
+    [
+        ('"x":', '"x": 1e308, "was":', "1e+308 m is no place."),
+        ('"id": "marktplatz"', '"id": "quay", "id": "marktplatz"', "The field 'id' stands there twice."),
+        ('"floor": 0', '"floor": 40000', "There is no floor 40000."),
+    ],
+)
+def test_what_the_check_refuses_is_not_loaded_either(part: str, instead: str, says: str) -> None:
+    plan = DEMO.read_text()
+    assert part in plan
+    load(plan)
+    with pytest.raises(FloorPlanError, match=re.escape(says)):
+        load(plan.replace(part, instead, 1))
 
 
 def test_good_plans_are_good_and_bytes_that_are_no_text_are_told() -> None:
@@ -139,7 +170,7 @@ SHAPES = """{"stores": [{"id": "s", "timezone": "UTC", "zones": [
 {"id": "f", "outline": [[30, 0], [40, 0], [40, 20], [30, 20]]},
 {"id": "g", "outline": [[0, 0], [9000000, 0], [9000000, 4]]}],
 "anchors": [{"id": "x", "zone": "a"}],
-"walls": [[[0, 0], [0, 0]], [[1, 1], [1e12, 1]], [[1, 1], [2, 1]], [1]],
+"walls": [[[0, 0], [0, 0]], [[1, 1], [1e7, 1]], [[1, 1], [2, 1]], [1]],
 "adjacent": [["a", "b", "c"],
 ["d", "d"], ["e", "nix"]]}]}"""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -232,6 +233,31 @@ def test_a_broker_keeps_a_strangers_certificate_out_and_nothing_is_lost(
         edge.end()
 
 
+@pytest.mark.parametrize("name", [CA, CERTIFICATE])
+def test_a_certificate_that_may_not_be_read_ends_it_so_that_systemd_starts_it_no_more(
+    store: Store, name: str
+) -> None:
+    configuration = store.configuration()
+    closed = (store.authority.folder if name == CA else store.folder / "credentials") / name
+    closed.chmod(0)
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() == 0 and setpriv is None:
+        pytest.skip("root may read everything")
+    bare = [setpriv, *(f"--{kind}=-dac_override,-dac_read_search" for kind in ("bounding-set", "inh-caps"))]
+    words = [sys.executable, "-m", "sojourn", "edge", str(configuration)]
+    ended = subprocess.run(
+        [*(map(str, bare) if os.geteuid() == 0 else ()), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    closed.chmod(0o600)
+    assert ended.returncode == os.EX_CONFIG
+    assert f"this user may not read {closed}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_configuration_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "edge.toml"
     path.write_text('store = "s"\nedge = "e"\n')
@@ -242,6 +268,6 @@ def test_a_configuration_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 2
+    assert ended.returncode == os.EX_CONFIG
     assert "`broker` is missing" in ended.stderr
     assert "Traceback" not in ended.stderr

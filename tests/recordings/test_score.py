@@ -214,6 +214,15 @@ def test_a_truth_needs_no_bounds(tmp_path: Path) -> None:
         ("kind,store,device,zone,entered_at,left_at\nroom,s,d,a,1,2\n", "'room' is no kind of visit"),
         ("kind,store,device,zone,entered_at,left_at\nzone,s,d,a,2,1\n", "ends before"),
         ("kind,store,device,zone,entered_at,left_at\nzone,s,d,a,2,x\n", "cannot be read"),
+        (
+            "kind,store,device,zone,entered_at,left_at\nzone,s,d,a,-9223372036854775808,9223372036854775807\n",
+            "impossible entered_at: -9223372036854775808. Times are nanoseconds since 1970, up to the year 2116.",
+        ),
+        (f"kind,store,device,zone,entered_at,left_at\nzone,s,d,a,1,{2**62}\n", "impossible left_at"),
+        (
+            f"kind,store,device,zone,entered_at,left_at,left_latest\nzone,s,d,a,1,{2**62 - 1},{2**63 - 1}\n",
+            "impossible left_latest",
+        ),
         ("kind,store,device,zone,entered_at,left_at\nzone,s,d,a,2,\n", "'left_at' has a gap"),
         ("", "cannot be read"),
     ],

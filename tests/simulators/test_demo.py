@@ -150,7 +150,7 @@ def test_a_chosen_port_that_is_taken_is_one_sentence(installed: Installed) -> No
             demo("--for", "5", "--port", str(port)), cwd=ROOT, env=environment(), capture_output=True, text=True,
             timeout=100, check=False,
         )  # fmt: skip
-    assert run.returncode == 2
+    assert run.returncode == os.EX_UNAVAILABLE
     assert run.stderr.strip() == (
         f"Port {port} on 127.0.0.1 is taken by another program. Stop it, or choose another with --port."
     )

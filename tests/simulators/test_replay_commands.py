@@ -1,6 +1,7 @@
 """The commands as a person types them: exit codes, and what goes to stdout and stderr."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,9 +118,9 @@ def test_from_a_table_of_ones_own_to_a_score(folder: Path) -> None:
         (["convert", "salrb", ".", "--out", "new"], "There is neither"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_and_exit_code_2(folder: Path, words: list[str], sentence: str) -> None:
+def test_what_is_wrong_is_one_sentence_and_an_exit_code(folder: Path, words: list[str], sentence: str) -> None:
     done = sojourn(folder, *words)
-    assert done.returncode == 2
+    assert done.returncode == (os.EX_CONFIG if "--column" in words else 2), "a setting, or an input"
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
