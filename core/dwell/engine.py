@@ -582,5 +582,6 @@ def compile_kernels(plan: StorePlan) -> None:
 
 
 def _fingerprint(plan: StorePlan, model: Model, settings: Settings) -> bytes:
-    told = [plan_fingerprint(plan), dump(model), settings.words]
+    # which zone lies in which: a model does not depend on it, stays of departments that are open do
+    told = [plan_fingerprint(plan), plan.around, dump(model), settings.words]
     return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()

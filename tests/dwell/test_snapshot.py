@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from core.dwell import snapshot
 from core.dwell.engine import StoreEngine
@@ -56,6 +57,11 @@ def test_another_plan_model_or_setting_is_refused(taken: bytes) -> None:
         StoreEngine.restore(taken, PLAN, random_model(PLAN, 1))
     with pytest.raises(SnapshotError, match="another floor plan, model or settings"):
         StoreEngine.restore(taken, PLAN, settings=Settings(lateness_ns=0))
+    nested = structs.replace(
+        PLAN, zones=(PLAN.zones[0], structs.replace(PLAN.zones[1], parent="z0"), *PLAN.zones[2:])
+    )
+    with pytest.raises(SnapshotError, match="another floor plan, model or settings"):
+        StoreEngine.restore(taken, nested, prior_model(PLAN))
 
 
 def test_an_unreadable_map_behind_a_right_checksum_is_refused() -> None:
