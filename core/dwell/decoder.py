@@ -278,6 +278,7 @@ class Decoder:
                 self.nodes,
                 self.free,
                 self.tables,
+                self.rules,
                 frontier_us,
                 self._room,
                 int(closed_by),

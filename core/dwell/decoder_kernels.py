@@ -127,9 +127,9 @@ def decode(
                 return False
             gap = now - device["last_at"]
             if device["open"] and gap > device["timeout"]:
-                _close(place, device, nodes, free, tables, out, cursor, _why(device, SILENCE))
+                _close(place, device, nodes, free, tables, rule, out, cursor, _why(device, SILENCE))
             if device["open"] and now - device["arrived_at"] >= rule["visit_max_us"]:
-                _close(place, device, nodes, free, tables, out, cursor, STORE_CLOSED)
+                _close(place, device, nodes, free, tables, rule, out, cursor, STORE_CLOSED)
             if not device["open"]:
                 _arrive(device, nodes, free, silence, rule, cursor, now)
             else:
@@ -474,7 +474,7 @@ def _why(device: Any, otherwise: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _close(
-    place: int, device: Any, nodes: Any, free: Any, tables: Any, out: Any, cursor: Any, closed_by: int
+    place: int, device: Any, nodes: Any, free: Any, tables: Any, rule: Any, out: Any, cursor: Any, closed_by: int
 ) -> None:
     """End the store visit at the last signal: write the rest of the best path and the store visit itself."""
     zone_of = tables.zone_of
@@ -493,6 +493,8 @@ def _close(
             _leave(device, nodes, free, cursor, device["node"][lane])
     _settle(place, device, nodes, free, zone_of, out, cursor)
     after = GAP_BOUND * np.int64(device["gap_mean"])
+    if device["exited"]:  # the word may have come at once: then it left as long after `last_at` as a word may be late
+        after = max(after, rule["app_late_us"])
     row = out[cursor[OUT]]
     row["kind"] = ZONE_KIND
     row["device"] = place
@@ -688,6 +690,7 @@ def close_silent(
     nodes: Any,
     free: Any,
     tables: Any,
+    rules: Any,
     frontier: int,
     room: int,
     closed_by: int,
@@ -707,7 +710,7 @@ def close_silent(
             why = closed_by
             if closed_by == SILENCE:
                 why = _why(device, SILENCE)
-            _close(place, device, nodes, free, tables, out, cursor, why)
+            _close(place, device, nodes, free, tables, rules[0], out, cursor, why)
     cursor[NEXT] = count
     return True
 

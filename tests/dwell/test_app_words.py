@@ -51,6 +51,16 @@ def test_an_exit_that_comes_later_than_systems_are_late_carries_the_stay_on_to_t
     assert left_s(visits, VisitKind.STORE) == STAY_S + 20
 
 
+@pytest.mark.parametrize("late_s", [0, 5, 20, 30])
+@pytest.mark.parametrize("slept_s", [0, 11, 25])
+def test_the_bounds_of_a_word_hold_the_truth_however_late_it_comes(late_s: float, slept_s: float) -> None:
+    """A phone that slept for its last seconds in the store, and whose system waits before it says that it left."""
+    gone_s = STAY_S + slept_s
+    for visit in visits_of((gone_s + late_s, APP_EXIT)):
+        bounds_s = [(int(visit[bound]) - START_NS) / NS_PER_S for bound in ("left_earliest", "left_latest")]
+        assert bounds_s[0] <= gone_s <= bounds_s[1]
+
+
 def test_an_exit_long_after_everybody_was_gone_says_nothing() -> None:
     assert visits_of((STAY_S + 1800, APP_EXIT)).tolist() == visits_of().tolist()
 

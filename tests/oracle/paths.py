@@ -145,7 +145,7 @@ class Device:
         if not self.lanes:
             return
         self._note_leader()
-        after = 3 * self.gap_mean
+        after = max(3 * self.gap_mean, self.rules.app_late_us if self.exited else 0)
         chosen = self.lanes[self.best]
         for stay, following in zip(chosen.stays, chosen.stays[1:], strict=False):
             self._report(stay, following, forced=False)
