@@ -10,6 +10,7 @@ Three rules, all of which depend on the data of one day alone:
    with hours of a crowd, with moves that begin or end in a zone, and with paths.
 3. *Differencing*: what is told of a longer range is made of the cells that are told by themselves, whole days or
    hours. So the difference of any two answers is again a sum of cells with k people each, or of the complement in 2.
+   So it is with how dwell is spread: between two lengths that are told of a range lie 0 or k visits of each day.
 
 After Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapter 4. People are counted, not visits: one
 person may visit a zone thirty times a day.
@@ -20,6 +21,10 @@ from typing import Final
 
 K_PEOPLE: Final = 10
 """What statistical offices and health services use for tables that anybody may see (UK and US practice: 5 to 11)."""
+
+LEFT_OUT_MOST: Final = 0.1
+"""A quiet day among thirty would else join the bars of all. With a tenth of the visits gone no share moves by more
+than ten points, which is less than days of a week differ."""
 
 
 def hidden(people: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
@@ -86,23 +91,6 @@ def hidden_with_rest(people: Sequence[int], whole: int, k: int = K_PEOPLE) -> li
     return found
 
 
-def joined(counts: Sequence[int], k: int = K_PEOPLE) -> list[tuple[int, int]]:
-    """Return runs of bands [first, last] that hold at least k each, so that no bar of a histogram stands for few.
-
-    Empty without enough visits for one bar.
-    """
-    runs: list[tuple[int, int]] = []
-    first = held = 0
-    for place, count in enumerate(counts):
-        held += count
-        if held >= k:
-            runs.append((first, place))
-            first, held = place + 1, 0
-    if runs and first < len(counts):  # what is left over is too small to stand alone
-        runs[-1] = (runs[-1][0], len(counts) - 1)
-    return runs
-
-
 def told_beside(at_least: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
     """Return which of several counts of longer and longer visits may be told beside each other.
 
@@ -125,6 +113,40 @@ def told_beside(at_least: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
         if told[-1]:
             known.add(count)
     return told
+
+
+def told_of_days(days: Sequence[Sequence[int]], k: int = K_PEOPLE) -> tuple[list[bool], list[bool]]:
+    """Return which lengths are told of several days together, and which days are left out of it.
+
+    What is told is a sum of what each day tells by itself (`told_beside`), so no two ranges that overlap differ by
+    less. A length that some day does not tell can be told of the other days alone: those days are left out as a whole
+    if that takes LEFT_OUT_MOST of the visits in all; if it takes more, the length is not told.
+
+    Parameters
+    ----------
+    days : sequence of sequence of int
+        Of each day its visits of at least each length, the most wanted first; the first are all visits.
+    k : int
+        Fewest visits of a figure.
+
+    Returns
+    -------
+    (list of bool, list of bool)
+        Of each length whether it is told, and of each day whether it is left out.
+    """
+    told = [told_beside(day, k) for day in days]
+    left_out = [False] * len(days)
+    spare = LEFT_OUT_MOST * sum(day[0] for day in days)
+    found: list[bool] = []
+    for place in range(len(days[0]) if days else 0):
+        without = [number for number, of_day in enumerate(told) if not of_day[place] and not left_out[number]]
+        cost = sum(days[number][0] for number in without)
+        found.append(cost <= spare)
+        if found[-1]:
+            spare -= cost
+            for number in without:
+                left_out[number] = True
+    return found, left_out
 
 
 def enough_beyond(visits: int, share: float, k: int = K_PEOPLE) -> bool:

@@ -139,8 +139,10 @@ def test_queues_sections_and_now(seeded: list[Stay], client: httpx.Client, store
     assert converted["value"] is None or abs(converted["value"] - len(went_on) / len(all_there)) < 0.2
     assert client.get(f"{HERE}/metrics/section_conversion?zone=women&bucket=hour").status_code == 422
     set_people(store.connection, store.plan, store.store_no, {"women": 3, "new": 2}, at=store.now)
-    assert metric(client, "occupancy_now")["rows"][0]["value"] == 5
-    assert sum(row["value"] for row in metric(client, "occupancy_now", by="zone")["rows"]) == 5
+    here = client.get(f"{HERE}/metrics/occupancy_now").json()
+    assert (here["rows"][0]["value"], here["first_day"]) == (5, here["last_day"])
+    each = client.get(f"{HERE}/metrics/occupancy_now", params={"by": "zone"}).json()["rows"]
+    assert sum(row["value"] for row in each) == 5
 
 
 def test_orders_are_joined_with_looks_and_other_stores(client: httpx.Client, store: SeededStore) -> None:
@@ -189,11 +191,22 @@ def test_orders_are_joined_with_looks_and_other_stores(client: httpx.Client, sto
     assert (shelf["zone"], shelf["value"], shelf["visit_count"]) == ("shoes", 2 * 35.5, 12)
     online = metric(client, "online_share", **week)["rows"][0]
     assert (online["value"], online["visit_count"]) == (pytest.approx(6 / 18), 18)
-    part = metric(client, "shelf_view", **{"from": "2026-10-19", "to": "2026-10-24"})["rows"]
-    assert part == [], "a part of a week would tell a day by subtraction"
+    part = client.get(f"{HERE}/metrics/shelf_view", params={"from": "2026-10-19", "to": "2026-10-24"})
+    assert part.status_code == 422, "a part of a week would tell a day by subtraction"
+    longer = week | {"to": "2026-10-31"}
+    assert metric(client, "shelf_view", **longer)["rows"] == [shelf], "nor is one added to a whole week"
     elsewhere = metric(client, "cross_store", **week, bucket="whole")["rows"][0]
     assert elsewhere["value"] == pytest.approx(3 / 12)
     assert metric(client, "new_customers", **week, bucket="whole")["rows"][0]["value"] == 1.0
+    for taken, state in ((2, "told"), (1, "hidden")):  # ten customers are left, then nine
+        for profile in profiles[:taken]:
+            connection.execute("delete from customer_event where profile_id = %s", [profile])
+        profiles = profiles[taken:]
+        for formula in ("shelf_view", "online_share"):
+            told = metric(client, formula, **week)
+            (row,) = told["rows"]
+            assert (told["state"], row["state"], row["value"] is None) == (state, state, state == "hidden"), formula
+            assert (told["hidden_count"], row["visit_count"] is None) == (int(state == "hidden"), state == "hidden")
 
 
 def test_alerts_open_once_close_once_and_are_told(client: httpx.Client, store: SeededStore) -> None:
@@ -290,9 +303,17 @@ def test_the_same_days_under_every_preset_with_its_bands(seeded: list[Stay], cli
     assert {(one["id"], one["version"]) for one in answer["formulas"]} >= {("bounce", 2), ("engaged", 2)}
     found = {row["id"]: row for row in answer["presets"]}
     store_s = [stay.dwell_s for stay in seeded if stay.zone is None and stay.dwell_s < 8 * 3600]
+    one_day = client.get(f"{HERE}/presets", params=DAYS | {"to": DAYS["from"]}).json()["presets"]
+    of_day = {row["id"]: row["figures"]["footfall"] for row in one_day}
+    that_day_s = [
+        stay.dwell_s
+        for stay in seeded
+        if stay.zone is None and stay.dwell_s < 8 * 3600 and stay.entered_at.date() == SATURDAY
+    ]
     for name, least_s in (("aruba", 300), ("mist", 60), ("palexy", 60), ("sojourn", 0)):
         counted = sum(one >= least_s for one in store_s)
-        assert found[name]["figures"]["footfall"] == counted
+        assert found[name]["figures"]["footfall"] in {counted, None if least_s else counted}
+        assert of_day[name] == sum(one >= least_s for one in that_day_s)
         assert metric(client, "footfall", preset=name, bucket="whole")["total"]["value"] == counted
     counted_s = [one for one in store_s if one >= 60]
     bounce = pytest.approx(sum(one < 300 for one in counted_s) / len(counted_s), abs=1e-6)
