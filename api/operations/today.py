@@ -65,8 +65,8 @@ def _whole(answer: MetricOut) -> MetricRowOut | None:
 def _bars(hours: MetricOut, stored: StoredPlan) -> list[Datum]:
     """Return the hours of today with a mark for last week's, from the first that has any to the last."""
     timezone = stored.plan.timezone
-    beside = {} if hours.compared is None else _by_clock(hours.compared.rows, timezone)
-    pairs = [(row, beside.get(clock)) for clock, row in _by_clock(hours.rows, timezone).items()]
+    beside = {} if hours.compared is None else by_clock(hours.compared.rows, timezone)
+    pairs = [(row, beside.get(clock)) for clock, row in by_clock(hours.rows, timezone).items()]
     busy = [place for place, pair in enumerate(pairs) if any(_is_busy(row) for row in pair)]
     data = []
     for row, other in pairs[min(busy) : max(busy) + 1] if busy else []:
@@ -87,7 +87,7 @@ def _bars(hours: MetricOut, stored: StoredPlan) -> list[Datum]:
     return data
 
 
-def _by_clock(rows: Iterable[MetricRowOut], timezone: str) -> dict[tuple[int, int], MetricRowOut]:
+def by_clock(rows: Iterable[MetricRowOut], timezone: str) -> dict[tuple[int, int], MetricRowOut]:
     """Return hours by what the clocks show, and which of those that show the same: clocks may go back."""
     found: dict[tuple[int, int], MetricRowOut] = {}
     times: Counter[int] = Counter()

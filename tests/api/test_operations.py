@@ -10,11 +10,14 @@ import polars as pl
 import psycopg
 import pytest
 
+from api.metrics.models import MetricRowOut
+from api.operations.today import by_clock
 from core.records import Role
 from storage.alerts.looking import look
 from storage.coverage import save_faults
 from storage.instants import to_ns
 from storage.rollups.keeping import refresh
+from storage.rollups.sources import hour_begins
 from tests.api.seeding import add_customers, device, set_people
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers
@@ -286,6 +289,23 @@ def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
     assert look(store.connection, nobody_came + timedelta(minutes=10)) == 0, "visits may still be under way"
     assert look(store.connection, nobody_came + timedelta(minutes=40)) == 1, "it does not stay open all night"
     assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"] == []
+
+
+def test_hours_that_clocks_repeat_stand_beside_one_hour_each() -> None:
+    """On the day of 25 hours the second 02 has no partner in the week before; a week later it is the other way."""
+
+    def rows(day: date) -> list[MetricRowOut]:
+        none: dict[str, Any] = dict.fromkeys(MetricRowOut.model_fields)
+        counts = {"state": "told", "hidden_count": 0, "no_data_count": 0}
+        return [
+            MetricRowOut.model_validate(none | counts | {"begins_at": at}) for at in hour_begins(day, "Europe/Berlin")
+        ]
+
+    long, usual = (by_clock(rows(day), "Europe/Berlin") for day in (date(2026, 10, 25), date(2026, 10, 18)))
+    assert (len(long), len(usual)) == (25, 24)
+    assert [clock for clock in long if clock not in usual] == [(2, 1)]
+    begins = [long[2, time].begins_at for time in (0, 1)]
+    assert begins == [datetime(2026, 10, 25, hour, tzinfo=UTC) for hour in (0, 1)]
 
 
 def test_role_of_staff_is_a_rule_too(store: SeededStore, client: httpx.Client) -> None:

@@ -127,6 +127,8 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("width", [320, 360])
 def test_pages_fit_the_narrowest_phones(weeks: SeededStore, site: str, page: Page, width: int) -> None:
+    many = shoppers(weeks.plan, datetime.now(UTC).date() - timedelta(days=2), 400, seed=7, first_number=10**6)
+    insert(weeks.connection, weeks.store_no, many)
     page.set_viewport_size({"width": width, "height": 740})
     for name in PAGES:
         page.goto(f"{site}/stores/marktplatz/{name}")
