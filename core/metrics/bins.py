@@ -99,7 +99,10 @@ def width_s(dwell_s: float) -> int:
     return EDGES_S[place + 1] - EDGES_S[place] if place + 1 < BINS else 0
 
 
-def at_least_each(counts: NDArray[np.int64]) -> list[int]:
-    """Return how many visits lasted at least so long, for each of LENGTHS_S. counts : int64, shape (BINS,)."""
-    upward = np.cumsum(counts[::-1])[::-1]
-    return [int(visits) for visits in upward[_LENGTH_BINS]]
+def at_least_each(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many visits of each day lasted at least each of LENGTHS_S: int64, shape (days, lengths).
+
+    counts : int64, shape (days, BINS)
+    """
+    upward: NDArray[np.int64] = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+    return upward[:, _LENGTH_BINS]

@@ -69,10 +69,13 @@ class Spread:
 
 def spread(days: Sequence[Counted]) -> Spread:
     """Return how dwell is spread over days that may be told by themselves."""
-    told, left_out = told_of_days([at_least_each(merged([day]).counts) for day in days])
+    counts = np.zeros((len(days), BINS), np.int64)
+    for number, day in enumerate(days):
+        counts[number, day.bins] = day.counts
+    told, left_out = told_of_days(at_least_each(counts))
     cell = merged(day for day, out in zip(days, left_out, strict=True) if not out)
-    lengths_s = sorted(length_s for length_s, tell in zip(LENGTHS_S, told, strict=False) if tell)
-    return Spread(cell, lengths_s, sum(left_out))
+    lengths_s = sorted(length_s for length_s, tell in zip(LENGTHS_S, told, strict=True) if tell)
+    return Spread(cell, lengths_s, int(left_out.sum()))
 
 
 def _joined(arrays: Sequence[Sequence[int] | NDArray[np.int64]]) -> NDArray[np.int64]:

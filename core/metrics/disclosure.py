@@ -19,6 +19,9 @@ person may visit a zone thirty times a day.
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 K_PEOPLE: Final = 10
 """What statistical offices and health services use for tables that anybody may see (UK and US practice: 5 to 11)."""
 
@@ -91,31 +94,31 @@ def hidden_with_rest(people: Sequence[int], whole: int, k: int = K_PEOPLE) -> li
     return found
 
 
-def told_beside(at_least: Sequence[int], k: int = K_PEOPLE) -> list[bool]:
-    """Return which of several counts of longer and longer visits may be told beside each other.
+def told_beside(at_least: NDArray[np.int64], k: int = K_PEOPLE) -> NDArray[np.bool_]:
+    """Return which of each day's counts of longer and longer visits may be told beside each other.
 
     Parameters
     ----------
-    at_least : sequence of int
-        Visits of at least so long, the most wanted first.
+    at_least : int64, shape (days, lengths)
+        Visits of at least so long, the most wanted length first.
     k : int
         Fewest visits of a figure.
 
     Returns
     -------
-    list of bool
-        The difference of any two that are told, and so every band between two of these lengths, is 0 or at least k.
+    bool, shape (days, lengths)
+        The difference of any two that are told of a day, and so every band between these lengths, is 0 or at least k.
     """
-    told: list[bool] = []
-    known = {0}
-    for count in at_least:
-        told.append(not any(is_few(count - other, k) for other in known))
-        if told[-1]:
-            known.add(count)
+    told = np.zeros(at_least.shape, bool)
+    for place in range(at_least.shape[1]):
+        here = at_least[:, place]
+        between = np.abs(at_least[:, :place] - here[:, np.newaxis])
+        few = ((between > 0) & (between < k) & told[:, :place]).any(axis=1) | ((here > 0) & (here < k))
+        told[:, place] = ~few
     return told
 
 
-def told_of_days(days: Sequence[Sequence[int]], k: int = K_PEOPLE) -> tuple[list[bool], list[bool]]:
+def told_of_days(at_least: NDArray[np.int64], k: int = K_PEOPLE) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which lengths are told of several days together, and which days are left out of it.
 
     What is told is a sum of what each day tells by itself (`told_beside`), so no two ranges that overlap differ by
@@ -124,28 +127,27 @@ def told_of_days(days: Sequence[Sequence[int]], k: int = K_PEOPLE) -> tuple[list
 
     Parameters
     ----------
-    days : sequence of sequence of int
-        Of each day its visits of at least each length, the most wanted first; the first are all visits.
+    at_least : int64, shape (days, lengths)
+        Visits of each day of at least each length, the most wanted first; the first are all visits.
     k : int
         Fewest visits of a figure.
 
     Returns
     -------
-    (list of bool, list of bool)
-        Of each length whether it is told, and of each day whether it is left out.
+    (bool, bool), of shape (lengths,) and (days,)
+        Whether each length is told, and whether each day is left out.
     """
-    told = [told_beside(day, k) for day in days]
-    left_out = [False] * len(days)
-    spare = LEFT_OUT_MOST * sum(day[0] for day in days)
-    found: list[bool] = []
-    for place in range(len(days[0]) if days else 0):
-        without = [number for number, of_day in enumerate(told) if not of_day[place] and not left_out[number]]
-        cost = sum(days[number][0] for number in without)
-        found.append(cost <= spare)
-        if found[-1]:
+    told, visits = told_beside(at_least, k), at_least[:, 0]
+    left_out = np.zeros(len(at_least), bool)
+    spare = LEFT_OUT_MOST * float(visits.sum())
+    found = np.zeros(at_least.shape[1], bool)
+    for place in range(at_least.shape[1]):
+        without = ~told[:, place] & ~left_out
+        cost = float(visits[without].sum())
+        if cost <= spare:
             spare -= cost
-            for number in without:
-                left_out[number] = True
+            left_out |= without
+            found[place] = True
     return found, left_out
 
 

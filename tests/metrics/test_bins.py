@@ -64,7 +64,8 @@ def test_a_threshold_between_bins_is_refused_with_those_beside(threshold_s: int)
 
 @given(dwells)
 def test_each_length_counts_the_visits_that_reach_it(dwell_s: list[float]) -> None:
-    assert at_least_each(counts_of(dwell_s)) == [sum(one >= length_s for one in dwell_s) for length_s in LENGTHS_S]
+    ((*found,),) = at_least_each(counts_of(dwell_s)[np.newaxis]).tolist()
+    assert found == [sum(one >= length_s for one in dwell_s) for length_s in LENGTHS_S]
 
 
 def test_every_length_of_a_preset_is_one_that_may_be_told() -> None:
