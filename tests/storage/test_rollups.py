@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ from tests.metrics.visiting import Stay, insert, shoppers
 
 pytestmark = pytest.mark.servers
 FIRST, LAST = date(2026, 10, 24), date(2026, 10, 26)  # clocks go back in the night to the 25th
+MIGRATIONS = files("storage") / "migrations"
 ALL_ROLES = [int(role) for role in CountedAs]
 BERLIN = ZoneInfo("Europe/Berlin")
 STOCK = 11
@@ -305,6 +307,25 @@ def test_figures_do_not_tell_who_was_erased(store: SeededStore) -> None:
         "select count(*) from visit_rollup where people < 10 and (visits > 1 or dwell_ms > 0)"
     ).fetchone()
     assert small == (0,), "what is not told is not kept either"
+
+
+def test_days_whose_small_moves_were_taken_away_say_that_some_are_hidden(store: SeededStore) -> None:
+    """An earlier version deleted them with the erasure; a migration mends such days."""
+    insert(store.connection, store.store_no, shoppers(store.plan, FIRST, 40, seed=2))
+    with store.connection.transaction():
+        freeze(store.connection, [device(7)])
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+
+    def sums() -> tuple[Any, int]:
+        with snapshot(store.connection):
+            return flow_sums(store.connection, stored, FIRST, FIRST)
+
+    before = sums()
+    store.connection.execute("delete from flow_rollup where people < 10")
+    assert (before[1], sums()) == (1, (before[0], 0))
+    for _ in range(2):
+        store.connection.execute((MIGRATIONS / "0261_moves_that_were_blanked.sql").read_bytes())
+        assert sums() == before
 
 
 def told(store: SeededStore) -> list[Any]:
