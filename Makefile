@@ -76,8 +76,8 @@ canaries: setup-dev ## a seeded run of everything, then a search of every byte o
 pipeline: setup-dev ## the whole way from edge to visits in one process, under faults; SEED=7 replays one run, SEEDS=10000 tries so many
 	@$(VENV)/python -m tests.pipeline $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),500)) $(ARGS)
 
-fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=30 in all, TARGET=wire picks one
-	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+fuzz: setup-fuzz ## feed damaged input to whatever reads from outside; MINUTES=30 in all, TARGET=batch picks one, SEED=7 the order
+	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz-short: setup-fuzz ## half a minute of the fuzzer in all targets at once, as CI runs it
 	@PYTHONPATH=.cache/fuzz $(VENV)/python -m tests.fuzz --minutes 0.4 --target together

@@ -17,7 +17,7 @@ from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unkno
 from api.profiles.journeys import heard_around_order, heard_around_visit
 from api.profiles.page import journey_context, order_context
 from api.profiles.routes import read_profile
-from api.profiles.timeline import timeline
+from api.profiles.timeline import LINES, shown_lines
 from api.profiles.understanding_routes import known_of, understanding_of
 from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, Service, ServiceDep, StoreDep, find_store
@@ -25,6 +25,7 @@ from api.stores.live_routes import NEWEST_VISITS, read_state_now
 from api.stores.models import VisitOut
 from core.audit.words import KINDS, PURPOSES
 from core.errors import InputError
+from core.journey.rules import ORDERED
 from core.metrics.disclosure import K_PEOPLE
 from storage.access.acting import in_own_right
 from storage.audit.entries import AuditFilter, entries_page
@@ -33,8 +34,10 @@ from storage.instants import to_datetime
 from storage.notes.search import NoteFilter, notes_page
 from storage.occupancy import stores_page
 from storage.one_state import one_state
+from storage.profiles.events import uncancelled
 from storage.profiles.profiles import ProfileRow
 from storage.profiles.search import SEARCH_CHARACTERS, profiles_page
+from storage.profiles.timeline import timeline_page
 from storage.profiles.visits import profile_visits, visit_detail
 from storage.visit_queries import VisitFilter, visits_page
 
@@ -125,19 +128,30 @@ def show_profiles(
 
 @router.get("/profiles/{profile}")
 def show_profile(
+    *,
     found: ProfileDep,
     connection: ConnectionDep,
     service: ServiceDep,
     visit: Annotated[UUID | None, Query()] = None,
     order: Annotated[UUID | None, Query()] = None,
+    before: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """One customer: consent, journey, the visit in progress or another one on the floor plan, earlier visits."""
+    """One customer: consent, journey, the visit in progress or another one on the floor plan, earlier visits.
+
+    `before` is where the timeline goes on.
+    """
     with one_state(connection):
-        return _profile_page(found, connection, service, visit, order)
+        return _profile_page(found, connection, service, visit=visit, order=order, before=before)
 
 
 def _profile_page(
-    found: ProfileRow, connection: Connection, service: Service, visit: UUID | None, order: UUID | None
+    found: ProfileRow,
+    connection: Connection,
+    service: Service,
+    *,
+    visit: UUID | None,
+    order: UUID | None,
+    before: str | None,
 ) -> Response:
     detail = visit_detail(connection, found.profile_id, visit)
     if detail is None and visit is not None:
@@ -150,7 +164,10 @@ def _profile_page(
     )
     felt = felt_by(connection, found.profile_id, events=known.heard.events, ended=known.visits, here=running)
     page = profile_visits(connection, found.profile_id, limit=_EARLIER_VISITS)
-    stores = {row.store for row in page.visits}
+    told = timeline_page(connection, found.profile_id, limit=LINES, cursor=before)
+    standing = uncancelled(known.heard.events)
+    bought_in = {one.store for one in standing if one.kind == ORDERED and one.store}
+    stores = {row.store for row in page.visits} | {row.store for row in told.lines if row.store} | bought_in
     plans = {store: find_store(service, connection, store).plan for store in stores}
     with in_own_right(connection):  # who looked at a customer is told with the customer, the log itself to the desk
         looked = entries_page(connection, AuditFilter(profile_id=found.profile_id), limit=_LOOKED)
@@ -174,8 +191,12 @@ def _profile_page(
         understood=understood,
         cue=cue,
         expected_at=to_datetime(understood.rhythm.expected_at) if understood.rhythm is not None else None,
-        timeline=timeline(known.heard, known.visits),
-        store_names={row.store: plans[row.store].label for row in page.visits},
+        timeline=shown_lines(told, {str(one.event_id) for one in standing}),
+        older=told.next_cursor,
+        before=before,
+        bought_in=sorted(plans[store].label for store in bought_in),
+        asked={name: value for name, value in (("visit", visit), ("order", order)) if value is not None},
+        store_names={store: plan.label for store, plan in plans.items()},
         looked=looked,
         audit_kinds=KINDS,
         audit_purposes=PURPOSES,

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.texts import in_words
 from core.errors import ForbiddenError, InputError, UnavailableError
+from storage.storable import cleaned
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
@@ -224,6 +226,12 @@ def conflict(detail: str, *, hint: str, faults: list[dict[str, str]] | None = No
     return problem
 
 
+def trial_running(trial_no: int) -> ProblemError:
+    """Return the problem of what cannot change while a trial compares with it."""
+    faults = [{"where": "cue-trials", "what": f"Trial {trial_no} is running."}]
+    return conflict(f"Trial {trial_no} is running in this store.", hint="End it first.", faults=faults)
+
+
 def formula_unknown(formula: str) -> ProblemError:
     """Return the problem of a formula that is not in the registry."""
     return unknown(
@@ -262,7 +270,7 @@ def from_exception(error: Exception) -> ProblemError:  # noqa: PLR0911 - one ans
                 hint="See faults; in URLs write the + of a time's offset as %2B, or end the time with Z.",
             )
             problem.faults = [
-                {"where": ".".join(map(str, fault["loc"])), "what": str(fault["msg"])}
+                {"where": ".".join(map(str, fault["loc"])), "what": in_words(fault)}
                 for fault in error.errors()[:_FAULTS_SHOWN]
             ]
             return problem
@@ -319,7 +327,8 @@ def as_json(request: Request, problem: ProblemError) -> Response:
     }
     if problem.faults:
         body["faults"] = problem.faults
-    return JSONResponse(body, problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
+    # a name that was sent stands in it, with whatever characters it had
+    return JSONResponse(cleaned(body), problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
 
 
 def retry_headers(problem: ProblemError) -> dict[str, str]:

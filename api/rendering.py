@@ -24,7 +24,7 @@ def _templates() -> jinja2.Environment:
     )
     for name in (
         "clock", "minute", "day", "utc_iso", "zone_abbreviation", "dwell", "dwell_range", "per_cent", "people",
-        "heat_step", "dwell_short", "days", "happening", "beside", "local_input", "pieces",
+        "heat_step", "dwell_short", "days", "happening", "beside", "local_input", "pieces", "sure",
     ):  # fmt: skip
         environment.filters[name] = getattr(wording, name)
     environment.globals |= {"wording": wording, "asking_now": asking_now, "may_open": may_open, "sections": sections}

@@ -1,10 +1,12 @@
 """How times, lengths of time and codes are written for people; used by the templates, and told to the scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+from core.journey.feeling import Feeling, is_sure
 
 PEOPLE_STEPS: Final = (1, 3, 6, 10, 16, 25)
 """Least people for each step of heat above empty. Fixed, so that a colour means the same at every minute and in every
@@ -27,6 +29,8 @@ REVISED: Final = "corrected"
 RESIDENT: Final = {"fixture": "fixed tag", "staff": "staff"}
 """Roles that are said; that somebody is a visitor goes without saying."""
 ANCHOR_FAULT: Final = {"down": "down", "deaf": "hears nothing"}
+UNSURE: Final = "Unsure"
+"""Of a suggestion that is right in one of two: it is not told as a feeling."""
 FEELING: Final = {"positive": "Positive", "negative": "Negative", "neutral": "Neutral", "mixed": "Mixed"}
 SOURCE: Final = {"staff": "Staff", "email": "E-mail", "chat": "Chat", "social": "Social media"}
 MEMORY_KIND: Final = {
@@ -115,6 +119,9 @@ HAPPENING: Final = {
     "coupon_removed": "Removed a coupon",
     "wish_removed": "Took off the wish list",
     "shared": "Shared something",
+    "cue_told": "Cue to staff",
+    "alerted": "Alert",
+    "message_made": "Message",
     **EVIDENCE,
 }
 """Kinds of events as a person tells them; one that is not here is told by its own name."""
@@ -134,6 +141,7 @@ COMPLETION: Final = {
 }
 MATTER: Final = {"speed": "Speed", "price": "Price", "selection": "Selection", "recognition": "Recognition"}
 CUE_OUTCOME: Final = {"done": "Done", "declined": "Not wanted", "not_met": "Not met"}
+ALERT_CAME_OF: Final = {True: "It was right.", False: "It was wrong.", None: ""}
 IDENTIFIER: Final = {
     "customer_id": "Customer number",
     "loyalty_number": "Loyalty card",
@@ -184,6 +192,15 @@ def pieces(text: str, clauses: Sequence[Any]) -> list[tuple[str, str]]:
         found.append((text[cue.begin : cue.end], "positive" if cue.valence > 0 else "negative"))
         place = cue.end
     return [piece for piece in [*found, (text[place:], "")] if piece[0]]
+
+
+def sure(feeling_read: Mapping[str, Any]) -> bool:
+    """Return whether the suggestion that a note holds is to be told as it is."""
+    return is_sure(
+        Feeling(feeling_read["feeling"]),
+        feeling_read["score"],
+        (cue["valence"] for clause in feeling_read["clauses"] for cue in clause["cues"]),
+    )
 
 
 def heat_step(value: float, steps: tuple[int, ...]) -> int:

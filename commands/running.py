@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
     from storage.connect import Connection
@@ -22,7 +22,7 @@ def database(database_url: str) -> Iterator["Connection"]:
     with connect(database_url) as connection, reachable():
         lacking = pending(connection)
         if lacking:
-            raise ConfigurationError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
+            raise UnavailableError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
         yield connection
 
 

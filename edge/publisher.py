@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from core.errors import ConfigurationError, UnavailableError
+from core.errors import SojournError, UnavailableError
 from core.wire import BOOT_BYTES
 from edge.broker import Broker, Topics
 from edge.clock import Clock
@@ -153,7 +153,7 @@ class Publisher:
         client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
         try:  # certificates are read at each connection, so that new ones are taken into use without a restart
             use_tls(client, self._broker)
-        except ConfigurationError as error:
+        except SojournError as error:
             raise _LostError(str(error)) from error
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)

@@ -18,7 +18,7 @@ from cryptography import x509
 from paho.mqtt import client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, SojournError, UnavailableError
 from edge.broker import Broker
 
 RENEW_BEFORE: Final = timedelta(days=30)
@@ -63,7 +63,9 @@ def client_context(broker: Broker, now: datetime) -> ssl.SSLContext:
     Raises
     ------
     ConfigurationError
-        If a file cannot be used, our certificate has ended, or its key is another's.
+        If a file cannot be used, or the key is another certificate's.
+    UnavailableError
+        If our certificate does not hold now.
     """
     try:
         context = ssl.create_default_context(cafile=broker.ca)
@@ -84,7 +86,7 @@ def use_tls(client: mqtt.Client, broker: Broker) -> ssl.SSLContext | None:
 
     Raises
     ------
-    ConfigurationError
+    ConfigurationError, UnavailableError
         As `client_context`.
     """
     if not broker.tls:
@@ -107,7 +109,7 @@ def take_renewed(context: ssl.SSLContext | None, broker: Broker) -> None:
             context.load_verify_locations(broker.ca)
         if broker.certificate is not None:
             context.load_cert_chain(broker.certificate, broker.key, password="")
-    except (ConfigurationError, OSError, ValueError) as error:
+    except (SojournError, OSError, ValueError) as error:
         log.warning("renewed TLS files are not taken", reason=str(error))
 
 
@@ -138,7 +140,7 @@ def why_ended(broker: Broker) -> str:
             asked.recv(1)
     except TimeoutError:  # it waits for us to speak: nothing is wrong with TLS
         return "it ended the connection without a word; its log says why"
-    except (OSError, ConfigurationError) as error:
+    except (OSError, SojournError) as error:
         return why_not(error, broker)
     return "it ended the connection without a word; its log says why"
 
@@ -203,14 +205,15 @@ def _of_broker(error: ssl.SSLCertVerificationError, broker: Broker) -> str:
 
 
 def _check_dates(certificate: Path, now: datetime) -> None:
+    # both heal by themselves: it is renewed from elsewhere, or a machine without a clock of its own hears the time
     mine = x509.load_pem_x509_certificate(certificate.read_bytes())
     if mine.not_valid_after_utc <= now:
-        raise ConfigurationError(
+        raise UnavailableError(
             f"The certificate {certificate} ended on {mine.not_valid_after_utc:%Y-%m-%d}.",
             hint="Renew it: `sojourn edge request --renew` for an edge, `sojourn certify service` for a service.",
         )
     if mine.not_valid_before_utc > now:
-        raise ConfigurationError(
+        raise UnavailableError(
             f"The certificate {certificate} is valid from {mine.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on.",
             hint="Is the clock of this machine right?",
         )

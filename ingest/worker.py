@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 from tenacity.nap import sleep_using_event
 
 from core.dwell.engine import compile_kernels
-from core.errors import ConfigurationError, FencedError, UnavailableError
+from core.errors import FencedError, UnavailableError
 from ingest.commit import BOOTS_TOLD, EdgeKey, commit
 from ingest.cursors import Parked, bounded, parked_count
 from ingest.holding import Holding
@@ -81,7 +81,7 @@ def run(
     Raises
     ------
     ConfigurationError
-        If a URL or the credentials cannot be used, or the database lacks migrations.
+        If a URL or the credentials cannot be used.
     UnavailableError
         If `metrics` cannot be listened on.
     """
@@ -200,7 +200,7 @@ class _Worker:
         """
         lacking = pending(connection)
         if lacking:
-            raise ConfigurationError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
+            raise UnavailableError(f"The database lacks the migration {lacking[0]}.", hint="Run `sojourn migrate`.")
         edition, version = read_edition(connection)
         if not self._claim(connection):
             return False

@@ -1,12 +1,10 @@
 """What orders of customers say beside their visits; only customers whose consent holds, and counts a week."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final, LiteralString
 
 import msgspec
 
-from core.errors import InputError
 from storage.connect import Connection
 from storage.profiles.events import UNCANCELLED
 from storage.rollups.sources import day_begins
@@ -14,9 +12,6 @@ from storage.stores import StoredPlan
 
 VISITED_DAYS: Final = 30
 """A month: who was in the store before that may have ordered for any reason."""
-ITEMS_MOST: Final = 20_000
-"""Items of a large store that stand on a shelf of their own zone."""
-ITEM_CHARACTERS: Final = 200
 _STANDS: Final = "/* uncancelled */"
 """Stands for the condition that all who ask for events share."""
 
@@ -44,10 +39,13 @@ with sold as (
            (occurred_at at time zone %(timezone)s)::date as day
       from event_seen event join person using (profile_id)
       join shelf_item item on item.store_no = event.store_no and item.product = event.detail ->> 'product'
+       and item.from_week <= (occurred_at at time zone %(timezone)s)::date
+       and item.until_week > (occurred_at at time zone %(timezone)s)::date
      where event.store_no = %(store_no)s and newest and not removed and kind = 'ordered' and /* uncancelled */
        and occurred_at >= %(begins)s and occurred_at < %(ends)s
 ), looked as (
-    select sold.event_id, sold.profile_id, sold.zone_no, sold.day, sum(visit.dwell_s) as looked_s
+    select sold.event_id, sold.profile_id, sold.zone_no, sold.day,
+           sum(least(visit.dwell_s, extract(epoch from sold.occurred_at - visit.entered_at))) as looked_s
       from sold join profile_device link using (profile_id)
       join zone_visit visit on visit.device = link.device and visit.zone_no = sold.zone_no
        and visit.store_no = %(store_no)s and not withdrawn
@@ -84,41 +82,6 @@ def shelf_views(connection: Connection, stored: StoredPlan, first: date, last: d
     """Return orders of items that stand on a shelf, by week and zone; `part` is the time at the shelf, s."""
     rows = connection.execute(_SHELF.replace(_STANDS, UNCANCELLED), _values(stored, first, last)).fetchall()
     return [WeekOrders(week, people, orders, float(part), zone) for week, zone, people, orders, part in rows]
-
-
-def read_items(connection: Connection, stored: StoredPlan) -> dict[str, str]:
-    """Return the zone of each item that stands on a known shelf."""
-    rows = connection.execute(
-        "select product, zone_no from shelf_item where store_no = %s order by product", [stored.store_no]
-    ).fetchall()
-    return {product: stored.plan.zones[zone_no].id for product, zone_no in rows}
-
-
-def replace_items(connection: Connection, stored: StoredPlan, items: Mapping[str, str]) -> int:
-    """Let these items stand in these zones, in place of those before; return how many. In a transaction.
-
-    Raises
-    ------
-    InputError
-        If there are too many, or a zone is not in the plan.
-    """
-    if len(items) > ITEMS_MOST:
-        raise InputError(f"{len(items)} items are too many.", hint=f"Give at most {ITEMS_MOST}.", where="items")
-    places = stored.plan.zone_index
-    for product, zone in items.items():
-        if zone not in places:
-            raise InputError(
-                f"There is no zone {zone[:64]!r}.", hint=f"It stands with {product[:64]!r}.", where="items"
-            )
-        if not 1 <= len(product) <= ITEM_CHARACTERS:
-            raise InputError(f"An item's name has 1 to {ITEM_CHARACTERS} characters.", where="items")
-    connection.execute("delete from shelf_item where store_no = %s", [stored.store_no])
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into shelf_item (store_no, product, zone_no) values (%s, %s, %s)",
-            [(stored.store_no, product, places[zone]) for product, zone in items.items()],
-        )
-    return len(items)
 
 
 def _values(stored: StoredPlan, first: date, last: date) -> dict[str, object]:

@@ -4,6 +4,7 @@ Both stand in the template of the databases as digests, so that no test pays for
 """
 
 from datetime import timedelta
+from uuid import UUID, uuid4
 
 from storage.access.accounts import add_account, set_second_step
 from storage.access.keys import add_key
@@ -43,3 +44,11 @@ def cookies(session: str = SESSION, name: str = PERSON) -> list[dict[str, str]]:
 
     held = {PLAIN_COOKIE: session, FORM_COOKIE: form_token(session), NAME_COOKIE: name}
     return [{"name": word, "value": value, "domain": "127.0.0.1", "path": "/"} for word, value in held.items()]
+
+
+def employ(connection: Connection, *names: str) -> dict[str, UUID]:
+    """Make accounts of people who may work with customers."""
+    return {
+        name: add_account(connection, name=uuid4().hex, display_name=name, roles=["crm"], made_by="tests")
+        for name in names
+    }

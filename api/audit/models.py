@@ -1,7 +1,7 @@
 """What the audit log answers."""
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any, Self, get_args
 from uuid import UUID
 
 import msgspec
@@ -15,19 +15,22 @@ from storage.audit.sealing import Head
 
 
 class AuditEntryOut(BaseModel):
-    """Who did what, what for, when, and whom it was about."""
+    """Who did what, what for, when, and whom it was about.
+
+    Words are told as they stand in the log: one of another version, or written past us, hides nothing else.
+    """
 
     entry_no: int
     at: datetime
     actor: str = Field(examples=["Anna"])
-    actor_kind: ActorWord
+    actor_kind: str = Field(description="Who it was", examples=list(get_args(ActorWord)))
     works_for: str | None = Field(None, description="Who owns the key of a program", examples=["Ines Weber"])
     says_for: str | None = Field(None, description="Whom a program says that it worked for; nobody has checked that")
     role: str | None = Field(description="Roles of whoever it was, where they are known", examples=["crm"])
-    purpose: PurposeWord
-    kind: KindWord
+    purpose: str = Field(description="What for", examples=list(get_args(PurposeWord)))
+    kind: str = Field(description="What was done", examples=list(get_args(KindWord)))
     route: str = Field(examples=["GET /v1/profiles/{profile}"])
-    outcome: OutcomeWord
+    outcome: str = Field(description="What came of it", examples=list(get_args(OutcomeWord)))
     fields: list[str] = Field(description="Parts of a profile, or the table that changed", examples=[["journey"]])
     people_count: int = Field(description="How many profiles it is about")
     people: list[UUID] = Field(description="The first twenty of them that were not erased")

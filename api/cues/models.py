@@ -36,6 +36,7 @@ class ToldCueOut(BaseModel):
     outcome_by: str | None
     outcome_at: datetime | None
     order: CueOrderOut | None = Field(description="The order that the cue speaks of, while it is known")
+    left_at: datetime | None = Field(description="When the visit ended; null while it goes on, or is not decided yet")
 
     @classmethod
     def of(cls, row: CueRow) -> Self:

@@ -12,14 +12,14 @@ from api.cues.policy_form import APPOINTMENT, BLANK, NUMBERS, changed_draft, dra
 from api.cues.routes import trial_unknown
 from api.forms import OWN_FORM, FormDep
 from api.operators import OPERATOR_KNOWN, OperatorDep
-from api.problems import conflict
+from api.problems import conflict, trial_running
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, StoreDep
 from core.errors import InputError
 from core.journey.cues import DEFAULT_POLICY, RULES_OF_A_POLICY, CuePolicy, read_policy
 from storage.connect import Connection
-from storage.cues.trials import TrialRunningError, begin_trial, end_trial, trials
-from storage.profiles.understanding import cue_policy, save_policy
+from storage.cues.trials import TrialRunningError, begin_trial, change_policy, end_trial, trials
+from storage.profiles.understanding import cue_policy
 from storage.stores import StoredPlan
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -50,11 +50,14 @@ def change_draft(stored: StoreDep, connection: ConnectionDep, form: FormDep) -> 
 
 @router.post("/stores/{store}/cue-policy")
 def keep_policy(stored: StoreDep, form: FormDep, operator: OperatorDep, service: ServiceDep) -> Response:
-    """Let the draft hold as the next version of the store's policy; 409 if another was kept in the meantime."""
+    """Let the draft hold as the next version of the store's policy; 409 after another's, or while a trial runs."""
     policy = read_policy(form.get("draft").encode())
 
     def work(connection: Connection) -> None:
-        version = save_policy(connection, stored.store_no, policy, made_by=operator)
+        try:
+            version = change_policy(connection, stored.store_no, policy, made_by=operator)
+        except TrialRunningError as error:
+            raise trial_running(error.trial_no) from error
         if form.get("version") != str(version - 1):
             raise conflict(
                 f"Version {version - 1} was kept by somebody else since this page was opened.",
@@ -75,7 +78,7 @@ def try_draft(stored: StoreDep, form: FormDep, operator: OperatorDep, service: S
             lambda connection: begin_trial(connection, stored.store_no, name=name, policy=policy, made_by=operator)
         )
     except TrialRunningError as error:
-        raise conflict(error.what, hint=error.hint) from error
+        raise trial_running(error.trial_no) from error
     return RedirectResponse(f"/stores/{stored.plan.id}/cues#trials-title", _SEE_OTHER)
 
 

@@ -14,7 +14,7 @@ from api.cues.models import OutcomeIn, ToldCueOut, ToldCuesOut, TrialIn, TrialMa
 from api.identity.models import DoneOut
 from api.inputs.idempotent import OnceDep
 from api.operators import OperatorDep
-from api.problems import ProblemError, conflict, described, too_many_watching, unknown
+from api.problems import ProblemError, described, too_many_watching, trial_running, unknown
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
 from api.stores.live import HEARTBEAT_S
 from core.errors import UnavailableError
@@ -125,8 +125,7 @@ def try_policy(stored: StoreDep, given: TrialIn, operator: OperatorDep, once: On
         try:
             number = begin_trial(connection, stored.store_no, name=given.name, policy=policy, made_by=operator)
         except TrialRunningError as error:
-            faults = [{"where": "cue-trials", "what": f"Trial {error.trial_no} is running."}]
-            raise conflict(error.what, hint=error.hint, faults=faults) from error
+            raise trial_running(error.trial_no) from error
         return 201, {"trial_no": number}
 
     return once.answer(given.model_dump_json().encode(), work)

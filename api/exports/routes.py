@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from api.journey_map.log import COLUMNS as JOURNEY_COLUMNS
-from api.journey_map.log import log_rows
+from api.journey_map.log import JOURNEYED_AT_ONCE, log_rows
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep
 from api.spreadsheets import csv_text
 from storage.connect import Connection
-from storage.profiles.exports import COLUMNS, ExportWord, export_rows, next_profiles
+from storage.profiles.exports import COLUMNS, PROFILES_AT_ONCE, ExportWord, export_rows, next_profiles
 
 router = APIRouter(prefix="/v1", tags=["exports"])
 ReadPart: TypeAlias = Callable[[Connection, list[UUID]], list[tuple[Any, ...]]]
@@ -49,12 +49,13 @@ def export(
     Journeys are a log for process mining: case, activity, time. A consent that is withdrawn meanwhile counts from the
     next part on. A JSON array without its end, or a connection that breaks off, was not the whole.
     """
-    first = next_profiles(connection, None)  # while there can still be a proper answer
+    at_once = JOURNEYED_AT_ONCE if what == "journeys" else PROFILES_AT_ONCE
+    first = next_profiles(connection, None, limit=at_once)  # while there can still be a proper answer
     if what == "journeys":
         columns: tuple[str, ...] = JOURNEY_COLUMNS
-        parts = _parts(service, partial(log_rows, service), first)
+        parts = _parts(service, partial(log_rows, service), first, at_once)
     else:
-        columns, parts = COLUMNS[what], _parts(service, partial(_rows, what), first)
+        columns, parts = COLUMNS[what], _parts(service, partial(_rows, what), first, at_once)
     body = _as_csv(columns, parts) if kind == "csv" else _as_json(columns, parts)
     headers = {"Content-Disposition": f'attachment; filename="{what}.{kind}"'}
     return StreamingResponse(body, media_type=_MEDIA[kind], headers=headers)
@@ -64,11 +65,11 @@ def _rows(what: ExportWord, connection: Connection, profiles: list[UUID]) -> lis
     return export_rows(connection, what, profiles)
 
 
-def _parts(service: Service, read: ReadPart, profiles: list[UUID]) -> Iterator[list[tuple[Any, ...]]]:
+def _parts(service: Service, read: ReadPart, profiles: list[UUID], at_once: int) -> Iterator[list[tuple[Any, ...]]]:
     while profiles:
         with service.analytics.connection() as connection:
             rows = read(connection, profiles)
-            profiles = next_profiles(connection, profiles[-1])
+            profiles = next_profiles(connection, profiles[-1], limit=at_once)
         yield rows
 
 

@@ -1,11 +1,12 @@
 """What other systems send of customers, and what they get back. No answer repeats an identifier."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.texts import SOURCE_PATTERN, OneLine, Written
 from storage.identity.links import Conflict, Identified
 from storage.inputs.imports import ImportRow
 from storage.inputs.inputs import ERRORS_SHOWN, RowError
@@ -13,7 +14,7 @@ from storage.inputs.inputs import ERRORS_SHOWN, RowError
 InputWord = Literal["orders", "online", "app", "appointments", "loyalty", "events"]
 EVENTS_TOGETHER = 500
 """As many as Segment sends in one batch."""
-_SOURCE = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$", examples=["shop"])
+_SOURCE = Field(min_length=1, max_length=64, pattern=SOURCE_PATTERN, examples=["shop"])
 
 
 class IdentifierIn(BaseModel):
@@ -70,8 +71,8 @@ class ProfileIn(BaseModel):
     )
 
     source: str = _SOURCE
-    display_name: str = Field(min_length=1, max_length=200)
-    loyalty_tier: str | None = Field(None, max_length=40)
+    display_name: Annotated[str, Field(min_length=1, max_length=200), Written, OneLine]
+    loyalty_tier: Annotated[str, Field(max_length=40), Written, OneLine] | None = None
     identifiers: list[IdentifierIn] = Field(min_length=1, max_length=20)
     devices: list[str] = Field([], description="Stable pseudonyms, 32 hexadecimal digits each", max_length=10)
     consent: ConsentIn

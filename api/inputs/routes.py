@@ -25,6 +25,7 @@ from api.inputs.withdrawal_rows import read_withdrawals
 from api.problems import ProblemError, conflict, described, unknown
 from api.profiles.rows import read_profiles
 from api.service import ConnectionDep, ServiceDep
+from api.texts import SOURCE_PATTERN
 from core.privacy.masking import masked
 from storage.connect import Connection
 from storage.identity.withdrawals import import_withdrawals
@@ -42,10 +43,11 @@ from storage.inputs.imports import (
 )
 from storage.inputs.inputs import ERRORS_SHOWN, RowError
 from storage.profiles.imports import import_profiles, take_back_profiles
+from storage.storable import cleaned
 
 router = APIRouter(prefix="/v1", tags=["inputs"])
 SourceQuery = Annotated[
-    str, Query(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="The system of the rows")
+    str, Query(min_length=1, max_length=64, pattern=SOURCE_PATTERN, description="The system of the rows")
 ]
 
 
@@ -98,7 +100,9 @@ def tell_events(given_input: InputWord, given: EventsIn, once: OnceDep, service:
     A row that is refused stops no other. Where every row means a profile that is unknown or has not consented, the
     answer is 404.
     """
-    return once.answer(given.model_dump_json().encode(), taking_events(given_input, given, service.now()))
+    # what a string of JavaScript may hold, and UTF-8 may not, is said of its row
+    same = given.model_copy(update={"events": cleaned(given.events)}).model_dump_json().encode()
+    return once.answer(same, taking_events(given_input, given, service.now()))
 
 
 @router.post(

@@ -164,11 +164,16 @@ def _detail(given_input: str, kind: str, row: Mapping[str, Any]) -> dict[str, An
 def _check_start(said: str) -> None:
     """Refuse what is no time: nobody would be expected then, and nothing would say so."""
     try:
-        datetime.fromisoformat(said)
-    except ValueError as error:
+        read = datetime.fromisoformat(said)
+        possible = (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).astimezone(UTC) >= _EARLIEST
+    except (ValueError, OverflowError):
+        possible = False
+    if not possible:
         raise InputError(
-            "The appointment starts at no time.", hint="Write 2026-11-21T14:00:00+01:00.", where="starts_at"
-        ) from error
+            "The appointment starts at no time, or before 1990.",
+            hint="Write 2026-11-21T14:00:00+01:00.",
+            where="starts_at",
+        )
 
 
 def row_identifier(row: Mapping[str, Any], *, held: bool = False) -> Identifier:
@@ -196,11 +201,11 @@ def read_time(text: str, *, now: datetime, field: str = "occurred_at") -> dateti
     read = time_with_offset(text, field=field)
     if not _EARLIEST <= read <= now + AHEAD:
         raise InputError("The time is in the future or before 1990.", where=field)
-    return read.astimezone(UTC)
+    return read
 
 
 def time_with_offset(text: str, *, field: str) -> datetime:
-    """Return a time with its offset, whenever it is.
+    """Return a time that was written with its offset, in UTC, whenever it is.
 
     Raises
     ------
@@ -211,9 +216,23 @@ def time_with_offset(text: str, *, field: str) -> datetime:
         read = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise InputError("This is no time.", hint="Write 2026-11-21T14:03:22+01:00.", where=field) from error
-    if read.tzinfo is None:
+    return offset_said(read, field)
+
+
+def offset_said(at: datetime, field: str) -> datetime:
+    """Return a time in UTC.
+
+    Raises
+    ------
+    InputError
+        If it has no offset, or is in no year from 1 to 9999 in UTC: such a time could be kept and never be read.
+    """
+    if at.tzinfo is None:
         raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where=field)
-    return read
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise InputError("The time is beyond the calendar.", where=field) from error
 
 
 def standing(expires_at: datetime, now: datetime, field: str) -> datetime:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi.responses import Response
 
 from api.inputs.models import EventsIn, IdentifiedOut, InputWord, ProfileIn, RowErrorOut, TakenOut, WithdrawalIn
-from api.inputs.rows import AHEAD, read_rows, standing
+from api.inputs.rows import AHEAD, offset_said, read_rows, standing
 from api.inputs.withdrawal_rows import listed_withdrawals, withdrawal_of
 from api.problems import conflict, profile_unknown
 from core.errors import InputError
@@ -131,7 +131,7 @@ def all_unknown(errors: Any, events: int) -> bool:
 
 
 def _consented_at(given: ProfileIn, now: datetime) -> datetime:
-    at = _with_offset(given.consent.occurred_at, "consent.occurred_at")
+    at = offset_said(given.consent.occurred_at, "consent.occurred_at")
     if at > now + AHEAD:
         raise InputError(
             "A consent cannot be given in the future.", hint="Is the clock right?", where="consent.occurred_at"
@@ -142,13 +142,7 @@ def _consented_at(given: ProfileIn, now: datetime) -> datetime:
 def _expires_at(given: ProfileIn, now: datetime) -> datetime | None:
     if given.consent.expires_at is None:
         return None
-    return standing(_with_offset(given.consent.expires_at, "consent.expires_at"), now, "consent.expires_at")
-
-
-def _with_offset(at: datetime, where: str) -> datetime:
-    if at.tzinfo is None:
-        raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where=where)
-    return at
+    return standing(offset_said(given.consent.expires_at, "consent.expires_at"), now, "consent.expires_at")
 
 
 def _pseudonym(text: str) -> bytes:

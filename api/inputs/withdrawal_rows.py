@@ -7,7 +7,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from api.inputs.models import WithdrawalIn
-from api.inputs.rows import csv_rows, read_each, read_header, row_identifier, time_with_offset
+from api.inputs.rows import csv_rows, offset_said, read_each, read_header, row_identifier, time_with_offset
+from api.texts import in_words
 from core.errors import InputError
 from core.resolution import KINDS, identifier
 from storage.identity.consents import ConsentWord
@@ -39,12 +40,20 @@ def listed_withdrawals(rows: list[Any]) -> tuple[list[Withdrawal], list[RowError
     return read_each(enumerate(rows, 1), _of_list)
 
 
+def named(row: Any) -> Any:
+    """Return a row that names its customer by a column, as in a file, with that as its identifier; others as is."""
+    kind = next((kind for kind in KINDS if row.get(kind) not in (None, "")), None) if isinstance(row, dict) else None
+    if kind is None or "identifier" in row:
+        return row
+    return row | {"identifier": {"kind": kind, "value": str(row[kind])}}
+
+
 def _of_list(line: int, row: object) -> Withdrawal:
     try:
         return withdrawal_of(WithdrawalIn.model_validate(row), line=line)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{first['msg']}.", where=".".join(map(str, first["loc"]))) from error
+        raise InputError(in_words(first).removesuffix(".") + ".", where=".".join(map(str, first["loc"]))) from error
 
 
 def withdrawal_of(given: WithdrawalIn, *, line: int = 1) -> Withdrawal:
@@ -55,12 +64,11 @@ def withdrawal_of(given: WithdrawalIn, *, line: int = 1) -> Withdrawal:
     InputError
         If a value is not possible.
     """
-    if given.occurred_at.tzinfo is None:
-        raise InputError("The time has no offset.", hint="End it with Z or +01:00.", where="occurred_at")
+    at = offset_said(given.occurred_at, "occurred_at")
     return Withdrawal(
         line=line,
         who=identifier(given.identifier.kind, given.identifier.value, held=True),
-        word=_word(given.source, given.wording, given.occurred_at, given.key),
+        word=_word(given.source, given.wording, at, given.key),
     )
 
 

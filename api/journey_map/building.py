@@ -1,5 +1,6 @@
 """From what was read of many customers to their journeys, and to the facts that segments ask for."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -10,15 +11,23 @@ from api.profiles.journeys import online_journey
 from api.service import Service, find_store
 from core.floorplan import StorePlan
 from core.journey.records import Event, Journey, Stay, StoreVisit
-from core.journey.rules import CONSENT_GRANTED, CONSENT_WITHDRAWN, ORDERED
+from core.journey.rules import (
+    COMPLETE_SLACK_NS,
+    CONSENT_GRANTED,
+    CONSENT_WITHDRAWN,
+    DISCOVER_LOOK_BACK_NS,
+    ORDERED,
+    REFLECT_LOOK_AHEAD_NS,
+    RULES,
+    Stage,
+)
 from core.journey.segments import Facts, Felt, SegmentRule, fits
 from core.journey.stages import journey
 from storage.connect import Connection
 from storage.instants import to_ns
-from storage.journey_map.people import JourneyPerson, JourneyVisit, SampledPeople, read_people, sample_people
+from storage.journey_map.people import JourneyPerson, JourneyVisit, SampledPeople, look_at, sample_people
 
-ORDERS_ONLINE: Final = 100
-"""Two a week for a year; of more the newest have journeys here."""
+_AFTER_NS: Final = max(REFLECT_LOOK_AHEAD_NS, COMPLETE_SLACK_NS)
 _STATUS: Final = {"granted": CONSENT_GRANTED, "withdrawn": CONSENT_WITHDRAWN}
 
 
@@ -57,8 +66,7 @@ def look(service: Service, connection: Connection, days: int, *, end: datetime |
     """Read what customers did in the days before `end` (default: now)."""
     until = end if end is not None else service.now()
     begin = until - timedelta(days=days)
-    sample = sample_people(connection)
-    people = read_people(connection, sample.profiles, begin=begin, end=until)
+    sample, people = look_at(connection, sample_people(connection), begin=begin, end=until)
     plans = plans_of(service, connection, people)
     return Looked(sample=sample, people=people, plans=plans, begin=begin, end=until, facts={})
 
@@ -131,7 +139,7 @@ def journeys_of(
 
     Of one store only those around visits to it.
     """
-    events = _events(person)
+    known = _Known(person)
     found: list[tuple[datetime, Journey]] = []
     for place, visit in enumerate(person.visits):
         if not begin <= visit.entered_at < end or store not in {None, visit.store}:
@@ -141,7 +149,7 @@ def journeys_of(
         around = journey(
             _store_visit(visit),
             _stays(visit, plans[visit.store]),
-            events,
+            known.around(visit.entered_at, visit.left_at),
             as_of=to_ns(now),
             previous_left_at=to_ns(before) if before is not None else None,
             next_entered_at=to_ns(after) if after is not None else None,
@@ -155,11 +163,31 @@ def journeys_of(
             if kind == ORDERED and not where and at < end
         ]
         found += [
-            (at, online_journey(order, at, visits, events, now=now))
-            for at, order in orders[-ORDERS_ONLINE:]
+            (at, online_journey(order, at, visits, known.around(at, at), now=now))
+            for at, order in orders
             if at >= begin
         ]
     return [around for _, around in sorted(found, key=lambda one: one[0])]
+
+
+class _Known:
+    """A person's events, of which a journey is judged by those that can matter to it.
+
+    Those are the ones from the look-back to the look-ahead of its rules, and those that last: somebody with a
+    thousand journeys has ten thousand events.
+    """
+
+    def __init__(self, person: JourneyPerson) -> None:
+        self._events = sorted(_events(person), key=lambda event: event.at)
+        self._times = [event.at for event in self._events]
+        lasting = RULES[Stage.PLAN_ENROLL].lasting | {CONSENT_WITHDRAWN}
+        self._lasting = [event for event in self._events if event.kind in lasting]
+
+    def around(self, begin: datetime, end: datetime) -> list[Event]:
+        """Return what can matter to a journey around [begin, end]."""
+        first = bisect_left(self._times, to_ns(begin) - DISCOVER_LOOK_BACK_NS)
+        last = bisect_right(self._times, to_ns(end) + _AFTER_NS)
+        return self._events[first:last] + self._lasting  # what is in both counts once
 
 
 def _events(person: JourneyPerson) -> list[Event]:

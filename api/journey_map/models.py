@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.cues.models import EffectOut
 from api.journey_map.building import Found
 from api.profiles.models import StageWord
+from api.texts import OneLine, Written
 from core.journey.map import Changed, JourneyMap
 from core.journey.segments import SegmentRule, told_count
 from core.journey.trials import Effect
@@ -23,7 +24,9 @@ class SegmentIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS, examples=["Looks, leaves"])]
+    name: Annotated[
+        str, Field(min_length=1, max_length=NAME_CHARACTERS, examples=["Looks, leaves"]), Written, OneLine
+    ]
     rule: Annotated[
         dict[str, Any],
         Field(
@@ -50,7 +53,8 @@ class CountOut(BaseModel):
         examples=[125],
     )
     among_count: int | None = Field(description="Customers whose consent holds, told alike")
-    exact: bool = Field(description="False: from a sample of 1,000 customers")
+    exact: bool = Field(description="False: from a sample, and scaled to all")
+    looked_at_count: int | None = Field(description="Customers who were looked at, told alike", examples=[1000])
 
     @classmethod
     def of(cls, found: Found) -> Self:
@@ -61,6 +65,7 @@ class CountOut(BaseModel):
             people_count=None if few else told_count(found.people),
             among_count=told_count(found.sample.total),
             exact=found.sample.whole,
+            looked_at_count=told_count(len(found.sample.profiles)),
         )
 
 

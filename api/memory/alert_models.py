@@ -33,7 +33,7 @@ class CustomerAlertOut(BaseModel):
     profile_name: str = Field(examples=["Amara Okafor"])
     rule: RuleWord
     rule_version: int
-    because: str = Field(examples=["The mood was low 2 times within 30 days, the last time today."])
+    because: str = Field(examples=["The mood was low 2 times within 30 days, the last time on Thu 26 Nov 2026."])
     evidence: list[AlertEvidenceOut]
     made_at: datetime
     open: bool = Field(description="A task of it is not done")
@@ -79,7 +79,8 @@ class CustomerRuleIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     enabled: bool = True
     operator: Annotated[str, StringConstraints(strip_whitespace=True, max_length=OPERATOR_CHARACTERS)] | None = Field(
-        None, description="Default: who of the staff last wrote a note on the customer, else Customer care"
+        None,
+        description="One of GET /v1/colleagues. Default: who of them last wrote a note on the customer, else nobody",
     )
 
 

@@ -9,9 +9,11 @@ from fastapi.responses import HTMLResponse, Response
 from api.memory.alert_models import CustomerAlertOut, RuleWord
 from api.memory.alert_routes import AlertDep, list_customer_alert_rules, list_customer_alerts
 from api.memory.pages import address
+from api.notes.follow_up_routes import all_told
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
 from core.memory.foresight import RULES
+from storage.access.colleagues import colleagues
 from storage.notes.follow_ups import follow_ups_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -33,6 +35,7 @@ def show_alerts(
         page=list_customer_alerts(connection, profile=profile, rule=rule, limit=_ROWS, cursor=cursor),
         rules=list_customer_alert_rules(connection).rules,
         labels={name: found.label for name, found in RULES.items()},
+        people=colleagues(connection),
         chosen=rule,
         of_profile=f"&profile={profile}" if profile is not None else "",
         address=address,
@@ -47,7 +50,7 @@ def show_alert(found: AlertDep, connection: ConnectionDep, service: ServiceDep) 
         here="follow-ups",
         alert=CustomerAlertOut.of(found),
         rule=RULES[found.rule],
-        tasks=follow_ups_of(connection, found.alert_id),
+        tasks=all_told(connection, follow_ups_of(connection, found.alert_id), service.now()),
         now=service.now(),
         address=address,
     )

@@ -20,6 +20,7 @@ from api.operators import OperatorDep
 from api.problems import alert_unknown, described, profile_unknown
 from api.service import ConnectionDep, ServiceDep
 from core.memory.foresight import RULES
+from storage.access.colleagues import colleague
 from storage.connect import Connection
 from storage.memory.alerts import (
     ALERTS_PER_PAGE,
@@ -109,10 +110,12 @@ def list_customer_alert_rules(connection: ConnectionDep) -> CustomerRulesOut:
 @router.put("/alert-rules/{rule}", responses=described(404, 422, 503), summary="Change who looks after a rule")
 def write_alert_rule(rule: RuleWord, asked: CustomerRuleIn, service: ServiceDep, _: OperatorDep) -> CustomerRuleOut:
     """Switch a rule on or off, or name whose task list its alerts go to."""
-    setting = RuleSetting(rule=rule, enabled=asked.enabled, operator=asked.operator or None)
 
-    def work(connection: Connection) -> RuleCount:
+    def work(connection: Connection) -> CustomerRuleOut:
+        operator = colleague(connection, asked.operator) if asked.operator else None
+        setting = RuleSetting(rule=rule, enabled=asked.enabled, operator=operator)
         save_rule(connection, setting)
-        return rule_counts(connection).get(rule, RuleCount(alerts=0, right=0, wrong=0))
+        count = rule_counts(connection).get(rule, RuleCount(alerts=0, right=0, wrong=0))
+        return CustomerRuleOut.of(RULES[rule], setting, count)
 
-    return CustomerRuleOut.of(RULES[rule], setting, service.writer.write(work))
+    return service.writer.write(work)

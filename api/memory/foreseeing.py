@@ -9,6 +9,7 @@ import msgspec
 from api.memory.recall import Recalled, recalled
 from api.profiles.understanding import unbroken_since, understand
 from api.service import Service
+from api.wording import day
 from core.limits import NS_PER_S
 from core.memory.foresight import (
     RECENT_NS,
@@ -24,12 +25,14 @@ from core.memory.foresight import (
 )
 from core.memory.hits import followed
 from core.memory.remembering import newest
+from storage.access.colleagues import colleagues
 from storage.connect import Connection
-from storage.instants import to_ns
+from storage.instants import to_datetime, to_ns
 from storage.memory.alerts import (
     NewAlert,
     RuleSetting,
     insert_alert,
+    last_timezone,
     rule_settings,
     settle_alert,
     unsettled,
@@ -82,7 +85,8 @@ def look(service: Service, *, profile: UUID | None = None) -> int:
 def _look_at(service: Service, profile: UUID, held: _Held) -> int:
     with service.reader.connection() as connection:
         known = find_profile(connection, profile)
-        scene = _scene(connection, profile, held) if known is not None else None
+        timezone = last_timezone(connection, profile)
+        scene = _scene(connection, profile, held, timezone) if known is not None else None
     if scene is None:
         service.writer.write(lambda writing: mark_looked(writing, profile, held.now))
         return 0
@@ -93,18 +97,23 @@ def _look_at(service: Service, profile: UUID, held: _Held) -> int:
             came = followed(rule, to_ns(made_at), scene)
             if came is not None:
                 settle_alert(writing, alert, followed=came)
-        return sum(_keep(writing, profile, RULES[name], found, held) for name, found in foresee(scene).items())
+        return sum(
+            _keep(writing, profile, RULES[name], found, held, timezone=timezone)
+            for name, found in foresee(scene).items()
+        )
 
     return service.writer.write(write)
 
 
-def _keep(connection: Connection, profile: UUID, rule: AlertRule, found: Foreseen, held: _Held) -> bool:
+def _keep(
+    connection: Connection, profile: UUID, rule: AlertRule, found: Foreseen, held: _Held, *, timezone: str
+) -> bool:
     """Keep an alert and its task; False if the rule is off, nothing is new, or its person has enough to do."""
     setting = held.settings.get(rule.rule, RuleSetting(rule=rule.rule))
     if not setting.enabled:
         return False
-    knows, timezone = who_knows(connection, profile)
-    operator = setting.operator if setting.operator is not None else knows
+    people = colleagues(connection)
+    operator = setting.operator if setting.operator in people else who_knows(connection, profile, people)
     if rule.due_h > URGENT_H and _has_enough(connection, operator, held.now):
         return False
     alert = NewAlert(
@@ -144,7 +153,7 @@ def _has_enough(connection: Connection, operator: str, now: datetime) -> bool:
     return made >= TASKS_PER_DAY
 
 
-def _scene(connection: Connection, profile: UUID, held: _Held) -> Scene:
+def _scene(connection: Connection, profile: UUID, held: _Held, timezone: str) -> Scene:
     known = recalled(connection, profile)
     return Scene(
         felt=known.felt,
@@ -164,6 +173,7 @@ def _scene(connection: Connection, profile: UUID, held: _Held) -> Scene:
         ],
         order_stores=held.stores,
         outlook=_outlook(connection, profile, known, held),
+        day=lambda at: day(to_datetime(at), timezone),
         as_of=to_ns(held.now),
     )
 

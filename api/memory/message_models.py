@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.memory.models import MemoryEvidenceOut
+from api.texts import LINE_PATTERN
 from core.memory.messages import BODY_CHARACTERS, SUBJECT_CHARACTERS, Filled, Obstacle, Template
 from storage.memory.messages import MessageRow
 from storage.notes.choices import WORD_PATTERN
@@ -23,7 +24,7 @@ class TemplateIn(BaseModel):
     subject: str = Field(
         min_length=1,
         max_length=SUBJECT_CHARACTERS,
-        pattern=r"^[^\r\n]*$",
+        pattern=LINE_PATTERN,
         description="One line: whoever mails it puts it into a header",
         examples=["Thank you, {first_name}"],
     )

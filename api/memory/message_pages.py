@@ -11,8 +11,8 @@ from api.memory.messaging import previews
 from api.memory.pages import address
 from api.rendering import render
 from api.service import ConnectionDep, ProfileDep, ServiceDep
+from api.texts import MAYBE_WORD_PATTERN
 from storage.memory.messages import consents_held
-from storage.notes.choices import WORD_PATTERN
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -40,7 +40,7 @@ def show_messages(found: ProfileDep, connection: ConnectionDep, service: Service
 
 @router.get("/message-templates")
 def show_templates(
-    connection: ConnectionDep, new: Annotated[str, Query(pattern=f"{WORD_PATTERN}|^$")] = ""
+    connection: ConnectionDep, new: Annotated[str, Query(pattern=MAYBE_WORD_PATTERN)] = ""
 ) -> Response:
     """Show the templates, each to be changed; `new` names one to be added."""
     found = list_templates(connection)

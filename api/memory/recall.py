@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from api.lexicons import topic_finder
+from api.wording import sure
 from core.journey.feeling import Feeling
 from core.journey.rules import Stage
 from core.memory.records import Clause, Due, Felt, Happened, Visit
@@ -109,7 +110,7 @@ def _noted(row: NotedRow) -> Felt:
         kind="note",
         id=str(row.note_id),
         at=to_ns(row.noted_at),
-        feeling=Feeling(row.feeling) if read else Feeling.NEUTRAL,
+        feeling=_feeling(row) if read else Feeling.NEUTRAL,
         chosen=row.chosen,
         by_staff=row.source == "staff",
         clauses=tuple(
@@ -121,6 +122,11 @@ def _noted(row: NotedRow) -> Felt:
         zone_kind=row.zone_kind,
         operator=row.operator,
     )
+
+
+def _feeling(row: NotedRow) -> Feeling:
+    """Return what staff chose, else what was suggested; a suggestion that is unsure says neither good nor bad."""
+    return Feeling(row.feeling) if row.chosen or sure(row.feeling_read) else Feeling.MIXED
 
 
 def _happened_felt(event: CustomerEvent) -> Felt:

@@ -49,13 +49,13 @@ def _customer_row(at: datetime, found: list[tuple[int, int]], question: Question
 
 def order_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return the share of orders online, as one row."""
-    weeks = _whole_weeks(online_orders(connection, stored, question.first, question.last), question)
+    weeks = _whole_weeks(online_orders(connection, stored, question.first, question.last), stored, question)
     return [_of_weeks(weeks, None)]
 
 
 def shelf_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
     """Return the time at each shelf before a sale; shelves without one are left out."""
-    weeks = _whole_weeks(shelf_views(connection, stored, question.first, question.last), question)
+    weeks = _whole_weeks(shelf_views(connection, stored, question.first, question.last), stored, question)
     zones = sorted({week.zone_no for week in weeks if week.zone_no is not None})
     return [_of_weeks([week for week in weeks if week.zone_no == zone], zone) for zone in zones]
 
@@ -69,11 +69,16 @@ def now_rows(connection: Connection, stored: StoredPlan, question: Question) -> 
     ]
 
 
-def _whole_weeks(weeks: list[WeekOrders], question: Question) -> list[WeekOrders]:
-    """Return the calendar weeks that lie within the range: parts of weeks would tell days by subtraction."""
+def _whole_weeks(weeks: list[WeekOrders], stored: StoredPlan, question: Question) -> list[WeekOrders]:
+    """Return the calendar weeks that lie within the range and are over.
+
+    Parts of weeks would tell days by subtraction, and a week that runs would tell each order as it comes.
+    """
 
     def whole(week: date) -> bool:
-        return question.first <= week and week + timedelta(days=6) <= question.last
+        following = week + timedelta(days=7)
+        is_over = day_begins(following, stored.plan.timezone) <= question.now
+        return question.first <= week and following <= question.last + timedelta(days=1) and is_over
 
     return [week for week in weeks if whole(week.week)]
 

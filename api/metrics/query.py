@@ -131,7 +131,7 @@ class MetricQuery(BaseModel):
         if found.shape == "now":
             first = last
         if found.shape in _OF_WEEKS:
-            _check_weeks(found, first, last, "from")
+            _check_weeks(found, first, last, "from", now.astimezone(ZoneInfo(stored.plan.timezone)).date())
         if self.bucket is not None and found.shape not in _HAS_BUCKETS:
             raise InputError(f"{found.id} has no buckets.", hint="Leave `bucket` out.", where="bucket")
         daily = formulas.is_of_days(found)
@@ -192,7 +192,7 @@ class MetricQuery(BaseModel):
                         f"Nothing has happened yet on {first}.", hint="Name days before.", where="compare"
                     )
         if question.formula.shape in _OF_WEEKS:
-            _check_weeks(question.formula, first, first + length, "compare")
+            _check_weeks(question.formula, first, first + length, "compare", question.now.date())
         return msgspec.structs.replace(question, first=first, last=first + length)
 
     def days(self, stored: StoredPlan, now: datetime) -> tuple[date, date]:
@@ -251,12 +251,13 @@ def _is_of_a_zone(formula: Formula) -> bool:
     return bool(formula.zone_kinds) or (formula.shape == "ratio" and "zone" in {formula.part, formula.whole})
 
 
-def _check_weeks(formula: Formula, first: date, last: date, where: str) -> None:
+def _check_weeks(formula: Formula, first: date, last: date, where: str, today: date) -> None:
     monday = first + timedelta(days=-first.weekday() % 7)
-    if monday + timedelta(days=_SUNDAY) > last:
+    if monday + timedelta(days=_SUNDAY) > min(last, today - timedelta(days=1)):
+        before = min(monday, today - timedelta(days=today.weekday() + 7))
         raise InputError(
-            f"{formula.id} is of calendar weeks, and none lies from {first} to {last}.",
-            hint=f"Take a Monday to a Sunday, like {monday} to {monday + timedelta(days=_SUNDAY)}.",
+            f"{formula.id} is of calendar weeks that are over, and none lies from {first} to {last}.",
+            hint=f"Take a Monday to a Sunday, like {before} to {before + timedelta(days=_SUNDAY)}.",
             where=where,
         )
 

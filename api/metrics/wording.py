@@ -27,6 +27,11 @@ def figure(value: float | None, unit: str) -> str:
     return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:,.1f}"
 
 
+def alert_figure(value: float, unit: str) -> str:
+    """Return a limit of an alert or its value with its unit, like 120 people; waits are steps of whole minutes."""
+    return _round_length(int(value)) if unit == "s" else f"{figure(value, unit)} {unit}"
+
+
 def row_figure(row: MetricRowOut | None, unit: str) -> str:
     """Return the value of a row; says where it is hidden or not known, and marks one that leaves days out."""
     if row is None:

@@ -1,6 +1,7 @@
 """Follow-ups: an operator's task list, and what is done with a task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query
 
 from api.notes.models import (
+    ColleaguesOut,
     DoneIn,
     DoneOut,
     DueCountOut,
@@ -25,6 +27,7 @@ from api.operators import OperatorDep
 from api.problems import described, follow_up_done, follow_up_unknown
 from api.service import ConnectionDep, Service, ServiceDep
 from core.errors import InputError
+from storage.access.colleagues import colleague, colleagues
 from storage.connect import Connection
 from storage.memory.alerts import judge_alert
 from storage.notes.follow_ups import (
@@ -38,10 +41,11 @@ from storage.notes.follow_ups import (
     follow_ups_of,
     follow_ups_page,
     insert_follow_up,
+    lowered,
     reassign,
     snooze,
 )
-from storage.notes.notes import OPERATOR_CHARACTERS
+from storage.notes.notes import OPERATOR_CHARACTERS, find_note
 from storage.notes.reminders import due_count
 
 router = APIRouter(prefix="/v1", tags=["follow-ups"])
@@ -58,23 +62,31 @@ def list_follow_ups(
     operator: Annotated[
         str | None, Query(max_length=OPERATOR_CHARACTERS, description="Whose; default: everybody's")
     ] = None,
+    nobodys: Annotated[
+        bool, Query(description="Only those of nobody: whoever has them has no account that is open")
+    ] = False,
     limit: Annotated[int, Query(ge=1, le=FOLLOW_UPS_PER_PAGE)] = 50,
     cursor: Annotated[str | None, Query()] = None,
 ) -> FollowUpsOut:
     """List follow-ups by when they are due, so those overdue come first."""
     now = service.now()
-    page = follow_ups_page(connection, when=when, operator=operator, now=now, limit=limit, cursor=cursor)
-    return FollowUpsOut(
-        follow_ups=[FollowUpOut.of(row, state_of(row, now)) for row in page.follow_ups],
-        next_cursor=page.next_cursor,
+    page = follow_ups_page(
+        connection, when=when, operator=operator, now=now, limit=limit, cursor=cursor, nobodys=nobodys
     )
+    return FollowUpsOut(follow_ups=all_told(connection, page.follow_ups, now), next_cursor=page.next_cursor)
+
+
+@router.get("/colleagues", responses=described(503), summary="Who can be given a follow-up")
+def list_colleagues(connection: ConnectionDep) -> ColleaguesOut:
+    """List the names of people with an account that is open and may work with customers."""
+    return ColleaguesOut(colleagues=colleagues(connection))
 
 
 @router.get("/follow-ups/due-count", responses=described(422, 503), summary="How much is due for an operator")
 def read_due_count(connection: ConnectionDep, service: ServiceDep, operator: OperatorDep) -> DueCountOut:
     """Count what is due by the end of today for whoever asks: the reminder that pages show."""
     found = due_count(connection, operator, service.now())
-    return DueCountOut(due_count=found.due, overdue_count=found.overdue)
+    return DueCountOut(due_count=found.due, overdue_count=found.overdue, nobodys_count=found.nobodys)
 
 
 @router.get("/follow-ups/{follow_up}", responses=described(404, 422, 503), summary="One follow-up")
@@ -85,15 +97,14 @@ def read_follow_up(follow_up: UUID, connection: ConnectionDep, service: ServiceD
         FollowUpChangeOut.model_validate(msgspec.structs.asdict(change))
         for change in follow_up_changes(connection, follow_up)
     ]
-    return FollowUpDetailOut(state=state_of(row, service.now()), changes=changes, **msgspec.structs.asdict(row))
+    return FollowUpDetailOut(changes=changes, **_told(connection, row, service.now()).model_dump())
 
 
 @router.get("/notes/{note}/follow-ups", responses=described(404, 422, 503), summary="Follow-ups of a note")
 def list_note_follow_ups(found: NoteDep, connection: ConnectionDep, service: ServiceDep) -> FollowUpsOut:
     """List the follow-ups of a note in the order in which they were made."""
-    now = service.now()
     rows = follow_ups_of(connection, found.note_id)
-    return FollowUpsOut(follow_ups=[FollowUpOut.of(row, state_of(row, now)) for row in rows], next_cursor=None)
+    return FollowUpsOut(follow_ups=all_told(connection, rows, service.now()), next_cursor=None)
 
 
 @router.post(
@@ -102,11 +113,15 @@ def list_note_follow_ups(found: NoteDep, connection: ConnectionDep, service: Ser
 def write_follow_up(found: NoteDep, asked: NewFollowUpIn, service: ServiceDep, operator: OperatorDep) -> FollowUpOut:
     """Add a follow-up to a note; a note has at most 50."""
     remind([asked.instructions], seen=asked.reminder_seen)
-    made = new_follow_up(
-        asked, found.note_id, operator=operator, timezone=found.timezone, now=service.now()
-    )  # fmt: skip
-    row = service.writer.write(lambda connection: _inserted(connection, made))
-    return FollowUpOut.of(row, state_of(row, service.now()))
+    now = service.now()
+
+    def work(connection: Connection) -> FollowUpOut:
+        made = new_follow_up(
+            connection, asked, found.note_id, operator=operator, timezone=found.timezone, now=now, store=found.store
+        )  # fmt: skip
+        return _told(connection, _inserted(connection, made), now)
+
+    return service.writer.write(work)
 
 
 @router.post("/follow-ups/{follow_up}/snooze", responses=described(404, 409, 422, 503), summary="Let it be due later")
@@ -127,11 +142,12 @@ def write_snooze(follow_up: UUID, asked: SnoozeIn, service: ServiceDep, operator
 def write_reassign(follow_up: UUID, asked: ReassignIn, service: ServiceDep, operator: OperatorDep) -> FollowUpOut:
     """Give an open follow-up to somebody else; 100 changes at most."""
     now = service.now()
-    return _changed(
-        service,
-        follow_up,
-        lambda connection, found: reassign(connection, found, asked.operator, operator=operator, at=now),
-    )
+
+    def hand_over(connection: Connection, found: FollowUpRow) -> None:
+        to = colleague(connection, asked.operator, store=_store_of(connection, found))
+        reassign(connection, found, to, operator=operator, at=now)
+
+    return _changed(service, follow_up, hand_over)
 
 
 @router.post("/follow-ups/{follow_up}/done", responses=described(404, 409, 422, 503), summary="Mark it as done")
@@ -140,7 +156,7 @@ def write_done(follow_up: UUID, asked: DoneIn, service: ServiceDep, operator: Op
     now = service.now()
     remind([asked.result, asked.next.instructions if asked.next is not None else ""], seen=asked.reminder_seen)
 
-    def work(connection: Connection) -> tuple[FollowUpRow, FollowUpRow | None]:
+    def work(connection: Connection) -> DoneOut:
         found = _open(connection, follow_up)
         finish(connection, found, asked.result, operator=operator, at=now)
         if asked.alert_right is not None:
@@ -149,26 +165,44 @@ def write_done(follow_up: UUID, asked: DoneIn, service: ServiceDep, operator: Op
             judge_alert(connection, found.alert_id, was_right=asked.alert_right, operator=operator, at=now)
         following = None
         if asked.next is not None:
-            made = new_follow_up(asked.next, None, operator=operator, timezone=found.timezone, now=now, before=found)
-            following = _inserted(connection, made)
-        return _found(connection, follow_up), following
+            made = new_follow_up(
+                connection, asked.next, None, operator=operator, timezone=found.timezone, now=now,
+                store=_store_of(connection, found), before=found,
+            )  # fmt: skip
+            following = _told(connection, _inserted(connection, made), now)
+        return DoneOut(done=_told(connection, _found(connection, follow_up), now), next=following)
 
-    done, following = service.writer.write(work)
-    return DoneOut(
-        done=FollowUpOut.of(done, "done"),
-        next=FollowUpOut.of(following, state_of(following, now)) if following is not None else None,
-    )
+    return service.writer.write(work)
 
 
 def _changed(service: Service, follow_up: UUID, change: Callable[[Connection, FollowUpRow], None]) -> FollowUpOut:
     """Change an open follow-up in one transaction and return what came of it."""
 
-    def work(connection: Connection) -> FollowUpRow:
+    def work(connection: Connection) -> FollowUpOut:
         change(connection, _open(connection, follow_up))
-        return _found(connection, follow_up)
+        return _told(connection, _found(connection, follow_up), service.now())
 
-    row = service.writer.write(work)
-    return FollowUpOut.of(row, state_of(row, service.now()))
+    return service.writer.write(work)
+
+
+def _told(connection: Connection, row: FollowUpRow, now: datetime) -> FollowUpOut:
+    (told,) = all_told(connection, [row], now)
+    return told
+
+
+def all_told(connection: Connection, rows: Iterable[FollowUpRow], now: datetime) -> list[FollowUpOut]:
+    """Return the answers for follow-ups."""
+    owners = set(lowered(colleagues(connection)))
+    return [
+        FollowUpOut.of(row, state_of(row, now), nobodys=row.done_at is None and row.operator.lower() not in owners)
+        for row in rows
+    ]
+
+
+def _store_of(connection: Connection, found: FollowUpRow) -> str | None:
+    """Return the store that a follow-up is about; None where its note names none, and of an alert."""
+    note = find_note(connection, found.note_id) if found.note_id is not None else None
+    return note.store if note is not None else None
 
 
 def _open(connection: Connection, follow_up: UUID) -> FollowUpRow:

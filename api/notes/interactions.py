@@ -11,7 +11,7 @@ from api.notes.routes import write_note
 from api.operators import OperatorDep
 from api.problems import described, profile_unknown
 from api.service import ConnectionDep, ServiceDep
-from api.texts import OneLine, Written, WrittenTime
+from api.texts import LINE_PATTERN, OneLine, Written, WrittenTime
 from core.resolution import KINDS, identifier
 from storage.identity.links import find_holder
 from storage.notes.notes import DETAIL_CHARACTERS, SUBJECT_CHARACTERS
@@ -35,7 +35,7 @@ class InteractionIn(BaseModel):
     ] = Field(examples=["The queue was terrible, but your staff were lovely."])
     subject: Annotated[
         str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS), Written, OneLine
-    ] = Field("", pattern=r"^[^\r\n]*$", description="One line; default: how the text begins")
+    ] = Field("", pattern=LINE_PATTERN, description="One line; default: how the text begins")
     at: WrittenTime = Field(description="When it was written, with an offset; within the last 7 days")
     profile_id: UUID | None = None
     kind: str | None = Field(None, description=f"Of the identifier: {', '.join(KINDS)}", examples=["email"])

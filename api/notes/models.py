@@ -5,9 +5,10 @@ from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
 
-from api.texts import OneLine, Written, WrittenTime
+from api.texts import LINE_PATTERN, OneLine, Written, WrittenTime
+from api.wording import sure
 from core.journey.feeling import Reading
 from core.journey.reminder import Reminder
 from storage.notes.choices import LABEL_CHARACTERS, Choice, FeelingWord, ListWord
@@ -45,7 +46,9 @@ class _In(BaseModel):
 class FollowUpIn(_In):
     """What is to be done, by whom and by when."""
 
-    operator: _Name | None = Field(None, description="Default: whoever writes this", examples=["Ines Vogt"])
+    operator: _Name | None = Field(
+        None, description="One of GET /v1/colleagues. Default: whoever writes this", examples=["Ines Vogt"]
+    )
     due_at: WrittenTime = Field(
         description="With an offset, or without one on the clocks of `timezone`", examples=["2026-11-30T10:00"]
     )
@@ -70,7 +73,7 @@ class NoteTextIn(_In):
     subject: Annotated[
         str, StringConstraints(strip_whitespace=True, max_length=SUBJECT_CHARACTERS), Written, OneLine
     ] = Field(
-        "", pattern=r"^[^\r\n]*$", description="One line; default: what the tags say", examples=["Size 38 missing"]
+        "", pattern=LINE_PATTERN, description="One line; default: what the tags say", examples=["Size 38 missing"]
     )
     detail: Annotated[str, StringConstraints(strip_whitespace=True, max_length=DETAIL_CHARACTERS), Written] = ""
     outcome: _Word | None = None
@@ -120,7 +123,7 @@ class SnoozeIn(_In):
 class ReassignIn(_In):
     """Who takes over."""
 
-    operator: _Name
+    operator: _Name = Field(description="One of GET /v1/colleagues", examples=["Jo Lindt"])
 
 
 class DoneIn(_In):
@@ -200,6 +203,12 @@ class FeelingOut(BaseModel):
     model: str = Field(examples=["vader+retail-en"])
     version: str = Field(examples=["1.0.0+1"])
     clauses: list[ClauseOut]
+
+    @computed_field(description="Whether it is to be told as it is; else ask whoever was there")  # type: ignore[prop-decorator]
+    @property
+    def sure(self) -> bool:
+        """Return what `is_sure` says, of readings of before as well."""
+        return sure(self.model_dump(include={"feeling", "score", "clauses"}))
 
     @classmethod
     def of(cls, reading: Reading) -> Self:
@@ -372,6 +381,7 @@ class FollowUpOut(BaseModel):
     profile_name: str | None = Field(examples=["Amara Okafor"])
     after: UUID | None = Field(description="The follow-up that it was chained to")
     operator: str = Field(examples=["Ines Vogt"])
+    nobodys: bool = Field(description="Open, and whoever has it has no account that is open: hand it over")
     due_at: datetime
     timezone: str = Field(examples=["Europe/Berlin"])
     instructions: str = Field(examples=["Call her when size 38 is in."])
@@ -383,9 +393,9 @@ class FollowUpOut(BaseModel):
     result: str | None
 
     @classmethod
-    def of(cls, row: FollowUpRow, state: StateWord) -> Self:
+    def of(cls, row: FollowUpRow, state: StateWord, *, nobodys: bool) -> Self:
         """Return the answer for a follow-up."""
-        return cls(state=state, **msgspec.structs.asdict(row))
+        return cls(state=state, nobodys=nobodys, **msgspec.structs.asdict(row))
 
 
 class FollowUpDetailOut(FollowUpOut):
@@ -406,6 +416,13 @@ class DueCountOut(BaseModel):
 
     due_count: int
     overdue_count: int = Field(description="Of which the time is over")
+    nobodys_count: int = Field(description="Due too, and nobody's: whoever has it has no account that is open")
+
+
+class ColleaguesOut(BaseModel):
+    """Who can be given a follow-up."""
+
+    colleagues: list[str] = Field(description="In the order of the alphabet", examples=[["Ines Vogt", "Jo Lindt"]])
 
 
 class DoneOut(BaseModel):

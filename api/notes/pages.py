@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.lexicons import reminder
-from api.notes.follow_up_routes import list_follow_ups
+from api.notes.follow_up_routes import list_follow_ups, list_note_follow_ups
 from api.notes.models import NoteOut
 from api.notes.queries import NoteFilterDep
 from api.notes.routes import NoteDep
@@ -20,10 +20,12 @@ from api.problems import follow_up_unknown
 from api.rendering import HERE, render
 from api.service import ConnectionDep, ServiceDep, find_store
 from api.spreadsheets import csv_text
+from storage.access.colleagues import colleagues
 from storage.connect import Connection
 from storage.notes.choices import CHOICES_PER_LIST, ListWord, read_choices
-from storage.notes.follow_ups import WhenWord, find_follow_up, follow_ups_of
+from storage.notes.follow_ups import WhenWord, find_follow_up
 from storage.notes.notes import TAGS_PER_NOTE, NoteRow, note_history
+from storage.notes.reminders import due_count
 from storage.notes.search import GroupWord, NoteCount, NoteFilter, count_notes, notes_page, overrides
 from storage.occupancy import stores_page
 
@@ -37,6 +39,8 @@ _SNOOZED: Final = timedelta(days=1)
 """What snoozing offers: the same time tomorrow."""
 DOWNLOADED: Final = 10_000
 """Rows of a download: a year of notes of a store, in a second."""
+WhoseWord = Literal["mine", "everybody", "nobody"]
+"""Whose follow-ups a page shows; nobody's are those of whom has no account that is open."""
 _GROUPS: Final[tuple[tuple[GroupWord, str], ...]] = (
     ("purpose", "Purpose"), ("operator", "Operator"), ("profile", "Customer"), ("outcome", "Outcome"),
     ("mood", "Mood"), ("feeling", "Feeling"), ("tag", "Tag"), ("zone", "Zone"), ("day", "Day"),
@@ -73,6 +77,7 @@ def show_capture(
         plan=find_store(service, connection, chosen).plan if chosen is not None else None,
         choices=_offered(connection),
         reminder=msgspec.json.encode(reminder().lexicon).decode(),
+        people=colleagues(connection, store=chosen),
         tags_most=TAGS_PER_NOTE,
         due_days_most=DUE_WITHIN.days,
         due_days_ago=DUE_AGO.days,
@@ -153,7 +158,8 @@ def show_note(found: NoteDep, connection: ConnectionDep, service: ServiceDep) ->
         labels=labels(connection),
         choices=_offered(connection),
         changes=note_history(connection, found.note_id),
-        follow_ups=follow_ups_of(connection, found.note_id),
+        follow_ups=list_note_follow_ups(found, connection, service).follow_ups,
+        people=colleagues(connection, store=found.store),
         now=service.now(),
     )
 
@@ -174,18 +180,27 @@ def show_follow_ups(
     service: ServiceDep,
     *,
     when: WhenWord = "due",
-    everybody: bool = False,
+    whose: WhoseWord = "mine",
     cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """Show the task list of whoever is at work."""
+    """Show the task list of whoever is at work, of everybody, or what is nobody's."""
     operator = operator_of(request)
-    whose = None if everybody else operator
-    page = list_follow_ups(connection, service, when=when, operator=whose, limit=_ROWS, cursor=cursor)
+    page = list_follow_ups(
+        connection,
+        service,
+        when=when,
+        operator=operator if whose == "mine" else None,
+        nobodys=whose == "nobody",
+        limit=_ROWS,
+        cursor=cursor,
+    )
     return render(
         "follow_ups.html",
         here="follow-ups",
         operator=operator,
-        everybody=everybody or operator is None,
+        whose=whose,
+        nobodys_count=due_count(connection, operator if operator is not None else "", service.now()).nobodys,
+        people=colleagues(connection),
         when=when,
         page=page,
         later=[max(task.due_at, service.now()) + _SNOOZED for task in page.follow_ups],

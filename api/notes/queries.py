@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator
 
 from api.notes.models import NoteCountOut, NoteCountsOut, NoteOut, NotesOut
-from api.problems import described, profile_unknown
+from api.problems import described, profile_unknown, unknown
 from api.service import ConnectionDep, ServiceDep, find_store
 from core.errors import InputError
 from storage.connect import Connection
 from storage.notes.choices import FeelingWord, ListWord, read_choices
 from storage.notes.notes import OPERATOR_CHARACTERS, SourceWord
-from storage.notes.place import zone_is_known
+from storage.notes.place import visit_is_known, zone_is_known
 from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, NoteFilter, count_notes, notes_page
 from storage.profiles.profiles import find_profile
 
@@ -91,7 +91,7 @@ def _known(
     InputError
         If a word is in none of the lists, retired ones among them, or no store has such a zone.
     ProblemError
-        If there is no such store or profile.
+        If there is no such store, profile or visit.
     """
     _check_words(connection, wanted)
     if wanted.store is not None:
@@ -103,6 +103,8 @@ def _known(
         )
     if wanted.profile_id is not None and find_profile(connection, wanted.profile_id) is None:
         raise profile_unknown()
+    if wanted.visit_id is not None and not visit_is_known(connection, wanted.visit_id):
+        raise unknown("visit", detail="There is no such store visit.", hint="A note says its visit as `visit_id`.")
     return wanted
 
 

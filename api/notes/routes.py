@@ -131,7 +131,15 @@ def _keep(service: ServiceDep, reading: Connection, asked: NoteIn, note_id: UUID
         if made is not None and asked.follow_up is not None:
             insert_follow_up(
                 connection,
-                new_follow_up(asked.follow_up, note_id, operator=operator, timezone=made.timezone, now=service.now()),
+                new_follow_up(
+                    connection,
+                    asked.follow_up,
+                    note_id,
+                    operator=operator,
+                    timezone=made.timezone,
+                    store=made.store,
+                    now=service.now(),
+                ),
             )
             made = find_note(connection, note_id)
         return made

@@ -15,6 +15,7 @@ from api.problems import profile_unknown, reminded
 from api.service import Service, find_store
 from core.errors import InputError
 from core.limits import FUTURE_BOUND_NS, NS_PER_US, PAST_BOUND_NS
+from storage.access.colleagues import colleague
 from storage.connect import Connection
 from storage.notes.choices import Choices, FeelingWord, ListWord
 from storage.notes.follow_ups import FollowUpRow, NewFollowUp
@@ -123,20 +124,24 @@ def remind(texts: Iterable[str], *, seen: bool) -> None:
 
 
 def new_follow_up(
+    connection: Connection,
     asked: FollowUpIn,
     note: UUID | None,
     *,
     operator: str,
     timezone: str | None,
     now: datetime,
+    store: str | None = None,
     before: FollowUpRow | None = None,
 ) -> NewFollowUp:
     """Return a follow-up to be kept, of a note or of what the one `before` it is about; `timezone` is the default.
 
+    `store` is the note's.
+
     Raises
     ------
     InputError
-        If the time zone is unknown or the date is not possible.
+        If the time zone is unknown, the date is not possible, or nobody has the name of whoever is to do it.
     """
     name = asked.timezone if asked.timezone is not None else (timezone if timezone is not None else "UTC")
     return NewFollowUp(
@@ -144,7 +149,7 @@ def new_follow_up(
         note_id=before.note_id if before is not None else note,
         alert_id=before.alert_id if before is not None else None,
         after=before.follow_up_id if before is not None else None,
-        operator=asked.operator if asked.operator is not None else operator,
+        operator=colleague(connection, asked.operator if asked.operator is not None else operator, store=store),
         due_at=due_instant(asked.due_at, name, now),
         timezone=name,
         instructions=asked.instructions,

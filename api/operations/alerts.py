@@ -12,7 +12,7 @@ from api.problems import ProblemError, described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
 from core.errors import InputError
 from core.floorplan import StorePlan
-from core.metrics.alerts import KINDS, KindWord, Rule
+from core.metrics.alerts import KINDS, KindWord, Rule, usual_clear
 from core.metrics.formulas import QUEUE_KINDS
 from storage.alerts.rules import AlertRow, StoredRule, add_rule, alerts, read_rules, remove_rule
 from storage.page_cursors import read_cursor, write_cursor
@@ -28,7 +28,9 @@ class StoreAlertRuleIn(BaseModel):
 
     kind: KindWord
     zone: str | None = Field(None, description="Id of a zone; the store if left out (a queue needs one)")
-    opens_at: float | None = Field(None, description="At or above this an alert opens", examples=[120])
+    opens_at: float | None = Field(
+        None, description="At or above this an alert opens; a wait in steps", examples=[120]
+    )
     clears_at: float | None = Field(
         None, description="At or below this it closes; less than opens_at", examples=[100]
     )
@@ -70,8 +72,8 @@ class StoreAlertOut(BaseModel):
     zone: str | None
     opens_at: float = Field(description="The limit", examples=[120])
     opened_at: datetime
-    value: float = Field(description="When it opened")
-    worst: float = Field(description="The highest while it was open")
+    value: float = Field(description="When it opened; a wait was at least so long, in steps (docs/metrics.md)")
+    worst: float = Field(description="The highest while it was open, in the same steps")
     closed_at: datetime | None = Field(description="null while it is open")
 
     @classmethod
@@ -157,19 +159,13 @@ def make_rule(service: Service, stored: StoredPlan, asked: StoreAlertRuleIn, ope
         raise InputError(
             "People wait at checkouts and service desks.", hint="Name a zone of one of these kinds.", where="zone"
         )
+    opens_at = asked.opens_at if asked.opens_at is not None else kind.opens_at
     rule = Rule(
         kind=asked.kind,
-        opens_at=asked.opens_at if asked.opens_at is not None else kind.opens_at,
-        clears_at=asked.clears_at
-        if asked.clears_at is not None
-        else _usual_clear(asked, kind.opens_at, kind.clears_at),
+        opens_at=opens_at,
+        clears_at=asked.clears_at if asked.clears_at is not None else usual_clear(kind, opens_at),
         for_s=asked.for_s if asked.for_s is not None else kind.for_s,
     )
     return service.writer.write(
         lambda connection: add_rule(connection, stored.store_no, rule, zone_no=zone_no, operator=operator)
     )
-
-
-def _usual_clear(asked: StoreAlertRuleIn, opens_at: float, clears_at: float) -> float:
-    """Return where an alert clears whose own limit is given: in the same proportion as usual."""
-    return clears_at if asked.opens_at is None else asked.opens_at * clears_at / opens_at

@@ -18,11 +18,13 @@ from api.profiles.models import (
     StoreVisitOut,
     VisitInProgressOut,
 )
+from api.profiles.timeline import TimelineOut
 from api.service import ConnectionDep, ProfileDep, ServiceDep, find_store
 from api.stores.models import VisitOut
 from storage.connect import Connection
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.search import PROFILES_PER_PAGE, SEARCH_CHARACTERS, profiles_page
+from storage.profiles.timeline import LINES_PER_PAGE, timeline_page
 from storage.profiles.understanding import visits_of
 from storage.profiles.visits import PROFILE_VISITS_PER_PAGE, profile_visits, visit_detail, whereabouts
 
@@ -80,6 +82,19 @@ def list_profile_visits(
         plan = find_store(service, connection, row.store).plan
         visits.append(StoreVisitOut(store=row.store, timezone=plan.timezone, visit=VisitOut.of(row.visit, plan)))
     return ProfileVisitsOut(profile_id=found.profile_id, visits=visits, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{profile}/timeline", responses=described(404, 422, 503), summary="Everything that is known of a profile"
+)
+def read_timeline(
+    found: ProfileDep,
+    connection: ConnectionDep,
+    limit: Annotated[int, Query(ge=1, le=LINES_PER_PAGE)] = 50,
+    cursor: Annotated[str | None, Query()] = None,
+) -> TimelineOut:
+    """Visits that ended, events, consents, notes, cues with what came of them, alerts and messages, newest first."""
+    return TimelineOut.of(found.profile_id, timeline_page(connection, found.profile_id, limit=limit, cursor=cursor))
 
 
 @router.get("/{profile}/journey", responses=described(404, 422, 503), summary="The journey of a profile so far")

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from api.inputs.idempotent import OnceDep
-from api.problems import described, visit_unknown
+from api.problems import described, trial_running, visit_unknown
 from api.profiles.journeys import Heard, heard_of
 from api.profiles.timeline import said_of
 from api.profiles.understanding import (
@@ -29,11 +29,11 @@ from core.journey.habits import Standing
 from core.journey.matters import Mattering
 from storage.connect import Connection
 from storage.cues.log import CueOrder
-from storage.cues.trials import PolicyFor, policy_for
+from storage.cues.trials import PolicyFor, TrialRunningError, change_policy, policy_for
 from storage.instants import to_datetime
 from storage.profiles.events import CustomerEvent, uncancelled
 from storage.profiles.profiles import ProfileRow
-from storage.profiles.understanding import StoredPolicy, Visited, cue_policy, current_model, save_policy, visits_of
+from storage.profiles.understanding import StoredPolicy, Visited, cue_policy, current_model, visits_of
 from storage.profiles.visits import Whereabouts, whereabouts
 
 router = APIRouter(prefix="/v1", tags=["understanding"])
@@ -300,15 +300,18 @@ def read_cue_policy(stored: StoreDep, connection: ConnectionDep) -> CuePolicyOut
 
 @router.put(
     "/stores/{store}/cue-policy",
-    responses={200: {"model": CuePolicyOut}, **described(400, 404, 422, 503)},
+    responses={200: {"model": CuePolicyOut}, **described(400, 404, 409, 422, 503)},
     summary="Change a store's policy of service cues",
 )
 def write_cue_policy(stored: StoreDep, given: CuePolicyIn, once: OnceDep) -> Response:
-    """Keep a new version; the ones before it stay."""
+    """Keep a new version; the ones before it stay. 409 while a trial runs, whose other half it is for."""
     policy = read_policy(msgspec.json.encode({"rules": given.rules}))
 
     def work(connection: Connection) -> tuple[int, Any]:
-        save_policy(connection, stored.store_no, policy, made_by=given.made_by)
+        try:
+            change_policy(connection, stored.store_no, policy, made_by=given.made_by)
+        except TrialRunningError as error:
+            raise trial_running(error.trial_no) from error
         row = cue_policy(connection, stored.store_no)
         return 200, CuePolicyOut.of(stored.plan.id, row).model_dump(mode="json")
 

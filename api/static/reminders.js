@@ -15,14 +15,14 @@ async function look() {
     return; // no connection: what was said last stands
   }
   link.querySelector(".due-count")?.remove();
-  if (!found.due_count) return;
+  if (!found.due_count && !found.nobodys_count) return;
   const count = document.createElement("span");
   count.className = "due-count";
   count.dataset.overdue = String(found.overdue_count > 0);
-  count.textContent = found.due_count;
+  count.textContent = found.due_count + found.nobodys_count;
   const word = document.createElement("span");
   word.className = "unseen";
-  word.textContent = ` due, ${found.overdue_count} overdue`;
+  word.textContent = ` due, ${found.overdue_count} overdue${found.nobodys_count ? `, ${found.nobodys_count} nobody's` : ""}`;
   count.append(word);
   link.append(" ", count);
 }

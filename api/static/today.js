@@ -1,6 +1,6 @@
 // Keeps the page of today current: who is there now, and what is wrong.
 
-import { Live, dwell } from "/static/live.js";
+import { Live } from "/static/live.js";
 import { Plan, noun, words } from "/static/plan.js";
 
 const page = document.getElementById("today");
@@ -38,7 +38,7 @@ function showAlarms(faults) {
   const lines = [
     ...alarms.map((alarm) => [
       alarm.zone ? `${alarm.title}, ${plan.name(alarm.zone)}` : alarm.title,
-      `${figure(alarm.value, alarm.unit)}, limit ${figure(alarm.opens_at, alarm.unit)}, since ${clock.format(new Date(alarm.opened_at))}`,
+      `${alarm.kind === "queue_wait" ? "at least " : ""}${figure(alarm.value, alarm.unit)}, limit ${figure(alarm.opens_at, alarm.unit)}, since ${clock.format(new Date(alarm.opened_at))}`,
     ]),
     ...faults.map((fault) => [
       `Anchor ${fault.anchor}, ${plan.name(fault.zone)}`,
@@ -58,4 +58,8 @@ function showAlarms(faults) {
   }));
 }
 
-function figure(value, unit) { return unit === "s" ? dwell(value * 1_000) : `${Math.round(value * 10) / 10} ${unit}`; }
+// as api/metrics/wording.py writes it: waits are steps of whole minutes
+function figure(value, unit) {
+  if (unit !== "s") return `${Math.round(value * 10) / 10} ${unit}`;
+  return value < 3_600 ? `${value / 60} min` : `${value / 3_600} h`;
+}

@@ -1,7 +1,8 @@
 """Signed webhooks of other systems: the same inputs as by REST, with a signature instead of an Idempotency-Key."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from json import loads
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Request
@@ -20,8 +21,10 @@ from api.inputs.taking import (
     taking_withdrawal,
     taking_withdrawals,
 )
+from api.inputs.withdrawal_rows import named
 from api.problems import ProblemError, conflict, described, unknown
 from api.service import ConnectionDep, Service, ServiceDep
+from api.texts import SOURCE_PATTERN, in_words
 from api.webhooks.routes import new_secret
 from core.errors import InputError
 from storage.connect import Connection
@@ -36,7 +39,6 @@ from storage.webhooks.senders import (
 )
 
 router = APIRouter(prefix="/v1", tags=["webhooks"])
-SOURCE_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]*$"
 SourcePath = Annotated[str, Path(min_length=1, max_length=64, pattern=SOURCE_PATTERN)]
 WhatWord = Literal[InputWord, "profiles", "withdrawals"]
 
@@ -150,7 +152,8 @@ def take_hook(
     """Take in what a system sends by the Standard Webhooks specification; the same webhook-id counts once.
 
     The body is `{"type", "timestamp", "data"}`: one row or a list of rows as in `POST /v1/inputs`, a customer or a
-    withdrawal. A row without `kind`, `occurred_at` or `key` gets the type, the timestamp and the webhook-id.
+    withdrawal, which may name its customer by a column as in a file. A row without `kind`, `occurred_at` or `key`
+    gets the type, the timestamp and the webhook-id.
     """
     _check_signature(connection, source, body, request)
     work = _work(what, source, _told(body), webhook_id, service)
@@ -208,8 +211,9 @@ class _Envelope(msgspec.Struct):
 
 def _told(body: bytes) -> _Envelope:
     try:
-        return msgspec.json.decode(body, type=_Envelope)
-    except msgspec.DecodeError as error:
+        # the standard library's reader: what a string may not hold, or a number, is then said of its row
+        return msgspec.convert(loads(body), _Envelope)
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"The body is no webhook: {error}.", hint='It looks like {"type": …, "timestamp": …, "data": …}.'
         ) from error
@@ -222,7 +226,7 @@ def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service
             case "profiles":
                 return taking_profile(ProfileIn.model_validate(_of(source, told.data)), service.guard, now)
             case "withdrawals":
-                filled = [_of(source, row) for row in _each_filled(told, webhook_id, now)]
+                filled = [named(_of(source, row)) for row in _each_filled(told, webhook_id, now)]
                 if isinstance(told.data, list) and 1 <= len(filled) <= EVENTS_TOGETHER:
                     return taking_withdrawals(filled)
                 return taking_withdrawal(WithdrawalIn.model_validate(filled[0] if len(filled) == 1 else told.data))
@@ -232,7 +236,7 @@ def _work(what: WhatWord, source: str, told: _Envelope, webhook_id: str, service
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
-            f"{first['msg']}.",
+            in_words(first).removesuffix(".") + ".",
             hint=f"See the body of POST /v1/{'inputs' if what not in {'profiles', 'withdrawals'} else what};"
             f" at most {EVENTS_TOGETHER} rows.",
             where=".".join(map(str, first["loc"])),

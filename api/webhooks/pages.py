@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api.forms import OWN_FORM, FormDep
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
-from api.webhooks.inbound import SOURCE_PATTERN, MadeSenderOut, SenderIn, make_sender, sender_unknown
+from api.texts import SOURCE_PATTERN
+from api.webhooks.inbound import MadeSenderOut, SenderIn, make_sender, sender_unknown
 from api.webhooks.models import MadeSubscriptionOut, StatusWord, SubscriptionIn
 from api.webhooks.routes import delivery_unknown, make_subscription, new_secret, queue_test, subscription_unknown
 from core.errors import InputError

@@ -235,8 +235,9 @@ class StoreEngine:
         """
         if len(anchors) and not 0 <= int(anchors.min()) <= int(anchors.max()) < len(self.plan.anchors):
             raise InputError(f"There are {len(self.plan.anchors)} anchors to tell of.", where=self.plan.id)
+        at_us = max(LONG_AGO if at is None else at // NS_PER_US, self._frontier_us)  # what is decided stays
         for anchor in anchors.tolist():
-            self._heartbeats.tell(LONG_AGO if at is None else at // NS_PER_US, anchor, down=not alive)
+            self._heartbeats.tell(at_us, anchor, down=not alive)
 
     def coverage(self) -> list[CoveredHour]:
         """Return which share of the anchors worked, by hours of data time, of hours that are not forgotten."""
@@ -490,26 +491,32 @@ class StoreEngine:
         for signals in self._reorder.releases():
             rest = signals
             while len(rest) and (at_us := self._heartbeats.due_us(int(rest["ts"][-1]) + 1)) is not None:
+                at_us = min(at_us, int(rest["ts"][-1]) + 1)  # later only where too many wait
                 before = int(np.searchsorted(rest["ts"], at_us))
                 stays.append(self._decoder.decode(rest[:before]))
                 rest = rest[before:]
-                self._let_happen(at_us)
+                stays.append(self._let_happen(at_us))
             stays.append(self._decoder.decode(rest))
         self._frontier_us = max(self._frontier_us, self._reorder.watermark_us)
         while (at_us := self._heartbeats.due_us(self._frontier_us)) is not None:
-            self._let_happen(min(at_us, self._frontier_us))
+            stays.append(self._let_happen(min(at_us, self._frontier_us)))
         self._cover(self._frontier_us)
         if sweep or self._frontier_us - self._swept_us >= _SWEEP_US:
             self._swept_us = self._frontier_us
             stays.append(self._decoder.close_silent(self._frontier_us))
         return stays
 
-    def _let_happen(self, at_us: int) -> None:
-        """Let the next thing that was said of an anchor hold, all before it being decoded."""
+    def _let_happen(self, at_us: int) -> NDArray[Any]:
+        """Let the next thing that was said of an anchor hold, all before it being decoded; return the stays.
+
+        Who has left before is closed first: whether that was seen yet depends on how signals were cut, and an anchor
+        that goes down later is waited for by none of them.
+        """
         self._cover(at_us)
         anchor, down = self._heartbeats.take()
-        since_us = at_us if at_us > LONG_AGO else self._frontier_us
-        self._decoder.set_down(np.array([anchor], np.int64), since_us, down=down)
+        left = self._decoder.close_silent(at_us)
+        self._decoder.set_down(np.array([anchor], np.int64), at_us, down=down)
+        return left
 
     def _cover(self, until_us: int) -> None:
         """Count the anchors that work, up to a time that has been decoded."""

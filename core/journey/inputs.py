@@ -5,6 +5,9 @@ mean a stage are named by the rules of the stages; the others are kept, and told
 """
 
 from collections.abc import Mapping
+from math import inf
+from re import ASCII
+from re import compile as compile_pattern
 from typing import Any, Final
 
 import msgspec
@@ -106,7 +109,9 @@ DETAIL_FIELDS: Final = (
     "service",
 )
 """What is kept of an event beside its kind, time and store; other fields are left out: less is kept of whom."""
-_CURRENCY_LETTERS: Final = 3
+_CURRENCY: Final = compile_pattern(r"[A-Za-z]{3}")
+_NUMBER: Final = compile_pattern(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", ASCII)
+"""As tills and spreadsheets write one; Python reads more, such as 1_000, nan and digits of other scripts."""
 
 
 def event_kind(given_input: str, name: str) -> str:
@@ -148,11 +153,12 @@ def event_detail(given_input: str, kind: str, given: Mapping[str, Any]) -> dict[
         if value is None or (isinstance(value, str) and not value.strip()):  # a number of spaces would be one number
             continue
         detail[field] = _amount(value, field) if field in {"total", "items", "score"} else _word(value, field)
-    if INPUTS[given_input][kind].amount:
+    amount = INPUTS[given_input][kind].amount
+    if amount and "total" not in detail:
+        raise InputError("An amount is missing.", hint="Give total, such as 59.90.", where="total")
+    if amount or "currency" in detail:
         currency = detail.get("currency", "")
-        if "total" not in detail:
-            raise InputError("An amount is missing.", hint="Give total, such as 59.90.", where="total")
-        if len(currency) != _CURRENCY_LETTERS or not currency.isalpha():
+        if not _CURRENCY.fullmatch(currency):
             raise InputError(
                 "The currency is missing or no code.", hint="Give ISO 4217, such as EUR.", where="currency"
             )
@@ -175,10 +181,14 @@ def _service(said: str) -> str:
 
 
 def _amount(value: Any, field: str) -> float:
+    # JSON's true is a number to Python, and no amount to anybody
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise InputError("This is no number.", hint="Write 59.90, with a point.", where=field)
     try:
         amount = float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError("This is no number.", hint="Write 59.90, with a point.", where=field) from error
+    except OverflowError:  # a whole number of JSON may have any number of digits
+        amount = inf
     if not -_LARGEST_AMOUNT <= amount <= _LARGEST_AMOUNT:  # NaN is not within either
         raise InputError("This number is out of bounds.", where=field)
     return amount

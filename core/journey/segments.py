@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from core.errors import InputError
+from core.journey.cues import LONGEST_BOUND
 from core.journey.feeling import Feeling
 from core.journey.records import Journey, State
 from core.journey.rules import Stage
@@ -15,6 +16,8 @@ from core.metrics.disclosure import K_PEOPLE
 ROUNDED_TO: Final = 5
 """Counts are told to the nearest five: two rules that differ by one customer tell nothing of her."""
 LONGEST_DAYS: Final = 366
+LONGEST_DWELL_S: Final = 86_400.0
+"""A day: no visit lasts longer, so nobody would ever fit a longer least one."""
 
 
 Completion: TypeAlias = Literal[
@@ -74,13 +77,13 @@ def read_rule(text: bytes) -> SegmentRule:
         raise InputError(f"This is no rule of a segment: {error}.", where="rule") from error
     if not 1 <= rule.days <= LONGEST_DAYS:
         raise InputError(f"A segment looks back 1 to {LONGEST_DAYS} days.", where="rule.days")
-    for name, least, most in (
-        ("visits", rule.visits_at_least, rule.visits_at_most),
-        ("dwell", rule.dwell_at_least_s, rule.dwell_at_most_s),
-        ("orders", rule.orders_at_least, rule.orders_at_most),
+    for name, least, most, longest in (
+        ("visits", rule.visits_at_least, rule.visits_at_most, LONGEST_BOUND),
+        ("dwell", rule.dwell_at_least_s, rule.dwell_at_most_s, LONGEST_DWELL_S),
+        ("orders", rule.orders_at_least, rule.orders_at_most, LONGEST_BOUND),
     ):
-        if (least is not None and least < 0) or (most is not None and most < 0):
-            raise InputError("A bound is 0 or more.", where=f"rule.{name}")
+        if any(bound is not None and not 0 <= bound <= longest for bound in (least, most)):
+            raise InputError(f"A bound is between 0 and {longest:g}.", hint="Or leave it out.", where=f"rule.{name}")
         if least is not None and most is not None and least > most:
             raise InputError("At least is more than at most, so nobody fits.", where=f"rule.{name}")
     return rule

@@ -14,7 +14,6 @@ from core.journey.habits import DAY_NS
 from core.journey.records import Evidence
 from core.journey.rules import COMPLETE_SLACK_NS, ORDERED
 from core.limits import NS_PER_S
-from core.memory.fading import age
 from core.memory.records import Due, Felt, Happened, Visit
 from core.memory.remembering import evidence_of
 
@@ -70,7 +69,10 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """What rules look at. `order_stores` are stores that tell what is bought: elsewhere nobody knows."""
+    """What rules look at. `order_stores` are stores that tell what is bought: elsewhere nobody knows.
+
+    `day` writes the date of an instant, on the calendar of where she last was.
+    """
 
     felt: Sequence[Felt]
     visits: Sequence[Visit]
@@ -79,6 +81,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     stays: Sequence[Stay]
     order_stores: frozenset[str]
     outlook: Outlook | None
+    day: Callable[[int], str]
     as_of: int
 
 
@@ -107,7 +110,7 @@ def _mood_low(scene: Scene) -> Foreseen | None:
         return None
     return Foreseen(
         because=f"The mood was low {len(low)} times within {MOOD_DAYS} days,"
-        f" the last time {age(low[0].at, scene.as_of)}.",
+        f" the last time on {scene.day(low[0].at)}.",
         evidence=_cited(low),
     )
 
@@ -120,10 +123,10 @@ def _promise_overdue(scene: Scene) -> Foreseen | None:
     if not late:
         return None
     due = late[0]
-    more = f", and {len(late) - 1} more" if len(late) > 1 else ""
+    more = f", nor were {len(late) - 1} more" if len(late) > 2 else ", nor was one more" if len(late) == 2 else ""
     return Foreseen(
-        because=f"{due.operator} promised something that was due {age(due.due_at, scene.as_of)}"
-        f" and is not done{more}.",
+        because=f"{due.operator} promised something for {scene.day(due.due_at)}."
+        f" On {scene.day(scene.as_of)} it was not done{more}.",
         # all of them, since the task ends when all are kept; of very many the oldest, and the others alert next
         evidence=tuple(
             Evidence(kind="follow_up", id=one.id, at=one.due_at) for one in reversed(late[:EVIDENCE_CITED])
@@ -144,8 +147,8 @@ def _long_stay(scene: Scene) -> Foreseen | None:
             longest = max(stays, key=lambda stay: (stay.left_at - stay.entered_at, stay.id))
             minutes = (longest.left_at - longest.entered_at) // (60 * NS_PER_S)
             return Foreseen(
-                because=f"Stayed {minutes} min at {longest.zone} {age(visit.left_at, scene.as_of)}"
-                " and bought nothing.",
+                because=f"Stayed {minutes} min at {longest.zone} on {scene.day(longest.entered_at)}"
+                " and had bought nothing a day later.",
                 evidence=(_stay(longest), _visit(visit)),
             )
     return None
@@ -158,7 +161,7 @@ def _queue_left(scene: Scene) -> Foreseen | None:
     if seen:
         newest = max(seen, key=lambda felt: (felt.at, felt.id))
         return Foreseen(
-            because=f"Staff saw the customer leave the queue {age(newest.at, scene.as_of)}.",
+            because=f"Staff saw the customer leave the queue on {scene.day(newest.at)}.",
             evidence=_cited([newest]),
         )
     for visit in _empty_handed(scene):
@@ -173,8 +176,8 @@ def _queue_left(scene: Scene) -> Foreseen | None:
             last = max(queued, key=lambda stay: (stay.entered_at, stay.id))
             minutes = max(1, round((last.left_at - last.entered_at) / (60 * NS_PER_S)))
             return Foreseen(
-                because=f"Stood at {last.zone} for {minutes} min {age(visit.left_at, scene.as_of)}"
-                " and left without buying.",
+                because=f"Stood at {last.zone} for {minutes} min on {scene.day(last.entered_at)}"
+                " and had bought nothing a day later.",
                 evidence=(_stay(last), _visit(visit)),
             )
     return None
@@ -186,7 +189,7 @@ def _delight(scene: Scene) -> Foreseen | None:
         return None
     return Foreseen(
         because=f"Was delighted {len(good)} times within {MOOD_DAYS} days and never disappointed,"
-        f" the last time {age(good[0].at, scene.as_of)}.",
+        f" the last time on {scene.day(good[0].at)}.",
         evidence=_cited(good),
     )
 
@@ -198,10 +201,11 @@ def _slipping(scene: Scene) -> Foreseen | None:
     if not GONE_BELOW <= found.alive < SLIPPING_BELOW:
         return None
     last = max(scene.visits, key=lambda visit: (visit.left_at, visit.id))
-    usual = f" and usually every {found.usual_days:.0f} days" if found.usual_days is not None else ""
+    usual = f", usually every {found.usual_days:.0f} days" if found.usual_days is not None else ""
     return Foreseen(
-        because=f"Came {found.occasions} times{usual}, the last time {age(last.left_at, scene.as_of)}:"
-        f" {found.alive * 100:.0f}% still a customer, by {found.model} of {found.customers} customers.",
+        because=f"Came {found.occasions} times{usual}, the last time on {scene.day(last.left_at)}."
+        f" On {scene.day(scene.as_of)} {found.alive * 100:.0f}% still a customer, by {found.model} of"
+        f" {found.customers} customers.",
         evidence=(_visit(last),),
     )
 

@@ -164,7 +164,8 @@ def obstacles(
     if not consented:
         found.append(Obstacle(word="consent", says=f"There is no consent for {template.purpose} that holds."))
     if filled.missing:
-        found.append(Obstacle(word="missing", says=f"Nothing is known for {', '.join(filled.missing)}."))
+        unknown = ", ".join(FIELDS[name][0].lower() + FIELDS[name][1:] for name in filled.missing)
+        found.append(Obstacle(word="missing", says=f"Not known of this customer: {unknown}."))
     since = as_of - template.quiet_days * DAY_NS
     bad = [one for one in felt if one.feeling in _BAD and since < one.at <= as_of]
     if template.quiet_days and bad:

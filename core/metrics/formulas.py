@@ -273,18 +273,19 @@ FORMULAS: Final = {
             code="count(profile seen in another store) / count(profile)",
         ),
         Formula(
-            id="online_share", version=1, title="Orders online", unit="share", shape="orders", by_zone=False,
+            id="online_share", version=2, title="Orders online", unit="share", shape="orders", by_zone=False,
             says="Of the orders of customers whose consent holds and who had visited the store on that day or in the"
             " 30 before, the share that was placed online rather than in a store; calendar weeks that lie within the"
-            " range, each with ten customers.",
+            " range and are over, each with ten customers.",
             code="count(order online) / count(order)",
         ),
         Formula(
-            id="shelf_view", version=1, title="Shelf view before a sale", unit="s", shape="shelf", by_zone=False,
+            id="shelf_view", version=2, title="Shelf view before a sale", unit="s", shape="shelf", by_zone=False,
             says="How long a customer whose consent holds stood at an item's shelf on the day, before buying the item"
-            " in the store; mean of the orders of calendar weeks within the range, each with ten customers. Needs to"
-            " know which item stands where (shelf items) and orders; those without a stay at the shelf are left out.",
-            code="mean over orders of sum(dwell at shelf(item) before order)",
+            " in the store, until the moment of the sale; mean of the orders of calendar weeks within the range that"
+            " are over, each with ten customers. Needs to know which item stood where in that week (shelf items) and"
+            " orders; those without a stay at the shelf are left out.",
+            code="mean over orders of sum(min(left_at, order) - entered_at at shelf(item) before order)",
         ),
         Formula(
             id="staff_ratio", version=1, title="Customer time per staff time", unit="ratio", shape="ratio",

@@ -11,6 +11,8 @@ from psycopg.rows import dict_row
 
 from core.errors import InputError
 from storage.connect import Connection
+from storage.memory.alerts import rename_rule_owner
+from storage.notes.follow_ups import rename_owner
 
 NAME_CHARACTERS: Final = 64
 """The longest e-mail address anybody types gladly."""
@@ -125,12 +127,15 @@ def change_account(
 ) -> None:
     """Change what somebody may do; whoever was logged in logs in again, so that no session outlives its roles.
 
+    Open tasks, and rules of alerts, of somebody whom nobody else is called like go along with a new name.
+
     Raises
     ------
     InputError
         If nobody with a way in would be an admin any more, or a store is unknown.
     """
     _check_stores(connection, stores)
+    _rename(connection, account, display_name)
     connection.execute(
         "update account set display_name = %s, roles = %s, stores = %s where account_id = %s",
         [display_name, sorted(set(roles)), sorted(stores) if stores is not None else None, account],
@@ -230,6 +235,18 @@ def _check_stores(connection: Connection, stores: Sequence[str] | None) -> None:
     for store in stores if stores is not None else ():
         if connection.execute("select from store where id = %s", [store]).fetchone() is None:
             raise InputError(f"There is no store {store[:64]!r}.", hint="Leave it out, or add its floor plan first.")
+
+
+def _rename(connection: Connection, account: UUID, after: str) -> None:
+    row = connection.execute(
+        "select display_name from account one where account_id = %s and display_name <> %s and not exists (select"
+        " from account other where other.account_id <> one.account_id and other.disabled_at is null"
+        " and lower(other.display_name) = lower(one.display_name))",
+        [account, after],
+    ).fetchone()
+    if row is not None:
+        rename_owner(connection, row[0], after)
+        rename_rule_owner(connection, row[0], after)
 
 
 def _keep_an_admin(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from core.metrics.alerts import KINDS, KindWord, Watch, deviation, step
+from core.metrics.alerts import KINDS, KindWord, Watch, deviation, step, told
 from core.metrics.cells import Counted, dwell_median, merged
 from core.metrics.formulas import QUEUE_S
 from storage.alerts.rules import StoredRule, read_rules
@@ -25,7 +25,7 @@ _WEEKS: Final = 8
 _COUNTED_WITHIN: Final = timedelta(minutes=30)
 """An hour's visits are known and counted by then: they end by silence of minutes, corrections come later."""
 _WAITING_LEAST: Final = 3
-"""Fewer people are no queue, and their median would be one person's time."""
+"""Fewer people are no queue. The median of so few is one person's time: it is told in steps (`told`)."""
 
 
 def watches(connection: Connection) -> bool:
@@ -99,17 +99,18 @@ def _take(connection: Connection, stored: StoredPlan, rule: StoredRule, value: f
     after = step(rule.rule, before, value, now.timestamp())
     since = None if after.since_s is None else datetime.fromtimestamp(after.since_s, UTC)
     connection.execute("update store_alert_rule set since = %s where rule_no = %s", [since, rule.rule_no])
-    if value is not None and before.is_open:
+    said = None if value is None else told(rule.kind, value)
+    if said is not None and before.is_open:
         connection.execute(
             "update store_alert set worst = greatest(worst, %s) where rule_no = %s and closed_at is null",
-            [value, rule.rule_no],
+            [said, rule.rule_no],
         )
     if before.is_open == after.is_open:
         return 0
     if after.is_open:
         connection.execute(
             "insert into store_alert (rule_no, store_no, opened_at, value, worst) values (%s, %s, %s, %s, %s)",
-            [rule.rule_no, stored.store_no, now, value, value],
+            [rule.rule_no, stored.store_no, now, said, said],
         )
     else:
         connection.execute(
@@ -122,7 +123,7 @@ def _take(connection: Connection, stored: StoredPlan, rule: StoredRule, value: f
             "store": stored.plan.id,
             "kind": rule.kind,
             "zone": None if rule.zone_no is None else stored.plan.zones[rule.zone_no].id,
-            "value": value,
+            "value": said,
             "unit": KINDS[rule.kind].unit,
             "opens_at": rule.opens_at,
             "clears_at": rule.clears_at,
@@ -159,7 +160,7 @@ def _unusual_dwell(connection: Connection, stored: StoredPlan, zone_no: int | No
     hours = [(local - timedelta(hours=1) - timedelta(weeks=back)).astimezone(UTC) for back in range(_WEEKS + 1)]
     rows = connection.execute(
         "select begins_at, visits, people, dwell_ms, bins, counts from visit_rollup"
-        " where store_no = %s and day between %s and %s and hourly and scope = %s and role = 0"
+        " where store_no = %s and day between %s and %s and hourly and scope = %s and role = 0 and told"
         " and begins_at = any(%s)",
         [
             stored.store_no, hours[-1].date() - timedelta(days=1), hours[0].date() + timedelta(days=1),
@@ -168,7 +169,7 @@ def _unusual_dwell(connection: Connection, stored: StoredPlan, zone_no: int | No
     ).fetchall()  # fmt: skip
     medians = {row[0].astimezone(UTC): dwell_median(merged([Counted(*row[1:])]), {}) for row in rows}
     value = medians.pop(hours[0], None)
-    if value is None:  # nobody came: then nothing is unusual any more, once what is under way would be counted
+    if value is None:  # nobody came, or too few: nothing is unusual any more, once what is under way would be counted
         return 0.0 if now - hours[0] - timedelta(hours=1) >= _COUNTED_WITHIN else None
     return deviation(value, [one for one in medians.values() if one is not None])
 

@@ -33,13 +33,21 @@ OutcomeWord: TypeAlias = Literal["done", "declined", "not_met"]
 _COLUMNS: Final = (
     "cue_no, visit_id, store.id, profile_id, profile.display_name, profile.loyalty_tier, arrived_at, told_at, cue,"
     " because, rule_no, policy_version, trial_no, tried, outcome, outcome_by, outcome_at,"
-    " about.event_id, about.occurred_at, about.store, about.detail"
+    " about.event_id, about.occurred_at, about.store, about.detail, walk.left_at"
 )
 _SOURCE: Final = (
     "cue_log join profile using (profile_id) join store using (store_no) left join lateral"
     " (select event.event_id, event.occurred_at, coalesce(place.id, '') as store, event.detail"
     "    from event_seen event left join store place on place.store_no = event.store_no"
     "   where event.event_id = cue_log.order_event and event.newest and not event.removed) about on true"
+    # whoever carries two devices has left when both have
+    " left join lateral (select max(visit.left_at) as left_at from profile_device link join store_visit visit"
+    "    on visit.device = link.device and not visit.withdrawn and visit.store_no = cue_log.store_no"
+    "   and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
+    "   and visit.entered_at <= cue_log.told_at and visit.left_at >= cue_log.arrived_at"
+    "  where link.profile_id = cue_log.profile_id and not exists (select from profile_device held join presence here"
+    "     using (device) where held.profile_id = cue_log.profile_id and here.store_no = cue_log.store_no"
+    "      and here.arrived_at >= held.valid_from and here.arrived_at < held.valid_to)) walk on true"
 )
 _SEEN: Final = (
     "consent_holds(profile_id, %(purpose)s) and merged_into is null and removed_at is null"
@@ -74,7 +82,10 @@ class CueOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CueRow(AboutPerson, frozen=True, kw_only=True):
-    """A cue that was told; `outcome` is what staff said of it."""
+    """A cue that was told; `outcome` is what staff said of it.
+
+    `left_at` is when the visit ended: None while the customer is in the store, or where nobody knows yet.
+    """
 
     cue_no: int
     visit_id: UUID
@@ -94,6 +105,7 @@ class CueRow(AboutPerson, frozen=True, kw_only=True):
     outcome_by: str | None
     outcome_at: datetime | None
     order: CueOrder | None
+    left_at: datetime | None
 
 
 class CuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,4 +270,5 @@ def _cue(row: tuple[Any, ...]) -> CueRow:
         order=CueOrder(event_id=row[17], occurred_at=row[18], store=row[19], detail=row[20])
         if row[17] is not None
         else None,
+        left_at=row[21],
     )

@@ -15,7 +15,7 @@ from core.journey.trials import RETURN_WITHIN_DAYS, Outcome, tries
 from storage.connect import Connection
 from storage.profiles.events import PAID_BACK, UNCANCELLED
 from storage.profiles.profiles import PURPOSE
-from storage.profiles.understanding import cue_policy
+from storage.profiles.understanding import cue_policy, lock_policy, save_policy
 from storage.storable import storable
 
 TRIALS_SHOWN: Final = 50
@@ -73,11 +73,8 @@ def begin_trial(connection: Connection, store_no: int, *, name: str, policy: Cue
     TrialRunningError
         If one is running in this store.
     """
-    running = connection.execute(
-        "select trial_no from cue_trial where store_no = %s and ended_at is null", [store_no]
-    ).fetchone()
-    if running is not None:
-        raise TrialRunningError(running[0])
+    lock_policy(connection, store_no)
+    _refuse_while_running(connection, store_no)
     try:
         with connection.transaction():
             row = connection.execute(
@@ -91,6 +88,27 @@ def begin_trial(connection: Connection, store_no: int, *, name: str, policy: Cue
         raise RuntimeError("An insert gave no row back.")
     number: int = row[0]
     return number
+
+
+def change_policy(connection: Connection, store_no: int, policy: CuePolicy, *, made_by: str) -> int:
+    """Keep a store's policy and return its version; what the other half of a trial gets stays as it was.
+
+    Raises
+    ------
+    TrialRunningError
+        If one is running in this store: it would compare with a mixture of two policies.
+    """
+    lock_policy(connection, store_no)
+    _refuse_while_running(connection, store_no)
+    return save_policy(connection, store_no, policy, made_by=made_by)
+
+
+def _refuse_while_running(connection: Connection, store_no: int) -> None:
+    row = connection.execute(
+        "select trial_no from cue_trial where store_no = %s and ended_at is null", [store_no]
+    ).fetchone()
+    if row is not None:
+        raise TrialRunningError(row[0])
 
 
 def end_trial(connection: Connection, store_no: int, trial_no: int) -> bool:

@@ -207,9 +207,8 @@ def _refuse_changed(connection: Connection, number: int) -> None:
 
 
 def _put_back(connection: Connection, number: int) -> None:
-    connection.execute(
-        "create temporary table if not exists revert_stage (event_id uuid, revision integer) on commit delete rows"
-    )
+    # gone with the transaction: it belongs to the role that made it
+    connection.execute("create temporary table revert_stage (event_id uuid, revision integer) on commit drop")
     connection.execute(
         "with old as (update customer_event set newest = false where import_no = %s and newest"
         " returning event_id, revision) insert into revert_stage select event_id, revision from old",

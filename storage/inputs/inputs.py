@@ -62,11 +62,12 @@ _FAULTS: Final = {
     "occurred_at": "The customer had withdrawn consent at that time.",
     "key": "This key is that of another customer's event, or stands again further down, which counts.",
 }
+# gone with the transaction: it belongs to the role that made it, and the next one on this connection may be another
 _STAGE: Final = """
 create temporary table if not exists input_stage (
     line integer, id_kind text, id_value text, kind text, source_key text, occurred_at timestamptz, store text,
     detail jsonb, profile_id uuid, store_no integer, fault text, event_id uuid, revision integer, fresh boolean
-) on commit delete rows
+) on commit drop
 """
 _WHOSE: Final = """
 update input_stage stage set profile_id = held.profile_id

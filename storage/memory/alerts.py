@@ -1,5 +1,6 @@
 """Alerts: what rules foresaw of a customer, what came of it, and who looks after which rule."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,13 +11,15 @@ from psycopg.types.json import Jsonb
 from core.errors import InputError
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
+from storage.notes.follow_ups import lowered
 from storage.page_cursors import read_cursor, write_cursor
 from storage.storable import storable
 
 ALERTS_PER_PAGE: Final = 200
 """Two weeks of a large store."""
 NOBODY_YET: Final = "Customer care"
-"""Whose task it is where no rule says so and nobody of the staff has written a note on the customer."""
+"""As whose a task stands where the rule names nobody who could do it, and nobody who could has written a note on the
+customer. It is nobody's and shown to everybody, to be handed over, unless there is an account of this name."""
 _COLUMNS: Final = (
     "alert.alert_id, alert.profile_id, alert.profile_name, alert.rule, alert.rule_version, alert.because,"
     " alert.evidence, alert.made_at, alert.was_right, alert.judged_by, alert.judged_at, alert.followed,"
@@ -175,18 +178,30 @@ def save_rule(connection: Connection, setting: RuleSetting) -> None:
     )
 
 
-def who_knows(connection: Connection, profile: UUID) -> tuple[str, str]:
-    """Return who of the staff wrote the newest note on a customer, and the time zone of where she last was."""
+def rename_rule_owner(connection: Connection, before: str, after: str) -> None:
+    """Let the rules that send their tasks to somebody go along with a new name."""
+    connection.execute("update alert_rule set operator = %s where lower(operator) = lower(%s)", [after, before])
+
+
+def who_knows(connection: Connection, profile: UUID, people: Iterable[str]) -> str:
+    """Return who of these people wrote the newest note on a customer; NOBODY_YET if none has."""
     row = connection.execute(
-        "select (select operator from note_seen where profile_id = %(profile)s and source = 'staff'"
-        "   order by noted_at desc limit 1),"
-        " (select store.timezone from profile_device link join store_visit visit on visit.device = link.device"
-        "   and not visit.withdrawn and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
-        "   join store using (store_no) where link.profile_id = %(profile)s order by visit.entered_at desc limit 1)",
-        {"profile": profile},
+        "select operator from note_seen where profile_id = %s and source = 'staff' and lower(operator) = any(%s)"
+        " order by noted_at desc limit 1",
+        [profile, lowered(people)],
     ).fetchone()
-    operator, timezone = row if row is not None else (None, None)
-    return operator if operator is not None else NOBODY_YET, timezone if timezone is not None else "UTC"
+    return str(row[0]) if row is not None else NOBODY_YET
+
+
+def last_timezone(connection: Connection, profile: UUID) -> str:
+    """Return the time zone of where a customer last was; UTC for nowhere yet."""
+    row = connection.execute(
+        "select store.timezone from profile_device link join store_visit visit on visit.device = link.device"
+        "   and not visit.withdrawn and visit.entered_at >= link.valid_from and visit.entered_at < link.valid_to"
+        " join store using (store_no) where link.profile_id = %s order by visit.entered_at desc limit 1",
+        [profile],
+    ).fetchone()
+    return str(row[0]) if row is not None else "UTC"
 
 
 def _row(row: tuple[Any, ...]) -> AlertRow:

@@ -1,5 +1,6 @@
 """Follow-ups: what somebody must do by a date. Only open ones change, and every change is kept."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
@@ -9,6 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from core.errors import InputError
+from storage.access.colleagues import colleagues
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
@@ -173,6 +175,7 @@ def follow_ups_page(
     now: datetime,
     limit: int,
     cursor: str | None = None,
+    nobodys: bool = False,
 ) -> FollowUpPage:
     """Return the next follow-ups: open ones by the time they are due, so overdue first; done ones newest first.
 
@@ -186,6 +189,8 @@ def follow_ups_page(
     limit : int
         1..FOLLOW_UPS_PER_PAGE.
     cursor : str or None
+    nobodys : bool
+        Only those whose owner is nobody who can be given a task, any more or yet.
 
     Raises
     ------
@@ -194,13 +199,16 @@ def follow_ups_page(
     """
     if not 1 <= limit <= FOLLOW_UPS_PER_PAGE:
         raise InputError(f"A page has 1 to {FOLLOW_UPS_PER_PAGE} follow-ups, asked for {limit}.", where="limit")
-    question = ("follow-ups", when, operator)
+    question = ("follow-ups", when, operator, nobodys)
     values: dict[str, Any] = {"operator": operator, "now": now, "limit": limit + 1}
     clauses: list[sql.Composable] = [
         sql.SQL("follow_up.done_at is not null" if when == "done" else "follow_up.done_at is null")
     ]
     if operator is not None:
         clauses.append(sql.SQL("lower(follow_up.operator) = lower(%(operator)s)"))
+    if nobodys:
+        values["colleagues"] = lowered(colleagues(connection))
+        clauses.append(sql.SQL("lower(follow_up.operator) <> all(%(colleagues)s)"))
     if when == "due":
         # a day has at most 26 h of difference between time zones: the plain bound lets the index do its work
         clauses.append(
@@ -271,6 +279,19 @@ def finish(connection: Connection, found: FollowUpRow, result: str, *, operator:
         "    where promised.done_at is null)",
         [at, by, _MEANWHILE, Jsonb([{"kind": "follow_up", "id": str(found.follow_up_id)}])],
     )
+
+
+def rename_owner(connection: Connection, before: str, after: str) -> None:
+    """Let open follow-ups of somebody go along with a new name; those that are done keep who had them."""
+    connection.execute(
+        "update follow_up set operator = %s where lower(operator) = lower(%s) and done_at is null",
+        [storable(after), storable(before)],
+    )
+
+
+def lowered(names: Iterable[str]) -> list[str]:
+    """Return names as owners are compared."""
+    return [name.lower() for name in names]
 
 
 def _row(row: tuple[Any, ...]) -> FollowUpRow:

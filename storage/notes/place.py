@@ -64,3 +64,13 @@ def zone_is_known(connection: Connection, zone: str, *, store: str | None) -> bo
         {"zone": zone, "store": store},
     ).fetchone()
     return row == (True,)
+
+
+def visit_is_known(connection: Connection, visit: UUID) -> bool:
+    """Return whether a store visit may be seen, or a note that was made in it; one in progress has only its notes."""
+    row = connection.execute(
+        "select exists (select from note_seen where visit_id = %(visit)s)"
+        " or exists (select from store_visit where visit_id = %(visit)s)",
+        {"visit": visit},
+    ).fetchone()
+    return row == (True,)

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import msgspec
 
+from storage.access.colleagues import colleagues
 from storage.connect import Connection
+from storage.notes.follow_ups import lowered
 from storage.webhooks import enqueue
 
 REMINDED_AT_ONCE: Final = 500
@@ -14,10 +16,11 @@ REMINDED_AT_ONCE: Final = 500
 
 
 class DueCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What is due by the end of an operator's day, and how much of it is overdue."""
+    """What is due by the end of an operator's day, how much of it is overdue, and how much more is nobody's."""
 
     due: int
     overdue: int
+    nobodys: int
 
 
 def remind(connection: Connection, now: datetime) -> int:
@@ -53,16 +56,19 @@ def remind(connection: Connection, now: datetime) -> int:
 
 
 def due_count(connection: Connection, operator: str, now: datetime) -> DueCount:
-    """Return how much is due for an operator by the end of today, in each follow-up's time zone."""
+    """Return how much is due by the end of today, in each follow-up's time zone: for an operator, and nobody's."""
     row = connection.execute(
-        "select count(*), count(*) filter (where due_at < %(now)s) from follow_up_seen"
-        " where done_at is null and lower(operator) = lower(%(operator)s)"
+        "select count(*) filter (where lower(operator) = lower(%(operator)s)),"
+        "  count(*) filter (where lower(operator) = lower(%(operator)s) and due_at < %(now)s),"
+        "  count(*) filter (where lower(operator) <> all(%(colleagues)s)) from follow_up_seen"
+        " where done_at is null"
+        " and (lower(operator) = lower(%(operator)s) or lower(operator) <> all(%(colleagues)s))"
         " and due_at < %(now)s::timestamptz + interval '2 days'"
         " and (due_at at time zone timezone)::date <= (%(now)s::timestamptz at time zone timezone)::date",
-        {"operator": operator, "now": now},
+        {"operator": operator, "now": now, "colleagues": lowered(colleagues(connection))},
     ).fetchone()
-    due, overdue = row if row is not None else (0, 0)
-    return DueCount(due=due, overdue=overdue)
+    due, overdue, nobodys = row if row is not None else (0, 0, 0)
+    return DueCount(due=due, overdue=overdue, nobodys=nobodys)
 
 
 def _text(name: UUID | None) -> str | None:

@@ -66,7 +66,7 @@ _ROWS: Final[dict[str, str]] = {
 }
 
 
-def next_profiles(connection: Connection, after: UUID | None, *, limit: int = PROFILES_AT_ONCE) -> list[UUID]:
+def next_profiles(connection: Connection, after: UUID | None, *, limit: int) -> list[UUID]:
     """Return the next profiles whose consent holds, in the order of their ids."""
     rows = connection.execute(
         "select profile_id from profile where (%(after)s::uuid is null or profile_id > %(after)s)"

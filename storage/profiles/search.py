@@ -70,9 +70,12 @@ _EVERYBODY: Final[tuple[LiteralString, ...]] = ("true",)
 _BEGINS: Final[LiteralString] = "lower(display_name) like lower(%(search)s) || '%%'"
 _WORD: Final[LiteralString] = "lower(display_name) like '%% ' || lower(%(search)s) || '%%'"
 _WORD_BEGINS: Final[LiteralString] = _WORD + " and not " + _BEGINS
-_HOLDS: Final[LiteralString] = "lower(display_name) like '%%' || lower(%(search)s) || '%%' and not " + _BEGINS
+_HOLDS_AT_ALL: Final[LiteralString] = "lower(display_name) like '%%' || lower(%(search)s) || '%%'"
+_HOLDS: Final[LiteralString] = _HOLDS_AT_ALL + " and not " + _BEGINS
 _WAYS: Final[tuple[LiteralString, ...]] = (_HELD, _BEGINS, _HOLDS)
 _WAYS_OF_FEW: Final[tuple[LiteralString, ...]] = (_HELD, _BEGINS, _WORD_BEGINS, _HOLDS + " and not " + _WORD)
+_WORDS: Final = 5
+"""Given names and family names; more is a sentence."""
 _ONCE: Final[LiteralString] = " and not " + _HELD
 """Who is found by an identifier is not found by the name again."""
 _NAMED: Final[LiteralString] = (
@@ -114,8 +117,8 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
     """Return the next profiles; `search` is a part of the name, in any case of letters, or a whole identifier.
 
     Whose identifier it is comes first, then names that begin with it, then those that hold it elsewhere (of one or
-    two letters first those of which a word begins so), each in their order. A page may have fewer than `limit` and
-    yet another one after it.
+    two letters first those of which a word begins so), then those that hold each of its words in another order. A
+    page may have fewer than `limit` and yet another one after it.
 
     Raises
     ------
@@ -126,6 +129,7 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
         raise InputError(f"A page has 1 to {PROFILES_PER_PAGE} profiles, asked for {limit}.", where="limit")
     if len(search) > SEARCH_CHARACTERS:
         raise InputError(f"A search has at most {SEARCH_CHARACTERS} characters.", where="q")
+    search = " ".join(search.split())
     question = ("profiles", search)
     place = read_cursor(cursor, question, tuple[int, str, UUID]) if cursor is not None else None
     found: list[tuple[_Place, tuple[Any, ...]]] = []
@@ -149,11 +153,15 @@ def profiles_page(connection: Connection, *, search: str = "", limit: int, curso
 
 def _named(connection: Connection, search: str, after: _Place | None, most: int) -> list[_Place]:
     """Return the next names that fit, whoever may see them; for somebody bound to stores, those known there."""
-    ways = _WAYS if len(search.strip()) > _SHORT_CHARACTERS else _WAYS_OF_FEW if search else _EVERYBODY
+    ways = _WAYS if len(search) > _SHORT_CHARACTERS else _WAYS_OF_FEW if search else _EVERYBODY
+    words = _as_written(search).split()
+    if 1 < len(words) <= _WORDS:
+        ways = (*ways, f"{_each(len(words))} and not {_HOLDS_AT_ALL}")
     own: LiteralString = _OWN if is_bound() else ""
     asked = _identifiers(search)
     values: dict[str, Any] = {"kinds": [one.kind for one in asked], "values": [one.value for one in asked]}
-    values |= {"purpose": PURPOSE, "search": search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")}
+    values |= {"purpose": PURPOSE, "search": _as_written(search)}
+    values |= {f"word{number}": word for number, word in enumerate(words)}
     found: list[_Place] = []
     with in_own_right(connection):
         for rank, way in enumerate(ways):
@@ -170,6 +178,16 @@ def _named(connection: Connection, search: str, after: _Place | None, most: int)
             rows = connection.execute(query, values | {"most": most - len(found)}, prepare=False).fetchall()
             found += [(rank, *row) for row in rows]
     return found
+
+
+def _as_written(search: str) -> str:
+    """Return a search as a pattern that means its own letters."""
+    return search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _each(words: int) -> LiteralString:
+    """Return SQL for a name that holds each of so many words."""
+    return " and ".join(f"lower(display_name) like '%%' || lower(%(word{word})s) || '%%'" for word in range(words))
 
 
 def _identifiers(search: str) -> list[Identifier]:

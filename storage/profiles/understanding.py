@@ -168,9 +168,14 @@ def cue_policy(connection: Connection, store_no: int) -> StoredPolicy:
     return StoredPolicy(policy=msgspec.convert(row[0], CuePolicy), version=row[1], made_by=row[2], made_at=row[3])
 
 
+def lock_policy(connection: Connection, store_no: int) -> None:
+    """Let nobody else change what decides the cues of a store until the transaction ends."""
+    connection.execute("select pg_advisory_xact_lock(hashtextextended('cue_policy ' || %s::text, 0))", [store_no])
+
+
 def save_policy(connection: Connection, store_no: int, policy: CuePolicy, *, made_by: str) -> int:
     """Keep a new version of a store's policy and return its number."""
-    connection.execute("select pg_advisory_xact_lock(hashtextextended('cue_policy ' || %s::text, 0))", [store_no])
+    lock_policy(connection, store_no)
     row = connection.execute(
         "insert into cue_policy (store_no, version, policy, made_by)"
         " select %(store)s, coalesce(max(version), 0) + 1, %(policy)s, %(by)s from cue_policy"

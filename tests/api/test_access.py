@@ -146,7 +146,7 @@ def two_stores(store: SeededStore) -> Connection:
             "insert into note (note_id, asked_sha256, profile_id, noted_at, operator, source, purpose, subject,"
             " detail, tags, feeling_read)"
             " values (gen_random_uuid(), '', %s, now(), 'x', 'staff', 'observation', %s, '', '{}',"
-            ' \'{"feeling": "neutral", "clauses": []}\')',
+            ' \'{"feeling": "neutral", "score": 0, "clauses": []}\')',
             [made, name],
         )
     return store.connection

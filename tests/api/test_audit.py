@@ -86,6 +86,19 @@ def test_an_export_of_everybody_is_entered_as_such(client: httpx.Client, ada: UU
     assert any(one["detail"] == {"everybody": True} for one in entered(client, profile=ada))  # it was of her, too
 
 
+def test_an_entry_with_words_of_another_version_hides_no_other(
+    store: SeededStore, client: httpx.Client, ada: UUID
+) -> None:
+    store.connection.execute(
+        "select audit_enter(%s::jsonb)",
+        ['{"kind": "told", "purpose": "later", "outcome": "part", "actor_kind": "x"}'],
+    )
+    assert {entry["kind"] for entry in entered(client)} >= {"told", "change"}
+    page = client.get("/audit").text
+    assert "told" in page
+    assert "later" in page
+
+
 def test_a_purpose_is_one_of_the_list(client: httpx.Client, ada: UUID) -> None:
     asked = client.get(f"/v1/profiles/{ada}", headers=ANNA | {"Sojourn-Purpose": "incident"})
     assert asked.status_code == 200

@@ -1,9 +1,10 @@
 """Cues are told as customers arrive, once, with consent only; and a trial divides them."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -223,3 +224,41 @@ def test_a_trial_divides_customers_and_says_what_it_changed(store: SeededStore, 
     assert send(client, f"{TRIALS}/1/end", None).status_code == 200
     assert send(client, f"{TRIALS}/1/end", None).status_code == 404
     assert client.get(TRIALS).json()["trials"][0]["ended_at"] is not None
+
+
+def test_the_policy_that_a_trial_compares_with_stays_until_the_trial_is_ended(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    body = {"name": "Quiet", "rules": []}
+    assert client.post(TRIALS, json=body, headers=WHO | {"Idempotency-Key": "1"}).status_code == 201
+    path = "/v1/stores/marktplatz/cue-policy"
+    other = {"rules": [{"cue": "greet", "says": "Everybody."}], "made_by": "N. Weber"}
+    refused = client.put(path, json=other, headers={"Idempotency-Key": "2"})
+    assert [refused.status_code, refused.json()["faults"]] == [
+        409,
+        [{"where": "cue-trials", "what": "Trial 1 is running."}],
+    ]
+    form = {"draft": json.dumps({"rules": other["rules"]}), "version": "0"}
+    page = client.post(path.removeprefix("/v1"), data=form, headers=WHO | {"Sec-Fetch-Site": "same-origin"})
+    assert (page.status_code, client.get(path).json()["version"]) == (409, 0), page.text
+    assert "Trial 1 compares with the policy" in client.get(path.removeprefix("/v1")).text
+    assert send(client, f"{TRIALS}/1/end", None).status_code == 200
+    assert client.put(path, json=other, headers={"Idempotency-Key": "3"}).json()["version"] == 1
+
+
+def test_who_has_left_is_said_to_have_left(store: SeededStore, client: httpx.Client) -> None:
+    send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=9), devices=[device(1)]))
+    arrive(store, 1)
+    wait_for(lambda: told(client), "the cue")
+    (cue,) = told(client)
+    assert cue["left_at"] is None
+    assert "has left" not in client.get("/stores/marktplatz/cues").text
+    store.connection.execute("delete from presence")
+    arrived_at = datetime.fromisoformat(cue["arrived_at"])
+    walk(
+        store.connection, store.plan, store.store_no, pseudonym=device(1), arrived_at=arrived_at,
+        stays=[("shoes", 300.0)],
+    )  # fmt: skip
+    left_at = datetime.fromisoformat(told(client)[0]["left_at"])
+    assert left_at - arrived_at == timedelta(seconds=300)
+    assert "has left" in client.get("/stores/marktplatz/cues").text

@@ -1,5 +1,6 @@
 """Attacks on small counts, as somebody of operations can make them over the API: what is left over is never a few."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -14,12 +17,17 @@ import pytest
 from api.access.asking import FORM_HEADER, form_token
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.exclusions import CHANGES_A_DAY
+from storage.alerts.looking import look
+from storage.connect import Connection
 from storage.identity.consents import ConsentWord, withdraw_everywhere
+from storage.migrate import migrations
 from storage.privacy.keys import PrivacyFolder
 from storage.profiles.profiles import PURPOSE, create_profile
 from storage.rollups.keeping import refresh
+from storage.shelf_items import replace_items
+from storage.stores import load_plans
 from tests.access import cookies, log_in
-from tests.api.seeding import device
+from tests.api.seeding import add_presence, device, set_people
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers
 from tests.privacy.test_erasure import erase
@@ -313,3 +321,247 @@ def test_no_told_move_or_path_leaves_few_people(store: SeededStore, olga: httpx.
         assert rest in {0, len(of_device)} or rest >= K_PEOPLE
         told_days += bool(moves)
     assert told_days >= 2, "and something is told where many came"
+
+
+def _form() -> dict[str, str]:
+    return {FORM_HEADER: form_token(_SESSION), "Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def hooked(client: httpx.Client) -> None:
+    """Another system hears of alerts."""
+    hook = {"url": "https://example.com/hook", "event_types": ["alert.opened", "alert.closed"]}
+    answer = client.post("/v1/webhooks/subscriptions", json=hook, headers={"Idempotency-Key": str(UUID(int=7))})
+    assert answer.status_code in {200, 201}
+
+
+def sent_values(connection: Connection) -> list[float | None]:
+    rows = connection.execute("select body from webhook_message order by made_at").fetchall()
+    return [json.loads(row[0])["data"]["value"] for row in rows]
+
+
+@pytest.mark.usefixtures("hooked")
+def test_an_alert_of_a_queue_tells_nobodys_wait(store: SeededStore, olga: httpx.Client) -> None:
+    """The median of three is one person's time: a step is told of it, in the log, the view and the webhook."""
+    connection, now = store.connection, store.now
+    for number, wait_s in enumerate((35, 777, 5000)):
+        since = now - timedelta(seconds=wait_s)
+        add_presence(
+            connection, store.plan, store.store_no, pseudonym=device(900 + number), zone="checkout",
+            arrived_at=since, in_zone_since=since, last_signal_at=now,
+        )  # fmt: skip
+    rule = {"kind": "queue_wait", "zone": "checkout", "for_s": 0}
+    assert olga.post("/v1/stores/marktplatz/alert-rules", json=rule, headers=_form()).status_code == 201
+    assert look(connection, now) == 1, "three long waits are a queue"
+    assert look(connection, now + timedelta(seconds=300)) == 0
+    (alert,) = olga.get("/v1/stores/marktplatz/alerts").json()["alerts"]
+    assert (alert["value"], alert["worst"]) == (600, 900)
+    assert connection.execute("select value, worst from reporting.alert").fetchall() == [(600, 900)]
+    assert sent_values(connection) == [600]
+    assert "at least 10 min" in olga.get("/stores/marktplatz/today").text
+
+
+def test_limits_of_a_queue_cannot_be_set_around_one_person(olga: httpx.Client) -> None:
+    """Limits of every second beside each other would find the second; a limit of one person logs when she came."""
+    asked = [
+        ({"kind": "queue_wait", "zone": "checkout", "opens_at": limit} | more, expected)
+        for limit, more, expected in (
+            (600, {}, 201), (601, {}, 422), (60, {}, 201), (30, {}, 422), (1e5, {}, 422),
+            (600, {"clears_at": 599}, 422),
+        )
+    ] + [
+        ({"kind": "occupancy", "zone": "women", "opens_at": limit} | more, expected)
+        for limit, more, expected in (
+            (1, {"clears_at": 0}, 422), (10, {"clears_at": 0}, 422), (10, {}, 201), (1e9, {}, 422),
+        )
+    ] + [
+        ({"kind": kind, "opens_at": limit}, 422)
+        for kind in ("unusual_dwell", "anchor_down")
+        for limit in (0.01, 1e5)
+    ]  # fmt: skip
+    for rule, expected in asked:
+        answer = olga.post("/v1/stores/marktplatz/alert-rules", json=rule, headers=_form())
+        assert answer.status_code == expected, (rule, answer.text)
+    assert olga.get("/v1/stores/marktplatz/alerts").json()["rules"][0]["clears_at"] == 300
+
+
+@pytest.mark.usefixtures("hooked")
+def test_a_crowd_that_has_gone_is_not_told_down_to_one(store: SeededStore, olga: httpx.Client) -> None:
+    connection, now = store.connection, store.now
+    rule = {"kind": "occupancy", "zone": "women", "opens_at": 10, "for_s": 0}
+    assert olga.post("/v1/stores/marktplatz/alert-rules", json=rule, headers=_form()).status_code == 201
+    set_people(connection, store.plan, store.store_no, {"women": 12}, at=now)
+    assert look(connection, now) == 1
+    set_people(connection, store.plan, store.store_no, {"women": 3}, at=now)
+    assert look(connection, now + timedelta(seconds=10)) == 1
+    assert sent_values(connection) == [12, None]
+
+
+def test_one_person_of_many_stays_makes_no_unusual_dwell(store: SeededStore, olga: httpx.Client) -> None:
+    """Forty stays of one device: its median is hidden in answers, and so no alert may be reckoned from it."""
+    now = datetime(2026, 11, 25, 11, 5, tzinfo=UTC)
+    number = count()
+    hours = [now.replace(minute=0) - timedelta(hours=1, weeks=week) for week in range(9)]
+    for week, hour in enumerate(hours):
+        insert(
+            store.connection, store.store_no,
+            [
+                Stay(next(number), 4242 if week == 0 else 5000 + week * 100 + n, 2, hour + timedelta(seconds=80 * n),
+                     20 if week else 70)
+                for n in range(40)
+            ],
+        )  # fmt: skip
+    refresh(store.connection, most_days=30)
+    rule = {"kind": "unusual_dwell", "zone": "women"}
+    assert olga.post("/v1/stores/marktplatz/alert-rules", json=rule, headers=_form()).status_code == 201
+    assert look(store.connection, now) == 0
+    # the same of forty people is one
+    insert(
+        store.connection, store.store_no,
+        [Stay(next(number), 9000 + n, 2, hours[0] + timedelta(seconds=80 * n), 70) for n in range(40)],
+    )  # fmt: skip
+    refresh(store.connection, most_days=30)
+    assert look(store.connection, now) == 1
+
+
+def test_what_alerts_told_of_few_is_taken_out_of_the_log(store: SeededStore) -> None:
+    connection = store.connection
+    for kind, opens_at, clears_at, value in (
+        ("queue_wait", 65, 35, 777.0), ("queue_wait", 9000, 8000, 9100.0), ("unusual_dwell", 3.5, 2, 25.4),
+        ("occupancy", 1, 0, 2.0), ("occupancy", 20, 18, 25.0),
+    ):  # fmt: skip
+        connection.execute(
+            "with rule as (insert into store_alert_rule (store_no, kind, opens_at, clears_at, for_s, operator)"
+            " values (%s, %s, %s, %s, 0, 'x') returning rule_no)"
+            " insert into store_alert (rule_no, store_no, opened_at, value, worst)"
+            " select rule_no, %s, now(), %s, %s from rule",
+            [store.store_no, kind, opens_at, clears_at, store.store_no, value, value],
+        )
+    (text,) = [one.text for one in migrations() if one.name.startswith("0250")]
+    connection.execute(text)
+    rules = connection.execute("select kind, opens_at, clears_at from store_alert_rule order by rule_no").fetchall()
+    assert rules == [
+        ("queue_wait", 60, 0), ("queue_wait", 7200, 5400), ("unusual_dwell", 3.5, 2), ("occupancy", 10, 9),
+        ("occupancy", 20, 18),
+    ]  # fmt: skip
+    told_then = connection.execute("select value, worst from store_alert order by alert_no").fetchall()
+    assert told_then == [(600, 600), (7200, 7200), (3.5, 3.5), (25, 25)]
+
+
+def buy(store: SeededStore, number: int, product: str, sold_at: datetime) -> None:
+    """Let a customer whose consent holds buy something."""
+    connection = store.connection
+    profile = create_profile(
+        connection, display_name="x", devices=[device(number)], granted_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    connection.execute(
+        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, store_no,"
+        " detail) values (gen_random_uuid(), 0, %s, 'ordered', 'pos', %s, %s, %s,"
+        " jsonb_build_object('product', %s::text))",
+        [profile, f"till-{number}", sold_at, store.store_no, product],
+    )
+
+
+def shelf(asking: httpx.Client) -> tuple[float, int]:
+    (row,) = ask(asking, "shelf_view", **{"from": "2026-10-19", "to": "2026-10-25"})
+    return round(row["value"], 6), row["visit_count"]
+
+
+def say_items(asking: httpx.Client, items: dict[str, str]) -> dict[str, Any]:
+    answer = asking.put("/v1/stores/marktplatz/shelf-items", json={"items": items}, headers=_form())
+    assert answer.status_code == 200, answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def test_other_items_take_nobodys_time_apart(store: SeededStore, olga: httpx.Client) -> None:
+    """A week keeps the items that it had: with a hat and without, it would tell the time of who bought the hat."""
+    for number in range(13):
+        insert(
+            store.connection, store.store_no,
+            [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 30.0 + number) for zone in (None, 5)],
+        )  # fmt: skip
+        buy(store, 80_000 + number, "hat" if number == 12 else "boot", at(10))
+    both = {"boot": "shoes", "hat": "shoes"}
+    assert say_items(olga, both) == {"items": both, "holds_from": None}
+    assert shelf(olga) == (36, 13)
+    today = store.now.astimezone(ZoneInfo(store.plan.timezone)).date()
+    monday = today + timedelta(days=7 - today.weekday())
+    others: list[dict[str, str]] = [{"boot": "shoes"}, {"hat": "shoes"}, {}, {"boot": "women"}]
+    for items in others:
+        assert say_items(olga, items) == {"items": items, "holds_from": str(monday)}
+        assert shelf(olga) == (36, 13)
+    assert say_items(olga, both) == {"items": both, "holds_from": None}, "taken back before it holds"
+    say_items(olga, {"boot": "women"})
+    with store.connection.transaction():  # weeks later
+        (stored,) = load_plans(store.connection, ["marktplatz"])
+        replace_items(store.connection, stored, both, store.now + timedelta(weeks=2))
+    assert shelf(olga) == (36, 13)
+    rows = store.connection.execute(
+        "select product, zone_no, nullif(from_week, '-infinity'), nullif(until_week, 'infinity') from shelf_item"
+        " order by 1, 3 nulls first"
+    ).fetchall()
+    later = monday + timedelta(weeks=2)
+    assert rows == [
+        ("boot", 5, None, monday), ("boot", 2, monday, later), ("boot", 5, later, None),
+        ("hat", 5, None, monday), ("hat", 5, later, None),
+    ]  # fmt: skip
+
+
+def test_each_week_has_the_items_of_its_time(store: SeededStore, olga: httpx.Client) -> None:
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+    for items, said_at in (
+        ({"boot": "shoes", "hat": "shoes"}, at(9, days=-20)),
+        ({"boot": "shoes"}, at(9, days=-6)),
+        ({"boot": "shoes", "hat": "shoes"}, at(9)),
+    ):
+        with store.connection.transaction():
+            replace_items(store.connection, stored, items, said_at)
+    for number in range(13):
+        insert(
+            store.connection, store.store_no,
+            [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 30.0 + number) for zone in (None, 5)],
+        )  # fmt: skip
+        buy(store, 80_000 + number, "hat" if number == 12 else "boot", at(10))
+    assert shelf(olga) == (35.5, 12), "the hat stood there in the weeks before and after"
+
+
+def test_orders_of_nine_are_hidden(store: SeededStore, olga: httpx.Client) -> None:
+    for number in range(9):
+        insert(
+            store.connection, store.store_no,
+            [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 60.0) for zone in (None, 5)],
+        )  # fmt: skip
+        buy(store, 80_000 + number, "boot", at(10))
+    say_items(olga, {"boot": "shoes"})
+    for formula in ("shelf_view", "online_share"):
+        (row,) = ask(olga, formula, **{"from": "2026-10-19", "to": "2026-10-25"})
+        assert (row["value"], row["visit_count"], row["state"]) == (None, None, "hidden"), formula
+
+
+def test_time_at_a_shelf_ends_with_the_sale(store: SeededStore, olga: httpx.Client) -> None:
+    for number in range(10):
+        insert(
+            store.connection, store.store_no,
+            [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 1200.0) for zone in (None, 5)],
+        )  # fmt: skip
+        buy(store, 80_000 + number, "boot", at(9, 4))
+    say_items(olga, {"boot": "shoes"})
+    assert shelf(olga) == (240, 10)
+
+
+def test_a_running_week_tells_no_order_as_it_comes(store: SeededStore, olga: httpx.Client) -> None:
+    """Asked before and after an order, the mean of the week would tell the time of who bought."""
+    today = store.now.astimezone(ZoneInfo(store.plan.timezone)).date()
+    monday = today - timedelta(days=today.weekday())
+    entered_at = store.now - timedelta(minutes=10)
+    for number in range(12):
+        insert(
+            store.connection, store.store_no,
+            [Stay(number * 2 + bool(zone), 80_000 + number, zone, entered_at, 60) for zone in (None, 5)],
+        )  # fmt: skip
+        buy(store, 80_000 + number, "boot", store.now)
+    say_items(olga, {"boot": "shoes"})
+    week = {"from": str(monday), "to": str(monday + timedelta(days=6))}
+    assert ask(olga, "shelf_view", **week) == []
+    assert told(ask(olga, "online_share", **week)) == []

@@ -10,8 +10,10 @@ import pytest
 
 from api.notes.writing import due_instant
 from core.errors import InputError
+from storage.access.accounts import add_account, change_account, disable_account
 from storage.connect import Connection
 from storage.notes.follow_ups import FollowUpPage, WhenWord, follow_ups_page
+from tests.access import employ
 from tests.fix_api import SeededStore
 
 INES = {"Sojourn-Operator": "Ines"}
@@ -96,6 +98,7 @@ def listed(connection: Connection, when: WhenWord, now: datetime) -> FollowUpPag
 
 @pytest.mark.servers
 def test_a_task_is_snoozed_given_away_done_and_followed_by_the_next(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Ada", "Jo")
     made = note(client, follow_up={"due_at": datetime.now(UTC).isoformat(), "instructions": "Call"})
     (task,) = tasks(client)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -130,6 +133,86 @@ def test_a_task_is_snoozed_given_away_done_and_followed_by_the_next(store: Seede
     kept = store.connection.execute("select change, operator, before, after from follow_up_change order by change_no")
     assert [row[:2] for row in kept] == [("snoozed", "Jo"), ("reassigned", "Jo")]
     assert "at most 1000" in act(client, task, "done", result="x" * 1001).text
+
+
+@pytest.mark.servers
+def test_a_task_is_somebodys_who_has_an_account(store: SeededStore, client: httpx.Client) -> None:
+    due = {"due_at": datetime.now(UTC).isoformat(), "instructions": "Call"}
+    employ(store.connection, "Ada")
+    add_account(store.connection, name="olli", display_name="Olli", roles=["operations"], made_by="tests")
+    assert client.get("/v1/colleagues").json() == {"colleagues": ["Ada", "Ines"]}, "Olli sees no follow-up"
+    for name in ("Adda", "Olli", "tests"):
+        asked = {"purpose": "service", "subject": "x", "follow_up": due | {"operator": name}}
+        refused = client.post("/v1/notes", json=asked, headers=INES)
+        assert refused.status_code == 422
+        assert refused.json()["detail"] == f"operator: Nobody who can be given this is called {name!r}."
+    program = client.post("/v1/notes", json={"purpose": "service", "subject": "x", "follow_up": due})
+    assert "called 'tests'" in program.json()["detail"], "a program that names nobody is nobody's colleague"
+    assert client.get("/v1/notes").json()["notes"] == [], "a note whose follow-up is refused is not half kept"
+    made = note(client, follow_up=due | {"operator": " ada "})
+    (task,) = tasks(client)
+    assert (task["operator"], task["nobodys"]) == ("Ada", False), "as the account spells it"
+    more = client.post(f"/v1/notes/{made['note_id']}/follow-ups", json=due | {"operator": "Adda"}, headers=INES)
+    assert more.status_code == 422
+    assert act(client, task, "reassign", operator="Adda").status_code == 422
+    following = act(client, task, "done", result="x", next=due | {"operator": "Adda"})
+    assert (following.status_code, tasks(client)[0]["state"]) == (422, "overdue"), "nor is it half done"
+
+
+@pytest.mark.servers
+def test_what_somebody_had_who_left_is_nobodys_until_it_is_handed_over(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    left = employ(store.connection, "Ada", "Jo")["Ada"]
+    for name in ("Ada", "Ines"):
+        note(client, follow_up={"due_at": datetime.now(UTC).isoformat(), "instructions": "Call", "operator": name})
+    assert tasks(client, nobodys="true") == []
+    disable_account(store.connection, left, disabled=True)
+    (task,) = tasks(client, nobodys="true")
+    assert (task["operator"], task["nobodys"]) == ("Ada", True)
+    assert client.get(f"/v1/follow-ups/{task['follow_up_id']}").json()["nobodys"]
+    for name, due in (("Ines", 1), ("Jo", 0)):
+        count = client.get("/v1/follow-ups/due-count", headers={"Sojourn-Operator": name}).json()
+        assert (count["due_count"], count["nobodys_count"]) == (due, 1), "everybody hears of what is nobody's"
+    page = client.get("/follow-ups?whose=nobody").text
+    assert "Nobody&#39;s" in page or "Nobody's" in page
+    assert "(as Ada)" in page
+    disable_account(store.connection, left, disabled=False)
+    assert tasks(client, nobodys="true") == [], "whoever is let in again has it again"
+    disable_account(store.connection, left, disabled=True)
+    assert act(client, task, "reassign", operator="Jo").json()["nobodys"] is False
+    assert tasks(client, nobodys="true") == []
+
+
+@pytest.mark.servers
+def test_who_does_not_see_the_store_is_not_given_its_tasks(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Jo")
+    add_account(store.connection, name="quinn", display_name="Quinn", roles=["crm"], stores=["quay"], made_by="tests")
+    due = {"due_at": datetime.now(UTC).isoformat(), "instructions": "Call"}
+    asked = {"purpose": "service", "subject": "x", "store": "marktplatz", "follow_up": due | {"operator": "Quinn"}}
+    refused = client.post("/v1/notes", json=asked, headers=INES)
+    assert "This is about the store 'marktplatz', which 'Quinn' does not see." in refused.json()["detail"]
+    made = note(client, store="marktplatz", follow_up=due)
+    (task,) = client.get(f"/v1/notes/{made['note_id']}/follow-ups").json()["follow_ups"]
+    assert act(client, task, "reassign", operator="Quinn").status_code == 422
+    assert act(client, task, "done", result="x", next=due | {"operator": "Quinn"}).status_code == 422
+    assert "<option>Quinn</option>" not in client.get(f"/notes/{made['note_id']}").text
+    note(client, store="quay", follow_up=due | {"operator": "Quinn"})
+
+
+@pytest.mark.servers
+def test_tasks_go_along_with_a_new_name(store: SeededStore, client: httpx.Client) -> None:
+    ada = employ(store.connection, "Ada")["Ada"]
+    for _ in range(2):
+        note(client, follow_up={"due_at": datetime.now(UTC).isoformat(), "instructions": "Call", "operator": "Ada"})
+    act(client, tasks(client)[0], "done", result="Reached")
+    change_account(store.connection, ada, display_name="Ada Lindt", roles=["crm"], stores=None)
+    (still,) = tasks(client, when="open")
+    assert (still["operator"], still["nobodys"]) == ("Ada Lindt", False)
+    assert tasks(client, when="done")[0]["operator"] == "Ada", "what is done keeps who had it"
+    other = employ(store.connection, "ADA LINDT")["ADA LINDT"]
+    change_account(store.connection, other, display_name="Adele", roles=["crm"], stores=None)
+    assert tasks(client, when="open")[0]["operator"] == "Ada Lindt", "two of one name: nobody knows whose it was"
 
 
 def test_clocks_that_change_do_not_lose_an_appointment() -> None:

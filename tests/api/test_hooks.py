@@ -8,6 +8,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from storage.writing import WRITERS
 from tests.api.inputting import customer, event, send
 from tests.fix_api import SeededStore
 
@@ -53,6 +54,10 @@ def test_customers_events_and_withdrawals_come_in_signed(store: SeededStore, cli
     assert [found["orders_online_count"], found["looked_online_count"]] == [1, 1]
     assert client.get("/v1/webhooks/senders").json()["senders"][0]["heard_at"] is not None
 
+    digits = [event("8", "searched", store.now, score=10**400), event("9", "searched", store.now, query="\ud800")]
+    odd = hook(client, secret, "online", {"data": [*digits, event("10", "searched", store.now)]}, key="m4").json()
+    assert [odd["taken_count"], [error["field"] for error in odd["errors"]]] == [1, ["score", "query"]]
+
     for headers in (
         {}, signed(secret, body, key="m9") | {"webhook-id": "m8"}, signed("whsec_" + "A" * 43, body, key="m9"),
         signed(secret, body | {"type": "x"}, key="m9"),
@@ -92,3 +97,30 @@ def test_customers_events_and_withdrawals_come_in_signed(store: SeededStore, cli
     assert hook(client, renewed, "orders", body, key="m6").status_code == 404
     assert send(client, "/v1/webhooks/senders/shop/remove", None).status_code == 200
     assert hook(client, renewed, "orders", body, key="m7").status_code == 401
+
+
+def test_who_sends_after_somebody_of_another_role_on_the_same_connection_is_heard(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    secret = send(client, "/v1/webhooks/senders", {"source": "shop"}).json()["secret"]
+    send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=9)))
+    for number in range(WRITERS):  # until every connection has served the customer system
+        row = event(f"a{number}", "searched", store.now)
+        assert send(client, "/v1/inputs/online", {"source": "crm", "events": [row]}).status_code == 200
+    told = hook(client, secret, "online", {"data": event("b", "searched", store.now)}, key="m1")
+    assert (told.status_code, told.json().get("taken_count")) == (200, 1), told.text
+
+
+def test_a_withdrawal_names_its_customer_by_a_column_as_every_other_row_does(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    secret = send(client, "/v1/webhooks/senders", {"source": "shop"}).json()["secret"]
+    for number in (1, 2, 3):
+        send(client, "/v1/profiles", customer(number, at=store.now - timedelta(days=9)))
+    at = {"occurred_at": store.now.isoformat()}
+    one = hook(client, secret, "withdrawals", {"data": {"customer_id": "c-1"} | at}, key="m1")
+    assert one.json() == {"done": True}, one.text
+    rows = [{"customer_id": "c-2"} | at, {"wording": "x"} | at]
+    both = hook(client, secret, "withdrawals", {"data": rows}, key="m2").json()
+    assert [both["taken_count"], both["errors"][0]["field"]] == [1, "identifier"]
+    assert [row["display_name"] for row in client.get("/v1/profiles").json()["profiles"]] == ["Customer 3"]

@@ -1,5 +1,6 @@
 """What other systems say: once, with row errors, corrected by key, and taken back."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -99,6 +100,49 @@ def test_a_bad_row_stops_no_other(store: SeededStore, client: httpx.Client, ada:
         (8, "identifier"), (9, "query"),
     ]  # fmt: skip
     assert "c-99" not in str(found), "an answer repeats no identifier"
+
+
+ODD: dict[str, list[Any]] = {
+    "total": [10**400, True, "1_000", "\uff159", "nan", float("inf")], "score": [10**400, False],
+    "query": ["\ud800"], "key": ["\ud800"], "customer_id": ["\ud800"], "currency": ["äää", "EU1"],
+    "occurred_at": ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"],
+}  # fmt: skip
+"""What JSON can say and no row can mean: any number of digits, half of an emoji, a time beyond the calendar."""
+
+
+def test_what_only_json_can_say_is_an_error_of_its_row_and_a_good_one_beside_it_is_taken(
+    store: SeededStore, client: httpx.Client, ada: str
+) -> None:
+    odd = [{field: value} for field, values in ODD.items() for value in values] + [
+        {"properties": {"total": 10**400}},
+        {"kind": "appointment_booked", "starts_at": "0001-01-01T00:00:00+14:00"},
+    ]
+    rows = [event(f"odd {line}", "searched", store.now) | row for line, row in enumerate(odd)]
+    body = {"source": "web", "events": [*rows, event("good", "searched", store.now, query="boots")]}
+    headers = {"Idempotency-Key": "odd", "Content-Type": "application/json"}
+    for _ in range(2):  # the second time as the answer that was kept
+        answer = client.post("/v1/inputs/events", content=json.dumps(body), headers=headers)
+        assert (answer.status_code, answer.json()["taken_count"]) == (200, 1), answer.text
+        fields = [list(row)[-1].replace("properties", "total") for row in odd]
+        assert [error["field"] for error in answer.json()["errors"]] == fields
+
+
+def test_a_name_that_no_text_can_hold_is_told_of_and_is_no_fault_of_ours(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    given = customer(1, at=store.now - timedelta(days=60))
+    headers = {"Idempotency-Key": "odd", "Content-Type": "application/json"}
+    consent = given["consent"]
+    for odd in (
+        {"\ud800": 1}, {"display_name": "\ud800"}, {"display_name": "\u200b"}, {"loyalty_tier": "\u200b"},
+        {"consent": consent | {"\ud800": 1}}, {"consent": consent | {"occurred_at": "0001-01-01T00:00:00+14:00"}},
+        {"consent": consent | {"expires_at": "9999-12-31T23:59:59-14:00"}},
+    ):  # fmt: skip
+        answer = client.post("/v1/profiles", content=json.dumps(given | odd), headers=headers)
+        assert answer.status_code == 422, (odd, answer.text)
+    told = {"source": "crm", "wording": "", "identifier": {"kind": "customer_id", "value": "c-1"}}
+    told |= {"occurred_at": "0001-01-01T00:00:00+14:00"}
+    assert send(client, "/v1/withdrawals", told).status_code == 422, "kept, it could never be read"
 
 
 SEGMENT = (

@@ -8,6 +8,10 @@ from uuid import UUID
 import httpx
 import pytest
 
+from api.journey_map.building import Found
+from api.journey_map.models import CountOut
+from core.journey.segments import Facts
+from storage.journey_map.people import look_at, read_people, sample_people
 from storage.profiles.profiles import create_profile
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import device, walk
@@ -99,3 +103,57 @@ def test_segments_map_and_log(store: SeededStore, client: httpx.Client) -> None:
     assert client.get("/v1/exports/journeys").text.startswith("case,activity,time,kind,")
     assert send(client, "/v1/segments/1/remove", None).status_code == 200
     assert send(client, "/v1/segments/1/remove", None).status_code == 404
+
+
+def test_orders_of_a_customer_who_looks_at_thousands_of_products_are_all_in_log_and_segments(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    send(client, "/v1/profiles", customer(1, at=store.now - timedelta(days=300)))
+    at = store.now - timedelta(days=200)
+    orders = [
+        event(f"o{number}", "ordered", at + timedelta(hours=number), total=9, currency="EUR") for number in range(120)
+    ]
+    said = [event("e", "enrolled", store.now - timedelta(days=290)), event("v", "searched", at - timedelta(days=1))]
+    gone = event("gone", "cancelled", store.now, order_id="x")
+    orders.append(event("x", "ordered", at, total=9, currency="EUR", order_id="x"))
+    body = {"source": "web", "events": [*said, *orders, gone]}
+    assert send(client, "/v1/inputs/events", body).json()["taken_count"] == 124
+    store.connection.execute(
+        "insert into customer_event (event_id, revision, profile_id, kind, source, source_key, occurred_at, detail)"
+        " select gen_random_uuid(), 0, profile_id, 'product_viewed', 'web', n::text,"
+        "       now() - make_interval(mins => n), '{}' from profile, generate_series(1, 3000) n"
+    )
+    rows = client.get("/v1/exports/journeys?format=json").json()
+    cases = defaultdict(list)
+    for row in rows:
+        cases[row["case"]].append(row)
+    assert len(cases) == 120, "each order, but for the one that was cancelled"
+    first = min(cases.values(), key=lambda log: max(row["time"] for row in log))
+    assert {"enrolled", "searched", "discover"} <= {row["activity"] for row in first}
+    (one,) = read_people(store.connection, _everybody(store), begin=at, end=store.now, browsing=False)
+    viewed = [row for row in one.events if row[2] == "product_viewed"]
+    assert (one.events_read, 100 <= len(viewed) <= 102) == (3123, True), "two an hour, for fifty hours"
+
+
+def _everybody(store: SeededStore) -> list[UUID]:
+    return sample_people(store.connection).profiles
+
+
+def test_when_what_may_be_read_is_spent_fewer_customers_are_looked_at_and_the_answer_says_so(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    for number in range(60):
+        send(client, "/v1/profiles", customer(number, at=store.now - timedelta(days=60)))
+    at = store.now - timedelta(days=1)
+    rows = [event(f"{n}", "ordered", at, number=n % 60, total=9, currency="EUR") for n in range(300)]
+    assert send(client, "/v1/inputs/events", {"source": "web", "events": rows}).json()["taken_count"] == 300
+    sample = sample_people(store.connection)
+    begin = store.now - timedelta(days=30)
+    looked, people = look_at(store.connection, sample, begin=begin, end=store.now, rows_most=100)
+    assert (looked.whole, looked.total, len(looked.profiles), len(people)) == (False, 60, 50, 50)
+    assert {len(one.events) for one in people} == {5}, "of those who are looked at nothing is left out"
+    found = Found(sample=looked, facts=[Facts(dwells_s=(), orders=5, felt=(), journeys=())] * 50)
+    told = CountOut.of(found)
+    assert (told.people_count, told.exact, told.looked_at_count) == (60, False, 50)
+    whole, _ = look_at(store.connection, sample, begin=begin, end=store.now)
+    assert (whole.whole, len(whole.profiles)) == (True, 60)

@@ -1,14 +1,18 @@
 """The emotional memory over the API: from notes, edits and consents as they stand."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from api.wording import day
+from storage.access.accounts import disable_account
 from storage.memory.messages import messages_of
-from storage.profiles.profiles import withdraw_consent
+from storage.migrate import migrations
+from storage.profiles.profiles import create_profile, withdraw_consent
+from tests.access import employ
 from tests.api.seeding import add_customers, device, walk
 from tests.fix_api import SeededStore
 
@@ -92,6 +96,7 @@ def look(client: httpx.Client) -> int:
 def test_an_alert_goes_to_a_task_list_and_is_judged_there(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
+    employ(store.connection, "Ada")
     write(client, subject="Hated the queue")
     assert look(client) == 0
     second = write(client, subject="Terrible advice again")
@@ -99,7 +104,8 @@ def test_an_alert_goes_to_a_task_list_and_is_judged_there(
     assert look(client) == 0, "once for the same evidence"
     (alert,) = client.get("/v1/alerts", params={"profile": str(AMARA)}).json()["alerts"]
     assert (alert["rule"], alert["open"], alert["profile_name"]) == ("mood_low", True, "Amara Okafor")
-    assert alert["because"] == "The mood was low 2 times within 30 days, the last time less than a day ago."
+    on = day(datetime.fromisoformat(second["noted_at"]), "Europe/Berlin")
+    assert alert["because"] == f"The mood was low 2 times within 30 days, the last time on {on}."
     assert alert["evidence"][0]["id"] == second["note_id"]
     (task,) = client.get("/v1/follow-ups?when=open&operator=ines").json()["follow_ups"]
     assert (task["alert_id"], task["note_id"], task["subject"]) == (alert["alert_id"], None, alert["because"])
@@ -134,7 +140,10 @@ def test_an_alert_goes_to_a_task_list_and_is_judged_there(
 def test_a_rule_goes_where_somebody_sends_it_or_is_off(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
-    client.put("/v1/alert-rules/promise_overdue", json={"operator": "Ada"}, headers=INES)
+    employ(store.connection, "Ada", "Tom")
+    nobody = client.put("/v1/alert-rules/promise_overdue", json={"operator": "Nobody"}, headers=INES)
+    assert (nobody.status_code, "Nobody who can be given this is called 'Nobody'." in nobody.text) == (422, True)
+    client.put("/v1/alert-rules/promise_overdue", json={"operator": "ada"}, headers=INES)
     client.put("/v1/alert-rules/mood_low", json={"enabled": False}, headers=INES)
     assert client.put("/v1/alert-rules/gossip", json={}, headers=INES).status_code == 422
     overdue = {"due_at": (store.now - timedelta(days=2)).isoformat(), "instructions": "Call"}
@@ -159,6 +168,35 @@ def test_a_rule_goes_where_somebody_sends_it_or_is_off(
         assert len(still_open) == left, "the alert ends with the last of its promises"
     ended = client.get(f"/v1/follow-ups/{task['follow_up_id']}").json()
     assert "done meanwhile" in ended["result"]
+
+
+def test_an_alert_goes_to_nobody_who_has_left(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    left = employ(store.connection, "Ada", "Tom")
+    for name in ("Tom", "Ada"):
+        answer = client.post(
+            "/v1/notes", headers={"Sojourn-Operator": name},
+            json={"purpose": "service", "subject": "Hated the queue", "profile_id": str(AMARA)},
+        )  # fmt: skip
+        assert answer.status_code == 201
+    client.put("/v1/alert-rules/mood_low", json={"operator": "Ada"}, headers=INES)
+    disable_account(store.connection, left["Ada"], disabled=True)
+    assert look(client) == 1
+    (task,) = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
+    assert (task["operator"], task["nobodys"]) == ("Tom", False), "the rule's person and the newest writer have left"
+
+
+def test_nobody_is_thanked_for_a_visit_of_which_nothing_is_known(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    never_came = create_profile(store.connection, display_name="Nele Neu", devices=[], granted_at=store.now)
+    preview = client.post(f"/v1/profiles/{never_came}/messages/preview", json={"template": "thanks"}).json()
+    missing = {one["word"]: one["says"] for one in preview["obstacles"]}["missing"]
+    assert missing == "Not known of this customer: store of the newest visit, what delighted most."
+    sorry = client.post(f"/v1/profiles/{never_came}/messages/preview", json={"template": "sorry"}).json()
+    assert "we are sorry about what went wrong. We have not forgotten it." in sorry["body"]
+    assert "call you" not in sorry["body"], "nobody has to"
 
 
 def order(store: SeededStore, *, kind: str = "ordered", **columns: int | None) -> None:
@@ -212,12 +250,13 @@ def test_visits_and_stays_alert_through_the_database(
     answer = client.post(f"/v1/alerts/look?profile={jonas}", headers=INES)
     assert answer.json() == {"alert_count": 2}
     found = client.get("/v1/alerts", params={"profile": str(jonas)}).json()["alerts"]
+    on = day(arrived, "Europe/Berlin")
     assert {alert["because"] for alert in found} == {
-        "Stayed 16 min at Shoe wall 2 days ago and bought nothing.",
-        "Stood at Checkout for 2 min 2 days ago and left without buying.",
+        f"Stayed 16 min at Shoe wall on {on} and had bought nothing a day later.",
+        f"Stood at Checkout for 2 min on {on} and had bought nothing a day later.",
     }
     tasks = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
-    assert {task["operator"] for task in tasks} == {"Customer care"}
+    assert {(task["operator"], task["nobodys"]) for task in tasks} == {("Customer care", True)}
 
 
 def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
@@ -264,3 +303,19 @@ def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
     assert client.get(path).status_code == 404
     assert client.post(path, json=asked, headers=INES).status_code == 404
     assert messages_of(store.connection, AMARA) == []
+
+
+def test_a_sentence_of_before_says_on_which_day_it_was_so(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    store.connection.execute(
+        "insert into alert (profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"
+        " values (%s, 'mood_low', 1, 'The mood was low 2 times within 30 days, the last time 3 days ago.', '[]', 'x',"
+        " '2026-03-05T12:00Z')",
+        [AMARA],
+    )
+    (text,) = [migration.text for migration in migrations() if migration.name.startswith("0230")]
+    for _ in range(2):  # twice says it once
+        store.connection.execute(text.encode())
+    (alert,) = client.get("/v1/alerts").json()["alerts"]
+    assert alert["because"].endswith("the last time 3 days ago, as seen on Thu 5 Mar 2026.")

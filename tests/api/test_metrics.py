@@ -420,6 +420,17 @@ def test_compared_with_days_before_and_with_another_store(
     assert (other["store"], other["timezone"], other["total"]["value"]) == ("quay", "America/New_York", None)
 
 
+def test_orders_are_asked_for_weeks_that_are_over(store: SeededStore, client: httpx.Client) -> None:
+    today = datetime.now(ZoneInfo("Europe/Berlin")).date()
+    monday = today - timedelta(days=today.weekday())
+    for formula in ("online_share", "shelf_view"):
+        url = f"/v1/stores/marktplatz/metrics/{formula}"
+        usual = client.get(url).json()
+        assert (usual["first_day"], usual["last_day"]) == (str(monday - timedelta(7)), str(monday - timedelta(1)))
+        running = {"from": str(monday), "to": str(monday + timedelta(days=6))}
+        assert client.get(url, params=running).status_code == 422, "this week is not over"
+
+
 def test_files_say_the_same_and_name_their_formula(seeded: list[Stay], client: httpx.Client) -> None:
     url = f"/v1/stores/marktplatz/metrics/bounce?from={SATURDAY}&to={LONG}&preset=purple"
     rows = client.get(url).json()["rows"]

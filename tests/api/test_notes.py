@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from storage.profiles.profiles import withdraw_consent
+from tests.access import employ
 from tests.api.seeding import add_customers
 from tests.fix_api import SeededStore
 
@@ -77,6 +78,7 @@ def test_a_note_may_be_about_a_zone_without_anybody(client: httpx.Client) -> Non
 
 
 def test_the_same_note_sent_twice_is_kept_once(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Ines Vögt")
     key = uuid4()
     asked = {"follow_up": {"due_at": "2099-01-01T10:00", "instructions": "Call"}}
     assert write(client, key, **asked).status_code == 422, "in 2099 nobody will know"
@@ -145,6 +147,8 @@ def test_the_choice_of_staff_wins_over_the_suggestion(client: httpx.Client) -> N
         ({"purpose": "gossip"}, "There is no purpose 'gossip'"),
         ({"subject": "", "detail": ""}, "Choose a tag or write a subject"),
         ({"follow_up": {"due_at": "2026-11-30T10:00", "instructions": "x" * 501}}, "at most 500 characters"),
+        ({"subject": "one\ntwo"}, '"This is one line: leave out the line breaks."'),
+        ({"subject": "\u200b"}, '"There is nothing to be seen in this text. Write a word."'),
         ({"moood": "angry"}, "Extra inputs"),
         ({"noted_at": "2026-11-28T10:00:00"}, "no offset"),
     ],
@@ -166,7 +170,10 @@ def test_nobody_writes_without_a_name_and_no_form_of_another_site_does(client: h
     assert form.status_code == 422
 
 
-def test_words_that_assert_what_nobody_can_observe_are_flagged_before_saving(client: httpx.Client) -> None:
+def test_words_that_assert_what_nobody_can_observe_are_flagged_before_saving(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    employ(store.connection, "Ines Vögt")
     answer = write(client, detail="A pregnant woman, looks Turkish.")
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:sojourn:problem:reminder")
     assert [fault["where"] for fault in answer.json()["faults"]] == ["pregnant", "Turkish"]
@@ -242,6 +249,7 @@ def test_days_are_those_of_the_clock_of_the_store(store: SeededStore, client: ht
 def test_notes_are_found_by_any_field_and_counted(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
+    employ(store.connection, "Ines Vögt")
     about = write(client, profile_id=str(AMARA), tags=["hesitated"], mood="torn", outcome="undecided").json()
     zone = write(
         client, store="marktplatz", zone="bags", subject="Confusing sign", detail="", purpose="service"
@@ -274,7 +282,7 @@ def test_notes_are_found_by_any_field_and_counted(
     for query, status in (
         ({"tag": "hesitaded"}, 422), ({"purpose": "gossip"}, 422), ({"mood": "mad"}, 422), ({"outcome": "won"}, 422),
         ({"zone": "attic"}, 422), ({"zone": "attic", "store": "marktplatz"}, 422), ({"store": "nowhere"}, 404),
-        ({"profile": str(UUID(int=1))}, 404),
+        ({"profile": str(UUID(int=1))}, 404), ({"visit": str(UUID(int=1))}, 404),
     ):  # fmt: skip
         for path in ("/v1/notes", "/v1/notes/counts", "/v1/notes/over-time", "/notes", "/notes.csv"):
             answer = client.get(path, params=query)
@@ -296,6 +304,7 @@ def test_notes_are_found_by_any_field_and_counted(
 def test_a_withdrawn_consent_hides_notes_and_erasure_takes_them_along(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
+    employ(store.connection, "Ines Vögt")
     soon = (store.now + timedelta(hours=1)).isoformat()
     note = write(client, profile_id=str(AMARA), follow_up={"due_at": soon, "instructions": "Call"}).json()
     path = f"/v1/notes/{note['note_id']}"

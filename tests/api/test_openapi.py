@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from api.app import create_app
+from api.texts import PATTERNS
 
 URL = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -20,6 +21,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/stores/{store}/visits", "/v1/stores/{store}/coverage", "/v1/stores/{store}/live",
         "/v1/profiles", "/v1/profiles/{profile}", "/v1/metrics/formulas", "/v1/stores/{store}/metrics/{formula}",
         "/v1/stores/{store}/visits/{visit}/revisions",
+        "/v1/profiles/{profile}/timeline",
         "/v1/profiles/{profile}/memory", "/v1/alerts", "/v1/alerts/look", "/v1/alerts/{alert}",
         "/v1/follow-ups/due-count", "/v1/follow-ups/{follow_up}", "/v1/notes/feelings",
         "/v1/profiles/{profile}/journey/feelings", "/v1/interactions",
@@ -35,6 +37,7 @@ def test_every_route_is_there_with_a_summary_and_its_problems() -> None:
         "/v1/note-choices", "/v1/note-choices/{list}",
         "/v1/note-choices/{list}/{word}", "/v1/notes", "/v1/notes/counts", "/v1/notes/reading",
         "/v1/notes/{note}", "/v1/notes/{note}/history", "/v1/notes/{note}/follow-ups", "/v1/follow-ups",
+        "/v1/colleagues",
         "/v1/follow-ups/{follow_up}/snooze", "/v1/follow-ups/{follow_up}/reassign", "/v1/follow-ups/{follow_up}/done",
         "/v1/fleet", "/v1/fleet/{store}", "/v1/fleet/{store}/alarms",
         "/v1/erasures", "/v1/erasures/{erasure}", "/v1/profiles/{profile}/access-export", "/v1/data-map",
@@ -118,6 +121,13 @@ _PLAIN = {
     "heat",
 }
 """Shares, what is in the unit that stands beside it, what is compared in a trial, and places in a text or a list."""
+
+
+def test_every_pattern_is_said_in_words() -> None:
+    """Whoever sends a value that does not fit reads a sentence, never a regular expression."""
+    patterns = set(re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', json.dumps(schema())))
+    assert {json.loads(pattern) for pattern in patterns} <= PATTERNS.keys()
+    assert len(patterns) >= 4
 
 
 def test_numbers_name_their_unit() -> None:

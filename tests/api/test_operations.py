@@ -4,6 +4,7 @@ import io
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import polars as pl
@@ -189,7 +190,7 @@ def test_orders_are_joined_with_looks_and_other_stores(client: httpx.Client, sto
     week = {"from": "2026-10-18", "to": "2026-10-25"}
     assert client.put(f"{HERE}/shelf-items", json={"items": {"boot": "attic"}}, headers=WHO).status_code == 422
     assert client.put(f"{HERE}/shelf-items", json={"items": {"boot": "shoes"}}, headers=WHO).status_code == 200
-    assert client.get(f"{HERE}/shelf-items").json() == {"items": {"boot": "shoes"}}
+    assert client.get(f"{HERE}/shelf-items").json() == {"items": {"boot": "shoes"}, "holds_from": None}
     (shelf,) = metric(client, "shelf_view", **week)["rows"]
     assert (shelf["zone"], shelf["value"], shelf["visit_count"]) == ("shoes", 2 * 35.5, 12)
     online = metric(client, "online_share", **week)["rows"][0]
@@ -271,7 +272,8 @@ def test_a_form_with_a_mistake_leads_back_to_itself(client: httpx.Client) -> Non
 def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
     store: SeededStore, client: httpx.Client
 ) -> None:
-    hour = store.now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    hour = store.now.astimezone(ZoneInfo(store.plan.timezone)).replace(minute=0, second=0, microsecond=0)
+    hour -= timedelta(hours=1)  # on the store's clocks, so that weeks back are the same hour of the week
     for week in range(7):
         usual = 600.0 if week == 0 else 60.0 + week
         insert(
@@ -281,7 +283,19 @@ def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
                 for n in range(24)
             ],
         )  # fmt: skip
-    refresh(store.connection, most_days=20)
+    long_ago = [  # more weeks than the eight that count: with them 600 s would be usual
+        Stay(
+            10_000 + week * 100 + n,
+            10_000 + week * 100 + n,
+            None,
+            hour - timedelta(weeks=week, minutes=-n),
+            600.0 + n,
+        )
+        for week in range(9, 20)
+        for n in range(24)
+    ]
+    insert(store.connection, store.store_no, long_ago)
+    refresh(store.connection, most_days=30)
     client.post(f"{HERE}/alert-rules", json={"kind": "unusual_dwell"}, headers=WHO)
     assert look(store.connection, store.now) == 1
     assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"][0]["value"] > 3.5

@@ -208,6 +208,10 @@ def test_profiles_are_searched_and_paged_by_name(client: httpx.Client, customers
     assert client.get("/v1/profiles", params={"q": "%"}).json()["profiles"] == []
     here = client.get("/v1/profiles", params={"q": "amara"}).json()["profiles"][0]
     assert (here["in_store_now"], here["in_zone_now"]) == ("Marktplatz", "Shoe wall")
+    for asked in (" okafor", "okafor ", "Okafor Amara", "amara  okafor", "oka ama"):
+        found = client.get("/v1/profiles", params={"q": asked}).json()["profiles"]
+        assert [line["display_name"] for line in found] == ["Amara Okafor"], asked
+    assert client.get("/v1/profiles", params={"q": "Amara Herrera"}).json()["profiles"] == []
     for bad in ({"q": "x" * 101}, {"q": "\x00"}, {"limit": "0"}, {"cursor": "?"}):
         assert client.get("/v1/profiles", params=bad).status_code == 422
 

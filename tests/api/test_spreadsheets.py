@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from api.access.table import TABLE
 from api.routing import PAGES, ROUTES
 from storage.profiles.exports import ExportWord
+from tests.access import employ
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import device, walk
 from tests.fix_api import SeededStore
@@ -52,6 +53,7 @@ def test_no_cell_is_a_formula(store: SeededStore, client: httpx.Client) -> None:
         "store": "marktplatz",
         "follow_up": {"due_at": (store.now + timedelta(days=1)).isoformat(), "instructions": WILD},
     }  # fmt: skip
+    employ(store.connection, "-1+1", "@SUM(1)", "+1")
     for operator in ("-1+1", "@SUM(1)", "+1"):
         assert client.post("/v1/notes", json=note, headers={"Sojourn-Operator": operator}).status_code == 201
     store.connection.execute("update zone set name = %s", [WILD])

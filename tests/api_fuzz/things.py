@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from storage.profiles.profiles import PURPOSE
+from tests.access import employ
 from tests.api.inputting import customer, event, send
 from tests.api.seeding import add_presence, device, walk
 from tests.fix_api import SeededStore
@@ -53,6 +54,7 @@ def fill(store: SeededStore, client: httpx.Client) -> dict[str, list[str]]:
         "profile_id": profile, "purpose": "service", "subject": "Boots", "detail": "liked the brown ones", "tags": [],
         "follow_up": {"due_at": (store.now + timedelta(days=1)).isoformat(), "instructions": "call"},
     }  # fmt: skip
+    employ(store.connection, "Anna")
     written = client.post("/v1/notes", json=note, headers=ANNA)
     tasks = client.get(f"/v1/notes/{_made(written)['note_id']}/follow-ups").json()["follow_ups"]
     return {

@@ -13,7 +13,7 @@ from storage.alerts.looking import look as look_at_limits
 from storage.coverage import save_faults, save_hours
 from storage.instants import to_ns
 from storage.rollups.keeping import refresh
-from tests.api.seeding import announce, set_people
+from tests.api.seeding import add_presence, announce, device, set_people
 from tests.api.serving import wait_for
 from tests.browser.looking import fits, no_violations, open_page, screenshot
 from tests.fix_api import SeededStore
@@ -158,6 +158,51 @@ def test_paper_says_which_days_are_drawn(weeks: SeededStore, site: str, browser:
     expect(page.get_by_text("Drawn are weekends alone")).to_be_visible()
     screenshot(page, "traffic-weekends-print")
     page.context.close()
+
+
+def test_a_queue_is_told_in_steps(weeks: SeededStore, site: str, browser: Browser) -> None:
+    now = datetime.now(UTC)
+    save_faults(weeks.connection, weeks.store_no, {}, to_ns(now))
+    for number, wait_s in enumerate((35, 777, 5000)):
+        since = now - timedelta(seconds=wait_s)
+        add_presence(
+            weeks.connection, weeks.plan, weeks.store_no, pseudonym=device(900 + number), zone="checkout",
+            arrived_at=since, in_zone_since=since, last_signal_at=now,
+        )  # fmt: skip
+    for look in ("light", "dark", "phone"):
+        page = open_page(browser, look)
+        page.goto(f"{site}/stores/marktplatz/alerts")
+        if look == "light":
+            page.locator("select[name=kind]").select_option("queue_wait")
+            page.locator("select[name=zone]").select_option("checkout")
+            page.locator("input[name=opens_at]").fill("301")
+            page.get_by_role("button", name="Watch").click()
+            expect(page.locator("main")).to_contain_text("301 s lies between two steps of waiting.")
+            page.goto(f"{site}/stores/marktplatz/alerts")
+            page.locator("select[name=kind]").select_option("queue_wait")
+            page.locator("select[name=zone]").select_option("checkout")
+            page.get_by_role("button", name="Watch").click()
+            look_at_limits(weeks.connection, now)
+            look_at_limits(weeks.connection, now + timedelta(seconds=60))
+            page.goto(f"{site}/stores/marktplatz/alerts")
+        expect(page.locator("main table")).to_contain_text("at least 10 min")
+        fits(page)
+        no_violations(page)
+        screenshot(page, f"alerts-queue-{look}")
+        page.goto(f"{site}/stores/marktplatz/today")
+        expect(page.locator("#alarms")).to_contain_text("at least 10 min, limit 5 min, since")
+        screenshot(page, f"today-queue-{look}")
+        if look == "light":
+            page.evaluate(
+                "document.getElementById('alarms').replaceChildren()"
+            )  # what the script writes in its place
+
+            def written(shown: Page = page) -> bool:
+                announce(weeks.connection, "marktplatz", at=datetime.now(UTC))
+                return "at least 10 min, limit 5 min, since" in shown.locator("#alarms").inner_text()
+
+            wait_for(written, "the alarm on the page")
+        page.context.close()
 
 
 def test_exclusions_are_changed_and_restored_on_their_page(weeks: SeededStore, site: str, page: Page) -> None:

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api.lexicons import reminder
-from tests.access import HEADERS, cookies
+from storage.access.accounts import disable_account
+from tests.access import HEADERS, cookies, employ
 from tests.api.seeding import add_customers, database_now
 from tests.api.serving import Served
 from tests.browser.looking import PHONE, fingers, fits, no_violations, open_page, screenshot, words_fit
@@ -192,6 +193,7 @@ def test_the_page_says_what_is_missing(site: str, page: Page, store: SeededStore
 
 
 def test_a_task_is_done_and_the_next_one_chained(site: str, page: Page, store: SeededStore) -> None:
+    left = employ(store.connection, "Ada", "Tom")["Tom"]
     overdue = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     write(
         site, subject="Wants size 38", store="marktplatz", follow_up={"due_at": overdue, "instructions": "Call her"}
@@ -207,10 +209,20 @@ def test_a_task_is_done_and_the_next_one_chained(site: str, page: Page, store: S
     expect(badge).to_have_count(0)
     page.get_by_role("link", name="All open").click()
     page.locator("summary", has_text="Reassign").click()
-    page.get_by_label("To", exact=True).fill("Ada")
+    page.locator("form:visible [name=operator]").select_option("Tom")
     page.get_by_role("button", name="Reassign").click()
     expect(page.get_by_role("heading", name="No follow-up is open")).to_be_visible()  # the page was read again
-    page.get_by_role("link", name="Show everybody's").click()
+    disable_account(store.connection, left, disabled=True)
+    page.get_by_role("link", name="Nobody's").click()
+    expect(page.locator(".task-who")).to_have_text("Nobody's (as Tom)")
+    page.locator("summary", has_text="Reassign").focus()
+    page.keyboard.press("Enter")  # by the keyboard alone
+    page.keyboard.press("Tab")
+    page.keyboard.type("Ada")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="No follow-up is nobody's")).to_be_visible()
+    page.get_by_role("link", name="Everybody's").click()
     expect(page.locator(".task-who")).to_have_text("Ada")
     page.locator("summary", has_text="Done").click()
     page.get_by_label("Result").fill("Reached her")

@@ -8,6 +8,8 @@ from typing import Any, Final
 from ingest.feed import restore
 from storage.connect import Connection, connect
 from storage.occupancy import occupancy
+from storage.rollups.keeping import refresh, waiting
+from tests.chaos.house import await_that
 from tests.chaos.journal import Identity, Journal
 
 _SHOWN: Final = 5
@@ -16,6 +18,8 @@ _VISIT: Final = (
     "entered_at, visit_id, store_no, device, left_at, entered_earliest, entered_latest, left_earliest, left_latest,"
     " dwell_s, confidence, signals, closed_by, revision, forced, model_version, role"
 )
+_UNCOUNTED: Final = ("rollup_change", "rollup_stale")
+"""What has not gone into the counts yet."""
 
 
 @dataclass
@@ -119,22 +123,63 @@ def _check_gaps(journal: Journal, found: Logged) -> list[str]:
     return broken
 
 
-def figures(connection: Connection, store_no: int) -> dict[str, str]:
-    """Return visits, dwell and occupancy as text: equal text is equal to the last byte."""
-
-    def text(query: str) -> str:
-        return "\n".join(row[0] for row in connection.execute(query, [store_no]).fetchall())
-
-    found = {
-        name: text(
+def visits(connection: Connection, store_no: int) -> dict[str, str]:
+    """Return the visits as text, every column."""
+    return {
+        name: _text(
+            connection,
+            store_no,
             f"select row_to_json(v)::text from (select {columns} from {table} where store_no = %s) v"
-            " order by entered_at, visit_id"
+            " order by entered_at, visit_id",
         )
         for name, table, columns in (
             ("zone visits", "zone_visit", f"zone_no, {_VISIT}"),
             ("store visits", "store_visit", _VISIT),
         )
     }
+
+
+def counts(connection: Connection, store_no: int) -> dict[str, str]:
+    """Return every table of counts that pages read as text, every column, once it is level with the visits.
+
+    What is behind is counted as ingest counts it, twice a minute.
+    """
+
+    def level() -> bool:
+        refresh(connection, most_days=100)
+        return not waiting(connection)
+
+    await_that(level, "visits to be counted")
+    return {
+        f"counts in {table}": _text(
+            connection,
+            store_no,
+            f"select row_to_json(c)::text from (select * from {table} where store_no = %s) c order by 1",
+        )
+        for table in _rollups(connection)
+    }
+
+
+def _rollups(connection: Connection) -> list[str]:
+    """Every table of counts there is: one that is added later is compared too."""
+    rows = connection.execute(
+        "select relname from pg_class where relkind in ('r', 'p') and relname like '%%\\_rollup'"
+        " and relnamespace = 'public'::regnamespace order by relname"
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _text(connection: Connection, store_no: int, query: str) -> str:
+    return "\n".join(row[0] for row in connection.execute(query, [store_no]).fetchall())
+
+
+def figures(connection: Connection, store_no: int) -> dict[str, str]:
+    """Return visits, dwell, occupancy and counts as text: equal text is equal to the last byte."""
+
+    def text(query: str) -> str:
+        return _text(connection, store_no, query)
+
+    found = visits(connection, store_no) | counts(connection, store_no)
     found["dwell"] = text(
         "select concat_ws(' ', zone_no, count(*), sum(dwell_s::numeric),"
         " percentile_cont(0.5) within group (order by dwell_s), sum(signals)) from zone_visit where store_no = %s"
@@ -175,9 +220,18 @@ def check_visits(connection: Connection, store_no: int) -> list[str]:
     return broken
 
 
+def check_counts(connection: Connection, store_no: int) -> list[str]:
+    """Return in what the counts, kept change by change, differ from the visits counted anew as a whole."""
+    kept = counts(connection, store_no)
+    empty = [name for name, text in kept.items() if not text]
+    connection.execute("select recount_store(%s)", [store_no])
+    broken = differences("the visits counted anew", kept, counts(connection, store_no))
+    return broken + ([f"nothing was checked about {', '.join(empty)}"] if empty else [])
+
+
 def cold_replay(connection: Connection, store_no: int) -> dict[str, str]:
     """Throw away all that was derived, derive it from the log alone, and return the figures."""
-    for table in _DERIVED:
+    for table in (*_DERIVED, *_rollups(connection), *_UNCOUNTED):  # in this order: a visit that goes is a change
         connection.execute(f"delete from {table} where store_no = %s", [store_no])
     feed = restore(connection, store_no)
     feed.catch_up(connection, stopped=lambda: False)
@@ -211,6 +265,7 @@ def check(journal: Journal, url: str, store_no: int, quiet: dict[str, str] | Non
             broken.append("there is no visit, so nothing was checked about visits")
         if quiet is not None:
             broken += differences("the uninterrupted run", found, quiet)
+        broken += check_counts(connection, store_no)
         broken += differences("a cold replay", found, cold_replay(connection, store_no))
     return broken
 

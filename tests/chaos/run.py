@@ -99,7 +99,7 @@ def _see_visits(of: House, outcome: Outcome) -> None:
 
     def enough() -> bool:
         with connect(of.url) as connection:
-            seen = checker.figures(connection, of.store_no)
+            seen = checker.visits(connection, of.store_no)
         return all(len(seen[kind].splitlines()) >= fewest for kind, fewest in FEWEST_VISITS.items())
 
     try:

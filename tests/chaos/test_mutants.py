@@ -1,10 +1,10 @@
 """The checker can fail: each mutant is caught in a scenario that the product itself passes."""
 
-import contextlib
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from servers.provide import Installed
 from storage.connect import connect
 from storage.log.ingest_status import load_status
 from tests.chaos import checker
-from tests.chaos.house import PATIENCE_S, STORE, House, Stuck, await_that, house
+from tests.chaos.house import STORE, House, await_that, house
 from tests.chaos.journal import Journal
 from tests.chaos.mutants import MUTANTS
 from tests.ingest import world
@@ -28,9 +28,7 @@ from tests.ingest.edge_double import EdgeDouble
 pytestmark = [pytest.mark.chaos, pytest.mark.servers, pytest.mark.timeout(120)]
 _BOOT: Final = b"\7" * 16
 _BEFORE: Final = b"\6" * 16
-_LOST_AFTER_S: Final = 10.0
-"""What a mutant has not brought by then has nobody left who would; the product needs a second, on a busy machine it
-gets PATIENCE_S."""
+_LAST: Final = b"\5" * 16
 _NOBODY: Final = 0x10  # PUBACK "No matching subscribers"
 
 
@@ -79,15 +77,19 @@ class Source:
         self._client.loop_stop()
 
 
-def broken_log(of: House, journal: Journal, mutant: str) -> list[str]:
-    """What the checker says of the log once nothing more comes."""
+def broken_log(of: House, journal: Journal, source: Source) -> list[str]:
+    """What the checker says of the log once nothing more comes.
 
-    def drained() -> bool:
+    That is so once the log has a last message that the broker took when everybody else had given away what they had:
+    the broker brings it behind whatever it still held for ingest.
+    """
+    source.send(1, boot=_LAST)
+
+    def last() -> bool:
         with connect(of.url) as connection:
-            return not checker.missing(journal, connection)
+            return any(boot == _LAST for (_, boot, _), _ in checker.logged(connection).rows)
 
-    with contextlib.suppress(Stuck):
-        await_that(drained, "the rest", _LOST_AFTER_S if mutant else PATIENCE_S)
+    await_that(last, "the last message")
     with connect(of.url) as connection:
         return checker.check_log(journal, checker.logged(connection))
 
@@ -116,7 +118,7 @@ def killed_in_commit(of: House, mutant: str) -> list[str]:
     of.worker.end(signal.SIGKILL)
     of.worker.start(CHAOS_MUTANT=mutant)
     try:
-        return broken_log(of, journal, mutant)
+        return broken_log(of, journal, source)
     finally:
         source.close()
 
@@ -134,9 +136,10 @@ def out_of_order(of: House, mutant: str) -> list[str]:
         edge._outbox.append((_BOOT, 3, payloads[3]))  # kept, and lost on its first way
         edge.send(*(payload for sequence, payload in payloads.items() if sequence != 3))
         edge.drain()
-        return broken_log(of, journal, mutant)
     finally:
         edge.close()
+    with closing(Source(of, journal)) as source:
+        return broken_log(of, journal, source)
 
 
 def broker_forgets(of: House, mutant: str) -> list[str]:
@@ -154,7 +157,9 @@ def broker_forgets(of: House, mutant: str) -> list[str]:
     await_subscribed(of)
     edge.tell("halt")
     edge.stop()
-    return broken_log(of, of.journal(), mutant)
+    journal = of.journal()
+    with closing(Source(of, journal)) as source:
+        return broken_log(of, journal, source)
 
 
 def derived_again(of: House, mutant: str) -> list[str]:
@@ -210,7 +215,7 @@ def session_lost_in_commit(of: House, mutant: str) -> list[str]:
     of.worker.end(signal.SIGKILL)
     of.worker.start(CHAOS_MUTANT=mutant)
     try:
-        return [sentence for sentence in broken_log(of, journal, mutant) if "accepted and not logged" in sentence]
+        return [sentence for sentence in broken_log(of, journal, source) if "accepted and not logged" in sentence]
     finally:
         source.close()
 

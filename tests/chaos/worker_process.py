@@ -21,13 +21,14 @@ from tests.ingest import killed_worker
 
 
 def settings(client_id: str) -> Settings:
-    """Small commits and frequent snapshots: every seam is passed often."""
+    """Small commits, frequent snapshots and counts: every seam is passed often, also that of a count under way."""
     return Settings(
         client_id=client_id,
         session_expiry_s=600,
         commit_messages=8,
         derive_s=0.05,
         status_s=0.3,
+        rollup_s=1.0,
         snapshot_s=0.5,
         calibrate_every_s=None,
         revise_settle_s=None,

@@ -139,6 +139,32 @@ def test_it_holds_from_its_time_on_however_the_signals_are_cut_and_whenever_it_w
     assert decoded(0, [signals]) == decoded(0, parts) == decoded(told, [signals[told:]])
 
 
+@pytest.mark.compiled
+@given(
+    cuts=st.lists(st.integers(0, 1160), max_size=8),
+    gone_s=st.integers(50, 200),
+    down_s=st.integers(100, 400),
+    back_s=st.integers(250, 600),
+)
+@settings(max_examples=30, deadline=None)
+def test_who_left_before_an_anchor_went_down_has_left_however_the_signals_are_cut(
+    cuts: list[int], gone_s: int, down_s: int, back_s: int
+) -> None:
+    """Between the sweeps somebody who has left is not closed yet: the anchor that goes down later is no excuse."""
+    times = [(n * S, 0, 0) for n in range(1000)]  # somebody keeps the time
+    times += [(n * S + S // 20, 1, 1) for n in range(1000) if n < gone_s or back_s <= n < back_s + 60]
+    signals = np.sort(
+        np.array([(START_NS + at, who, at_anchor, -70) for at, who, at_anchor in times], SIGNAL), order="ts"
+    )
+
+    def decoded(pieces: list[SignalArray]) -> list[bytes]:
+        made = engine()
+        made.heartbeat(np.array([1]), alive=False, at=START_NS + down_s * S)
+        return rows(np.concatenate([*map(made.push, pieces), made.finish()]))
+
+    assert decoded([signals]) == decoded(np.split(signals, sorted(cuts))) == decoded(np.array_split(signals, 200))
+
+
 def test_a_line_that_was_cut_takes_back_what_the_last_will_said() -> None:
     signals = standing(1, 300, (0, 0))
     unaware, told = engine(), engine()

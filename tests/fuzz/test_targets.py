@@ -1,10 +1,11 @@
 """Every reader of foreign bytes, with sound and damaged input: the fixed run beside `make fuzz`."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from tests.fuzz.mutate import damaged
+from tests.fuzz.mutate import damaged, told_wrongly
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
 
@@ -31,7 +32,9 @@ def test_what_is_sound_and_what_was_found_before_is_read(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_damage_is_answered_by_an_error_of_ours(target: str) -> None:
-    for number, data in enumerate(damaged(SEEDS[target], COUNT.get(target, OTHERS), seed=len(target))):
+    count = COUNT.get(target, OTHERS)
+    inputs = chain(damaged(SEEDS[target], count, seed=len(target)), told_wrongly(SEEDS[target], count, len(target)))
+    for number, data in enumerate(inputs):
         try:
             TARGETS[target](data)
         except BaseException as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 
 from core.errors import ConfigurationError
 from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS
@@ -19,9 +20,11 @@ from servers.provide import Installed
 from storage.connect import connect
 from storage.log.ingest_status import load_status
 from storage.log.signals import Tally, tally
+from storage.migrate import migrate
 from storage.stores import save_plan
+from tests.api.serving import wait_for
 from tests.ingest import world
-from tests.ingest.conftest import QUICK, Store, ingesting
+from tests.ingest.conftest import QUICK, Store, await_subscription, ingesting
 from tests.ingest.edge_double import EdgeDouble
 from tests.ingest.world import S, batch, cold_replay, digests, stored_visits, walks
 
@@ -335,12 +338,13 @@ def test_a_plan_that_changes_is_taken_into_use_in_the_order_of_the_log(
         assert connection.execute("select decoded from engine_progress").fetchone() == (1201,)
 
 
-def test_a_database_without_migrations_says_what_to_run(empty_database_url: str, mqtt_url: str) -> None:
-    with (
-        pytest.raises(ConfigurationError, match="sojourn migrate"),
-        ingesting(empty_database_url, mqtt_url, subscribed=False) as stop,
-    ):
-        stop.wait(20)
+def test_a_database_without_migrations_says_what_to_run_and_is_waited_for(
+    empty_database_url: str, mqtt_url: str
+) -> None:
+    with structlog.testing.capture_logs() as logs, ingesting(empty_database_url, mqtt_url, subscribed=False) as stop:
+        wait_for(lambda: "sojourn migrate" in str(logs) or stop.is_set(), "ingest says what to run")
+        migrate(empty_database_url)
+        await_subscription(empty_database_url, 0, stop)
 
 
 def test_a_url_that_is_no_brokers_is_said(database_url: str) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.lexicons import feeling_reader
+from core.journey.feeling import is_sure
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,23 @@ from api.lexicons import feeling_reader
         ("Not only friendly but also fast", "positive"),
         ("\N{POUTING FACE}", "negative"),
         ("\N{THUMBS DOWN SIGN} the new till", "negative"),
+        ("The wait was not long", "positive"),
+        ("The queue wasn't that bad", "positive"),
+        ("She did not have to wait", "positive"),
+        ("Hardly any queue today", "positive"),
+        ("The price is not too high for her", "positive"),
+        ("The wait was long and the staff rude", "negative"),
+        ("Happy with the shoes, not with the laces", "mixed"),
+        ("The scarf is lovely, the smell of it isn't", "mixed"),
+        ("Was dreading the fitting but the lady was lovely", "positive"),
+        ("Hoped for a good seat, but the cushion was horrible", "negative"),
+        ("Was worried about the price, and still is", "negative"),
+        ("I have lost all trust in you", "negative"),
+        ("Can't stop smiling", "positive"),
+        ("Could not stop complaining", "negative"),
+        ("Not sure yet which one", "neutral"),
+        ("No bag needed", "neutral"),
+        ("I just wish it had lasted", "negative"),
         ("Love it \N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}", "positive"),
     ],
 )
@@ -59,6 +77,24 @@ def test_a_cue_says_what_it_adds_negation_included() -> None:
     assert [(text[cue.begin : cue.end], cue.valence > 0) for cue in dirty.cues] == [("clean", False)]
     assert text[friendly.begin : friendly.end] == "Staff friendly."
     assert text[dirty.begin : dirty.end] == "The fitting room was not clean"
+
+
+def test_what_was_feared_is_no_feeling_of_what_came() -> None:
+    feared, came = feeling_reader().read("Was dreading the fitting, but the lady was lovely").clauses
+    assert (feared.feeling, feared.score, came.feeling) == ("neutral", 0.0, "positive")
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [
+        ("The staff were lovely", True), ("Asked about the red one", True),
+        ("Loved the shoes, hated the queue", True), ("Lovely staff in an ugly shop", False), ("She sighed", False),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_or_is_faint_is_unsure(text: str, sure: bool) -> None:
+    found = feeling_reader().read(text)
+    cues = [cue.valence for clause in found.clauses for cue in clause.cues]
+    assert is_sure(found.feeling, found.score, cues) is sure, (found.feeling, found.score, cues)
 
 
 @settings(max_examples=60, deadline=None)

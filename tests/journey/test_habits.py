@@ -89,3 +89,13 @@ def test_a_customer_is_told_after_five_visits() -> None:
     assert between is not None
     assert quick < 0.01 < between < slow
     assert slow > 0.9, "where the default policy acts; five visits are not a hundred"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_parts_that_overlap_are_no_two_kinds_however_much_better_they_describe_it(seed: int) -> None:
+    """Ashman's D is 2 where parts begin to stand apart: below it nobody could say which kind a visit is of.
+
+    A narrow and a wide part around one middle are far better than one normal (BIC), and tell no two kinds.
+    """
+    assert dwell_kinds(dwells(seed, (500, 600.0, 0.2), (500, 700.0, 1.2))) is None
+    assert dwell_kinds(dwells(seed, (500, 300.0, 0.5), (500, 300.0 * np.exp(3.0 * 0.5), 0.5))) is not None, "D 3"

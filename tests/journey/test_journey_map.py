@@ -224,7 +224,8 @@ def test_rules_of_segments() -> None:
     assert SegmentRule().days == 90
     for text, where in (
         ('{"visits_at_least": 5, "visits_at_most": 2}', "rule.visits"), ('{"dwell_at_most_s": -1}', "rule.dwell"),
-        ('{"days": 0}', "rule.days"),
+        ('{"days": 0}', "rule.days"), ('{"visits_at_least": 36526}', "rule.visits"),
+        ('{"dwell_at_least_s": 86401}', "rule.dwell"), ('{"orders_at_most": 1' + "0" * 30 + "}", "rule.orders"),
     ):  # fmt: skip
         with pytest.raises(InputError) as refused:
             read_rule(text.encode())

@@ -60,3 +60,13 @@ def test_visits_say_speed_or_selection() -> None:
     ]  # fmt: skip
     assert found([], came, browses=0.95)[Matter.SELECTION].signs[0].evidence[0] == ("store_visit", "0")
     assert found([], came[:4], store=store) == {}, "four visits say nothing"
+
+
+def test_an_order_follows_a_promotion_within_the_two_weeks_that_one_usually_runs() -> None:
+    """Later the price it promised is gone, so an order then says nothing of it."""
+    for days, follows in ((14, True), (15, False), (27, False)):
+        things = did("promotion_viewed", 40) + did("ordered", 40 - days, count=1) + did("ordered", 40 - days + 0.5)
+        said = found(things).get(Matter.PRICE)
+        assert ([sign.rule for sign in said.signs] if said is not None else []) == (
+            ["price.orders_after_promotions"] if follows else []
+        ), days

@@ -1,5 +1,8 @@
 """The privacy reminder: what it flags in any of its forms, what looks like it and passes, and its data."""
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from api.lexicons import reminder
@@ -32,6 +35,11 @@ def test_words_are_flagged_whole_and_phrases_as_one() -> None:
         ("voted for the greens", "politics"), ("a socialist", "politics"), ("trade unionist", "politics"),
         ("is in the union", "politics"), ("shop stewards", "politics"), ("unionised", "politics"),
         ("shoplifting", "money"), ("is unemployed", "money"), ("an ex-convict", "money"), ("probably poor", "money"),
+        ("He's Black", "origin"), ("she was white", "origin"), ("is of Polish descent", "origin"),
+        ("she is expecting", "health"), ("She's expecting in June", "health"), ("is expecting her first", "health"),
+        ("the lady is expecting a baby", "health"), ("a mum-to-be", "health"), ("a blind man", "health"),
+        ("asked for kosher", "religion"), ("only eats halal", "religion"), ("she wears a headscarf", "religion"),
+        ("came with her wife", "orientation"), ("goes to Mass", "religion"),
         ("is preg\N{SOFT HYPHEN}nant", "health"), ("is Mus\N{ZERO WIDTH SPACE}lim", "religion"),
     ],
 )  # fmt: skip
@@ -52,11 +60,30 @@ def test_what_cannot_be_observed_is_flagged_in_its_forms(text: str, topic: str) 
         "Church's shoes", "walking poles", "a conservative cut", "visual aids", "the depressing music",
         "asked about sustainability", "unbelievable price", "the Cuban heels", "prescription glasses",
         "confused by the sign", "excited by packaging", "the queue was illogical", "nuance of colour", "gave a gift",
+        "black shoes", "They were black", "the bag is black", "he is a black coffee drinker",
+        "she is expecting a parcel",
+        "was expecting better", "he's expecting guests", "she is expecting her parcel",
+        "expecting a call", "kosher salt",
+        "asked for kosher salt", "wanted kosher pickles", "the deal was not quite kosher", "halal counter",
+        "a headscarf in silk", "the blind is broken", "a blind for the kitchen",
+        "deaf to our offers", "Asian noodles",
         "the sick new colour", "the fit is poor", "quality looks poor",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_it_passes(text: str) -> None:
     assert flagged(text) == []
+
+
+def test_a_list_that_was_written_before_the_rules() -> None:
+    """Written as staff write, before whoever wrote it had seen the lexicon of version 3, which had 54 and 9.
+
+    The rules of version 4 are by the same writer, so it guards them and claims little: docs/notes.md.
+    """
+    with (Path(__file__).parent / "reminder_written_before.csv").open(encoding="utf-8", newline="") as lines:
+        rows = [(row["asserts"] == "1", bool(flagged(row["text"]))) for row in csv.DictReader(lines)]
+    assert sum(asserts for asserts, _ in rows) == 66
+    assert sum(found for asserts, found in rows if asserts) >= 65
+    assert sum(found for asserts, found in rows if not asserts) <= 4
 
 
 def test_the_data_holds_together() -> None:

@@ -288,3 +288,11 @@ def test_of_an_event_that_was_corrected_the_newest_revision_counts() -> None:
     right = Event(id="o", revision=1, kind="ordered", at=NOON + S, store="marktplatz")
     for order in ([wrong, right], [right, wrong]):
         assert of(journey(ENDED, [], order, as_of=NOON + DAY), Stage.COMPLETE).because == "bought"
+
+
+def test_what_came_after_the_time_that_is_asked_for_was_not_known_then() -> None:
+    """A journey as it was known at a time is how late evidence is told from early: nothing later may be in it."""
+    events = [event("reviewed", NOON + 3 * DAY, "review")]
+    for as_of, state in ((NOON + 3 * DAY - 1, State.NOT_YET), (NOON + 3 * DAY, State.REACHED)):
+        found = journey(ENDED, [stay(10, 55)], events, as_of=as_of)
+        assert of(found, Stage.REFLECT).state is state

@@ -1,9 +1,12 @@
 """Trials of a policy: halves that are drawn fairly, and intervals that hold the truth as often as they say."""
 
+import math
 from random import Random
+from statistics import mean, variance
 from uuid import UUID
 
 import pytest
+from scipy import stats
 
 from core.journey.trials import FEWEST_A_HALF, Outcome, effects, tries
 
@@ -65,3 +68,24 @@ def test_too_few_say_nothing() -> None:
     found = effects(few)
     assert (found.dwell, found.bought, found.returned) == (None, None, None)
     assert effects([]).customers == 0
+
+
+def test_halves_of_unlike_spread_and_size_are_compared_by_welch_as_a_common_spread_would_claim_too_much() -> None:
+    """A policy that sends some off and keeps others long spreads dwell, and a half may be small: pooled, it hides."""
+    chance = Random(5)
+    logs = [[chance.gauss(6.5, spread) for _ in range(count)] for count, spread in ((FEWEST_A_HALF, 1.5), (400, 0.3))]
+    outcomes = [
+        Outcome(tried=tried, dwell_s=math.exp(log), bought=False, returned=None)
+        for tried, half in zip((True, False), logs, strict=True)
+        for log in half
+    ]
+    found = effects(outcomes).dwell
+    assert found is not None
+    # Welch (1947) with Satterthwaite's degrees of freedom, written out
+    shares = [variance(half) / len(half) for half in logs]
+    freedom = sum(shares) ** 2 / sum(share**2 / (len(half) - 1) for share, half in zip(shares, logs, strict=True))
+    reach = stats.t.ppf(0.975, freedom) * sum(shares) ** 0.5
+    change = mean(logs[0]) - mean(logs[1])
+    assert [math.log(found.low), math.log(found.high)] == pytest.approx([change - reach, change + reach])
+    pooled = sum(variance(half) * (len(half) - 1) for half in logs) / (sum(map(len, logs)) - 2)
+    assert reach > 2 * 1.96 * (pooled * sum(1 / len(half) for half in logs)) ** 0.5, "pooled, half as wide"

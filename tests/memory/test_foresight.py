@@ -1,5 +1,6 @@
 """Rules of foresight: what alerts, what does not at the bound, and how hits are counted."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -35,9 +36,13 @@ def event(kind: str, at: int, store: str = "s") -> Happened:
     return Happened(id=f"{kind}-{at}", kind=kind, at=at, store=store)
 
 
+def day(at: int) -> str:
+    return f"day {at // DAY_NS}"
+
+
 def scene(**known: Any) -> Scene:
     empty: dict[str, Any] = dict.fromkeys(("felt", "visits", "events", "dues", "stays"), ())
-    return Scene(**empty | {"order_stores": frozenset({"s"}), "outlook": None, "as_of": NOW} | known)
+    return Scene(**empty | {"order_stores": frozenset({"s"}), "outlook": None, "day": day, "as_of": NOW} | known)
 
 
 def test_nothing_known_nothing_foreseen() -> None:
@@ -48,7 +53,7 @@ def test_two_low_moods_within_thirty_days_are_frustration() -> None:
     low = [felt("a", Feeling.NEGATIVE, 30), felt("b", Feeling.NEGATIVE, 3)]
     found = foresee(scene(felt=low))
     assert list(found) == ["mood_low"]
-    assert found["mood_low"].because == "The mood was low 2 times within 30 days, the last time 3 days ago."
+    assert found["mood_low"].because == "The mood was low 2 times within 30 days, the last time on day 1997."
     assert [one.id for one in found["mood_low"].evidence] == ["b", "a"]
     assert foresee(scene(felt=[felt("a", Feeling.NEGATIVE, 30.001), low[1]])) == {}
     assert foresee(scene(felt=[felt("a", Feeling.MIXED, 1), low[1]])) == {}
@@ -58,13 +63,16 @@ def test_two_low_moods_within_thirty_days_are_frustration() -> None:
 def test_a_promise_is_overdue_a_day_after_it_was_due() -> None:
     due = Due(id="f", note="n", says="Call", operator="Jo", made_at=0, due_at=NOW - DAY_NS - 1, done_at=None)
     found = foresee(scene(dues=[due]))["promise_overdue"]
-    assert found.because == "Jo promised something that was due 1 day ago and is not done."
+    assert found.because == "Jo promised something for day 1998. On day 2000 it was not done."
     assert [(one.kind, one.id) for one in found.evidence] == [("follow_up", "f")]
     replace = msgspec.structs.replace
     assert foresee(scene(dues=[replace(due, due_at=NOW - DAY_NS)])) == {}
     assert foresee(scene(dues=[replace(due, done_at=NOW)])) == {}
     two = foresee(scene(dues=[due, replace(due, id="g", due_at=NOW - 9 * DAY_NS)]))["promise_overdue"]
-    assert two.because == "Jo promised something that was due 9 days ago and is not done, and 1 more."
+    assert two.because == "Jo promised something for day 1991. On day 2000 it was not done, nor was one more."
+    later = replace(due, id="h", due_at=NOW - 8 * DAY_NS)
+    three = foresee(scene(dues=[due, later, replace(due, id="g", due_at=NOW - 9 * DAY_NS)]))["promise_overdue"]
+    assert three.because.endswith("it was not done, nor were 2 more.")
     assert [one.id for one in two.evidence] == ["f", "g"], "its task ends when all are kept"
     many = [replace(due, id=str(day), due_at=NOW - day * DAY_NS) for day in range(10, 40)]
     cited = [one.id for one in foresee(scene(dues=many))["promise_overdue"].evidence]
@@ -75,7 +83,7 @@ def test_a_long_stay_without_a_purchase_alerts_where_purchases_are_known() -> No
     known = {"visits": [VISIT], "stays": [stay("shelf", 900)]}
     found = foresee(scene(**known))
     assert list(found) == ["long_stay"]
-    assert found["long_stay"].because == "Stayed 15 min at Shoe wall 2 days ago and bought nothing."
+    assert found["long_stay"].because == "Stayed 15 min at Shoe wall on day 1997 and had bought nothing a day later."
     assert [one.kind for one in found["long_stay"].evidence] == ["zone_visit", "store_visit"]
     assert foresee(scene(**known | {"stays": [stay("shelf", 899)]})) == {}
     assert foresee(scene(**known | {"stays": [stay("service", 900)]})) == {}
@@ -94,10 +102,10 @@ def test_a_long_stay_without_a_purchase_alerts_where_purchases_are_known() -> No
 
 def test_a_queue_that_was_left_alerts_by_staff_or_by_the_checkout() -> None:
     seen = foresee(scene(felt=[felt("a", Feeling.NEUTRAL, 1, ("left_queue",))]))["queue_left"]
-    assert seen.because == "Staff saw the customer leave the queue 1 day ago."
+    assert seen.because == "Staff saw the customer leave the queue on day 1999."
     assert foresee(scene(felt=[felt("a", Feeling.NEUTRAL, 8.1, ("left_queue",))])) == {}
     stood = foresee(scene(visits=[VISIT], stays=[stay("checkout", 60)]))["queue_left"]
-    assert stood.because == "Stood at Shoe wall for 1 min 2 days ago and left without buying."
+    assert stood.because == "Stood at Shoe wall for 1 min on day 1997 and had bought nothing a day later."
     assert foresee(scene(visits=[VISIT], stays=[stay("checkout", 59)])) == {}
     assert foresee(scene(visits=[VISIT], stays=[stay("checkout", 60)], events=[event("ordered", ENDED)])) == {}
 
@@ -114,8 +122,8 @@ def test_who_is_slipping_away_is_told_by_the_return_model() -> None:
     gone = Outlook(alive=0.49, occasions=3, model="MBG/NBD", customers=240, usual_days=14.2)
     found = foresee(scene(visits=[VISIT], outlook=gone))["slipping"]
     assert found.because == (
-        "Came 3 times and usually every 14 days, the last time 2 days ago: 49% still a customer, by MBG/NBD of 240"
-        " customers."
+        "Came 3 times, usually every 14 days, the last time on day 1998. On day 2000 49% still a customer, by MBG/NBD"
+        " of 240 customers."
     )
     assert [one.id for one in found.evidence] == ["v"]
     replace = msgspec.structs.replace
@@ -167,3 +175,19 @@ def test_a_hit_rate_has_the_bounds_of_wilson() -> None:
     assert found.high == pytest.approx(0.9433, abs=1e-4)
     assert hit_rate(alerts=3, right=0, wrong=0).share is None
     assert hit_rate(alerts=1, right=0, wrong=1).low == 0
+
+
+def test_no_sentence_of_an_alert_ages() -> None:
+    """What is kept for months says nothing that is true of today alone."""
+    known = scene(
+        felt=[felt("a", Feeling.NEGATIVE, 3, ("left_queue",)), felt("b", Feeling.NEGATIVE, 2)],
+        dues=[Due(id="f", note="n", says="Call", operator="Jo", made_at=0, due_at=NOW - 2 * DAY_NS, done_at=None)],
+        visits=[VISIT], stays=[stay("shelf", 900)],
+        outlook=Outlook(alive=0.4, occasions=3, model="MBG/NBD", customers=240, usual_days=None),
+    )  # fmt: skip
+    glad = scene(felt=[felt("c", Feeling.POSITIVE, 3), felt("d", Feeling.POSITIVE, 2)])
+    told = foresee(known) | foresee(glad)
+    assert told.keys() == RULES.keys()
+    for rule, found in told.items():
+        assert re.search(r"on day|On day", found.because), rule
+        assert not re.search(r" ago|today|is not", found.because), rule

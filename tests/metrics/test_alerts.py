@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import InputError
-from core.metrics.alerts import Rule, Watch, checked, deviation, step
+from core.metrics.alerts import KINDS, Kind, Rule, Watch, checked, deviation, step, told, usual_clear
 
 RULE = Rule(kind="occupancy", opens_at=100, clears_at=90, for_s=30)
 
@@ -39,6 +39,24 @@ def test_bounds_must_fit() -> None:
     ):
         with pytest.raises(InputError):
             checked(rule)
+
+
+def test_a_wait_is_told_as_the_step_that_it_reached() -> None:
+    assert [told("queue_wait", wait_s) for wait_s in (0, 59.9, 60, 299.9, 300, 599, 777, 7199, 90_000)] == [
+        0, 0, 60, 180, 300, 300, 600, 5400, 7200,
+    ]  # fmt: skip
+    assert [told("occupancy", people) for people in (0, 1, 9, 10, 11)] == [0, None, None, 10, 11]
+    assert told("anchor_down", 1) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_usual_bounds_fit_and_so_do_those_in_proportion(kind: Kind) -> None:
+    for opens_at in {kind.opens_at, kind.least, kind.most, 600 if kind.kind == "queue_wait" else kind.least}:
+        checked(Rule(kind=kind.kind, opens_at=opens_at, clears_at=usual_clear(kind, opens_at), for_s=kind.for_s))
+    assert usual_clear(kind, kind.opens_at) == kind.clears_at
+    for beyond in (kind.least * 0.99, kind.most * 1.01):
+        with pytest.raises(InputError):
+            checked(Rule(kind=kind.kind, opens_at=beyond, clears_at=0, for_s=0))
 
 
 def test_usual_is_what_the_same_hour_was() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from storage.connect import connect
 from storage.log.chunks import AHEAD, make_chunks
+from storage.rollups.keeping import waiting
 
 pytestmark = pytest.mark.servers
 NOON = datetime(2027, 3, 14, 12, tzinfo=UTC)
@@ -20,6 +21,7 @@ def test_each_table_has_the_chunk_that_it_needs_soon_and_no_row(database_url: st
         assert make_chunks(connection, NOON) == TABLES
         for name in TABLES:
             assert connection.execute(f"select count(*) from {name}").fetchone() == (0,)
+        assert not waiting(connection), "nothing is left to be counted"
         assert {row[0] for row in connection.execute(covering, [NOON + AHEAD] * 2)} == set(TABLES)
         assert make_chunks(connection, NOON) == [], "they are there"
         evening = NOON + timedelta(hours=7)

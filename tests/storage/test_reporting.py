@@ -61,3 +61,17 @@ def test_every_panel_runs_as_the_reader_and_tells_nothing_of_a_few(store: Seeded
                 reader.execute(forbidden)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.execute("delete from reporting.store")
+
+
+def test_whoever_reads_figures_acts_in_nobody_elses_right(store: SeededStore) -> None:
+    """A function that acts for its owner would let a dashboard write, the audit log first of all."""
+    rows = store.connection.execute(
+        "select proname, has_function_privilege('sojourn_reader', oid, 'execute') from pg_proc"
+        " where prosecdef and pronamespace = 'public'::regnamespace"
+    ).fetchall()
+    assert "audit_enter" in {name for name, _ in rows}
+    assert [name for name, may in rows if may] == []
+    with psycopg.connect(store.database_url, autocommit=True) as reader:
+        reader.execute("set role sojourn_reader")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute('select public.audit_enter(\'{"actor": "ada", "kind": "profile.read"}\')')

@@ -12,6 +12,7 @@ from api.settings import Settings
 from core.webhooks import read_networks
 from storage.notes.reminders import remind
 from storage.profiles.profiles import withdraw_consent
+from tests.access import employ
 from tests.api.inputting import send
 from tests.api.seeding import add_customers
 from tests.api.serving import answering
@@ -40,6 +41,7 @@ def subscribe(client: httpx.Client, receiver: Receiver) -> str:
 
 
 def test_a_reminder_arrives_once_and_again_when_it_is_due_again(store: SeededStore) -> None:
+    employ(store.connection, "Ada")
     amara = add_customers(store.connection, store.plan, store.store_no, now=store.now)["Amara Okafor"]
     settings = Settings(webhook_allow=read_networks("127.0.0.1"))
     with receiving() as receiver, answering(create_app(store.database_url, settings)) as client:
@@ -71,11 +73,14 @@ def test_a_reminder_arrives_once_and_again_when_it_is_due_again(store: SeededSto
 
 
 def test_what_is_due_is_counted_for_whoever_asks(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Ada")
     for due_in in (timedelta(days=-2), timedelta(days=9)):
         write(client, due_in, store)
     ada = {"Sojourn-Operator": "ada"}
-    assert client.get("/v1/follow-ups/due-count", headers=ada).json() == {"due_count": 1, "overdue_count": 1}
-    assert client.get("/v1/follow-ups/due-count", headers=INES).json() == {"due_count": 0, "overdue_count": 0}
+    assert client.get("/v1/follow-ups/due-count", headers=ada).json() == {
+        "due_count": 1, "overdue_count": 1, "nobodys_count": 0,
+    }  # fmt: skip
+    assert client.get("/v1/follow-ups/due-count", headers=INES).json()["due_count"] == 0
     assert client.get("/v1/follow-ups/due-count").json()["due_count"] == 0, "of the key itself"
 
 
