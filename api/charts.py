@@ -161,21 +161,31 @@ class Flow(msgspec.Struct, frozen=True):
     left: list[Node]
     right: list[Node]
     links: list[Link]
-    width: float = WIDTH
+    room: "FlowRoom"
+
+
+class FlowRoom(msgspec.Struct, frozen=True):
+    """The measures of a Sankey diagram; `side` is what the names beside the nodes take, `gap` is between nodes.
+
+    `node` is the height that a chart gets for each node of its longer side: a single move is a band, not a wall.
+    """
+
+    width: float
+    side: float
+    gap: float
+    node: float
+    tallest: float
+    name: int
+    """Characters of a name."""
 
 
 _NODE_WIDTH: Final = 12.0
-_SIDE: Final = 200.0
-"""Room for the names beside the nodes."""
-_NODE_GAP: Final = 12.0
+WIDE: Final = FlowRoom(width=WIDTH, side=200.0, gap=12.0, node=96.0, tallest=560.0, name=20)
+NARROW: Final = FlowRoom(width=400.0, side=112.0, gap=24.0, node=60.0, tallest=640.0, name=12)
+"""For phones, where 400 units are 296 px: names of 16 units are 12 px high and 24 units apart."""
 
 
-_NODE_ROOM: Final = 96.0
-"""The height a chart gets for each node of its longer side: a single move is a band, not a wall."""
-_FLOW_TALLEST: Final = 560.0
-
-
-def flow_chart(moves: Sequence[tuple[int, int, float]], *, tallest: float = _FLOW_TALLEST) -> Flow:
+def flow_chart(moves: Sequence[tuple[int, int, float]], *, room: FlowRoom = WIDE) -> Flow:
     """Return a Sankey diagram: where stays ended on the left, where the next began on the right.
 
     Zones stand in the order of their moves, the most at the top; widths are in one scale.
@@ -186,10 +196,10 @@ def flow_chart(moves: Sequence[tuple[int, int, float]], *, tallest: float = _FLO
         out[one] += value
         into[other] += value
     if not moves:
-        return Flow(0.0, [], [], [])
+        return Flow(0.0, [], [], [], room)
     most = max(len(out), len(into))
-    height = min(tallest, _NODE_ROOM * most)
-    scale = (height - _NODE_GAP * most) / sum(out.values())
+    height = min(room.tallest, room.node * most)
+    scale = (height - room.gap * most) / sum(out.values())
     left, right = _column(out, height, scale), _column(into, height, scale)
     leaves, arrives = {node.zone: node.y for node in left}, {node.zone: node.y for node in right}
     order = {node.zone: number for number, node in enumerate(right)}
@@ -200,14 +210,14 @@ def flow_chart(moves: Sequence[tuple[int, int, float]], *, tallest: float = _FLO
         y0, y1 = leaves[one], arrives[other]
         leaves[one] += thick
         arrives[other] += thick
-        x0, x1 = _SIDE + _NODE_WIDTH, WIDTH - _SIDE - _NODE_WIDTH
+        x0, x1 = room.side + _NODE_WIDTH, room.width - room.side - _NODE_WIDTH
         mid = (x0 + x1) / 2
         path = (
             f"M{x0:.1f} {y0:.1f}C{mid:.1f} {y0:.1f} {mid:.1f} {y1:.1f} {x1:.1f} {y1:.1f}V{y1 + thick:.1f}"
             f"C{mid:.1f} {y1 + thick:.1f} {mid:.1f} {y0 + thick:.1f} {x0:.1f} {y0 + thick:.1f}Z"
         )
         links.append(Link(path, one, other, value, heat(value, widest)))
-    return Flow(height, left, right, links)
+    return Flow(height, left, right, links, room)
 
 
 def heat(value: float, most: float) -> int:

@@ -37,28 +37,20 @@ class CountedRow:
 
 @dataclass(frozen=True)
 class FlowSum:
-    """Moves from zone to zone on the days when they may be told.
-
-    `left_out` counts the days on which some moves, whichever, are not: it is the same in all sums of an answer.
-    """
+    """Moves from zone to zone on the days when they may be told."""
 
     from_zone: int
     to_zone: int
     moves: int
     people: int
-    left_out: int
 
 
 @dataclass(frozen=True)
 class PathSum:
-    """A path: zones in their order, and how many people took it on the days when that may be told.
-
-    `left_out` counts the days on which some paths, whichever, are not: it is the same in all sums of an answer.
-    """
+    """A path: zones in their order, and how many people took it on the days when that may be told."""
 
     zones: tuple[int, ...]
     people: int
-    left_out: int
 
 
 def _due(connection: Connection, stored: StoredPlan, first: date, last: date) -> Due:
@@ -175,17 +167,20 @@ with move as not materialized (
              where people between %(least)s and up_to and zone = case when begins then from_zone else to_zone end) one
      group by from_zone, to_zone
 )
-select from_zone, to_zone, summed.moves - coalesce(hidden.moves, 0), summed.people - coalesce(hidden.people, 0),
-       (select count(*) from (select day from move where people < %(least)s union select day from thin) days)
+select from_zone, to_zone, summed.moves - coalesce(hidden.moves, 0), summed.people - coalesce(hidden.people, 0), null
   from summed left join hidden using (from_zone, to_zone)
- where day is null and summed.people > coalesce(hidden.people, 0) order by from_zone, to_zone
+ where day is null and summed.people > coalesce(hidden.people, 0)
+union all
+select null, null, null, null, count(*)
+  from (select day from move where people < %(least)s union select day from thin) days
+ order by from_zone nulls last, to_zone
 """
 
 
 def flow_sums(
     connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
-) -> list[FlowSum]:
-    """Return the moves that may be told, and on how many days some are left out; called in a `snapshot`.
+) -> tuple[list[FlowSum], int]:
+    """Return the moves that may be told, and on how many days some, whichever, are not; called in a `snapshot`.
 
     A day's moves from one zone to another are told when `least` people made them. Where that leaves few of those who
     were in one of the zones, the least frequent is left out as well (`core.metrics.disclosure`, rule 2).
@@ -214,7 +209,8 @@ def flow_sums(
             "visited": Jsonb(visited),
         },
     ).fetchall()
-    return [FlowSum(*row) for row in rows]
+    # the days that are left out stand in a row of their own, which is there without any move too
+    return [FlowSum(*row[:4]) for row in rows if row[0] is not None], rows[-1][4]
 
 
 def _days_due(connection: Connection, stored: StoredPlan, found: Due, scopes: Sequence[int]) -> list[CountedRow]:
@@ -242,8 +238,8 @@ _PATHS_OF_DAYS: Final[LiteralString] = (
 
 def path_sums(
     connection: Connection, stored: StoredPlan, first: date, last: date, *, least: int = K_PEOPLE
-) -> list[PathSum]:
-    """Return the paths that may be told, and on how many days some are left out; called in a `snapshot`.
+) -> tuple[list[PathSum], int]:
+    """Return the paths that may be told, and on how many days some, whichever, are not; called in a `snapshot`.
 
     A day's path is told when `least` people took it. Where fewer of that day's people took others, the least frequent
     of the rest is left out as well: the people of a day are told, and each took one path (`core.metrics.disclosure`).
@@ -281,7 +277,7 @@ def path_sums(
         shown = {path: paths[path] for path, hid in zip(ways, hide, strict=True) if not hid}
         people.update(shown)
         left_out += day in found.days and present.get(day, 0) != sum(shown.values())
-    return [PathSum(path, count, left_out) for path, count in sorted(people.items()) if count]
+    return [PathSum(path, count) for path, count in sorted(people.items()) if count], left_out
 
 
 def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:

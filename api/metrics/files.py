@@ -34,10 +34,17 @@ def digest(answer: MetricOut, kind: str) -> str:
 
 def _frames(answer: MetricOut) -> Iterator[pl.DataFrame]:
     periods = [answer, *([answer.compared] if answer.compared is not None else [])]
-    rows = (_line(answer, period, row) for period in periods for row in period.rows)
+    rows = (_line(answer, period, row) for period in periods for row in period.rows or [_none_left(period)])
     yield pl.DataFrame(schema=_SCHEMA)  # the head stands in a file without rows too
     while some := list(islice(rows, ROWS_AT_ONCE)):
         yield pl.DataFrame(some, schema=_SCHEMA)
+
+
+def _none_left(period: PeriodOut) -> MetricRowOut:
+    """Return what a file says of a range that has no row: nobody came, too few did, or nobody listened."""
+    none = dict.fromkeys(MetricRowOut.model_fields)
+    counts = {"hidden_count": period.hidden_count, "no_data_count": period.no_data_count}
+    return MetricRowOut.model_validate(none | {"state": period.state} | counts)
 
 
 def _line(answer: MetricOut, period: PeriodOut, row: MetricRowOut) -> dict[str, Any]:

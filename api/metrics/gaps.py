@@ -2,13 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from api.metrics.question import Question, atoms, key_of
 from storage.connect import Connection
 from storage.known import covered_hours, known_days
 from storage.stores import StoredPlan
+
+_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,11 @@ class Gaps:
         day = at.astimezone(ZoneInfo(self.timezone)).date()
         if day in self.days:
             return True
-        return hourly and day in self.covered_days and at.astimezone(UTC) not in self.hours
+        if not hourly or day not in self.covered_days:
+            return False
+        begin = at.astimezone(UTC)
+        full = begin.replace(minute=0, second=0)  # coverage is of full hours in UTC: of Kolkata's hours two each
+        return not self.hours & ({full} if full == begin else {full, full + _HOUR})
 
 
 def find_gaps(connection: Connection, stored: StoredPlan, question: Question, *, hourly: bool) -> Gaps:

@@ -169,6 +169,13 @@ class PeriodOut(OriginOut):
     timezone: str = Field(examples=["Europe/Berlin"])
     first_day: date
     last_day: date
+    state: State = Field(
+        description="Of the range: `hidden` where nothing may be told, also where no row is left;"
+        " `told` without a row where there was nothing to count"
+    )
+    hidden_count: int = Field(
+        description="Days, hours or weeks that rows leave out, each zone's for itself; also where no row is left"
+    )
     rows: list[MetricRowOut]
     total: MetricRowOut | None = Field(description="The whole range as one, where the formula has buckets")
 

@@ -6,28 +6,29 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.charts import Datum, bar_chart, curve_chart, flow_chart, heat
+from api.charts import NARROW, Datum, bar_chart, curve_chart, flow_chart, heat
 from api.metrics import wording as metric_wording
 from api.metrics.models import MetricOut, MetricRowOut, PeriodOut
-from api.metrics.query import Blank, Day, MetricQuery
+from api.metrics.query import Blank, Day, MetricQuery, nothing_asked, said_once
 from api.metrics.routes import measure
-from api.operations.by_preset import BY_PRESET, by_preset
+from api.operations.by_preset import BY_PRESET, ByPresetOut, by_preset
 from api.rendering import render
-from api.service import ConnectionDep, Service, ServiceDep, StoreDep
+from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
 from api.stores.models import CoverageNowOut
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
+from storage.connect import Connection
 from storage.coverage import HOURS_MOST, coverage_hours, faults
 from storage.occupancy import STORES_PER_PAGE, stores_page
 from storage.one_state import one_state
 from storage.stores import StoredPlan
 
-router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse, dependencies=[Depends(said_once)])
 
 _RANGES: Final = ((1, "Today"), (7, "7 days"), (28, "28 days"), (84, "12 weeks"))
 _WEEKEND: Final = 5
@@ -164,10 +165,11 @@ def show_flow(
         service,
         query,
         flow,
-        chart=flow_chart(moves),
+        charts=[("wide", flow_chart(moves)), ("narrow", flow_chart(moves, room=NARROW))],
         zones=stored.plan.zones,
         labels={zone.id: zone.label for zone in stored.plan.zones},
         paths=paths.rows[:_PATHS_SHOWN],
+        paths_state=paths.state,
         drawn=len(moves),
     )
 
@@ -187,6 +189,7 @@ def show_compare(
         found = [ask(formula, bucket="whole", **against) for formula in _COMPARED]
         daily = ask("footfall", bucket="day", **against)
         presets = by_preset(connection, stored, query.asking().question("footfall", stored, service.now()))
+        others = _presets_beside(connection, service, stored, query.asking(**against))
     beside = daily.compared.rows if daily.compared is not None else []
     data = [_datum(row, daily, stored, other) for row, other in zip(daily.rows, beside, strict=False)]
     return _page(
@@ -196,7 +199,7 @@ def show_compare(
         service,
         query,
         daily,
-        found=[(answer, _whole(answer), _whole(answer.compared)) for answer in found],
+        found=[(answer, _as_in(presets, answer), _as_in(others, answer, answer.compared)) for answer in found],
         compare=compare,
         stores=[row for row in stores_page(connection, limit=STORES_PER_PAGE).stores if row.id != stored.plan.id],
         by_preset=presets,
@@ -205,7 +208,27 @@ def show_compare(
     )
 
 
-@router.get("/stores/{store}/coverage")
+def _presets_beside(connection: Connection, service: Service, stored: StoredPlan, asking: MetricQuery) -> ByPresetOut:
+    """Return the days that are compared with under every preset."""
+    other = asking.compared(asking.question("footfall", stored, service.now()))
+    if other is None:
+        raise RuntimeError("a page that compares names what it compares with")
+    beside = find_store(service, connection, asking.compare_store) if asking.compare_store else stored
+    return by_preset(connection, beside, other)
+
+
+def _as_in(presets: ByPresetOut, answer: MetricOut, period: PeriodOut | None = None) -> MetricRowOut | None:
+    """Return a figure as the table of presets has it, or hides it: both stand on one page, to be subtracted."""
+    row = _whole(answer if period is None else period)
+    (ours,) = (one for one in presets.presets if one.id == "sojourn")
+    if row is None or row.value is None or answer.formula.id not in ours.figures.keys() - {"footfall"}:
+        return row
+    value = ours.figures[answer.formula.id]
+    told = {"value": value, "hidden_count": presets.hidden_count}
+    return row.model_copy(update=told if value is not None else told | {"state": "hidden", "visit_count": None})
+
+
+@router.get("/stores/{store}/coverage", dependencies=[Depends(nothing_asked)])
 def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
     """Which anchors work now, and the share that worked in each hour of the last four weeks."""
     timezone = ZoneInfo(stored.plan.timezone)

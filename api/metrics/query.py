@@ -1,10 +1,13 @@
 """What may be asked of the metrics endpoint, and what it means for a store."""
 
+import re
+from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
+from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.metrics.question import Bucket, Question
@@ -23,6 +26,9 @@ FIGURES_MOST: Final = 20_000
 """Figures of a question, and of what it is compared with: a year by day of fifty zones, a quarter by hour of nine."""
 _HOURS: Final = 24
 _BY_VISIT: Final = {"crowd", "paths", "week", "returning"}
+_OF_WEEKS: Final = {"orders", "shelf"}
+"""Shapes that are of calendar weeks, from Monday to Sunday."""
+_SUNDAY: Final = 6
 _HAS_BUCKETS: Final = {"cell", "ratio", "crowd", "returning"}
 _YEAR: Final = timedelta(days=364)
 """52 weeks: Saturdays beside Saturdays."""
@@ -33,8 +39,43 @@ DAY_LAST: Final = date(9998, 12, 31)
 
 # pages send empty fields of a form along
 Blank = BeforeValidator(lambda value: None if value == "" else value)
-Day = Annotated[date, Field(ge=DAY_FIRST, le=DAY_LAST)]
+
+
+def _as_written(value: object) -> object:
+    """Refuse what is no date as people write it: a number would be taken as seconds since 1970."""
+    if isinstance(value, str) and _DAY.fullmatch(value) is None:
+        raise ValueError("a day is written like 2026-11-15")
+    return value
+
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+Day = Annotated[date, BeforeValidator(_as_written), Field(ge=DAY_FIRST, le=DAY_LAST)]
 """A day that can be asked for, far enough from the ends of the calendar for every comparison."""
+
+
+def said_once(request: Request) -> None:
+    """Refuse a question that says a word twice, of which one would be passed over in silence.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if times > 1:
+            raise InputError(f"{name[:64]!r} is said twice.", hint="Say it once; one value counts.", where=name[:64])
+
+
+def nothing_asked(request: Request) -> None:
+    """Refuse a parameter where there is none to say, as on a page that always shows the same.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for name in request.query_params:
+        raise InputError(f"There is no parameter {name[:64]!r} here.", hint="Leave it out.", where=name[:64])
 
 
 class MetricQuery(BaseModel):
@@ -79,7 +120,18 @@ class MetricQuery(BaseModel):
         found = formulas.FORMULAS.get(formula)
         if found is None:
             raise formula_unknown(formula)
-        first, last = self.days(stored, now)
+        if found.shape == "now" and (self.first, self.last, self.compare) != (None, None, None):
+            raise InputError(
+                f"{found.id} is of this moment.", hint="Leave out `from`, `to` and `compare`.", where="from"
+            )
+        if found.shape in _OF_WEEKS and (self.first, self.last) == (None, None):
+            first, last = self._last_week(stored, now)
+        else:
+            first, last = self.days(stored, now)
+        if found.shape == "now":
+            first = last
+        if found.shape in _OF_WEEKS:
+            _check_weeks(found, first, last, "from", now.astimezone(ZoneInfo(stored.plan.timezone)).date())
         if self.bucket is not None and found.shape not in _HAS_BUCKETS:
             raise InputError(f"{found.id} has no buckets.", hint="Leave `bucket` out.", where="bucket")
         daily = formulas.is_of_days(found)
@@ -139,6 +191,8 @@ class MetricQuery(BaseModel):
                     raise InputError(
                         f"Nothing has happened yet on {first}.", hint="Name days before.", where="compare"
                     )
+        if question.formula.shape in _OF_WEEKS:
+            _check_weeks(question.formula, first, first + length, "compare", question.now.date())
         return msgspec.structs.replace(question, first=first, last=first + length)
 
     def days(self, stored: StoredPlan, now: datetime) -> tuple[date, date]:
@@ -153,6 +207,12 @@ class MetricQuery(BaseModel):
         if first > today:
             raise InputError(f"Nothing has happened yet on {first}.", hint=f"Today is {today}.", where="from")
         return first, last
+
+    def _last_week(self, stored: StoredPlan, now: datetime) -> tuple[date, date]:
+        """Return Monday and Sunday of the last calendar week that is over."""
+        today = now.astimezone(ZoneInfo(stored.plan.timezone)).date()
+        sunday = today - timedelta(days=today.isoweekday())
+        return sunday - timedelta(days=_SUNDAY), sunday
 
     def _parameters(self, formula: Formula) -> dict[str, int]:
         given = {name: getattr(self, name) for name in formulas.PARAMETERS if getattr(self, name) is not None}
@@ -189,6 +249,17 @@ class MetricQuery(BaseModel):
 
 def _is_of_a_zone(formula: Formula) -> bool:
     return bool(formula.zone_kinds) or (formula.shape == "ratio" and "zone" in {formula.part, formula.whole})
+
+
+def _check_weeks(formula: Formula, first: date, last: date, where: str, today: date) -> None:
+    monday = first + timedelta(days=-first.weekday() % 7)
+    if monday + timedelta(days=_SUNDAY) > min(last, today - timedelta(days=1)):
+        before = min(monday, today - timedelta(days=today.weekday() + 7))
+        raise InputError(
+            f"{formula.id} is of calendar weeks that are over, and none lies from {first} to {last}.",
+            hint=f"Take a Monday to a Sunday, like {before} to {before + timedelta(days=_SUNDAY)}.",
+            where=where,
+        )
 
 
 def _check_length(formula: Formula, bucket: Bucket, first: date, last: date) -> None:

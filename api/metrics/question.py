@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from core.metrics.formulas import Formula
-from storage.rollups.sources import day_begins
+from storage.rollups.sources import day_begins, hour_begins
 from storage.stores import StoredPlan
 
 Bucket = Literal["hour", "day", "week", "month", "whole"]
@@ -58,13 +58,7 @@ def bucket_begins(stored: StoredPlan, question: Question) -> list[datetime]:
             {bucket_begin(day, question.bucket, question.first) for day in days(question.first, question.last)}
         )
         return [day_begins(day, timezone) for day in begins]
-    at = day_begins(question.first, timezone).astimezone(UTC)
-    end = day_begins(question.last + timedelta(days=1), timezone).astimezone(UTC)
-    hours = []
-    while at < end:
-        hours.append(at)
-        at += timedelta(hours=1)
-    return hours
+    return [at for day in days(question.first, question.last) for at in hour_begins(day, timezone)]
 
 
 def key_of(at: datetime, question: Question, timezone: str) -> datetime:

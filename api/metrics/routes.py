@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.metrics.files import digest, pieces
@@ -19,9 +19,9 @@ from api.metrics.models import (
     asked,
 )
 from api.metrics.origin import origin_of
-from api.metrics.query import MetricQuery
-from api.metrics.question import Question
-from api.metrics.shapes import ROWS
+from api.metrics.query import MetricQuery, said_once
+from api.metrics.question import Question, State
+from api.metrics.shapes import ROWS, Found
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
 from api.stores.models import FreshnessOut
@@ -32,7 +32,7 @@ from storage.connect import Connection
 from storage.one_state import snapshot
 from storage.stores import StoredPlan
 
-router = APIRouter(prefix="/v1", tags=["metrics"])
+router = APIRouter(prefix="/v1", tags=["metrics"], dependencies=[Depends(said_once)])
 
 _HAS_TOTAL: Final = {"cell", "ratio"}
 _OF_WHOLE_DAYS: Final = {"histogram", "curve", "flow", "paths"}
@@ -85,7 +85,8 @@ def read_metric(  # noqa: PLR0917 - FastAPI hands over by name
     today = service.now().astimezone(ZoneInfo(answer.timezone)).date()
     tag = _tag(answer, query.format, over=answer.last_day < today)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
-    if tag in request.headers.get("if-none-match", ""):
+    known = request.headers.get("if-none-match", "")
+    if tag in known or known.strip() == "*":  # RFC 9110, 13.1.2: whatever there is
         return Response(status_code=304, headers=headers)
     if query.format == "json":
         return Response(body, headers=headers, media_type=_MEDIA["json"])
@@ -129,12 +130,25 @@ def measure(
     )
 
 
+def _state(found: Found, question: Question, stored: StoredPlan, *, no_data_days: int) -> State:
+    """Return what is known of a range as a whole, also where it has no rows."""
+    states = {row.state for row in found.rows}
+    if found.hidden:
+        return "partly_hidden" if states & {"told", "partly_hidden"} else "hidden"
+    if found.rows:
+        return next((one for one in ("told", "no_data") if one in states), "future")
+    today = question.now.astimezone(ZoneInfo(stored.plan.timezone)).date()
+    passed = (min(question.last, today) - question.first).days + 1
+    return "no_data" if no_data_days == passed else "told"
+
+
 def _period(connection: Connection, stored: StoredPlan, question: Question) -> PeriodOut:
-    rows = ROWS[question.formula.shape](connection, stored, question)
+    found = ROWS[question.formula.shape](connection, stored, question)
+    rows = found.rows
     total = None
     if question.formula.shape in _HAS_TOTAL and not question.each_zone:
         whole = msgspec.structs.replace(question, bucket="whole")
-        total = ROWS[question.formula.shape](connection, stored, whole)[0]
+        total = ROWS[question.formula.shape](connection, stored, whole).rows[0]
     origin = origin_of(connection, stored, question)
     if question.formula.shape in _OF_WHOLE_DAYS:
         rows = [msgspec.structs.replace(row, no_data=origin.no_data_count) for row in rows]
@@ -143,6 +157,8 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
         timezone=stored.plan.timezone,
         first_day=question.first,
         last_day=question.last,
+        state=_state(found, question, stored, no_data_days=origin.no_data_count),
+        hidden_count=found.hidden,
         rows=[MetricRowOut.of(row, stored.plan) for row in rows],
         total=None if total is None else MetricRowOut.of(total, stored.plan),
         **dict(origin),

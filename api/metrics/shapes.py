@@ -5,58 +5,79 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from api.metrics.customers import customer_rows, now_rows, order_rows, shelf_rows
 from api.metrics.gaps import find_gaps
 from api.metrics.question import Question, State, atoms, bucket_begins, key_of
 from api.metrics.rows import Held, MetricRow, read, value_rows
 from api.metrics.weeks import week_rows
-from core.metrics.bins import BANDS_S, at_least, band_counts
-from core.metrics.cells import Cell, merged
-from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement, joined
+from core.metrics.bins import at_least
+from core.metrics.cells import Spread, spread
+from core.metrics.disclosure import hidden, hidden_with_complement
 from core.metrics.formulas import Shape
 from storage.connect import Connection
 from storage.metric_queries import crowd_hours, flow_sums, path_sums
 from storage.rollups.counting import STORE_SCOPE, CrowdHour
-from storage.rollups.sources import day_begins
+from storage.rollups.sources import day_begins, odd_hours
 from storage.stores import StoredPlan
 
-CURVE_S: Final = (*BANDS_S, 4 * 3600, 8 * 3600)
 _HOUR: Final = timedelta(hours=1)
 
 
-def histogram_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return visits by band of dwell; bands with few visits are joined."""
-    rows = []
-    for zone_no, cell, left_out in _cells(connection, stored, question):
-        counts = band_counts(cell.counts)
-        rows += [
-            MetricRow(
-                value=float(sum(counts[first : last + 1])),
-                state="partly_hidden" if left_out else "told",
-                hidden=left_out,
-                zone_no=zone_no,
-                from_s=BANDS_S[first],
-                to_s=BANDS_S[last + 1] if last + 1 < len(BANDS_S) else None,
-            )
-            for first, last in joined(counts)
-        ]
-    return rows
+class Found(msgspec.Struct, frozen=True):
+    """The rows of an answer, and how many days or hours they leave out in all: of rows that miss as well."""
+
+    rows: list[MetricRow]
+    hidden: int
 
 
-def curve_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
-    """Return the share of visits that lasted at least so long, while ten are left."""
+def _each(rows: Callable[[Connection, StoredPlan, Question], list[MetricRow]]) -> Callable[..., Found]:
+    """Let rows that are there whatever is hidden of them tell how much that is."""
+
+    def found(connection: Connection, stored: StoredPlan, question: Question) -> Found:
+        made = rows(connection, stored, question)
+        return Found(made, sum(row.hidden for row in made))
+
+    return found
+
+
+def histogram_rows(connection: Connection, stored: StoredPlan, question: Question) -> Found:
+    """Return visits by band of dwell; a band that each day cannot tell is part of the one before."""
     rows = []
-    for zone_no, cell, left_out in _cells(connection, stored, question):
-        for begin in CURVE_S:
-            visits = at_least(cell.counts, begin)
-            if visits < K_PEOPLE:
-                break
+    hidden = 0
+    for zone_no, told, left_out in _spreads(connection, stored, question):
+        hidden += left_out
+        for begin, end in pairwise([*_reached(told), None]):
+            beyond = 0 if end is None else at_least(told.cell.counts, end)
             rows.append(
                 MetricRow(
-                    value=visits / cell.visits,
+                    value=float(at_least(told.cell.counts, begin or 0) - beyond),
+                    state="partly_hidden" if left_out else "told",
+                    hidden=left_out,
+                    zone_no=zone_no,
+                    from_s=begin,
+                    to_s=end,
+                )
+            )
+    return Found(rows, hidden)
+
+
+def curve_rows(connection: Connection, stored: StoredPlan, question: Question) -> Found:
+    """Return the share of visits that lasted at least so long, where the bars of the histogram begin."""
+    rows = []
+    hidden = 0
+    for zone_no, told, left_out in _spreads(connection, stored, question):
+        hidden += left_out
+        for begin in _reached(told):
+            visits = at_least(told.cell.counts, begin)
+            rows.append(
+                MetricRow(
+                    value=visits / told.cell.visits,
                     state="partly_hidden" if left_out else "told",
                     hidden=left_out,
                     visits=visits,
@@ -64,7 +85,12 @@ def curve_rows(connection: Connection, stored: StoredPlan, question: Question) -
                     from_s=begin,
                 )
             )
-    return rows
+    return Found(rows, hidden)
+
+
+def _reached(told: Spread) -> list[int]:
+    """Return the told lengths that a visit reached, in s."""
+    return [length_s for length_s in told.lengths_s if at_least(told.cell.counts, length_s)]
 
 
 def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
@@ -79,6 +105,7 @@ def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -
     held = {one.row.begins_at: one for one in read(connection, stored, question, [STORE_SCOPE], hourly=hourly)}
     hide = _hidden_crowds(hours_of, held, timezone, complement=hourly)
     gaps = find_gaps(connection, stored, question, hourly=hourly)
+    odd = odd_hours(question.first, question.last, stored.plan.timezone)
     buckets: dict[datetime, _Crowd] = {at.astimezone(UTC): _Crowd() for at in bucket_begins(stored, question)}
     for (at, hours), until in zip(hours_of.items(), ends, strict=True):
         if at > question.now:
@@ -89,7 +116,7 @@ def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -
         elif not hours and gaps.lacks(at, hourly=hourly):
             bucket.no_data += 1
         else:
-            bucket.add(hours, min(until, question.now) - at)  # of the running hour or day, what has passed of it
+            bucket.add(hours, min(until, question.now) - at, odd)  # of the running hour or day, what has passed of it
     return [
         _crowd_row(at, buckets[at.astimezone(UTC)], question, of_mean=question.formula.id == "occupancy")
         for at in bucket_begins(stored, question)
@@ -129,10 +156,10 @@ class _Crowd:
     person_hours: float = 0.0
     most: int = 0
 
-    def add(self, hours: list[CrowdHour], length: timedelta) -> None:
-        """Add the hours with anybody of an hour or a day that is so long."""
+    def add(self, hours: list[CrowdHour], length: timedelta, odd: Mapping[datetime, timedelta]) -> None:
+        """Add the hours with anybody of an hour or a day that is so long; some hours have an `odd` length."""
         self.length += length
-        self.person_hours += sum(one.mean for one in hours)
+        self.person_hours += sum(one.mean * (odd.get(one.begins_at, _HOUR) / _HOUR) for one in hours)
         self.most = max([self.most, *(one.most for one in hours)])
 
 
@@ -150,60 +177,62 @@ def _crowd_row(at: datetime, crowd: _Crowd, question: Question, *, of_mean: bool
     return MetricRow(value=value, state=state, hidden=crowd.hidden, no_data=crowd.no_data, begins_at=at)
 
 
-def flow_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+def flow_rows(connection: Connection, stored: StoredPlan, question: Question) -> Found:
     """Return moves from zone to zone, most frequent first; what few made on a day is left out and not named."""
-    found = flow_sums(connection, stored, question.first, question.last)
-    return [
+    found, left_out = flow_sums(connection, stored, question.first, question.last)
+    rows = [
         MetricRow(
             value=float(one.moves),
-            state="partly_hidden" if one.left_out else "told",
-            hidden=one.left_out,
+            state="partly_hidden" if left_out else "told",
+            hidden=left_out,
             zone_no=one.from_zone,
             to_zone_no=one.to_zone,
         )
         for one in sorted(found, key=lambda one: (-one.moves, one.from_zone, one.to_zone))
     ]
+    return Found(rows, left_out)
 
 
-def paths_rows(connection: Connection, stored: StoredPlan, question: Question) -> list[MetricRow]:
+def paths_rows(connection: Connection, stored: StoredPlan, question: Question) -> Found:
     """Return paths, most frequent first; what few people took on a day is left out and not named."""
-    found = path_sums(connection, stored, question.first, question.last)
-    return [
+    found, left_out = path_sums(connection, stored, question.first, question.last)
+    rows = [
         MetricRow(
             value=float(one.people),
-            state="partly_hidden" if one.left_out else "told",
-            hidden=one.left_out,
+            state="partly_hidden" if left_out else "told",
+            hidden=left_out,
             path=one.zones,
         )
         for one in sorted(found, key=lambda one: (-one.people, one.zones))
     ]
+    return Found(rows, left_out)
 
 
-ROWS: Final[dict[Shape, Callable[[Connection, StoredPlan, Question], list[MetricRow]]]] = {
-    "cell": value_rows,
-    "ratio": value_rows,
-    "crowd": crowd_rows,
+ROWS: Final[dict[Shape, Callable[[Connection, StoredPlan, Question], Found]]] = {
+    "cell": _each(value_rows),
+    "ratio": _each(value_rows),
+    "crowd": _each(crowd_rows),
     "histogram": histogram_rows,
     "curve": curve_rows,
     "flow": flow_rows,
     "paths": paths_rows,
-    "week": week_rows,
-    "returning": customer_rows,
-    "orders": order_rows,
-    "shelf": shelf_rows,
-    "now": now_rows,
+    "week": _each(week_rows),
+    "returning": _each(customer_rows),
+    "orders": _each(order_rows),
+    "shelf": _each(shelf_rows),
+    "now": _each(now_rows),
 }
 """What makes the rows of each shape; each is called within a snapshot of the database."""
 
 
-def _cells(connection: Connection, stored: StoredPlan, question: Question) -> list[tuple[int | None, Cell, int]]:
-    """Return for each zone that is asked for its days together, and how many of them were left out."""
+def _spreads(connection: Connection, stored: StoredPlan, question: Question) -> list[tuple[int | None, Spread, int]]:
+    """Return for each zone that is asked for how dwell is spread, and how many days are left out of that."""
     zones = list(range(len(stored.plan.zones))) if question.each_zone else [question.zone_no]
     scopes = [STORE_SCOPE if zone is None else zone for zone in zones]
     held = read(connection, stored, question, scopes, hourly=False)
     found = []
     for zone, scope in zip(zones, scopes, strict=True):
         of_zone = [one for one in held if one.row.scope == scope]
-        told = merged(one.row.counted for one in of_zone if not one.hide)
-        found.append((zone, told, sum(one.hide for one in of_zone)))
+        told = spread([one.row.counted for one in of_zone if not one.hide])
+        found.append((zone, told, told.left_out + sum(one.hide for one in of_zone)))
     return found

@@ -5,20 +5,20 @@ from itertools import pairwise
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from api.metrics.gaps import bucket_gaps
 from api.metrics.models import AskedFormulaOut, OriginOut, asked
 from api.metrics.origin import origin_of
-from api.metrics.query import Day, MetricQuery
+from api.metrics.query import Day, MetricQuery, said_once
 from api.metrics.question import Question, bucket_begins
 from api.metrics.rows import read
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
-from core.metrics.bins import BINS, at_least, threshold_bin
-from core.metrics.cells import Cell, merged
-from core.metrics.disclosure import K_PEOPLE, told_beside
+from core.metrics.bins import BINS, threshold_bin
+from core.metrics.cells import Cell, spread
+from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS, settled
 from core.metrics.presets import PRESETS, Preset, defines, parameters_of
 from storage.connect import Connection
@@ -26,7 +26,7 @@ from storage.one_state import snapshot
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 
-router = APIRouter(prefix="/v1/stores", tags=["metrics"])
+router = APIRouter(prefix="/v1/stores", tags=["metrics"], dependencies=[Depends(said_once)])
 
 BY_PRESET: Final = ("footfall", "capture_dwell", "bounce", "engaged")
 
@@ -62,7 +62,9 @@ class ByPresetOut(OriginOut):
     store: str
     first_day: date
     last_day: date
-    hidden_count: int = Field(description="Days of fewer than k people, which are left out of every figure")
+    hidden_count: int = Field(
+        description="Days of fewer than k people, or that do not tell what the others do, left out of every figure"
+    )
     k_people: int = Field(description="Figures of fewer people are hidden", examples=[10])
     presets: list[PresetFiguresOut]
 
@@ -93,10 +95,10 @@ def by_preset(connection: Connection, stored: StoredPlan, question: Question) ->
         held = read(connection, stored, plain, [STORE_SCOPE], hourly=False)
         origin = origin_of(connection, stored, question)
         gaps = bucket_gaps(connection, stored, question)
-    cell = merged(one.row.counted for one in held if not one.hide)
+    dwell = spread([one.row.counted for one in held if not one.hide])
     # of days without data nothing is known, not even that nobody came
     known = held or not gaps.is_whole(bucket_begins(stored, question)[0])
-    told = _told_lengths(cell) if known else set()
+    told = set(dwell.lengths_s) if known else set()
     return ByPresetOut(
         **dict(origin),
         formulas=[
@@ -106,27 +108,10 @@ def by_preset(connection: Connection, stored: StoredPlan, question: Question) ->
         store=stored.plan.id,
         first_day=question.first,
         last_day=question.last,
-        hidden_count=sum(one.hide for one in held),
+        hidden_count=dwell.left_out + sum(one.hide for one in held),
         k_people=K_PEOPLE,
-        presets=[_figures(preset, cell, told) for preset in PRESETS.values()],
+        presets=[_figures(preset, dwell.cell, told) for preset in PRESETS.values()],
     )
-
-
-def _told_lengths(cell: Cell) -> set[int]:
-    """Return from which dwells on, in s, visits may be told: all presets stand in one table, to be subtracted."""
-    presets = PRESETS.values()
-    lengths = [0]  # all visits, then those that presets count, then bands, then shares
-    lengths += [length_s for preset in presets for length_s in _parameters(preset, "footfall").values()]
-    lengths += [band.from_s for preset in presets for band in preset.bands]
-    lengths += [
-        length_s
-        for name in BY_PRESET
-        for preset in presets
-        if defines(preset, FORMULAS[name])
-        for length_s in _parameters(preset, name).values()
-    ]
-    told = told_beside([at_least(cell.counts, length_s) for length_s in lengths])
-    return {length_s for length_s, tell in zip(lengths, told, strict=True) if tell}
 
 
 def _parameters(preset: Preset, name: str) -> dict[str, int]:

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import polars as pl
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from api.metrics.gaps import find_gaps
 from api.metrics.models import AskedFormulaOut, OriginOut, asked
 from api.metrics.origin import origin_of
-from api.metrics.query import Day, MetricQuery
+from api.metrics.query import Day, MetricQuery, said_once
 from api.metrics.question import Question, State, atoms
 from api.metrics.rows import read
 from api.problems import described
@@ -29,7 +29,7 @@ from storage.page_cursors import read_cursor, write_cursor
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 
-router = APIRouter(prefix="/v1/stores", tags=["metrics"])
+router = APIRouter(prefix="/v1/stores", tags=["metrics"], dependencies=[Depends(said_once)])
 
 DAYS_A_PAGE: Final = 31
 _DAYS_AT_ONCE: Final = 7

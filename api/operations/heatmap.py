@@ -3,13 +3,13 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from api.charts import heat
 from api.metrics.models import AskedFormulaOut, OriginOut, asked
 from api.metrics.origin import origin_of
-from api.metrics.query import Day, MetricQuery
+from api.metrics.query import Day, MetricQuery, said_once
 from api.metrics.question import Question, State
 from api.metrics.shapes import ROWS
 from api.problems import described
@@ -19,7 +19,7 @@ from storage.connect import Connection
 from storage.one_state import snapshot
 from storage.stores import StoredPlan
 
-router = APIRouter(prefix="/v1/stores", tags=["metrics"])
+router = APIRouter(prefix="/v1/stores", tags=["metrics"], dependencies=[Depends(said_once)])
 
 OfWord = Literal["footfall", "people", "dwell_median", "dwell_mean", "engaged", "zone_entry", "zone_exposure"]
 
@@ -80,7 +80,7 @@ def read_heatmap(
 def heat_of(connection: Connection, stored: StoredPlan, question: Question) -> list[HeatOut]:
     """Return each zone's value and heat; the question is of each zone over the whole range."""
     with snapshot(connection):
-        rows = {row.zone_no: row for row in ROWS[question.formula.shape](connection, stored, question)}
+        rows = {row.zone_no: row for row in ROWS[question.formula.shape](connection, stored, question).rows}
     most = max((row.value or 0.0 for row in rows.values()), default=0.0)
     found = []
     for place, zone in enumerate(stored.plan.zones):

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.forms import FormDep
 from api.metrics import wording as metric_wording
-from api.metrics.query import MetricQuery
+from api.metrics.query import MetricQuery, nothing_asked
 from api.metrics.routes import measure
 from api.operations.alerts import StoreAlertOut, StoreAlertRuleIn, StoreAlertRuleOut, make_rule
 from api.operations.exclusions import CHANGES_SHOWN, REASON_CHARACTERS, RulesModel, change_rules
@@ -31,7 +31,7 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 
 
-@router.get("/stores/{store}/today")
+@router.get("/stores/{store}/today", dependencies=[Depends(nothing_asked)])
 def show_today(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
     """Show the page of the morning."""
     return render(
@@ -87,7 +87,7 @@ def change_alerts(form: FormDep, stored: StoreDep, service: ServiceDep, operator
     return RedirectResponse(f"/stores/{stored.plan.id}/alerts", _SEE_OTHER)
 
 
-@router.get("/stores/{store}/exclusions")
+@router.get("/stores/{store}/exclusions", dependencies=[Depends(nothing_asked)])
 def show_exclusions(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
     """Show who is not counted, how many that were, and who decided so."""
     query = MetricQuery.model_validate({})

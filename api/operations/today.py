@@ -1,5 +1,7 @@
 """The page of the morning: who is there now, what is wrong, and how today goes beside the same day last week."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -63,8 +65,8 @@ def _whole(answer: MetricOut) -> MetricRowOut | None:
 def _bars(hours: MetricOut, stored: StoredPlan) -> list[Datum]:
     """Return the hours of today with a mark for last week's, from the first that has any to the last."""
     timezone = stored.plan.timezone
-    beside = {} if hours.compared is None else {_clock(row, timezone): row for row in hours.compared.rows}
-    pairs = [(row, beside.get(_clock(row, timezone))) for row in hours.rows]
+    beside = {} if hours.compared is None else by_clock(hours.compared.rows, timezone)
+    pairs = [(row, beside.get(clock)) for clock, row in by_clock(hours.rows, timezone).items()]
     busy = [place for place, pair in enumerate(pairs) if any(_is_busy(row) for row in pair)]
     data = []
     for row, other in pairs[min(busy) : max(busy) + 1] if busy else []:
@@ -85,10 +87,17 @@ def _bars(hours: MetricOut, stored: StoredPlan) -> list[Datum]:
     return data
 
 
-def _clock(row: MetricRowOut, timezone: str) -> int:
-    if row.begins_at is None:
-        raise RuntimeError("rows of hours begin somewhere")
-    return row.begins_at.astimezone(ZoneInfo(timezone)).hour
+def by_clock(rows: Iterable[MetricRowOut], timezone: str) -> dict[tuple[int, int], MetricRowOut]:
+    """Return hours by what the clocks show, and which of those that show the same: clocks may go back."""
+    found: dict[tuple[int, int], MetricRowOut] = {}
+    times: Counter[int] = Counter()
+    for row in rows:
+        if row.begins_at is None:
+            raise RuntimeError("rows of hours begin somewhere")
+        hour = row.begins_at.astimezone(ZoneInfo(timezone)).hour
+        found[hour, times[hour]] = row
+        times[hour] += 1
+    return found
 
 
 def _is_busy(row: MetricRowOut | None) -> bool:

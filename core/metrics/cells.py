@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.bins import BINS, at_least, quantile_s, threshold_bin
-from core.metrics.disclosure import enough_beyond
+from core.metrics.bins import BINS, LENGTHS_S, at_least, at_least_each, quantile_s, threshold_bin
+from core.metrics.disclosure import enough_beyond, told_of_days
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,30 @@ def merged(parts: Iterable[Counted]) -> Cell:
         # as float64 counts are exact up to 2^53
         counts=np.bincount(bins, weights, BINS).astype(np.int64),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How dwell is spread over days, as far as each of them tells it.
+
+    `lengths_s` rise from 0: how many visits of `cell` lasted at least so long may be told. `left_out` days, which do
+    not tell it, are not in `cell`.
+    """
+
+    cell: Cell
+    lengths_s: list[int]
+    left_out: int
+
+
+def spread(days: Sequence[Counted]) -> Spread:
+    """Return how dwell is spread over days that may be told by themselves."""
+    counts = np.zeros((len(days), BINS), np.int64)
+    for number, day in enumerate(days):
+        counts[number, day.bins] = day.counts
+    told, left_out = told_of_days(at_least_each(counts))
+    cell = merged(day for day, out in zip(days, left_out, strict=True) if not out)
+    lengths_s = sorted(length_s for length_s, tell in zip(LENGTHS_S, told, strict=True) if tell)
+    return Spread(cell, lengths_s, int(left_out.sum()))
 
 
 def _joined(arrays: Sequence[Sequence[int] | NDArray[np.int64]]) -> NDArray[np.int64]:

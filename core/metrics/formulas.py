@@ -178,13 +178,15 @@ FORMULAS: Final = {
             code="quantile(dwell, 0.95), by less than a bin: 1 s below a minute, a twelfth above",
         ),
         Formula(
-            id="dwell_histogram", version=1, title="Distribution of dwell", unit="visits", shape="histogram",
-            spread=True, says="Visits by length; neighbouring bands are joined until each holds ten visits.",
+            id="dwell_histogram", version=2, title="Distribution of dwell", unit="visits", shape="histogram",
+            spread=True, says="Visits by length; neighbouring bands are joined until each holds ten visits or none on"
+            " each day. Days that would join bands of all others are left out, at most a tenth of the visits.",
             code="count(visit where from_s <= dwell < to_s)",
         ),
         Formula(
-            id="dwell_curve", version=1, title="Engagement curve", unit="share", shape="curve", spread=True,
-            says="Share of visits that lasted at least so long; ends where fewer than ten are left.",
+            id="dwell_curve", version=2, title="Engagement curve", unit="share", shape="curve", spread=True,
+            says="Share of visits that lasted at least so long, where the bars of the distribution begin; of the same"
+            " days.",
             code="count(visit where dwell >= t) / count(visit)",
         ),
         Formula(

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from core.metrics.cells import Counted
 from core.metrics.disclosure import hidden, hidden_with_complement
 from storage.connect import Connection
 from storage.rollups.counting import CrowdHour, count_crowd, touched_hours
-from storage.rollups.sources import day_begins, range_of
+from storage.rollups.sources import day_begins, hour_begins, range_of
 from storage.rollups.there import TimeThere
 from storage.stores import StoredPlan
 
@@ -111,14 +112,9 @@ def told(cells: dict[CellKey, Counted]) -> dict[CellKey, bool]:
 
 
 def hours_of(stored: StoredPlan, day: date) -> list[datetime]:
-    """Return when each hour of a day begins, and the end of the last: 24 to 26 instants in UTC."""
-    at = day_begins(day, stored.plan.timezone).astimezone(UTC)
-    end = day_begins(day + timedelta(days=1), stored.plan.timezone).astimezone(UTC)
-    hours = []
-    while at < end:
-        hours.append(at)
-        at += timedelta(hours=1)
-    return [*hours, end]
+    """Return when each hour of a day begins, and the end of the last: 24 to 27 instants in UTC."""
+    timezone = stored.plan.timezone
+    return [*hour_begins(day, timezone), day_begins(day + timedelta(days=1), timezone).astimezone(UTC)]
 
 
 def crowd_hours_due(  # noqa: PLR0917 - a range of days, and what is not in its counts
@@ -141,11 +137,11 @@ def crowd_hours_due(  # noqa: PLR0917 - a range of days, and what is not in its 
             continue
         for of_day in (day, day + timedelta(days=1)):
             edges = hours_of(stored, of_day)
-            touched = [at for at in edges[:-1] if at <= span[1] and at + timedelta(hours=1) > span[0]]
+            touched = [(at, until) for at, until in pairwise(edges) if at <= span[1] and until > span[0]]
             if touched and first <= of_day <= last:
                 known = hours.get(of_day, [])
-                begin, end = min([*known[:1], touched[0]]), max([*known[-1:], touched[-1] + timedelta(hours=1)])
-                hours[of_day] = [at for at in edges if begin <= at <= min(end, edges[-1])]
+                begin, end = min([*known[:1], touched[0][0]]), max([*known[-1:], touched[-1][1]])
+                hours[of_day] = [at for at in edges if begin <= at <= end]
     hours.update({day: hours_of(stored, day) for day in found.stale if first <= day <= last})
     frozen = frozen_days(connection, stored, first, last)
     return {day: edges for day, edges in hours.items() if day not in frozen and len(edges) > 1}

@@ -39,9 +39,13 @@ _CELLS: Final[LiteralString] = """
 ), placed as (
     select false as hourly, %(begins)s::timestamptz as begins_at, side, scope, role, device, dwell_s from scoped
     union all
-    -- not date_trunc with a time zone: it makes one hour of the two that are called the same when clocks go back
-    select true, entered_at - (shown.at - date_trunc('hour', shown.at)), side, scope, role, device, dwell_s
-      from scoped, lateral (select entered_at at time zone %(timezone)s as at) shown where scope > -100
+    -- not date_trunc with a time zone: it makes one hour of the two that are called the same when clocks go back; an
+    -- hour begins where they change as well (storage.rollups.sources.hour_begins)
+    select true, case when entered_at >= %(changed_at)s::timestamptz then greatest(full_hour, %(changed_at)s)
+                      else full_hour end, side, scope, role, device, dwell_s
+      from scoped, lateral (select entered_at - (shown.at - date_trunc('hour', shown.at)) as full_hour
+                              from (select entered_at at time zone %(timezone)s as at) shown) clock
+     where scope > -100
 ), binned as (
     select hourly, begins_at, scope, role,
            (greatest(width_bucket(dwell_s, %(edges)s::float8[]), 1) - 1)::smallint as bin,

@@ -138,9 +138,12 @@ def _blank_small(connection: Connection, stored: StoredPlan, day: date) -> None:
         " where store_no = %s and day = %s and people < %s",
         [*key, K_PEOPLE],
     )
-    for table in ("flow_rollup", "path_rollup"):
-        statement: LiteralString = f"delete from {table} where store_no = %s and day = %s and people < %s"
-        connection.execute(statement, [*key, K_PEOPLE])
+    # so do moves: that some are hidden is told, and stays so; of paths the people of the day tell it
+    connection.execute(
+        "update flow_rollup set people = 1, moves = 1 where store_no = %s and day = %s and people < %s",
+        [*key, K_PEOPLE],
+    )
+    connection.execute("delete from path_rollup where store_no = %s and day = %s and people < %s", [*key, K_PEOPLE])
 
 
 def _bring_up(connection: Connection, stored: StoredPlan, day: date) -> None:

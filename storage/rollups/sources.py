@@ -5,7 +5,8 @@ change touched of what they did now (`side` 1) less what they had done when the 
 latter is had by undoing the changes. This is exact for whatever may happen to a visit.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, Final, LiteralString
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,8 @@ DEPARTURE_S: Final = 1800
 """A departure is known after a quarter of an hour of silence at most, and written minutes later: twice that."""
 _OUTSIDE_KINDS: Final = {"entrance", "staff_only"}
 _NEVER_S: Final = 1e18
+_SECOND: Final = timedelta(seconds=1)
+_HOUR: Final = timedelta(hours=1)
 
 _ZONES: Final[LiteralString] = """
     select zone_no as scope, visit_id, device, role, entered_at, left_at, dwell_s from zone_visit
@@ -115,6 +118,51 @@ def day_begins(day: date, timezone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(timezone))
 
 
+def clocks_change(day: date, timezone: str) -> datetime | None:
+    """Return in UTC when clocks change within a day, None where they do not."""
+    zone = ZoneInfo(timezone)
+    begin, end = (day_begins(at, timezone).astimezone(UTC) for at in (day, day + timedelta(days=1)))
+    before = begin.astimezone(zone).utcoffset()
+    still, no_more = begin, end - _SECOND
+    if no_more.astimezone(zone).utcoffset() == before:
+        return None
+    while no_more - still > _SECOND:
+        middle = still + (no_more - still) // 2
+        middle -= timedelta(microseconds=middle.microsecond)
+        still, no_more = (middle, no_more) if middle.astimezone(zone).utcoffset() == before else (still, middle)
+    return no_more
+
+
+def hour_begins(day: date, timezone: str) -> list[datetime]:
+    """Return in UTC when each hour of a day begins: at each full hour of the clocks, and where they change.
+
+    23 to 26 hours; where clocks change by half an hour, as on Lord Howe Island, one of them is half as long.
+    """
+    zone = ZoneInfo(timezone)
+    at, end = (day_begins(one, timezone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    changed_at = clocks_change(day, timezone)
+    hours = []
+    if changed_at is None and not at.astimezone(zone).minute:  # nearly every day: what clocks show need not be asked
+        return [at + number * _HOUR for number in range((end - at) // _HOUR)]
+    while at < end:
+        hours.append(at)
+        local = at.astimezone(zone)
+        full = at + _HOUR - timedelta(minutes=local.minute, seconds=local.second)
+        at = min(full, changed_at) if changed_at is not None and at < changed_at else full
+    return hours
+
+
+def odd_hours(first: date, last: date, timezone: str) -> dict[datetime, timedelta]:
+    """Return how long those hours of a range of days are, by their begin in UTC, that are shorter than an hour."""
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    edges = [
+        [*hour_begins(day, timezone), day_begins(day + timedelta(days=1), timezone).astimezone(UTC)]
+        for day in days
+        if clocks_change(day, timezone) is not None
+    ]
+    return {at: until - at for of_day in edges for at, until in pairwise(of_day) if until - at != _HOUR}
+
+
 def range_of(stored: StoredPlan, first: date, last: date) -> tuple[datetime, datetime]:
     """Return the first instant of the days from `first` to `last`, and the first after them."""
     timezone = stored.plan.timezone
@@ -140,6 +188,7 @@ def count_values(connection: Connection, stored: StoredPlan, day: date) -> dict[
         | rule_values(read_rules(connection, stored.store_no))
         | {
             "timezone": plan.timezone,
+            "changed_at": clocks_change(day, plan.timezone),
             "edges": list(EDGES_S),
             "inside": [place for place, kind in enumerate(kinds) if kind not in _OUTSIDE_KINDS],
             "outer": sorted({place for around in plan.around for place in around}),

@@ -1,6 +1,7 @@
 """Attacks on small counts, as somebody of operations can make them over the API: what is left over is never a few."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -176,6 +177,77 @@ def test_no_band_of_one_product_comes_out_beside_another(store: SeededStore, olg
     page = olga.get("/stores/marktplatz/compare", params=days)
     assert page.status_code == 200
     assert "<strong>hidden</strong>" in page.text
+
+
+def test_what_one_table_of_a_page_hides_stands_in_no_other(store: SeededStore, olga: httpx.Client) -> None:
+    """Eight of 361 visits are shorter than 30 s: the share of engaged ones would give them."""
+    lengths = [20] * 8 + [600] * 353
+    for days in (0, -1):
+        first = 1000 * (days + 1)
+        stays = [Stay(first + who, first + who, None, at(8, days=days), s) for who, s in enumerate(lengths)]
+        insert(store.connection, store.store_no, stays)
+    page = olga.get("/stores/marktplatz/compare", params={"from": str(DAY), "to": str(DAY)}).text
+    (row,) = re.findall(
+        r'<tr role="row"><td role="cell" class="cell-name"><a href="/formulas#engaged">.*?</tr>', page, re.DOTALL
+    )
+    assert re.findall(r'class="number" data-label="(?:These|Others)">(.*?)</td>', row) == ["hidden", "hidden"]
+    assert "97.8%" not in page
+
+
+def test_ranges_that_overlap_tell_no_single_visit(store: SeededStore, olga: httpx.Client) -> None:
+    """Eleven short visits and a long one on the next day: with thirty of the day before, no bar may give the one."""
+    first = [Stay(who, who, None, at(8, who), 100 + 60 * who) for who in range(30)]
+    second = [Stay(100 + who, 100 + who, None, at(8, who, days=1), 100 + who) for who in range(11)]
+    insert(store.connection, store.store_no, [*first, *second, Stay(200, 200, None, at(9, days=1), 5000)])
+    ranges: tuple[dict[str, str], ...] = ({}, {"from": str(NEXT), "to": str(NEXT)}, {"to": str(NEXT)})
+
+    def lasted(asked: dict[str, str]) -> dict[float, float]:
+        """Visits of at least so long, as far as any answer tells."""
+        curve = {row["from_s"]: row["visit_count"] for row in ask(olga, "dwell_curve", **asked)}
+        bars = ask(olga, "dwell_histogram", **asked)
+        beyond = {bar["from_s"]: sum(one["value"] for one in bars if one["from_s"] >= bar["from_s"]) for bar in bars}
+        assert curve == beyond, "bars begin where the curve has a point"
+        days = {"from": str(DAY), "to": str(DAY)} | asked
+        presets = olga.get("/v1/stores/marktplatz/presets", params=days).json()["presets"]
+        bands = [band for one in presets for band in one["bands"] if band["visit_count"] is not None]
+        assert all(band["visit_count"] == 0 or band["visit_count"] >= K_PEOPLE for band in bands)
+        return curve | {band["from_s"]: band["visit_count"] for band in bands if band["to_s"] is None}
+
+    before, alone, both = map(lasted, ranges)
+    assert set(alone.values()) == {0, 12}, "that all of them lasted a minute and none of them a day is no secret"
+    assert len(set(before.values())) > 2
+    assert set(both.values()) == {0, 42}, "more than a tenth of the visits lie on a day that tells no other length"
+    for earlier in before.keys() & both.keys():
+        for later in before.keys() & both.keys():
+            difference = (both[earlier] - both[later]) - (before[earlier] - before[later])
+            assert difference == 0 or abs(difference) >= K_PEOPLE
+
+
+def test_a_curve_tells_no_length_that_few_reach(store: SeededStore, olga: httpx.Client) -> None:
+    stays = [Stay(who, who, None, at(8, who), 700 if who < 40 else 2000) for who in range(49)]
+    insert(store.connection, store.store_no, stays)
+    points = {row["from_s"]: row["visit_count"] for row in ask(olga, "dwell_curve")}
+    assert points[600] == 49
+    assert set(points.values()) == {49}, "nine stayed from 12 min on: neither they nor the forty others stand out"
+    insert(store.connection, store.store_no, [Stay(60, 60, None, at(9), 2000)])
+    points = {row["from_s"]: row["visit_count"] for row in ask(olga, "dwell_curve")}
+    assert (points[600], points[1200], points[1800]) == (50, 10, 10)
+
+
+def test_flow_says_after_an_erasure_that_some_is_hidden(
+    store: SeededStore, olga: httpx.Client, tmp_path: Path
+) -> None:
+    insert(store.connection, store.store_no, shoppers(store.plan, DAY, 200, seed=5))
+    profile = create_profile(
+        store.connection, display_name="N5", devices=[device(5)], granted_at=at(0) - timedelta(days=80)
+    )
+    refresh(store.connection, most_days=20)
+    before = {name: ask(olga, name) for name in ("flow", "paths")}
+    assert {(row["state"], row["hidden_count"]) for row in before["flow"]} == {("partly_hidden", 1)}
+    erase(store.connection, PrivacyFolder(tmp_path / "privacy"), profile)
+    assert {name: ask(olga, name) for name in before} == before
+    small = store.connection.execute("select distinct moves, people from flow_rollup where people < 10").fetchall()
+    assert small == [(1, 1)], "what is not told is not kept either, but that it was"
 
 
 def test_who_withdraws_or_is_erased_does_not_change_what_days_tell_of_customers(
@@ -490,6 +562,6 @@ def test_a_running_week_tells_no_order_as_it_comes(store: SeededStore, olga: htt
         )  # fmt: skip
         buy(store, 80_000 + number, "boot", store.now)
     say_items(olga, {"boot": "shoes"})
-    week = {"from": str(monday), "to": str(monday + timedelta(days=6))}
-    assert ask(olga, "shelf_view", **week) == []
-    assert told(ask(olga, "online_share", **week)) == []
+    weeks = {"from": str(monday - timedelta(days=7)), "to": str(monday + timedelta(days=6))}
+    assert ask(olga, "shelf_view", **weeks) == []
+    assert told(ask(olga, "online_share", **weeks)) == []

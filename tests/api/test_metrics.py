@@ -4,6 +4,7 @@ import io
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import polars as pl
@@ -18,7 +19,7 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.records import Role
 from storage.rollups.keeping import refresh
-from tests.api.seeding import add_presence, device
+from tests.api.seeding import SMALL_PLAN, add_presence, add_stores, device
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers, visits_by_hour
 
@@ -114,6 +115,89 @@ def test_the_day_on_which_clocks_go_back_has_25_hours(seeded: list[Stay], client
     assert len(ask(client, "footfall", bucket="hour", to=str(SATURDAY))["rows"]) == 24
 
 
+def _elsewhere(timezone: str) -> str:
+    """Return a plan of a store `pier` on other clocks."""
+    plan = SMALL_PLAN.replace("America/New_York", timezone)
+    return plan.replace('"quay"', '"pier"').replace('"q1"', '"p1"').replace('"q2"', '"p2"')
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 4, 5), 24.5), (date(2026, 10, 4), 23.5)])
+def test_clocks_that_change_by_half_an_hour_lose_no_visit(
+    store: SeededStore, client: httpx.Client, day: date, hours: float
+) -> None:
+    store_no = add_stores(store.connection, _elsewhere("Australia/Lord_Howe"))["pier"]
+    begin = datetime.combine(day, datetime.min.time(), ZoneInfo("Australia/Lord_Howe")).astimezone(UTC)
+    visits = int(hours * 60) // 2
+    stays = [Stay(n, n, None, begin + timedelta(minutes=2 * n, seconds=30), 60) for n in range(visits)]
+    insert(store.connection, store_no, stays)
+    asked = {"from": str(day), "to": str(day)}
+
+    def rows(formula: str, **more: str) -> list[dict[str, Any]]:
+        answer = client.get(f"/v1/stores/pier/metrics/{formula}", params=asked | more)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["rows"]
+        return found
+
+    for _ in range(2):
+        by_hour = rows("footfall", bucket="hour")
+        assert len(by_hour) == round(hours + 0.5), "an hour begins where clocks change too"
+        assert sum(row["value"] for row in by_hour) == visits == rows("footfall", bucket="day")[0]["value"]
+        assert {row["value"] for row in by_hour} == {30, 15}
+        crowd = rows("occupancy", bucket="hour")
+        assert [round(row["value"], 2) for row in crowd[1:-1]] == [0.5] * (len(crowd) - 2)
+        assert rows("occupancy", bucket="day")[0]["value"] == pytest.approx(0.5, abs=0.01)
+        assert sum(row["value"] for row in rows("week_hour")) == pytest.approx(visits, abs=45)
+        refresh(store.connection, most_days=10)
+
+
+def test_an_hour_of_a_zone_with_half_hours_is_known_where_anybody_listened(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    """Coverage is written by full hours in UTC; in Kolkata hours begin at half past."""
+    add_stores(store.connection, _elsewhere("Asia/Kolkata"))
+    store.connection.execute(
+        "insert into coverage_hour select store_no, '2026-10-24 06:00Z', 3600, 1 from store where id = 'pier'"
+    )
+    answer = client.get(
+        "/v1/stores/pier/metrics/footfall", params={"from": "2026-10-24", "to": "2026-10-24", "bucket": "hour"}
+    ).json()
+    known = [row["begins_at"][11:16] for row in answer["rows"] if row["state"] == "told"]
+    assert known == ["05:30", "06:30"]
+
+
+def test_hidden_is_not_told_as_nobody(store: SeededStore, client: httpx.Client) -> None:
+    """Where nothing is left to be told there is no row: the answer, the file and the page say why."""
+    begin = datetime(2026, 10, 24, 8, tzinfo=UTC)
+    few = [
+        Stay(who + 10 * n, who, zone, begin + timedelta(minutes=2 * n), 60)
+        for who in range(5)
+        for n, zone in enumerate((None, 1, 2))
+    ]
+    insert(store.connection, store.store_no, few)
+    whole = ("dwell_histogram", "dwell_curve", "flow", "paths")
+    for formula in (*whole, "footfall"):
+        told = ask(client, formula, to=str(SATURDAY), **({"bucket": "day"} if formula == "footfall" else {}))
+        assert (told["state"], told["hidden_count"]) == ("hidden", 1), formula
+    insert(store.connection, store.store_no, shoppers(store.plan, LONG, 60, seed=2, first_number=10_000))
+    for formula in whole:
+        told = ask(client, formula)
+        assert (told["state"], told["hidden_count"] >= 1, bool(told["rows"])) == ("partly_hidden", True, True)
+        nobody = {"from": "2026-10-10", "to": "2026-10-10"}
+        assert ask(client, formula, **nobody)["state"] == "no_data", "no coverage is known, and nobody was counted"
+        (line,) = pl.read_csv(
+            client.get(
+                f"/v1/stores/marktplatz/metrics/{formula}",
+                params={"from": str(SATURDAY), "to": str(SATURDAY), "format": "csv"},
+            ).content
+        ).to_dicts()
+        assert (line["state"], line["hidden_count"], line["value"]) == ("hidden", 1, None)
+    store.connection.execute("insert into coverage_hour values (%s, '2026-10-10 08:00Z', 3600, 1)", [store.store_no])
+    assert {ask(client, formula, **nobody)["state"] for formula in whole} == {"told"}, "nobody came, and it is known"
+    day = {"from": str(SATURDAY), "to": str(SATURDAY)}
+    assert "Too few people to be told" in client.get("/stores/marktplatz/dwell", params=day).text
+    assert "Nobody was counted" in client.get("/stores/marktplatz/dwell", params=nobody).text
+
+
 def test_hours_of_few_people_are_hidden_and_cannot_be_had_by_subtraction(
     seeded: list[Stay], client: httpx.Client
 ) -> None:
@@ -187,6 +271,35 @@ def test_where_nobody_listened_nobody_coming_is_not_told(store: SeededStore, cli
     assert {zone["state"] for zone in heat["zones"]} == {"no_data"}
 
 
+def test_a_mean_of_weeks_leaves_out_today(store: SeededStore, client: httpx.Client) -> None:
+    """Today is not over: its hours so far would pull the mean down."""
+    berlin = ZoneInfo("Europe/Berlin")
+    today = datetime.now(berlin).date()
+    for back, count in ((7, 30), (14, 50)):
+        day = today - timedelta(days=back)
+        stays = shoppers(store.plan, day, count, seed=back, first_number=back * 1000)
+        insert(store.connection, store.store_no, stays)
+    midnight = datetime.combine(today, datetime.min.time(), berlin)
+    insert(store.connection, store.store_no, [Stay(who, who, None, midnight, 60) for who in range(12)])
+    asked = {"from": str(today - timedelta(days=14)), "to": str(today)}
+    part = "weekend" if today.weekday() >= 5 else "weekday"
+    days = [today - timedelta(days=back) for back in range(1, 15)]
+    known = [day for day in days if (day.weekday() >= 5) == (part == "weekend")]
+    with store.connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into coverage_hour values (%s, %s, 3600, 1)",
+            [
+                (store.store_no, datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=hour))
+                for day in days
+                for hour in range(24)
+            ],
+        )
+    (row,) = [one for one in ask(client, "week_part", **asked)["rows"] if one["part"] == part]
+    assert row["value"] == pytest.approx(80 / len(known))
+    hours = [one for one in ask(client, "week_hour", **asked)["rows"] if one["weekday"] == today.isoweekday()]
+    assert next(one["value"] for one in hours if one["hour"] == 0) == 0, "the twelve of this midnight are of today"
+
+
 def test_two_overlapping_ranges_do_not_tell_a_small_day(store: SeededStore, client: httpx.Client) -> None:
     small = date(2026, 10, 26)
     insert(store.connection, store.store_no, shoppers(store.plan, SATURDAY, 30, seed=1))
@@ -213,7 +326,9 @@ def test_counts_are_the_same_before_and_after_they_are_rolled_up(
     needs_zone = {
         "zone_entry", "zone_exposure", "section_conversion", "queue_wait", "queue_wait_p90", "queue_abandoned"
     }  # fmt: skip
-    queries = {name: {"by": "zone"} if name in needs_zone else {} for name in FORMULAS}
+    queries = {name: {"by": "zone"} if name in needs_zone else {} for name in FORMULAS if name != "occupancy_now"}
+    week = {"from": "2026-10-19"}
+    queries |= {"online_share": week, "shelf_view": week}
     before = {name: ask(client, name, **query)["rows"] for name, query in queries.items()}
     assert all(rows for name, rows in before.items() if name not in {"paths", "shelf_view"})
     refresh(store.connection, most_days=10)
@@ -305,6 +420,17 @@ def test_compared_with_days_before_and_with_another_store(
     assert (other["store"], other["timezone"], other["total"]["value"]) == ("quay", "America/New_York", None)
 
 
+def test_orders_are_asked_for_weeks_that_are_over(store: SeededStore, client: httpx.Client) -> None:
+    today = datetime.now(ZoneInfo("Europe/Berlin")).date()
+    monday = today - timedelta(days=today.weekday())
+    for formula in ("online_share", "shelf_view"):
+        url = f"/v1/stores/marktplatz/metrics/{formula}"
+        usual = client.get(url).json()
+        assert (usual["first_day"], usual["last_day"]) == (str(monday - timedelta(7)), str(monday - timedelta(1)))
+        running = {"from": str(monday), "to": str(monday + timedelta(days=6))}
+        assert client.get(url, params=running).status_code == 422, "this week is not over"
+
+
 def test_files_say_the_same_and_name_their_formula(seeded: list[Stay], client: httpx.Client) -> None:
     url = f"/v1/stores/marktplatz/metrics/bounce?from={SATURDAY}&to={LONG}&preset=purple"
     rows = client.get(url).json()["rows"]
@@ -325,6 +451,7 @@ def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, 
     tag = client.get(url).headers["etag"]
     again = client.get(url, headers={"If-None-Match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert client.get(url, headers={"If-None-Match": "*"}).status_code == 304
     for kind in ("json", "csv"):
         params = {"from": str(SATURDAY), "to": str(LONG), "format": kind}
         tag = client.get("/v1/stores/marktplatz/metrics/footfall", params=params).headers["etag"]
@@ -357,6 +484,14 @@ PROBLEMS = (
     ("marktplatz/metrics/footfall?from=2999-01-01&to=2999-01-02", 422, "Nothing has happened yet"),
     ("marktplatz/metrics/footfall?compare_store=nowhere", 404, "no store"),
     ("marktplatz/metrics/footfall?form=xml", 422, "no parameter 'form'"),
+    ("marktplatz/metrics/footfall?from=1704067200", 422, "value that cannot be used"),
+    ("marktplatz/metrics/footfall?zone=women&zone=men", 422, "'zone' is said twice"),
+    ("marktplatz/heatmap?of=people&of=footfall", 422, "'of' is said twice"),
+    ("marktplatz/metrics/occupancy_now?from=2026-10-24&to=2026-10-24", 422, "of this moment"),
+    ("marktplatz/metrics/occupancy_now?compare=previous", 422, "of this moment"),
+    ("marktplatz/metrics/online_share?from=2026-10-24&to=2026-10-24", 422, "of calendar weeks"),
+    ("marktplatz/metrics/shelf_view?from=2026-10-20&to=2026-10-31", 422, "of calendar weeks"),
+    ("marktplatz/metrics/shelf_view?from=2026-10-19&to=2026-10-26&compare=2026-10-20", 422, "of calendar weeks"),
 )
 
 

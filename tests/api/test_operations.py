@@ -11,11 +11,14 @@ import polars as pl
 import psycopg
 import pytest
 
+from api.metrics.models import MetricRowOut
+from api.operations.today import by_clock
 from core.records import Role
 from storage.alerts.looking import look
 from storage.coverage import save_faults
 from storage.instants import to_ns
 from storage.rollups.keeping import refresh
+from storage.rollups.sources import hour_begins
 from tests.api.seeding import add_customers, device, set_people
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers
@@ -140,8 +143,10 @@ def test_queues_sections_and_now(seeded: list[Stay], client: httpx.Client, store
     assert converted["value"] is None or abs(converted["value"] - len(went_on) / len(all_there)) < 0.2
     assert client.get(f"{HERE}/metrics/section_conversion?zone=women&bucket=hour").status_code == 422
     set_people(store.connection, store.plan, store.store_no, {"women": 3, "new": 2}, at=store.now)
-    assert metric(client, "occupancy_now")["rows"][0]["value"] == 5
-    assert sum(row["value"] for row in metric(client, "occupancy_now", by="zone")["rows"]) == 5
+    here = client.get(f"{HERE}/metrics/occupancy_now").json()
+    assert (here["rows"][0]["value"], here["first_day"]) == (5, here["last_day"])
+    each = client.get(f"{HERE}/metrics/occupancy_now", params={"by": "zone"}).json()["rows"]
+    assert sum(row["value"] for row in each) == 5
 
 
 def test_orders_are_joined_with_looks_and_other_stores(client: httpx.Client, store: SeededStore) -> None:
@@ -190,11 +195,22 @@ def test_orders_are_joined_with_looks_and_other_stores(client: httpx.Client, sto
     assert (shelf["zone"], shelf["value"], shelf["visit_count"]) == ("shoes", 2 * 35.5, 12)
     online = metric(client, "online_share", **week)["rows"][0]
     assert (online["value"], online["visit_count"]) == (pytest.approx(6 / 18), 18)
-    part = metric(client, "shelf_view", **{"from": "2026-10-19", "to": "2026-10-24"})["rows"]
-    assert part == [], "a part of a week would tell a day by subtraction"
+    part = client.get(f"{HERE}/metrics/shelf_view", params={"from": "2026-10-19", "to": "2026-10-24"})
+    assert part.status_code == 422, "a part of a week would tell a day by subtraction"
+    longer = week | {"to": "2026-10-31"}
+    assert metric(client, "shelf_view", **longer)["rows"] == [shelf], "nor is one added to a whole week"
     elsewhere = metric(client, "cross_store", **week, bucket="whole")["rows"][0]
     assert elsewhere["value"] == pytest.approx(3 / 12)
     assert metric(client, "new_customers", **week, bucket="whole")["rows"][0]["value"] == 1.0
+    for taken, state in ((2, "told"), (1, "hidden")):  # ten customers are left, then nine
+        for profile in profiles[:taken]:
+            connection.execute("delete from customer_event where profile_id = %s", [profile])
+        profiles = profiles[taken:]
+        for formula in ("shelf_view", "online_share"):
+            told = metric(client, formula, **week)
+            (row,) = told["rows"]
+            assert (told["state"], row["state"], row["value"] is None) == (state, state, state == "hidden"), formula
+            assert (told["hidden_count"], row["visit_count"] is None) == (int(state == "hidden"), state == "hidden")
 
 
 def test_alerts_open_once_close_once_and_are_told(client: httpx.Client, store: SeededStore) -> None:
@@ -289,6 +305,23 @@ def test_unusual_dwell_is_told_beside_the_same_hour_of_earlier_weeks(
     assert client.get(f"{HERE}/alerts", params={"open": True}).json()["alerts"] == []
 
 
+def test_hours_that_clocks_repeat_stand_beside_one_hour_each() -> None:
+    """On the day of 25 hours the second 02 has no partner in the week before; a week later it is the other way."""
+
+    def rows(day: date) -> list[MetricRowOut]:
+        none: dict[str, Any] = dict.fromkeys(MetricRowOut.model_fields)
+        counts = {"state": "told", "hidden_count": 0, "no_data_count": 0}
+        return [
+            MetricRowOut.model_validate(none | counts | {"begins_at": at}) for at in hour_begins(day, "Europe/Berlin")
+        ]
+
+    long, usual = (by_clock(rows(day), "Europe/Berlin") for day in (date(2026, 10, 25), date(2026, 10, 18)))
+    assert (len(long), len(usual)) == (25, 24)
+    assert [clock for clock in long if clock not in usual] == [(2, 1)]
+    begins = [long[2, time].begins_at for time in (0, 1)]
+    assert begins == [datetime(2026, 10, 25, hour, tzinfo=UTC) for hour in (0, 1)]
+
+
 def test_role_of_staff_is_a_rule_too(store: SeededStore, client: httpx.Client) -> None:
     at = datetime(2026, 10, 24, 10, tzinfo=UTC)
     insert(store.connection, store.store_no, [Stay(n, n, None, at, 900.0, Role.STAFF) for n in range(10)])
@@ -304,9 +337,17 @@ def test_the_same_days_under_every_preset_with_its_bands(seeded: list[Stay], cli
     assert {(one["id"], one["version"]) for one in answer["formulas"]} >= {("bounce", 2), ("engaged", 2)}
     found = {row["id"]: row for row in answer["presets"]}
     store_s = [stay.dwell_s for stay in seeded if stay.zone is None and stay.dwell_s < 8 * 3600]
+    one_day = client.get(f"{HERE}/presets", params=DAYS | {"to": DAYS["from"]}).json()["presets"]
+    of_day = {row["id"]: row["figures"]["footfall"] for row in one_day}
+    that_day_s = [
+        stay.dwell_s
+        for stay in seeded
+        if stay.zone is None and stay.dwell_s < 8 * 3600 and stay.entered_at.date() == SATURDAY
+    ]
     for name, least_s in (("aruba", 300), ("mist", 60), ("palexy", 60), ("sojourn", 0)):
         counted = sum(one >= least_s for one in store_s)
-        assert found[name]["figures"]["footfall"] == counted
+        assert found[name]["figures"]["footfall"] in {counted, None if least_s else counted}
+        assert of_day[name] == sum(one >= least_s for one in that_day_s)
         assert metric(client, "footfall", preset=name, bucket="whole")["total"]["value"] == counted
     counted_s = [one for one in store_s if one >= 60]
     bounce = pytest.approx(sum(one < 300 for one in counted_s) / len(counted_s), abs=1e-6)

@@ -1,6 +1,8 @@
 """The pages of numbers in a real browser."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -86,6 +88,78 @@ def test_today_follows_who_is_there_and_what_is_wrong(weeks: SeededStore, site: 
     expect(page.locator("#dwell_median")).to_be_in_viewport()
 
 
+def test_the_zone_that_has_the_focus_is_seen(weeks: SeededStore, site: str, browser: Browser) -> None:
+    """The ring lies within the zone, where no neighbour hides it, in a colour that no heat has."""
+    set_people(weeks.connection, weeks.plan, weeks.store_no, {"women": 40, "new": 4}, at=datetime.now(UTC))
+    for look in ("light", "dark"):
+        page = open_page(browser, look)
+        for address in ("/stores/marktplatz/today", "/stores/marktplatz"):
+            page.goto(site + address)
+            zones = page.locator(".floor-plan a.zone")
+            page.locator("main").focus()
+            seen = 0
+            for _ in range(60):
+                page.keyboard.press("Tab")
+                ring = page.locator(".floor-plan a.zone:focus-visible .zone-ring")
+                shown = page.locator(".zone-ring:visible")
+                assert shown.count() == ring.count()
+                seen += ring.count()
+                if ring.count() and seen == 2:
+                    around, within = ring.locator("path").all()
+                    colours = [one.evaluate("one => getComputedStyle(one).stroke") for one in (around, within)]
+                    assert contrast(*colours) >= 3
+                    screenshot(page, f"focus-{look}")
+            assert seen == zones.count() > 10, "each zone is a stop of Tab, and shows it"
+        page.context.close()
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours like rgb(1, 2, 3), by WCAG 2.2."""
+
+    def light(colour: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_pages_fit_the_narrowest_phones(weeks: SeededStore, site: str, page: Page, width: int) -> None:
+    many = shoppers(weeks.plan, datetime.now(UTC).date() - timedelta(days=2), 400, seed=7, first_number=10**6)
+    insert(weeks.connection, weeks.store_no, many)
+    page.set_viewport_size({"width": width, "height": 740})
+    for name in PAGES:
+        page.goto(f"{site}/stores/marktplatz/{name}")
+        fits(page)
+        out = page.evaluate(
+            """() => [...document.querySelectorAll('.card input, .card select, .card button')]
+              .filter((one) => one.checkVisibility() && !one.closest('.table-box'))
+              .filter((one) => one.getBoundingClientRect().right > one.closest('.card').getBoundingClientRect().right)
+              .map((one) => one.name || one.textContent.trim())"""
+        )
+        assert out == [], f"{name} at {width} px: fields stand out of their card"
+        screenshot(page, f"{name}-{width}")
+    page.goto(f"{site}/stores/marktplatz/flow")
+    boxes = page.locator(".sankey-narrow .node-name").evaluate_all(
+        "names => names.map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.top, box.bottom])"
+    )
+    assert boxes
+    assert all(bottom - top >= 10 for _, top, bottom in boxes)
+    for side in (sorted(box[1:] for box in boxes if (box[0] < width / 2) == left) for left in (True, False)):
+        assert all(below[0] >= above[1] - 1 for above, below in pairwise(side)), "no name lies on another"
+
+
+def test_paper_says_which_days_are_drawn(weeks: SeededStore, site: str, browser: Browser) -> None:
+    page = open_page(browser, "print")
+    page.goto(f"{site}/stores/marktplatz/traffic?days=weekends")
+    expect(page.get_by_role("heading", name="Visits by day (weekends)")).to_be_visible()
+    expect(page.get_by_text("Drawn are weekends alone")).to_be_visible()
+    screenshot(page, "traffic-weekends-print")
+    page.context.close()
+
+
 def test_a_queue_is_told_in_steps(weeks: SeededStore, site: str, browser: Browser) -> None:
     now = datetime.now(UTC)
     save_faults(weeks.connection, weeks.store_no, {}, to_ns(now))
@@ -156,7 +230,7 @@ def test_the_url_holds_what_is_shown(weeks: SeededStore, site: str, page: Page) 
     page.locator("select[name=days]").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Visits by day: New arrivals")).to_be_visible()
+    expect(page.get_by_role("heading", name="Visits by day: New arrivals (weekends)")).to_be_visible()
     assert "zone=new&days=weekends" in page.url
     page.wait_for_load_state()  # how text is parted depends on the style
     shown = page.locator("main").inner_text()

@@ -8,8 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.metrics.bins import BINS, EDGES_S, at_least, band_counts, bin_of, quantile_s, threshold_bin, width_s
+from core.metrics.bins import (
+    BINS,
+    EDGES_S,
+    LENGTHS_S,
+    at_least,
+    at_least_each,
+    bin_of,
+    quantile_s,
+    threshold_bin,
+    width_s,
+)
 from core.metrics.crowd import occupancy
+from core.metrics.presets import PRESETS
 
 dwells = st.lists(st.floats(0, 90_000), min_size=1, max_size=200)
 
@@ -52,8 +63,17 @@ def test_a_threshold_between_bins_is_refused_with_those_beside(threshold_s: int)
 
 
 @given(dwells)
-def test_bands_hold_every_visit_once(dwell_s: list[float]) -> None:
-    assert sum(band_counts(counts_of(dwell_s))) == len(dwell_s)
+def test_each_length_counts_the_visits_that_reach_it(dwell_s: list[float]) -> None:
+    ((*found,),) = at_least_each(counts_of(dwell_s)[np.newaxis]).tolist()
+    assert found == [sum(one >= length_s for one in dwell_s) for length_s in LENGTHS_S]
+
+
+def test_every_length_of_a_preset_is_one_that_may_be_told() -> None:
+    bands = {band.from_s for preset in PRESETS.values() for band in preset.bands}
+    thresholds = {value for preset in PRESETS.values() for value in preset.parameters.values()}
+    assert bands | thresholds <= set(LENGTHS_S)
+    assert sorted(set(LENGTHS_S)) == sorted(LENGTHS_S)
+    assert LENGTHS_S[0] == 0
 
 
 @given(

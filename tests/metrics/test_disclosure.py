@@ -3,17 +3,19 @@
 from itertools import combinations
 from random import Random
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.metrics.disclosure import (
     K_PEOPLE,
+    LEFT_OUT_MOST,
     enough_beyond,
     hidden,
     hidden_with_complement,
     hidden_with_rest,
-    joined,
     told_beside,
+    told_of_days,
 )
 
 cells = st.lists(st.integers(0, 30), max_size=24)
@@ -55,24 +57,47 @@ def test_the_people_of_no_told_cell_are_nobody_or_k(people: list[int], elsewhere
     assert not told or whole == sum(told) or whole - sum(told) >= K_PEOPLE
 
 
-@given(cells)
-def test_no_bar_of_a_histogram_stands_for_few(counts: list[int]) -> None:
-    runs = joined(counts)
-    assert all(sum(counts[first : last + 1]) >= K_PEOPLE for first, last in runs)
-    if sum(counts) >= K_PEOPLE:
-        assert [place for first, last in runs for place in range(first, last + 1)] == list(range(len(counts)))
-    else:
-        assert runs == []
-
-
 @given(st.lists(st.integers(0, 25), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_no_band_between_two_told_lengths_holds_few(bands: list[int], chance: Random) -> None:
     at_least = [sum(bands), *chance.sample([sum(bands[place:]) for place in range(len(bands))], len(bands))]
-    told = [count for count, tell in zip(at_least, told_beside(at_least), strict=True) if tell]
+    told = [count for count, tell in zip(at_least, told_beside(np.array([at_least]))[0], strict=True) if tell]
     assert all(one == other or abs(one - other) >= K_PEOPLE for one, other in combinations(told, 2))
     assert all(count == 0 or count >= K_PEOPLE for count in told)
     if at_least[0] >= K_PEOPLE:
         assert told[0] == at_least[0], "all visits of a day that is told are told"
+
+
+@given(
+    st.lists(
+        st.lists(st.integers(0, 25), min_size=5, max_size=5).filter(lambda day: sum(day) >= K_PEOPLE), min_size=1
+    ),
+    st.permutations(range(1, 5)),
+)
+def test_what_is_told_of_a_range_is_told_of_each_of_its_days(days: list[list[int]], order: list[int]) -> None:
+    """So whoever subtracts ranges is left with sums of bands that hold 0 or ten visits of a day."""
+    counts = [[sum(day[place:]) for place in (0, *order)] for day in days]
+    told, left_out = told_of_days(np.array(counts))
+    kept = [day for day, out in zip(counts, left_out, strict=True) if not out]
+    assert kept
+    assert told[0]
+    for day in kept:
+        shown = [count for count, tell in zip(day, told, strict=True) if tell]
+        assert all(one == other or abs(one - other) >= K_PEOPLE for one, other in combinations([0, *shown], 2))
+    visits = sum(day[0] for day in counts)
+    assert visits - sum(day[0] for day in kept) <= LEFT_OUT_MOST * visits
+
+
+def test_a_quiet_day_among_many_does_not_join_the_bars_of_all() -> None:
+    busy, quiet = [300, 100, 40], [12, 11, 3]
+
+    def told(*days: list[int]) -> tuple[list[bool], list[bool]]:
+        lengths, left_out = told_of_days(np.array(days))
+        return lengths.tolist(), left_out.tolist()
+
+    assert told(*[busy] * 9, quiet) == ([True, True, True], [False] * 9 + [True])
+    assert told(busy, [120, 119, 40]) == ([True, False, True], [False, False]), "too many to leave out"
+    assert told(quiet) == ([True, False, False], [False])
+    assert told_of_days(np.zeros((0, 3), np.int64))[0].all(), "of no day nothing is hidden"
 
 
 def test_a_quantile_needs_k_visits_on_either_side() -> None:

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from storage.rollups.changes import due
 from storage.rollups.counting import CONVERTED_SCOPE, SPANS
 from storage.rollups.keeping import freeze, refresh
 from storage.rollups.rules import set_rules
-from storage.rollups.sources import FLOW_GAP_S, count_values
+from storage.rollups.sources import count_values, hour_begins, odd_hours
 from storage.stores import load_plans
 from tests.api.seeding import device
 from tests.fix_api import SeededStore
@@ -29,6 +30,7 @@ from tests.metrics.visiting import Stay, insert, shoppers
 
 pytestmark = pytest.mark.servers
 FIRST, LAST = date(2026, 10, 24), date(2026, 10, 26)  # clocks go back in the night to the 25th
+MIGRATIONS = files("storage") / "migrations"
 ALL_ROLES = [int(role) for role in CountedAs]
 BERLIN = ZoneInfo("Europe/Berlin")
 STOCK = 11
@@ -96,7 +98,7 @@ def by_hand(store: SeededStore, rules: Rules = DEFAULT_RULES) -> list[dict[Any, 
             (visit[2], visit[5], visit[0], visit[3]) for visit in visits if visit[0] >= 0 and not kinds[visit[5]]
         )
         for (_, _, here, left_at), (next_at, _, there, _) in pairwise(walk):
-            if here != there and next_at - left_at <= timedelta(seconds=FLOW_GAP_S):
+            if here != there and next_at - left_at <= timedelta(minutes=15):
                 moves[day, here, there].append(who)
         steps = [here for number, (_, _, here, _) in enumerate(walk) if not number or walk[number - 1][2] != here]
         if steps:
@@ -149,12 +151,12 @@ def as_stored(store: SeededStore) -> list[dict[Any, Any]]:
         moves = {
             (day, row.from_zone, row.to_zone): (row.moves, row.people)
             for day in (FIRST, FIRST + timedelta(days=1), LAST)
-            for row in flow_sums(store.connection, stored, day, day, least=1)
+            for row in flow_sums(store.connection, stored, day, day, least=1)[0]
         }
         paths = {
             (day, row.zones): row.people
             for day in (FIRST, FIRST + timedelta(days=1), LAST)
-            for row in path_sums(store.connection, stored, day, day, least=1)
+            for row in path_sums(store.connection, stored, day, day, least=1)[0]
         }
         crowd = {
             one.begins_at: (round(one.mean, 6), one.most)
@@ -210,6 +212,42 @@ def test_counts_equal_the_visits_after_any_changes(store: SeededStore, seed: int
         set_rules(store.connection, store.store_no, DEFAULT_RULES, operator="Ida", reason="taken back")
     refresh(store.connection, most_days=100)
     assert as_stored(store) == by_hand(store)
+
+
+@pytest.mark.parametrize(("gap_s", "moves"), [(900, 1), (901, 0)])
+def test_a_move_is_a_stay_within_a_quarter_of_an_hour(store: SeededStore, gap_s: int, moves: int) -> None:
+    begin = datetime(2026, 10, 24, 10, tzinfo=UTC)
+    stays = [Stay(1, 1, 1, begin, 60), Stay(2, 1, 2, begin + timedelta(seconds=60 + gap_s), 60)]
+    insert(store.connection, store.store_no, stays)
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+    with snapshot(store.connection):
+        found, _ = flow_sums(store.connection, stored, FIRST, FIRST, least=1)
+    assert [one.moves for one in found] == [1] * moves
+
+
+@pytest.mark.parametrize(
+    ("day", "timezone", "count", "odd"),
+    [
+        (date(2026, 4, 5), "Australia/Lord_Howe", 25, [timedelta(minutes=30)]),
+        (date(2026, 10, 4), "Australia/Lord_Howe", 24, [timedelta(minutes=30)]),
+        (date(2026, 10, 25), "Europe/Berlin", 25, []),
+        (date(2026, 3, 29), "Europe/Berlin", 23, []),
+        (date(2026, 10, 20), "Asia/Kathmandu", 24, []),
+        (date(2026, 10, 25), "Antarctica/Troll", 26, []),
+        (date(2026, 4, 24), "Africa/Cairo", 23, []),
+        (date(2026, 11, 1), "America/Havana", 25, []),
+    ],
+)
+def test_hours_begin_where_clocks_show_a_full_hour_or_change(
+    day: date, timezone: str, count: int, odd: list[timedelta]
+) -> None:
+    zone = ZoneInfo(timezone)
+    hours = hour_begins(day, timezone)
+    assert len(hours) == count
+    assert list(odd_hours(day, day, timezone).values()) == odd
+    for at in hours:
+        local, before = at.astimezone(zone), (at - timedelta(seconds=1)).astimezone(zone)
+        assert local.minute == 0 or local.utcoffset() != before.utcoffset()
 
 
 def test_an_open_transaction_loses_no_mark(store: SeededStore) -> None:
@@ -269,6 +307,25 @@ def test_figures_do_not_tell_who_was_erased(store: SeededStore) -> None:
         "select count(*) from visit_rollup where people < 10 and (visits > 1 or dwell_ms > 0)"
     ).fetchone()
     assert small == (0,), "what is not told is not kept either"
+
+
+def test_days_whose_small_moves_were_taken_away_say_that_some_are_hidden(store: SeededStore) -> None:
+    """An earlier version deleted them with the erasure; a migration mends such days."""
+    insert(store.connection, store.store_no, shoppers(store.plan, FIRST, 40, seed=2))
+    with store.connection.transaction():
+        freeze(store.connection, [device(7)])
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+
+    def sums() -> tuple[Any, int]:
+        with snapshot(store.connection):
+            return flow_sums(store.connection, stored, FIRST, FIRST)
+
+    before = sums()
+    store.connection.execute("delete from flow_rollup where people < 10")
+    assert (before[1], sums()) == (1, (before[0], 0))
+    for _ in range(2):
+        store.connection.execute((MIGRATIONS / "0261_moves_that_were_blanked.sql").read_bytes())
+        assert sums() == before
 
 
 def told(store: SeededStore) -> list[Any]:
