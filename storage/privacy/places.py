@@ -227,7 +227,7 @@ PLACES: Final[tuple[Place, ...]] = (
         "as long as its profiles", "identity_case held where held.profiles && %(profiles)s::uuid[]", ("case_no",),
     ),
     Place(
-        "idempotency_key", "Answers to requests that may be sent again; they name profiles", "To count once.",
+        "idempotency_key", "Answers to requests that may be sent again, without secrets; they name profiles", "To count once.",
         "7 days",
         "idempotency_key held where exists (select from unnest(%(profiles)s::uuid[]) one"
         " where held.answer::text like '%%' || one::text || '%%' or held.path like '%%' || one::text || '%%')",
