@@ -1,8 +1,8 @@
 """Answers to requests that may be sent again: the same key gives the same answer and changes nothing twice.
 
 After draft-ietf-httpapi-idempotency-key-header. Key, change and answer are written in one transaction, so there is no
-moment at which one is there without the others. A key is that of whoever sends it: somebody else's same key is another
-request. Answers are asked for and kept in the process's own right: they are nobody's to read.
+moment at which one is there without the others. A key is that of whoever sends it: the same key of somebody else is
+another request. Answers are asked for and kept in the process's own right: they are nobody's to read.
 """
 
 from collections.abc import Callable

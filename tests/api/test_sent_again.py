@@ -50,9 +50,10 @@ def test_answers_are_nobodys_to_read(store: SeededStore, client: httpx.Client) -
     send(client, "/v1/webhooks/senders", {"source": "shop"})
     for role in ROLES:
         for of in ("everywhere", "own"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege), store.connection.transaction():
-                store.connection.execute(f"set local role sojourn_{role}_{of}".encode())
+            store.connection.execute(f"set role sojourn_{role}_{of}".encode())
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 store.connection.execute("select from idempotency_key")
+            store.connection.execute("reset role")
 
 
 def test_a_key_is_that_of_whoever_sends_it(store: SeededStore, client: httpx.Client) -> None:
