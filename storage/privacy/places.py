@@ -309,6 +309,7 @@ NOT_REACHED: Final = (
     "Backups: what the suppression list names is erased again when one is restored.",
     "The list of consented devices of each edge: take her pseudonyms out; until then ingest refuses them.",
     "Kafka, where it stands before ingest: batches go a day after they came; what is read again is refused.",
+    "Statistics of the planner about a table that holds no row any more, until it has some.",
     "Pages of the database that are free but not yet overwritten, and its write-ahead log until it is recycled.",
 )
 """What no job can reach, to be read on every receipt."""
