@@ -47,7 +47,7 @@ def read_card(found: ProfileDep, connection: ConnectionDep, service: ServiceDep)
 @router.post(
     "/profiles/{profile}/card-tickets",
     status_code=201,
-    responses={201: {"model": TicketOut}, **described(400, 404, 422, 503)},
+    responses={201: {"model": TicketOut}, **described(400, 404, 409, 422, 503)},
     summary="A ticket to the card in a frame",
 )
 def make_card_ticket(found: ProfileDep, once: OnceDep, service: ServiceDep, request: Request) -> Response:
@@ -61,7 +61,7 @@ def make_card_ticket(found: ProfileDep, once: OnceDep, service: ServiceDep, requ
         made = TicketOut(path=f"/card#{ticket}", expires_at=ends, frame_ancestors=list(service.settings.card_origins))
         return 201, made.model_dump(mode="json")
 
-    return once.answer(b"", work)
+    return once.answer(b"", work, secret=True)
 
 
 @frame.get("/card")

@@ -91,12 +91,12 @@ def admit_sender(given: SenderIn, once: OnceDep) -> Response:
     def work(connection: Connection) -> tuple[int, Any]:
         return 201, make_sender(connection, given.source).model_dump(mode="json")
 
-    return once.answer(given.model_dump_json().encode(), work)
+    return once.answer(given.model_dump_json().encode(), work, secret=True)
 
 
 @router.post(
     "/webhooks/senders/{source}/secret",
-    responses={200: {"model": MadeSenderOut}, **described(400, 404, 422, 503)},
+    responses={200: {"model": MadeSenderOut}, **described(400, 404, 409, 422, 503)},
     summary="New secret of a sender",
 )
 def renew_sender_secret(source: SourcePath, once: OnceDep) -> Response:
@@ -108,7 +108,7 @@ def renew_sender_secret(source: SourcePath, once: OnceDep) -> Response:
             raise sender_unknown()
         return 200, MadeSenderOut(source=source, secret=secret).model_dump(mode="json")
 
-    return once.answer(b"", work)
+    return once.answer(b"", work, secret=True)
 
 
 @router.post(

@@ -57,20 +57,20 @@ def list_subscriptions(connection: ConnectionDep) -> SubscriptionsOut:
 @router.post(
     "/subscriptions",
     status_code=201,
-    responses={201: {"model": MadeSubscriptionOut}, **described(400, 422, 503)},
+    responses={201: {"model": MadeSubscriptionOut}, **described(400, 409, 422, 503)},
     summary="Subscribe",
 )
 def subscribe(given: SubscriptionIn, once: OnceDep, service: ServiceDep) -> Response:
     """Send events to a URL from now on, signed with the secret that is answered.
 
-    The Idempotency-Key keeps this answer for a week, so make it as hard to guess as the secret: a random UUID.
+    The secret is told once: the same request again makes no second subscription, and is told so by a 409.
     """
 
     def work(connection: Connection) -> tuple[int, Any]:
         made = make_subscription(connection, given, service.settings.webhook_allow)
         return 201, made.model_dump(mode="json")
 
-    return once.answer(given.model_dump_json().encode(), work)
+    return once.answer(given.model_dump_json().encode(), work, secret=True)
 
 
 @router.post(
@@ -91,7 +91,7 @@ def change_subscription(subscription: UUID, given: PauseIn, once: OnceDep) -> Re
 
 @router.post(
     "/subscriptions/{subscription}/secret",
-    responses={200: {"model": MadeSubscriptionOut}, **described(400, 404, 422, 503)},
+    responses={200: {"model": MadeSubscriptionOut}, **described(400, 404, 409, 422, 503)},
     summary="New secret",
 )
 def renew_secret(subscription: UUID, once: OnceDep) -> Response:
@@ -103,7 +103,7 @@ def renew_secret(subscription: UUID, once: OnceDep) -> Response:
             raise subscription_unknown()
         return 200, MadeSubscriptionOut(subscription_id=subscription, secret=secret).model_dump(mode="json")
 
-    return once.answer(b"", work)
+    return once.answer(b"", work, secret=True)
 
 
 @router.post(

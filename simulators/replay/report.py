@@ -177,8 +177,10 @@ def _hints(report: ReplayReport) -> Iterator[str]:
             " it, so rows after it are late. Most likely its ts is wrong: correct it or leave it out."
         )
     if report.signals and report.late > _LATE_SHARE * report.signals and not report.leaps:
-        yield "Many signals were late: a recording has to be in order of arrival (sort it by ts), and the clock of no"
-            " anchor ahead of the others by a minute or more: `sojourn calibrate` names those that it cannot compare."
+        yield (
+            "Many signals were late: a recording has to be in order of arrival. Sort it by ts; if it is, the clock of an"
+            " anchor may be a minute or more ahead: `sojourn calibrate` names those that it cannot compare."
+        )
     if report.rejected.get(Reason.UNKNOWN_ANCHOR, 0) > _UNKNOWN_SHARE * report.rows:
         yield "Many rows name an anchor that the floor plan lacks: add it, visits are less certain without."
     for store, zone in report.never_reported:

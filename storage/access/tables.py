@@ -20,7 +20,7 @@ PLAIN: Final = frozenset(
         "rollup_frozen", "rollup_stale", "schema_floor", "shelf_item", "signal_gap", "sojourn_migration", "store",
         "store_owner",
         "store_alert", "store_alert_rule", "visit_rollup", "zone", "dead_letter", "webhook_subscription",
-        "message_template", "alert_rule", "segment", "idempotency_key", "webhook_message", "webhook_delivery",
+        "message_template", "alert_rule", "segment", "webhook_message", "webhook_delivery",
         "webhook_attempt", "input_import",
     }
 )  # fmt: skip
@@ -68,6 +68,7 @@ NOBODY: Final = frozenset(
         "signal_log", "engine_snapshot",  # of ingest
         "webhook_sender", "app_edge", "app_outbox",  # secrets of senders, and what is on its way to the broker
         "erasure", "erasure_place", "retention_run",  # of the privacy desk's jobs
+        "idempotency_key",  # answers that are given again, asked for in our own right
         "recompute_run", "recompute_store", "recompute_task", "recompute_change",  # of visits decided anew
         "audit_entry", "audit_subject", "audit_waiting", "audit_link", "audit_start",  # entered by triggers and by us
     }
@@ -76,31 +77,31 @@ NOBODY: Final = frozenset(
 
 WRITES: Final = {
     "operations": (
-        "exclusion_change", "shelf_item", "store_alert", "store_alert_rule", "idempotency_key", "cue_policy",
+        "exclusion_change", "shelf_item", "store_alert", "store_alert_rule", "cue_policy",
         "cue_trial",
     ),
     "crm": (
         "note", "note_revision", "follow_up", "follow_up_change", "note_choice", "alert", "alert_look", "alert_rule",
         "message", "message_template", "cue_log", "cue_policy", "cue_trial", "segment", "customer_event", "profile",
         "consent_event", "device_link", "profile_identifier", "identity_case", "profile_change", "input_import",
-        "idempotency_key", "card_ticket", "app_installation", "webhook_message", "webhook_delivery",
+        "card_ticket", "app_installation", "webhook_message", "webhook_delivery",
         "webhook_subscription",
     ),
     "privacy": (
         "consent_event", "device_link", "profile", "profile_identifier", "identity_case", "blocked_device",
-        "idempotency_key", "app_installation", "webhook_message", "webhook_delivery", "webhook_subscription",
+        "app_installation", "webhook_message", "webhook_delivery", "webhook_subscription",
         "card_ticket", "customer_event", "input_import", "profile_change", "note", "follow_up", "follow_up_change",
         "note_revision", "alert", "alert_look", "message", "cue_log",
     ),
     "admin": (
         "store", "zone", "anchor", "edge", "adopted_plan", "adopted_model", "model", "exclusion_change", "shelf_item",
-        "store_alert", "store_alert_rule", "idempotency_key", "note_choice", "message_template", "alert_rule",
+        "store_alert", "store_alert_rule", "note_choice", "message_template", "alert_rule",
         "cue_policy", "cue_trial", "webhook_subscription", "webhook_delivery", "webhook_message", "webhook_attempt",
         "rollup_stale", "visit_rollup", "flow_rollup", "path_rollup", "crowd_rollup", "return_model",
     ),
     "edge": (
         "customer_event", "profile", "consent_event", "device_link", "profile_identifier", "identity_case",
-        "profile_change", "input_import", "idempotency_key", "app_installation", "webhook_message",
+        "profile_change", "input_import", "app_installation", "webhook_message",
         "webhook_delivery", "webhook_subscription",
     ),
 }  # fmt: skip

@@ -29,6 +29,8 @@ Progress: TypeAlias = Literal["worked", "waits", "idle"]
 _LOCK: Final = 0x6572617365  # "erase" in ASCII
 _ROUNDS_MOST: Final = 5
 """What a process wrote that began before the job is there by the second round; more is a fault to be seen."""
+_PASSING: Final = ("presence", "rollup_change", "app_outbox")
+"""Places that may hold nothing of hers any more, while statistics remember it."""
 
 
 def ask(connection: Connection, profile: UUID, *, asked_by: str, source: Source = "request") -> UUID | None:
@@ -278,15 +280,21 @@ def _finish(connection: Connection, erasure: UUID, at: datetime) -> None:
         connection.execute("delete from erasure_subject where erasure_id = %s", [erasure])
         connection.execute("update erasure set state = 'done', finished_at = %s where erasure_id = %s", [at, erasure])
 
+    _overwrite(connection, erasure)  # before it is done: a job that is killed here does it again
     in_transaction(connection, work)
-    _vacuum(connection, erasure)
 
 
-def _vacuum(connection: Connection, erasure: UUID) -> None:
-    """Let the places of the rows that went be overwritten, now and not whenever the server comes to it."""
+def _overwrite(connection: Connection, erasure: UUID) -> None:
+    """Let the places of the rows that went be overwritten, now and not whenever the server comes to it.
+
+    The planner's statistics hold values of rows, a name too, and it would count them anew only once a tenth of the
+    table had changed.
+    """
     rows = connection.execute("select place from erasure_place where erasure_id = %s and rows > 0", [erasure])
-    for (place,) in rows.fetchall():
+    for place in sorted({*(row[0] for row in rows.fetchall()), *_PASSING}):
         connection.execute(sql.SQL("vacuum (skip_locked) {}").format(sql.Identifier(place)))
+        # not skipped where the server is at it: that may have read her
+        connection.execute(sql.SQL("analyze {}").format(sql.Identifier(place)))
 
 
 def _count(connection: Connection, place: Place, subject: Subject) -> int:

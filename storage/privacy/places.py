@@ -123,8 +123,8 @@ PLACES: Final[tuple[Place, ...]] = (
         "signals", "signal_log held where false", ("log_no",), "batches",
     ),
     Place(
-        "visit_rollup", "Counts by hour and day, of nobody; days on which she came are frozen",
-        "Figures of the store.", "no end: counts of ten people and more", "visit_rollup held where false",
+        "visit_rollup", "Counts by hour and day; days on which she came are frozen", "Figures of the store.",
+        "of fewer than ten people as long as the visits, of more without an end", "visit_rollup held where false",
         ("store_no",), "freeze",
     ),
     Place(
@@ -227,8 +227,8 @@ PLACES: Final[tuple[Place, ...]] = (
         "as long as its profiles", "identity_case held where held.profiles && %(profiles)s::uuid[]", ("case_no",),
     ),
     Place(
-        "idempotency_key", "Answers to requests that may be sent again; they name profiles", "To count once.",
-        "7 days",
+        "idempotency_key", "Answers to requests that may be sent again, without secrets; they name profiles",
+        "To count once.", "7 days",
         "idempotency_key held where exists (select from unnest(%(profiles)s::uuid[]) one"
         " where held.answer::text like '%%' || one::text || '%%' or held.path like '%%' || one::text || '%%')",
         ("key", "path"), left_out=("request_sha256",),
@@ -279,7 +279,10 @@ IMPERSONAL: Final[dict[str, str]] = {
     "model": "How anchors sound", "adopted_model": "Which model when",
     "anchor_fault": "Anchors that are down", "fleet_alarm": "What edges and anchors had and when",
     "coverage_hour": "How much was heard", "late_batch": "Numbers",
-    "flow_rollup": "Counts", "path_rollup": "Counts", "crowd_rollup": "Counts", "rollup_frozen": "Days",
+    "flow_rollup": "Counts of moves, of fewer than ten people as long as the visits",
+    "path_rollup": "Counts of ways, of fewer than ten people as long as the visits",
+    "crowd_rollup": "How many were in a store at once by the hour, also where that were few",
+    "rollup_frozen": "Days",
     "customer_day": "Counts",
     "rollup_stale": "Days", "exclusion_change": "Rules of counting", "shelf_item": "Products",
     "store_alert_rule": "Limits", "store_alert": "Limits that were passed", "alert_rule": "Rules",
@@ -306,6 +309,7 @@ NOT_REACHED: Final = (
     "Backups: what the suppression list names is erased again when one is restored.",
     "The list of consented devices of each edge: take her pseudonyms out; until then ingest refuses them.",
     "Kafka, where it stands before ingest: batches go a day after they came; what is read again is refused.",
+    "Statistics of the planner about a table that holds no row any more, until it has some.",
     "Pages of the database that are free but not yet overwritten, and its write-ahead log until it is recycled.",
 )
 """What no job can reach, to be read on every receipt."""

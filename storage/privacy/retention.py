@@ -10,7 +10,7 @@ from core.privacy.retention import KINDS, cutoff_s
 from storage.audit.erasing import forget_before
 from storage.connect import Connection, in_transaction
 from storage.privacy.erasing import ask
-from storage.rollups.keeping import refresh
+from storage.rollups.keeping import freeze_until, refresh
 
 Unit: TypeAlias = Literal["rows", "chunks", "people"]
 MOST_ROWS: Final = 5_000
@@ -168,6 +168,8 @@ def _not_decoded(connection: Connection) -> datetime:
 def _let_counts_stand(connection: Connection, before: datetime) -> bool:
     """Keep the counts of days whose visits go: nothing counts them anew, whatever changes about the store.
 
+    What few people did goes with their visits.
+
     False if a day is still to be counted.
     """
     refresh(connection, most_days=_DAYS)
@@ -179,12 +181,7 @@ def _let_counts_stand(connection: Connection, before: datetime) -> bool:
     ).fetchone()
     if behind != (False,):
         return False
-    connection.execute(
-        "insert into rollup_frozen (store_no, day) select distinct store_no, day from visit_rollup join store"
-        " using (store_no) where not hourly and day <= (%(before)s at time zone timezone)::date"
-        " on conflict do nothing",
-        {"before": before},
-    )
+    in_transaction(connection, lambda lent: freeze_until(lent, before))
     return True
 
 

@@ -122,7 +122,7 @@ def freeze(connection: Connection, devices: Sequence[bytes], *, most_days: int |
             connection.execute("insert into rollup_stale values (%s, %s) on conflict do nothing", key)
         elif day not in frozen_days(connection, stored, day, day):
             _count_whole(connection, stored, day)
-            _blank_small(connection, stored, day)
+            _blank_small(connection, stored.store_no, [day])
             connection.execute("insert into rollup_frozen (store_no, day) values (%s, %s)", key)
             frozen += 1
     connection.execute("delete from rollup_change where device = any(%s::uuid[])", [names])
@@ -130,20 +130,44 @@ def freeze(connection: Connection, devices: Sequence[bytes], *, most_days: int |
     return frozen
 
 
-def _blank_small(connection: Connection, stored: StoredPlan, day: date) -> None:
-    key = [stored.store_no, day]
+def freeze_until(connection: Connection, before: datetime) -> None:
+    """Let the counts of days up to `before` stand, as their visits go for their age; small ones are blanked.
+
+    What few people did is kept no longer than their visits: the way of one of them through a store, with its day,
+    would be a person to whoever knows of a receipt or a note of that day. In a transaction.
+    """
+    rows = connection.execute(
+        "select distinct store_no, day from visit_rollup join store using (store_no)"
+        " where not hourly and day <= (%(before)s at time zone timezone)::date and not exists (select from"
+        " rollup_frozen stands where stands.store_no = store.store_no and stands.day = visit_rollup.day)",
+        {"before": before},
+    ).fetchall()
+    for store_no in sorted({row[0] for row in rows}):
+        days = [day for one, day in rows if one == store_no]
+        connection.execute("select pg_advisory_xact_lock(%s, %s)", [_LOCK, store_no])
+        _blank_small(connection, store_no, days)
+        connection.execute(
+            "insert into rollup_frozen (store_no, day) select %s, unnest(%s::date[]) on conflict do nothing",
+            [store_no, days],
+        )
+
+
+def _blank_small(connection: Connection, store_no: int, days: Sequence[date]) -> None:
+    key = [store_no, list(days)]
     # one person stands for "somebody": the cell stays one that is not told
     connection.execute(
         "update visit_rollup set people = 1, visits = 1, dwell_ms = 0, bins = '{0}', counts = '{1}'"
-        " where store_no = %s and day = %s and people < %s",
+        " where store_no = %s and day = any(%s) and people < %s",
         [*key, K_PEOPLE],
     )
     # so do moves: that some are hidden is told, and stays so; of paths the people of the day tell it
     connection.execute(
-        "update flow_rollup set people = 1, moves = 1 where store_no = %s and day = %s and people < %s",
+        "update flow_rollup set people = 1, moves = 1 where store_no = %s and day = any(%s) and people < %s",
         [*key, K_PEOPLE],
     )
-    connection.execute("delete from path_rollup where store_no = %s and day = %s and people < %s", [*key, K_PEOPLE])
+    connection.execute(
+        "delete from path_rollup where store_no = %s and day = any(%s) and people < %s", [*key, K_PEOPLE]
+    )
 
 
 def _bring_up(connection: Connection, stored: StoredPlan, day: date) -> None:

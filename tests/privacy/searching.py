@@ -62,6 +62,41 @@ def found_in_database(connection: Connection, wanted: Mapping[str, bytes]) -> di
     return found
 
 
+def found_in_statistics(connection: Connection, wanted: Mapping[str, bytes]) -> dict[str, set[str]]:
+    """By table, what is found in the planner's statistics: values of rows, also of rows that went since.
+
+    Not of tables without a row, which keep theirs until they have one.
+    """
+    found: dict[str, set[str]] = {}
+    rows = connection.execute(
+        "select tablename::text, pg_stats::text from pg_stats"
+        " where schemaname not in ('pg_catalog', 'information_schema')"
+    ).fetchall()
+    for table, text in rows:
+        if names := found_in(text.encode(), wanted):
+            found.setdefault(table, set()).update(names)
+    return {
+        table: names
+        for table, names in found.items()
+        if connection.execute(
+            sql.SQL("select exists (select from {})").format(_somewhere(connection, table))
+        ).fetchone()
+        == (True,)
+    }
+
+
+def _somewhere(connection: Connection, name: str) -> sql.Composable:
+    """A table, or that of an index, in whichever schema it is; a hypertable for its chunks."""
+    row = connection.execute(
+        "select relnamespace::regnamespace::text, relname::text from pg_class where oid = ("
+        " select coalesce(indrelid, pg_class.oid) from pg_class left join pg_index on indexrelid = pg_class.oid"
+        "  where relname = %s limit 1)",
+        [name],
+    ).fetchone()
+    assert row is not None
+    return sql.Identifier(*row)
+
+
 def found_in_files(folder: Path, wanted: Mapping[str, bytes]) -> dict[str, set[str]]:
     """By file, what is found in it."""
     found = {}

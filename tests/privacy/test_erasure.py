@@ -44,7 +44,7 @@ from tests.api.seeding import PLAN, SMALL_PLAN, add_stores, writer
 from tests.api.serving import ROOT, answering
 from tests.fix_api import SeededStore
 from tests.fix_database import _fresh
-from tests.privacy.searching import found_in_database, needles
+from tests.privacy.searching import found_in_database, found_in_statistics, needles
 from tests.privacy.somebody import EMAIL, HERS, NAME, OTHER, TAG, Somebody, everywhere
 
 pytestmark = pytest.mark.servers
@@ -92,9 +92,13 @@ def test_nothing_is_left_of_her_anywhere_and_all_of_others(
     }
     assert held - before.keys() == {"webhook_delivery"}, "somebody is not in every place: the test shows nothing"
 
+    store.connection.execute("analyze")  # as the server does by itself
+    assert "profile" in found_in_statistics(store.connection, wanted)
+
     erasure = erase(store.connection, folder, her.profile)
 
     assert found_in_database(store.connection, wanted) == {}
+    assert found_in_statistics(store.connection, wanted) == {}
     receipt = find_receipt(store.connection, erasure)
     assert receipt is not None
     assert receipt.state == "done"

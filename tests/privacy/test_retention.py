@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import ConfigurationError
 from core.privacy.retention import KINDS, cutoff_s, read_policy
+from storage.connect import Connection
 from storage.privacy.places import PLACES
 from storage.privacy.receipts import retention_runs
 from storage.privacy.retention import retain
@@ -42,7 +43,12 @@ def test_what_is_too_old_goes_and_counts_stand(store: SeededStore) -> None:
         for number in range(12):
             add_visit(connection, store.plan, store.store_no, pseudonym=device(number + 1),
                       entered_at=at - timedelta(days=days, seconds=number), dwell_s=60)  # fmt: skip
+    for days in (450, 20):  # one of them goes a way of her own
+        for number, zone in enumerate(store.plan.zones[:2]):
+            add_visit(connection, store.plan, store.store_no, pseudonym=device(1), zone=zone.id,
+                      entered_at=at - timedelta(days=days, seconds=-30 * number), dwell_s=30)  # fmt: skip
     refresh(connection, most_days=50)
+    assert [_few(connection, table) for table in ("path_rollup", "flow_rollup")] == [2, 2]
     for days in (60, -20):
         connection.execute(
             "insert into signal_log (received_at, log_no, store_no, edge_no, boot, sequence, signals, sha256, batch)"
@@ -81,12 +87,16 @@ def test_what_is_too_old_goes_and_counts_stand(store: SeededStore) -> None:
         [store.store_no],
     )
     first = found(dry_run=True)
-    assert first == {"signal_log": 1, "store_visit": 2, "note": 1, "profile": 1, "dead_letter": 1}
+    assert first == {"signal_log": 1, "store_visit": 2, "zone_visit": 1, "note": 1, "profile": 1, "dead_letter": 1}
     assert found(dry_run=False) == first
     assert found(dry_run=False) == {}
     assert connection.execute("select count(*) from store_visit").fetchone() == (12,)
     assert connection.execute("select count(*) from signal_log").fetchone() == (1,)
     assert connection.execute("select count(*) from note").fetchone() == (2,)
+    assert _few(connection, "path_rollup") == 1, "gone with the visits"
+    assert _few(connection, "flow_rollup", "day < now() - interval '400 days' and (people, moves) <> (1, 1)") == 0
+    assert _few(connection, "visit_rollup", "day < now() - interval '400 days' and dwell_ms > 0") == 0
+    assert _few(connection, "visit_rollup", "dwell_ms > 0") > 0, "what has its visits yet"
     counted = "select count(distinct day), min(people) from visit_rollup where not hourly and scope = -1"
     assert connection.execute(counted).fetchone() == (3, 12)
     connection.execute("select recount_store(%s)", [store.store_no])
@@ -97,6 +107,13 @@ def test_what_is_too_old_goes_and_counts_stand(store: SeededStore) -> None:
     }  # fmt: skip
     waits = connection.execute("select source, state from erasure").fetchall()
     assert waits == [("retention", "waiting")]
+
+
+def _few(connection: Connection, table: str, more: str = "true") -> int:
+    """How many counts of fewer than ten people there are."""
+    row = connection.execute(f"select count(*) from {table} where people < 10 and {more}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _notes(store: SeededStore, profile: UUID) -> None:
