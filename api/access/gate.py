@@ -36,6 +36,10 @@ _SETTING_UP: Final = frozenset(
     {"GET /account", "POST /account/second-step", "POST /account/password", "POST /account/sessions"}
 )
 """What somebody reaches whose role demands a second step that is not set up."""
+_OPEN_BY_POST: Final = frozenset(
+    {"POST /v1/profiles/{profile}/card-tickets", "POST /v1/profiles/{profile}/messages/preview"}
+)
+"""Writes by which somebody opens a profile: they cost as much of the day's budget as reading it."""
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -146,7 +150,8 @@ class Gate:
             if not request.headers.get("content-type", "").startswith(_FORM):  # those are checked once they are read
                 _check_token(asking, request.headers.get(FORM_HEADER, ""))
         self._limits.ask(place.route, principal.principal_id, known=True)
-        if request.method == "GET" and (found := place.pattern.match(_path(request.scope))) is not None:
+        opens = request.method in {"GET", "HEAD"} or place.route in _OPEN_BY_POST
+        if opens and (found := place.pattern.match(_path(request.scope))) is not None:
             await self._spend(request, principal, found.groupdict().get("profile"))
         stores = sorted(principal.stores) if principal.stores is not None else None
         return asking, None if entry.own_right else Acting(role.value, stores, changes=request.method not in _SAFE)

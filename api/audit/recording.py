@@ -6,6 +6,7 @@ If it cannot be written, there is no answer: what is not entered is not shown.
 from collections.abc import AsyncIterator
 from typing import Any, Final, get_args
 
+import msgspec
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
@@ -22,6 +23,7 @@ from storage.audit.seen import seen
 PURPOSE_HEADER: Final = "Sojourn-Purpose"
 PURPOSE_COOKIE: Final = "sojourn_purpose"
 NO_ROUTE: Final = "(no route)"
+_LOOKS_AS: Final = "looks_as"
 
 
 async def audited(request: Request) -> AsyncIterator[None]:
@@ -31,6 +33,7 @@ async def audited(request: Request) -> AsyncIterator[None]:
     acting.set(who)
     seen.set(people)
     yield
+    who = getattr(request.state, _LOOKS_AS, who)
     path = _path(request)
     everybody = path in EVERYBODY
     if (people or everybody) and (request.method in {"GET", "HEAD"} or path in READ_BY_POST):
@@ -44,6 +47,12 @@ async def audited(request: Request) -> AsyncIterator[None]:
             detail={"everybody": True} if everybody else {},
         )
         people.clear()
+
+
+def look_as(request: Request, who: Acting) -> None:
+    """Enter what this request reads as a look of somebody who asked for it before, such as by a ticket."""
+    now = acting_of(request)
+    setattr(request.state, _LOOKS_AS, msgspec.structs.replace(who, route=now.route, at=now.at))
 
 
 def enter_streamed(service: Service) -> None:

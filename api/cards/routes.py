@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from api.cards.card import CardOut, card_of
+from api.audit.recording import acting_of, look_as
 from api.forms import FormDep
 from api.headers import CONTENT_SECURITY_POLICY
 from api.inputs.idempotent import OnceDep
@@ -51,13 +52,18 @@ def read_card(found: ProfileDep, connection: ConnectionDep, service: ServiceDep)
     summary="A ticket to the card in a frame",
 )
 def make_card_ticket(found: ProfileDep, once: OnceDep, service: ServiceDep, request: Request) -> Response:
-    """Make a path that shows the card once within five minutes, in frames of the origins that the operator allows."""
-    by = operator_of(request)
+    """Make a path that shows the card once within five minutes, in frames of the origins that the operator allows.
+
+    It counts as opening the profile: towards the day's budget now, and in the audit, with whoever made it, once the card
+    is shown.
+    """
+    by, made_as = operator_of(request), acting_of(request)
 
     def work(connection: Connection) -> tuple[int, Any]:
         if find_profile(connection, found.profile_id) is None:
             raise profile_unknown()
-        ticket, ends = make_ticket(connection, found.profile_id, by=by if by is not None else "another system")
+        by_name = by if by is not None else "another system"
+        ticket, ends = make_ticket(connection, found.profile_id, by=by_name, made_as=made_as)
         made = TicketOut(path=f"/card#{ticket}", expires_at=ends, frame_ancestors=list(service.settings.card_origins))
         return 201, made.model_dump(mode="json")
 
@@ -71,12 +77,14 @@ def open_card(service: ServiceDep) -> Response:
 
 
 @frame.post("/card")
-def show_card(form: FormDep, service: ServiceDep) -> Response:
+def show_card(request: Request, form: FormDep, service: ServiceDep) -> Response:
     """Show a card in a frame; a ticket that is unknown, used or over, and no consent, answer the same."""
     ticket = form.get("ticket")
-    profile = service.writer.write(lambda connection: spend_ticket(connection, ticket))
+    spent = service.writer.write(lambda connection: spend_ticket(connection, ticket))
+    if spent is not None:
+        look_as(request, spent[1])
     with service.reader.connection() as connection:
-        found = find_profile(connection, profile) if profile is not None else None
+        found = find_profile(connection, spent[0]) if spent is not None else None
         if found is None:
             response = render("card_over.html")
             response.status_code = profile_unknown().status

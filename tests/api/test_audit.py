@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from api.access.asking import PLAIN_COOKIE
+from api.access.asking import FORM_HEADER, PLAIN_COOKIE, form_token
 from api.access.limits import Rates
 from api.app import create_app
 from api.settings import Settings
@@ -265,6 +265,33 @@ def test_more_profiles_than_a_day_holds_are_refused_entered_and_worth_asking_abo
     assert {one["route"] for one in entries} <= {"GET /v1/profiles/{profile}", "GET /profiles/{profile}"}, (
         "an entry's route never names whom it was about"
     )
+
+
+def test_a_card_in_a_frame_costs_the_budget_and_is_a_look_of_whoever_made_its_ticket(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    people = []
+    for number in range(3):
+        given = customer(number, at=store.now - timedelta(days=9), email=f"{number}@shop.test")
+        people.append(send(client, "/v1/profiles", given).json()["profile_id"])
+    log_in(store.connection, "Nosy", "n" * 43, "crm")
+    session = {
+        "Cookie": f"{PLAIN_COOKIE}={'n' * 43}", FORM_HEADER: form_token("n" * 43), "Sec-Fetch-Site": "same-origin",
+    }  # fmt: skip
+    app = create_app(store.database_url, Settings(rates=Rates(profiles_a_day=2)))
+    with answering(app) as asked, httpx.Client(base_url=asked.base_url, headers=session, timeout=20) as nosy:
+        made = [send(nosy, f"/v1/profiles/{one}/card-tickets", None) for one in people]
+        assert [one.status_code for one in made] == [201, 201, 429]
+        preview = nosy.post(f"/v1/profiles/{people[2]}/messages/preview", json={"template": "thanks"})
+        assert preview.status_code == 429, "a message filled with her name is no way around it"
+    ticket = made[0].json()["path"].split("#")[1]
+    with httpx.Client(base_url=client.base_url, timeout=20) as frame:  # nobody is logged in there
+        answer = frame.post("/card", data={"ticket": ticket}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert (answer.status_code, "Customer 0" in answer.text) == (200, True)
+    look = entered(client, kind="read", actor="Nosy")[0]
+    assert (look["route"], look["people"], look["actor_kind"]) == ("POST /card", [people[0]], "person")
+    assert (look["role"], look["purpose"]) == ("crm", "service")
+    assert entered(client, kind="read", actor="nobody") == []
 
 
 def test_what_was_refused_is_entered_and_a_flood_is_counted(client: httpx.Client, ada: UUID) -> None:
