@@ -279,7 +279,7 @@ IMPERSONAL: Final[dict[str, str]] = {
     "model": "How anchors sound", "adopted_model": "Which model when",
     "anchor_fault": "Anchors that are down", "fleet_alarm": "What edges and anchors had and when",
     "coverage_hour": "How much was heard", "late_batch": "Numbers",
-    "flow_rollup": "Counts of moves, of fewer than ten people as long as the visits",
+    "flow_rollup": "Counts of moves; of fewer than ten people, once their visits go, only that there were some",
     "path_rollup": "Counts of ways, of fewer than ten people as long as the visits",
     "crowd_rollup": "How many were in a store at once by the hour, also where that were few",
     "rollup_frozen": "Days",
