@@ -20,6 +20,7 @@ from api.access.described import describe_access
 from api.access.first import let_first_in
 from api.access.gate import Gate, check_entered, read_places
 from api.access.limits import Limits
+from api.access.restored import Restored
 from api.audit.recording import audited
 from api.audit.refusals import Refusals
 from api.audit.sealing import keep_sealing
@@ -132,6 +133,7 @@ async def _lifespan(
         tracing=tracing,
     )
     cues = CueHub(partial(listen_to_cues, listen_url))
+    folder = None if settings.privacy is None else PrivacyFolder(settings.privacy)
     app.state.service = Service(
         reader=reader,
         analytics=analytics,
@@ -144,7 +146,8 @@ async def _lifespan(
         now=lambda: datetime.now(UTC),
         settings=settings,
         limits=limits,
-        guard=Guard(None if settings.privacy is None else PrivacyFolder(settings.privacy)),
+        guard=Guard(folder),
+        restored=Restored(folder, reader),
     )
     meters.serve(app.state.service)
     arriving = Arrivals(app.state.service, partial(listen, listen_url, application_name="sojourn api arrivals"))

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from api.access.limits import Limits
+from api.access.restored import Restored
 from api.cues.hub import CueHub
 from api.metrics.dwell_cache import DwellCache
 from api.problems import profile_unknown, store_unknown
@@ -50,6 +51,7 @@ class Service:
     settings: Settings
     limits: Limits
     guard: Guard
+    restored: Restored
 
 
 def _service(request: Request) -> Service:

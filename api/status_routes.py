@@ -6,6 +6,7 @@ from typing import Final, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from api.access.restored import HINT, SAYS
 from api.service import Service, ServiceDep
 from core.errors import ConfigurationError, UnavailableError
 from storage.connect import Connection
@@ -31,7 +32,7 @@ class HealthOut(BaseModel):
 class CheckOut(BaseModel):
     """One thing that was looked at; `blocks` says whether nothing can be served without it."""
 
-    name: Literal["database", "migrations", "ingest", "broker", "live"]
+    name: Literal["database", "migrations", "erasures", "ingest", "broker", "live"]
     state: Literal["ok", "behind", "away"]
     says: str = Field(examples=["The database answers."])
     blocks: bool
@@ -78,7 +79,7 @@ def _checks(service: Service) -> list[CheckOut]:
             if migrations.state != "ok":
                 return [database, migrations]
             said = ingest_state(connection)
-            return [database, migrations, _ingest(said), _broker(said)]
+        return [database, migrations, _erasures(service), _ingest(said), _broker(said)]
     except UnavailableError as error:
         return [CheckOut(name="database", state="away", says=str(error), blocks=True)]
 
@@ -92,6 +93,15 @@ def _migrations(connection: Connection) -> CheckOut:
         says = f"{len(left)} migrations are to be applied, {left[0]} first: run `sojourn migrate`."
         return CheckOut(name="migrations", state="behind", says=says, blocks=True)
     return CheckOut(name="migrations", state="ok", says="The schema is that of this program.", blocks=True)
+
+
+def _erasures(service: Service) -> CheckOut:
+    if service.restored.found():
+        return CheckOut(name="erasures", state="behind", says=f"{SAYS} {HINT}", blocks=True)
+    says = "Nobody who was erased is known."
+    if not service.guard.can_erase:
+        says = "Nobody can be erased from here: SOJOURN_PRIVACY names no folder."
+    return CheckOut(name="erasures", state="ok", says=says, blocks=True)
 
 
 def _ingest(said: IngestState | None) -> CheckOut:

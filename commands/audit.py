@@ -32,7 +32,9 @@ def audit_verify(
     if found.broken is not None:
         typer.echo(f"Broken after {found.links} good links. {found.broken}")
         raise typer.Exit(1)
-    kept = f" {len(published)} published heads agree." if published else ""
+    kept = f" {found.compared} of {len(published)} published heads agree." if published else ""
+    if found.untold:
+        kept += f" {found.untold} are of links that retention took, and were compared with nothing."
     typer.echo(f"{found.links} links hold, {found.waiting} entries wait to be sealed.{kept} Head: {found.head.hex()}")
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from commands.options import Privacy
+
 app = typer.Typer()
 
 
@@ -28,6 +30,7 @@ def doctor(
         list[Path] | None, typer.Option(help="Keys that nobody else may read; may be given again.")
     ] = None,
     edge: Annotated[Path | None, typer.Option(help="Configuration of an edge on this machine.")] = None,
+    privacy: Privacy = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Check clock, broker, database, migrations, disk, certificates and keys; exit code 1 if something fails."""
@@ -43,6 +46,7 @@ def doctor(
         credentials=credentials,
         keys=tuple(keys or ()),
         edge=None if edge is None else read_settings(edge),
+        privacy=privacy,
     )
     console = Console()
     if as_json:

@@ -45,8 +45,14 @@ _CARRY_IPV4: Final = (
     IPv6Network("::/96"),  # IPv4-compatible (RFC 4291)
     IPv6Network("::ffff:0:0:0/96"),  # SIIT (RFC 2765)
 )
-_NOT_PUBLIC: Final = (IPv6Network("fec0::/10"), IPv6Network("5f00::/16"), IPv6Network("64:ff9b:1::/48"))
-"""Site-local (RFC 3879), segment routing (RFC 9602), a NAT64 of one's own (RFC 8215): `is_global` knows not all."""
+_NOT_PUBLIC: Final[tuple[Network, ...]] = (
+    IPv4Network("192.0.0.0/24"),  # for protocols (RFC 6890); a cloud's metadata are at 192.0.0.192
+    IPv6Network("fec0::/10"),  # site-local (RFC 3879)
+    IPv6Network("5f00::/16"),  # segment routing (RFC 9602)
+    IPv6Network("64:ff9b:1::/48"),  # a NAT64 of one's own (RFC 8215)
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+)
+"""What `is_global` calls public in some or all of the Pythons that this runs on."""
 
 
 def check_event_type(event_type: str) -> str:
@@ -109,7 +115,7 @@ def why_refused(address: IPv4Address | IPv6Address, allowed: Iterable[Network], 
     meant = _meant(address)
     if any(one in network for one in {address, meant} for network in allowed if one.version == network.version):
         return ""
-    inside = isinstance(meant, IPv6Address) and any(meant in one for one in _NOT_PUBLIC)
+    inside = any(meant in one for one in _NOT_PUBLIC if one.version == meant.version)
     if not meant.is_global or meant.is_multicast or inside:
         return "The address is private."
     return "" if secure else "Without https everybody on the way could read it."

@@ -1,5 +1,6 @@
 """The database: is it there, may it be written, is it the one that this program needs, and what comes in."""
 
+from pathlib import Path
 from typing import Final
 
 from core.errors import SojournError
@@ -10,6 +11,8 @@ from storage.edition import Edition, read_edition
 from storage.facts import connect_whatever, log_facts, server_facts, server_now_ns
 from storage.log.ingest_status import load_status
 from storage.migrate import pending
+from storage.privacy.keys import LIST, PrivacyFolder
+from storage.privacy.restoring import is_behind
 
 OLDEST: Final = (2, 13)
 """The first TimescaleDB with what the migrations use."""
@@ -20,8 +23,8 @@ HEARTBEAT_S: Final = 600.0
 """Edges say something every minute at least."""
 
 
-def check_database(database_url: str) -> list[Finding]:
-    """Look at a database; without one there is a single finding."""
+def check_database(database_url: str, privacy: Path | None = None) -> list[Finding]:
+    """Look at a database, and whether it knows the list of the folder `privacy`; without one, a single finding."""
     try:
         connection = connect_whatever(database_url, application_name="sojourn doctor")
     except SojournError as error:
@@ -30,6 +33,8 @@ def check_database(database_url: str) -> list[Finding]:
         findings = [_server(connection), check_offset(*offset_s(lambda: server_now_ns(connection)))]
         try:
             findings += [_edition(connection), *_schema(connection)]
+            if privacy is not None and (privacy / LIST).exists() and not pending(connection):
+                findings.append(_erasures(connection, privacy))
         except SojournError as error:
             findings.append(fail("edition", str(error.what), error.hint or "Look at its log."))
         return findings
@@ -72,6 +77,16 @@ def _schema(connection: Connection) -> list[Finding]:
         says = f"{len(lacking)} are to be applied, {lacking[0]} first."
         return [fail("migrations", says, "Run `sojourn migrate`; older programs may run on meanwhile.")]
     return [ok("migrations", "The schema is that of this program."), _ingest(connection), *_log(connection)]
+
+
+def _erasures(connection: Connection, privacy: Path) -> Finding:
+    if is_behind(connection, PrivacyFolder(privacy)):
+        return fail(
+            "erasures",
+            "The database is older than its suppression list: it was restored, and knows people who were erased.",
+            "Run `sojourn suppress reapply`.",
+        )
+    return ok("erasures", "The database knows of every erasure in the list of the privacy folder.")
 
 
 def _ingest(connection: Connection) -> Finding:

@@ -20,7 +20,8 @@ class Installation:
     """What there is to look at; what is None is not looked at.
 
     `credentials` is a folder with ca.pem, certificate.pem and key.pem for the broker, `keys` files and folders that
-    nobody else may read, `edge` the configuration of an edge on this machine.
+    nobody else may read, `edge` the configuration of an edge on this machine, `privacy` the folder of the suppression
+    list.
     """
 
     database_url: str | None = None
@@ -28,6 +29,7 @@ class Installation:
     credentials: Path | None = None
     keys: tuple[Path, ...] = ()
     edge: EdgeSettings | None = None
+    privacy: Path | None = None
 
 
 def look(installation: Installation) -> Iterator[Finding]:
@@ -37,7 +39,7 @@ def look(installation: Installation) -> Iterator[Finding]:
     yield check_disk("disk", sojourn_home())
     yield check_kernels(os.environ)
     if installation.database_url is not None:
-        yield from check_database(installation.database_url)
+        yield from check_database(installation.database_url, installation.privacy)
     if installation.mqtt_url is not None:
         yield from check_broker(installation.mqtt_url, installation.credentials)
     if installation.credentials is not None and (installation.credentials / "key.pem").exists():

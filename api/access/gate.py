@@ -150,6 +150,9 @@ class Gate:
             if not request.headers.get("content-type", "").startswith(_FORM):  # those are checked once they are read
                 _check_token(asking, request.headers.get(FORM_HEADER, ""))
         self._limits.ask(place.route, principal.principal_id, known=True)
+        restored = request.app.state.service.restored
+        if restored.due:
+            await to_thread.run_sync(restored.check)
         opens = request.method in {"GET", "HEAD"} or place.route in _OPEN_BY_POST
         if opens and (found := place.pattern.match(_path(request.scope))) is not None:
             await self._spend(request, principal, found.groupdict().get("profile"))

@@ -7,12 +7,16 @@ from typing import Any, Final
 import msgspec
 
 from core.audit.chain import GENESIS, chained, commitment
+from core.privacy.retention import KINDS
 from storage.audit.sealing import ENTRY_COLUMNS, chained_entry
 from storage.connect import Connection
 
 _READ_AT_ONCE: Final = 5_000
 WAITS_AT_MOST: Final = timedelta(minutes=10)
 """The API seals each second; an entry that waits longer says that no API runs, or that it is kept from it."""
+
+SURELY_KEPT: Final = timedelta(days=KINDS["audit"].least - 31)
+"""No policy takes anything younger; an entry is sealed within a second, or after a month in which no API ran."""
 
 _LINKS: Final = (
     f"select link.link_no, link.entry_no, link.sealed_on, link.hash, {ENTRY_COLUMNS}"
@@ -39,6 +43,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was found: `broken` is one sentence on the first thing that does not hold, None if all does.
 
     `entry_no` is the entry it is about, where there is one; `links` were checked, `waiting` entries not sealed yet.
+    Of the published heads `compared` agree, `untold` are of links that retention took: of those nothing is known.
     """
 
     links: int
@@ -46,6 +51,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     head: bytes
     broken: str | None = None
     entry_no: int | None = None
+    compared: int = 0
+    untold: int = 0
 
 
 def verify(connection: Connection, published: Mapping[date, tuple[int, bytes]] | None = None) -> Verdict:
@@ -54,12 +61,18 @@ def verify(connection: Connection, published: Mapping[date, tuple[int, bytes]] |
     Parameters
     ----------
     published : mapping, optional
-        Heads that were kept elsewhere, by day: number of the link and hash. Only they show that the end was cut off.
+        Heads that were kept elsewhere, by day: number of the link and hash. Only they show that the end was cut off,
+        or more of the beginning than retention takes.
     """
     began = connection.execute("select link_no, hash from audit_start order by link_no desc limit 1").fetchone()
     place, before = (began[0], began[1]) if began is not None else (0, GENESIS)
     checked = 0
-    wanted = {number: (day, digest) for day, (number, digest) in (published or {}).items() if number > place}
+    heads = {number: (day, digest) for day, (number, digest) in (published or {}).items()}
+    wanted = {number: head for number, head in heads.items() if number > place}
+    same, taken = _beginning(connection, {number: heads[number] for number in heads.keys() - wanted.keys()}, place)
+    if taken is not None:
+        return Verdict(links=0, waiting=0, head=before, broken=taken)
+    count = len(wanted) + same
     erased = {bytes(row[0]) for row in connection.execute(_ERASED)}
     while rows := connection.execute(_LINKS, [place, _READ_AT_ONCE]).fetchall():
         subjects = _subjects(connection, [row[1] for row in rows])
@@ -75,7 +88,30 @@ def verify(connection: Connection, published: Mapping[date, tuple[int, bytes]] |
                 )
             place, before, checked = number, digest, checked + 1
             wanted.pop(number, None)
-    return _rest(connection, wanted, place, before, checked)
+    found = _rest(connection, wanted, place, before, checked)
+    return msgspec.structs.replace(found, compared=count - len(wanted), untold=len(heads) - count)
+
+
+def _beginning(connection: Connection, heads: Mapping[int, tuple[date, bytes]], place: int) -> tuple[int, str | None]:
+    """Look at heads of links that went: how many are those that the chain says it begins after, and what is wrong.
+
+    Whoever may write as the API does can take links as retention does; what is younger than anything that it takes
+    shows that.
+    """
+    starts = {number: bytes(digest) for number, digest in connection.execute("select link_no, hash from audit_start")}
+    row = connection.execute("select (now() at time zone 'UTC')::date").fetchone()
+    surely_kept: date = date.max if row is None else row[0] - SURELY_KEPT
+    same = 0
+    for number, (day, digest) in sorted(heads.items()):
+        if starts.get(number, digest) != digest:
+            return same, f"The chain begins after link {number} with another hash than was published on {day}."
+        if day > surely_kept:
+            return same, (
+                f"Links up to {place} were taken away, with what was published on {day}: retention takes nothing that"
+                f" is younger than {KINDS['audit'].least} days."
+            )
+        same += number in starts
+    return same, None
 
 
 def _link(before: bytes, digest: bytes, sealed_on: date, entry: list[Any]) -> str | None:

@@ -1,6 +1,7 @@
 """After a backup was restored: who was erased since is erased again, as the list outside of the database says."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final, LiteralString
 from uuid import UUID
 
@@ -25,9 +26,13 @@ _LIVING: Final = (
 )
 
 
-def is_behind(connection: Connection, folder: PrivacyFolder) -> bool:
-    """Return whether the list outside knows of erasures that the database does not: it is an older one."""
-    return bool(missing(connection, folder))
+def is_behind(connection: Connection, folder: PrivacyFolder, *, made_before: datetime | None = None) -> bool:
+    """Return whether the list outside knows of erasures that the database does not: it is an older one.
+
+    Of those `made_before`, where that is said: an erasure that begins now is in the list outside a moment earlier.
+    """
+    newest_us = None if made_before is None else made_before.timestamp() * 1e6
+    return any(newest_us is None or entry.made_us < newest_us for entry in missing(connection, folder))
 
 
 def reapply(connection: Connection, folder: PrivacyFolder) -> int:

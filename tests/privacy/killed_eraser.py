@@ -18,10 +18,10 @@ from storage.privacy.keys import PrivacyFolder
 PLACES: Final[dict[str, tuple[Any, str, str]]] = {
     "listed": (erasing, "suppress", "before"),
     "log": (batches, "_redact_row", "after"),
-    "forgotten": (erasing, "_vacuum", "before"),
+    "forgotten": (erasing, "_overwrite", "before"),
 }
 """Name to (owner, function, when): the list on disk knows her and the database does not; a batch is rewritten and not
-committed; everything is done but the sweeping up."""
+committed; every place is done but the sweeping up."""
 
 
 def arm(place: str) -> None:

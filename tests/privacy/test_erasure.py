@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from api.access import restored
 from api.app import create_app
 from api.settings import Settings
 from core.errors import ConfigurationError
@@ -27,6 +28,7 @@ from core.identity import are_nobody
 from core.privacy.suppression import Suppressed
 from core.resolution import Identifier
 from core.wire import Batch, decode
+from doctor.database import check_database
 from servers.postgres import Postgres
 from sojourn import app
 from storage.connect import Connection, connect, in_transaction
@@ -166,10 +168,10 @@ def test_a_job_that_is_killed_in_the_middle_ends_in_the_same_receipt(  # noqa: P
     store: SeededStore, her: Somebody, folder: PrivacyFolder, database_server: Postgres, database_template: str,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    """SIGKILL between file and database, inside a step of the log, and between the end and the sweeping up."""
+    """SIGKILL between file and database, inside a step of the log, and before the sweeping up."""
     erasure = in_transaction(store.connection, lambda lent: erasing.ask(lent, her.profile, asked_by="Ada"))
     assert erasure is not None
-    for place, state in (("listed", "waiting"), ("log", "running"), ("forgotten", "done")):
+    for place, state in (("listed", "waiting"), ("log", "running"), ("forgotten", "running")):
         killed = subprocess.run(
             [sys.executable, "-m", "tests.privacy.killed_eraser", place, store.database_url, str(folder.folder)],
             cwd=ROOT, capture_output=True, timeout=60, check=False,
@@ -281,7 +283,9 @@ def test_she_is_hidden_at_once_and_cannot_be_brought_back(
     assert suppressed.now(TAG)
 
 
-def test_a_restored_backup_is_erased_again(store: SeededStore, her: Somebody, folder: PrivacyFolder) -> None:
+def test_a_restored_backup_is_erased_again(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # a backup from before: the list of the file knows her, the database has everything of her
     other = {"profile": her.profile, "device": UUID(bytes=HERS)}
     copies = {
@@ -300,7 +304,17 @@ def test_a_restored_backup_is_erased_again(store: SeededStore, her: Somebody, fo
         store.connection.execute(f"insert into store_visit values ({marks})", visit)
 
     assert is_behind(store.connection, folder)
-    assert reapply(store.connection, folder) == 2, "her profile, and a device that nothing links to it any more"
+    (found,) = [one for one in check_database(store.database_url, folder.folder) if one.what == "erasures"]
+    assert [found.state, "suppress reapply" in found.do] == ["fail", True]
+    monkeypatch.setattr(restored, "_UNDER_WAY", timedelta(0))
+    with answering(create_app(store.database_url, Settings(privacy=folder.folder))) as client:
+        for path in ("/v1/profiles", "/v1/stores", "/v1/ready"):
+            answer = client.get(path)
+            assert [answer.status_code, "suppress reapply" in answer.text] == [503, True], path
+        assert client.get("/v1/health").status_code == 200
+        assert reapply(store.connection, folder) == 2, "her profile, and a device that nothing links to it any more"
+        assert client.get("/v1/profiles").status_code == 200, "she is hidden at once"
+        assert client.get("/v1/ready").json()["ready"]
     erasing.work_all(store.connection, folder, now, stopped=lambda: False)
     assert found_in_database(store.connection, needles(her.secrets)) == {}
     assert reapply(store.connection, folder) == 0

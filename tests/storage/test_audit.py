@@ -166,7 +166,33 @@ def test_what_was_rewritten_is_named(connection: Connection) -> None:
     with owner_without_scruples(connection):
         connection.execute(cut[0], [numbers[-1]])
         assert "stands outside" in str(verify(connection).broken)
-    assert verify(connection, kept) == sealed(connection)
+    agreed = verify(connection, kept)
+    assert [agreed.compared, agreed.untold] == [1, 0]
+    assert agreed == msgspec.structs.replace(sealed(connection), compared=1)
+
+
+def test_a_beginning_that_was_cut_off_shows_against_the_heads(connection: Connection) -> None:
+    for _ in range(3):
+        enter(connection, ANNA, "read", people=[uuid4()])
+    assert sealed(connection).links == 3
+    (head,) = heads(connection, days=1)
+    today, long_ago = {head.day: (3, head.hash)}, {head.day - timedelta(days=400): (3, head.hash)}
+    for digest, published, said in (
+        (b"nonsense", today, "another hash"), (head.hash, today, "younger than 366 days"),
+        (b"nonsense", long_ago, "another hash"), (head.hash, long_ago, None),
+    ):  # fmt: skip
+        with connection.transaction(force_rollback=True):
+            # as retention does, which whoever has the API's login may say he is
+            connection.execute("set local sojourn.forgetting = 'on'")
+            connection.execute("insert into audit_start (link_no, hash) values (3, %s)", [digest])
+            connection.execute("delete from audit_link")
+            connection.execute("delete from audit_entry")
+            found = verify(connection, published)
+            assert (found.broken is None) if said is None else (said in str(found.broken)), found
+            assert found.compared == (said is None)
+            earlier = {head.day - timedelta(days=500): (2, b"x")}
+            assert [verify(connection, earlier).compared, verify(connection, earlier).untold] == [0, 1]
+            assert verify(connection).broken is None, "without a head nobody can tell"
 
 
 def test_no_writer_waits_for_the_chain_and_none_is_forgotten(database_url: str, connection: Connection) -> None:
