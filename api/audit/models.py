@@ -35,7 +35,9 @@ class AuditEntryOut(BaseModel):
     people_count: int = Field(description="How many profiles it is about")
     people: list[UUID] = Field(description="The first twenty of them that were not erased")
     erased_count: int = Field(description="How many of them were erased since")
-    detail: dict[str, Any] = Field(description="Counts and digests, never contents")
+    detail: dict[str, Any] = Field(
+        description="Counts and digests, never contents of people; of a setting, what was given and what stood before"
+    )
 
     @classmethod
     def of(cls, row: AuditEntry) -> Self:

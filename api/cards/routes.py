@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
-from api.cards.card import CardOut, card_of
 from api.audit.recording import acting_of, look_as
+from api.cards.card import CardOut, card_of
 from api.forms import FormDep
 from api.headers import CONTENT_SECURITY_POLICY
 from api.inputs.idempotent import OnceDep
@@ -54,8 +54,8 @@ def read_card(found: ProfileDep, connection: ConnectionDep, service: ServiceDep)
 def make_card_ticket(found: ProfileDep, once: OnceDep, service: ServiceDep, request: Request) -> Response:
     """Make a path that shows the card once within five minutes, in frames of the origins that the operator allows.
 
-    It counts as opening the profile: towards the day's budget now, and in the audit, with whoever made it, once the card
-    is shown.
+    It counts as opening the profile: towards the day's budget now, and once the card is shown in the audit, as a look
+    of whoever made it.
     """
     by, made_as = operator_of(request), acting_of(request)
 

@@ -40,7 +40,7 @@ def make_ticket(connection: Connection, profile: UUID, *, by: str, made_as: Acti
 
 
 def spend_ticket(connection: Connection, ticket: str) -> tuple[UUID, Acting] | None:
-    """Use a ticket up and return whose card it opens and who made it; None if it is unknown, was used, or has ended."""
+    """Use a ticket up; return whose card it opens and who made it; None if it is unknown, used or over."""
     row = connection.execute(
         "delete from card_ticket where ticket_sha256 = %s and expires_at > clock_timestamp()"
         " and made_as is not null returning profile_id, made_as",

@@ -8,8 +8,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from api.access.asking import FORM_HEADER, PLAIN_COOKIE, form_token
+from api.access.asking import FORM_FIELD, FORM_HEADER, PLAIN_COOKIE, form_token
 from api.access.limits import Rates
+from api.access.people_pages import ROLE_FIELD
 from api.app import create_app
 from api.settings import Settings
 from core.audit.hints import AGAIN_DAYS, MANY_AN_HOUR
@@ -292,6 +293,25 @@ def test_a_card_in_a_frame_costs_the_budget_and_is_a_look_of_whoever_made_its_ti
     assert (look["route"], look["people"], look["actor_kind"]) == ("POST /card", [people[0]], "person")
     assert (look["role"], look["purpose"]) == ("crm", "service")
     assert entered(client, kind="read", actor="nobody") == []
+
+
+def test_an_admin_who_gives_rights_is_in_the_audit_with_what_she_gave(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    log_in(store.connection, "Root", "n" * 43, "admin")
+    held = {"Cookie": f"{PLAIN_COOKIE}={'n' * 43}", "Sec-Fetch-Site": "same-origin"}
+    rights = {FORM_FIELD: form_token("n" * 43), f"{ROLE_FIELD}privacy": "on", f"{ROLE_FIELD}crm": "on"}
+    with httpx.Client(base_url=client.base_url, headers=held, timeout=20) as root:
+        made = root.post("/api-keys", data=rights | {"name": "grab", "days": "90", "owner": ""})
+        assert (made.status_code, "sjk_" in made.text) == (200, True), made.text
+        assert root.post("/people", data=rights | {"name": "mal", "display_name": "Mal"}).status_code in {200, 303}
+    given = {one["fields"][0]: one for one in entered(client, kind="change", actor="Root")}
+    for table, route in (("api_key", "POST /api-keys"), ("account", "POST /people")):
+        assert (given[table]["route"], given[table]["purpose"]) == (route, "administration")
+        assert sorted(given[table]["detail"]["row"]["roles"]) == ["crm", "privacy"]
+    page = client.get("/audit", params={"actor": "Root"}).text
+    assert "api key: added grab, roles crm, privacy" in page
+    assert "account: added mal, roles crm, privacy" in page
 
 
 def test_what_was_refused_is_entered_and_a_flood_is_counted(client: httpx.Client, ada: UUID) -> None:
