@@ -18,8 +18,8 @@ _SKIPPED: Final = (
 ends and tabs, behind which another cell may begin."""
 _FORMULA: Final = re.compile(rf"[\t\r\n]|{_SKIPPED}[{_SIGNS}]")
 _NEXT_CELL: Final = re.compile(rf"([;|\t\r\n])({_SKIPPED}[{_SIGNS}])")
-"""A formula where another cell begins: a spreadsheet whose decimals have a comma parts cells at semicolons, and quotes in
-the middle of what it takes for one cell hold neither those nor line ends together. Our quotes hold commas."""
+"""A formula where another cell begins: a spreadsheet whose decimals have a comma parts cells at semicolons; quotes
+in the middle of what it takes for one cell hold neither those nor line ends together. Our quotes hold commas."""
 _NEXT_IN_JSON: Final = re.compile(rf"([;|]{_SKIPPED})([{_SIGNS}])")
 
 
