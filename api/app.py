@@ -34,6 +34,7 @@ from api.meters import Metered, Meters
 from api.metrics.dwell_cache import DwellCache
 from api.pages import as_page
 from api.parameters import known_parameters
+from api.privacy.list_key import tell_wrong_key
 from api.problems import ProblemError, ProblemOut, as_json, from_exception
 from api.rendering import HERE
 from api.routing import ANALYTICS, PAGES, ROUTES
@@ -154,6 +155,7 @@ async def _lifespan(
     service = app.state.service
     works = (
         live.run(), cues.run(), arriving.run(), watch(service), keep_sealing(service), let_first_in(writer),
+        tell_wrong_key(service),
     )  # fmt: skip
     working = [asyncio.create_task(work) for work in works]
     try:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from api.texts import in_words
-from core.errors import ForbiddenError, InputError, UnavailableError
+from core.errors import ConfigurationError, ForbiddenError, InputError, UnavailableError
 from storage.storable import cleaned
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -289,6 +289,14 @@ def from_exception(error: Exception) -> ProblemError:  # noqa: PLR0911 - one ans
         case UnavailableError():
             return ProblemError(
                 503, "unavailable", "Not available now", detail=error.what, hint=error.hint or "Ask again later."
+            )
+        case ConfigurationError():  # whoever runs the service can mend it; who asks can wait for that
+            return ProblemError(
+                503,
+                "set-up",
+                "Not set up for this",
+                detail=error.what,
+                hint=error.hint or "Tell whoever runs the service.",
             )
         case ClientDisconnect():  # nobody reads this; it is no fault of ours
             return ProblemError(

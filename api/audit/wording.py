@@ -16,6 +16,8 @@ def said(row: AuditEntry | Unusual) -> str:  # noqa: PLR0911 - one for each hint
     match row.hint:
         case "many":
             return f"{row.count} profiles in an hour, usually {row.usual or 0:.0f}"
+        case "listed":
+            return f"{row.count:,} people in a day's lists, usually {row.usual or 0:,.0f}"
         case "night":
             return f"{row.count} {'look' if row.count == 1 else 'looks'}"
         case "again":

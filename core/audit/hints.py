@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-HintWord: TypeAlias = Literal["many", "night", "again", "elsewhere", "export", "budget"]
+HintWord: TypeAlias = Literal["many", "listed", "night", "again", "elsewhere", "export", "budget"]
 
 LOOK_MINUTES: Final = 10
 """A page that is loaded anew and its parts are one look: who serves a customer stays that long on a profile."""
@@ -22,6 +22,9 @@ TIMES_USUAL: Final = 3
 NIGHT_FROM_HOUR: Final = 22
 NIGHT_TO_HOUR: Final = 6
 """Between these hours by the store's clock no store of the chains we know is open to customers."""
+LISTED_A_DAY: Final = 1_000
+"""Ten full pages of the longest list: who serves finds a customer by her name, and a store's page of arrivals shows a
+day's customers of a large store, some hundreds."""
 AGAIN_DAYS: Final = 4
 """Days of a week on which somebody looks at the same profile: a visit, its follow-up and a complaint make three."""
 HINTS_SHOWN: Final = 100
@@ -45,6 +48,15 @@ HINTS: Final[tuple[Hint, ...]] = (
         f" times the median of the person's own hours with reads in the {USUAL_DAYS} days before.",
         reason=f"{MANY_AN_HOUR} an hour is one each three minutes, the pace of serving customer after customer; sales"
         " days double a person's pace, they do not treble it.",
+    ),
+    Hint(
+        hint="listed",
+        title="Many people in lists in a day",
+        formula=f"Different profiles that somebody, or a key, was shown in lists (customers, cues, tasks) on a day (UTC)"
+        f" > {LISTED_A_DAY:,} and > {TIMES_USUAL} times the median of their own days with lists in the {USUAL_DAYS}"
+        " days before.",
+        reason="Lists cost nothing of the day's budget of profiles, because nobody works without them; each line has a"
+        " name and where she is. Ten full pages in a day are more than service needs.",
     ),
     Hint(
         hint="night",

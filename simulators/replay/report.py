@@ -178,8 +178,8 @@ def _hints(report: ReplayReport) -> Iterator[str]:
         )
     if report.signals and report.late > _LATE_SHARE * report.signals and not report.leaps:
         yield (
-            "Many signals were late: a recording has to be in order of arrival. Sort it by ts; if it is, the clock of an"
-            " anchor may be a minute or more ahead: `sojourn calibrate` names those that it cannot compare."
+            "Many signals were late: a recording has to be in order of arrival. Sort it by ts; if it is, the clock of"
+            " an anchor may be a minute or more ahead: `sojourn calibrate` names those that it cannot compare."
         )
     if report.rejected.get(Reason.UNKNOWN_ANCHOR, 0) > _UNKNOWN_SHARE * report.rows:
         yield "Many rows name an anchor that the floor plan lacks: add it, visits are less certain without."

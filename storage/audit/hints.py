@@ -9,6 +9,7 @@ import msgspec
 from core.audit.hints import (
     AGAIN_DAYS,
     HINTS_SHOWN,
+    LISTED_A_DAY,
     LOOK_MINUTES,
     LOOKED_AT_DAYS,
     MANY_AN_HOUR,
@@ -44,6 +45,22 @@ select hour.at, hour.actor, null::uuid, hour.people, usual.people
  order by hour.at desc limit %(shown)s
 """
 )
+_LISTED: Final = """
+with day as (
+    select actor, (at at time zone 'UTC')::date as day, count(distinct profile_id) as people, max(at) as at
+      from audit_entry entry join audit_subject subject using (entry_no)
+     where entry.kind = 'list' and entry.outcome = 'done' and entry.actor_kind <> 'program'
+       and entry.at > %(now)s - %(reach)s::interval and subject.profile_id is not null
+     group by 1, 2
+)
+select day.at, day.actor, null::uuid, day.people, usual.people
+  from day cross join lateral (
+       select coalesce(percentile_cont(0.5) within group (order by earlier.people), 0) as people from day earlier
+        where earlier.actor = day.actor and earlier.day < day.day
+          and earlier.day >= day.day - %(usual)s::interval) usual
+ where day.at > %(now)s - %(days)s::interval and day.people > %(listed)s and day.people > %(times)s * usual.people
+ order by day.at desc limit %(shown)s
+"""
 _NIGHT: Final = (
     _LOOKS
     + """
@@ -92,6 +109,7 @@ select max(at), actor, null::uuid, sum(1 + coalesce((detail ->> 'more')::bigint,
 """
 _QUERIES: Final[dict[HintWord, str]] = {
     "many": _MANY,
+    "listed": _LISTED,
     "night": _NIGHT,
     "again": _AGAIN,
     "elsewhere": _ELSEWHERE,
@@ -120,6 +138,7 @@ def unusual(connection: Connection, now: datetime) -> list[Unusual]:
         "usual": f"{USUAL_DAYS} days",
         "reach": f"{LOOKED_AT_DAYS + USUAL_DAYS} days",
         "many": MANY_AN_HOUR,
+        "listed": LISTED_A_DAY,
         "times": TIMES_USUAL,
         "night_from": NIGHT_FROM_HOUR,
         "night_to": NIGHT_TO_HOUR,

@@ -57,4 +57,4 @@ select audit_settings_of(of::regclass, told::text[], passed_over::text[]) from (
     ('cue_policy', '{store_no,version}', '{}'),
     ('cue_trial', '{trial_no,store_no,name,begun_at,ended_at}', '{}'),
     ('exclusion_change', '{change_no,store_no,reason}', '{}'),
-    ('note_choice', '{list,word,label,feeling,retired}', '{}')) as settings (of, told, passed_over);
+    ('note_choice', '{list,word,feeling,retired}', '{}')) as settings (of, told, passed_over);

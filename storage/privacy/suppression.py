@@ -133,7 +133,7 @@ class Guard:
         ConfigurationError
             If people were erased and the key of their list is not here.
         """
-        check_key(connection, self._folder)
+        self.check(connection)
         leaving = self._leaving(connection, identifiers, devices)
         if leaving or self._folder is None:
             return leaving
@@ -155,6 +155,10 @@ class Guard:
         if not found:
             self._lift(connection, [(kind, value) for _, kind, value in asked], since)
         return tuple(dict.fromkeys(found))
+
+    def check(self, connection: Connection) -> None:
+        """Raise ConfigurationError if people were erased and the key of their list is not here."""
+        check_key(connection, self._folder)
 
     @property
     def can_erase(self) -> bool:

@@ -13,7 +13,7 @@ from api.access.limits import Rates
 from api.access.people_pages import ROLE_FIELD
 from api.app import create_app
 from api.settings import Settings
-from core.audit.hints import AGAIN_DAYS, MANY_AN_HOUR
+from core.audit.hints import AGAIN_DAYS, LISTED_A_DAY, MANY_AN_HOUR
 from storage.access.keys import add_key, key_of, rotate_key
 from storage.access.secrets import digest
 from storage.audit.acting import Acting
@@ -152,15 +152,29 @@ def test_what_is_unusual_is_told_with_its_formula(store: SeededStore, client: ht
             look(store, "Thrice", noon - timedelta(days=days), ada)
     enter(store.connection, Acting(actor="Ex", actor_kind="key", route="x", purpose="analysis", at=noon), "export",
           detail={"people_count": 7})  # fmt: skip
+    for actor, most in (("Lists", LISTED_A_DAY + 1), ("Serves", LISTED_A_DAY)):
+        who = Acting(actor=actor, actor_kind="person", route="GET /v1/profiles", purpose="service", at=noon)
+        for begin in range(0, most, 600):
+            page = [UUID(int=number) for number in range(begin, min(begin + 600, most))]
+            enter(store.connection, who, "list", people=page, fields=["profiles"])
     told = client.get("/v1/audit/hints").json()
     found = {(one["hint"], one["actor"]): one for one in told["found"]}
     assert set(found) == {
-        ("many", "Many"), ("night", "Owl"), ("again", "Again"), ("export", "Ex"), ("elsewhere", "Owl"),
+        ("many", "Many"), ("listed", "Lists"), ("night", "Owl"), ("again", "Again"), ("export", "Ex"), ("elsewhere", "Owl"),
         ("elsewhere", "Late"),
     }  # fmt: skip
     assert found["many", "Many"]["found_count"] == MANY_AN_HOUR + 1
     assert found["again", "Again"]["profile_id"] == str(ada)
-    assert {hint["hint"] for hint in told["hints"]} == {"many", "night", "again", "elsewhere", "export", "budget"}
+    assert found["listed", "Lists"]["found_count"] == LISTED_A_DAY + 1
+    assert {hint["hint"] for hint in told["hints"]} == {
+        "many",
+        "listed",
+        "night",
+        "again",
+        "elsewhere",
+        "export",
+        "budget",
+    }
 
 
 def test_the_desk_filters_and_the_profile_says_who_looked(

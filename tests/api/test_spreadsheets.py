@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import re
 from datetime import timedelta
 from typing import get_args
 
@@ -11,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from api.access.table import TABLE
 from api.routing import PAGES, ROUTES
+from api.spreadsheets import csv_text
 from storage.profiles.exports import ExportWord
 from tests.access import employ
 from tests.api.inputting import customer, event, send
@@ -21,6 +24,31 @@ pytestmark = pytest.mark.servers
 WILD = "=HYPERLINK(1)"
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 METRICS = "GET /v1/stores/{store}/metrics/{formula}"
+
+
+@pytest.mark.parametrize("parted_at", [";", "|", "\t"])
+@pytest.mark.parametrize(
+    "sign", ["=", "+", "-", "@", "\uff1d", " =", '"=', "\ufeff=", "\u200b=", "\u200b =", "\u2060@"]
+)
+def test_no_cell_is_a_formula_wherever_a_spreadsheet_parts_them(parted_at: str, sign: str) -> None:
+    wild = f"{sign}1+1"
+    text = csv_text(
+        [
+            ["a", f"x{parted_at}{wild}", wild],
+            [f"x\n{wild}", {"a": f"{parted_at}{wild}"}],
+            [f"{parted_at}{parted_at}{wild}"],
+        ]
+    )
+    for cell in re.split(r"[,;|\t\r\n]", text):
+        seen = re.sub(r"[\s\"\u200b\ufeff\u2060]", "", cell)
+        assert not seen.startswith(("=", "+", "-", "@", "\uff1d")), (text, cell)
+
+
+def test_other_text_and_json_stay_what_they_are() -> None:
+    kept = ["Boots; brown", "size 40, -10 %", "a-b", "ada@shop.test", "50 = 50"]
+    assert next(csv.reader(io.StringIO(csv_text([kept])))) == kept
+    detail = {"query": 'say ";=1+1" | -2', "more": ["x|@y"]}
+    assert json.loads(next(csv.reader(io.StringIO(csv_text([[detail]]))))[0]) == detail
 
 
 def exports() -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from api.access import restored
@@ -42,8 +43,9 @@ from storage.privacy.receipts import find_receipt
 from storage.privacy.restoring import is_behind, reapply
 from storage.privacy.suppression import Guard, load_suppressed
 from storage.profiles.profiles import PURPOSE
+from tests.api.inputting import customer, send
 from tests.api.seeding import PLAN, SMALL_PLAN, add_stores, writer
-from tests.api.serving import ROOT, answering
+from tests.api.serving import ROOT, answering, wait_for
 from tests.fix_api import SeededStore
 from tests.fix_database import _fresh
 from tests.privacy.searching import found_in_database, found_in_statistics, needles
@@ -423,3 +425,18 @@ def test_the_api_refuses_without_a_folder(client: httpx.Client, her: Somebody) -
     )
     assert answer.status_code == 503
     assert "SOJOURN_PRIVACY" in answer.json()["hint"]
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_an_api_with_another_key_of_the_list_says_so_and_writes_no_customer(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder, tmp_path: Path, other: bool
+) -> None:  # fmt: skip
+    erase(store.connection, folder, her.profile)
+    settings = Settings(privacy=tmp_path / "another" if other else None)
+    given = customer(77, at=datetime.now(UTC), email="somebody.else@shop.test")
+    with capture_logs() as logged, answering(create_app(store.database_url, settings)) as client:
+        wait_for(lambda: [one for one in logged if one["event"] == "customers cannot be written"], "the log")
+        answer = send(client, "/v1/profiles", given)
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:sojourn:problem:set-up")
+        assert "SOJOURN_PRIVACY" in answer.json()["hint"]
+        assert client.get("/v1/stores").status_code == 200
