@@ -146,7 +146,9 @@ class Gate:
             if not request.headers.get("content-type", "").startswith(_FORM):  # those are checked once they are read
                 _check_token(asking, request.headers.get(FORM_HEADER, ""))
         self._limits.ask(place.route, principal.principal_id, known=True)
-        await to_thread.run_sync(request.app.state.service.restored.check)
+        restored = request.app.state.service.restored
+        if restored.is_due:
+            await to_thread.run_sync(restored.check)
         if request.method == "GET" and (found := place.pattern.match(_path(request.scope))) is not None:
             await self._spend(request, principal, found.groupdict().get("profile"))
         stores = sorted(principal.stores) if principal.stores is not None else None

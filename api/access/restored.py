@@ -40,9 +40,14 @@ class Restored:
         self._folder, self._reader, self._now = folder, reader, now
         self._fine_until_s = 0.0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the database is to be asked; else nobody needs a thread for it."""
+        return self._folder is not None and time.monotonic() >= self._fine_until_s
+
     def found(self) -> bool:
         """Return whether it does; what was well is looked at again after LOOKED_EVERY_S."""
-        if self._folder is None or time.monotonic() < self._fine_until_s:
+        if self._folder is None or not self.is_due:
             return False
         with self._reader.connection() as connection:
             behind = is_behind(connection, self._folder, made_before=self._now() - _UNDER_WAY)
