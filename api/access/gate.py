@@ -151,7 +151,7 @@ class Gate:
                 _check_token(asking, request.headers.get(FORM_HEADER, ""))
         self._limits.ask(place.route, principal.principal_id, known=True)
         restored = request.app.state.service.restored
-        if restored.due:
+        if restored.is_due:
             await to_thread.run_sync(restored.check)
         opens = request.method in {"GET", "HEAD"} or place.route in _OPEN_BY_POST
         if opens and (found := place.pattern.match(_path(request.scope))) is not None:

@@ -41,13 +41,13 @@ class Restored:
         self._fine_until_s = 0.0
 
     @property
-    def due(self) -> bool:
-        """Whether it is to be looked: what was well is looked at again after LOOKED_EVERY_S."""
+    def is_due(self) -> bool:
+        """Whether the database is to be asked; else nobody needs a thread for it."""
         return self._folder is not None and time.monotonic() >= self._fine_until_s
 
     def found(self) -> bool:
-        """Return whether it does."""
-        if self._folder is None or not self.due:
+        """Return whether it does; what was well is looked at again after LOOKED_EVERY_S."""
+        if self._folder is None or not self.is_due:
             return False
         with self._reader.connection() as connection:
             behind = is_behind(connection, self._folder, made_before=self._now() - _UNDER_WAY)

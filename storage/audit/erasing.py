@@ -46,7 +46,7 @@ def forget_before(connection: Connection, before: datetime) -> int:
     """Take the oldest links away up to the first whose entry is not older; call it in a transaction.
 
     The last hash that goes is kept in `audit_start`, so that what stays can still be verified. Entries that wait
-    to be sealed stay.
+    to be sealed stay. The run is noted here, in the same transaction: `storage.audit.verifying` looks for it.
 
     Returns
     -------
@@ -70,4 +70,7 @@ def forget_before(connection: Connection, before: datetime) -> int:
         [last],
     ).rowcount
     connection.execute("select set_config('sojourn.forgetting', 'off', true)")
+    connection.execute(
+        "insert into retention_run (kind, before_at, rows, unit) values ('audit', %s, %s, 'rows')", [before, gone]
+    )
     return gone

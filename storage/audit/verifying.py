@@ -36,6 +36,13 @@ select entry_no from audit_entry entry
 _ERASED: Final = (
     "select decode(detail ->> 'pseudonym', 'hex') from audit_entry where kind = 'erasure' and detail ? 'pseudonym'"
 )
+_UNNOTED: Final = """
+select from audit_start start
+ where begun_at > now() - %(least)s  -- receipts of runs are kept for as long at least
+   and not exists (select from retention_run where kind = 'audit' and before_at < start.begun_at - %(least)s + '1 day'
+                   and finished_at between start.begun_at and start.begun_at + '1 hour')
+ limit 1
+"""
 _WAITING: Final = "select count(*), min(entry.at) from audit_waiting join audit_entry entry using (entry_no)"
 
 
@@ -98,6 +105,8 @@ def _beginning(connection: Connection, heads: Mapping[int, tuple[date, bytes]], 
     Whoever may write as the API does can take links as retention does; what is younger than anything that it takes
     shows that.
     """
+    if connection.execute(_UNNOTED, {"least": timedelta(days=KINDS["audit"].least)}).fetchone() is not None:
+        return 0, f"Links up to {place} were taken away, and no run of retention says that it did."
     starts = {number: bytes(digest) for number, digest in connection.execute("select link_no, hash from audit_start")}
     row = connection.execute("select (now() at time zone 'UTC')::date").fetchone()
     surely_kept: date = date.max if row is None else row[0] - SURELY_KEPT

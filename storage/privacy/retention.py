@@ -130,9 +130,7 @@ def _kind(connection: Connection, kind: str, before: datetime, *, dry_run: bool)
         yield _noted(connection, Kept(kind=kind, table=table, before=until, count=count, unit="chunks"), dry_run)
     if kind == "audit" and not dry_run:
         count = in_transaction(connection, lambda lent: forget_before(lent, before))
-        yield _noted(
-            connection, Kept(kind=kind, table="audit_entry", before=before, count=count, unit="rows"), dry_run
-        )
+        yield Kept(kind=kind, table="audit_entry", before=before, count=count, unit="rows")  # noted with its deletion
     for table, keys, old in _ROWS.get(kind, ()):
         count = _rows(connection, table, keys, old, before, dry_run=dry_run)
         yield _noted(connection, Kept(kind=kind, table=table, before=before, count=count, unit="rows"), dry_run)
