@@ -55,8 +55,8 @@ HINTS: Final[tuple[Hint, ...]] = (
         formula=f"Different profiles that somebody, or a key, was shown in lists (customers, cues, tasks) on a day"
         f" (UTC) > {LISTED_A_DAY:,} and > {TIMES_USUAL} times the median of their own days with lists in the"
         f" {USUAL_DAYS} days before.",
-        reason="Lists cost nothing of the day's budget of profiles, because nobody works without them; each line has a"
-        " name and where she is. Ten full pages in a day are more than service needs.",
+        reason="Lists cost nothing of the day's budget of profiles, because nobody works without them; each line"
+        " has a name and where she is. Ten full pages in a day are more than service needs.",
     ),
     Hint(
         hint="night",

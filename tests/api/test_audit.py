@@ -160,8 +160,8 @@ def test_what_is_unusual_is_told_with_its_formula(store: SeededStore, client: ht
     told = client.get("/v1/audit/hints").json()
     found = {(one["hint"], one["actor"]): one for one in told["found"]}
     assert set(found) == {
-        ("many", "Many"), ("listed", "Lists"), ("night", "Owl"), ("again", "Again"), ("export", "Ex"), ("elsewhere", "Owl"),
-        ("elsewhere", "Late"),
+        ("many", "Many"), ("listed", "Lists"), ("night", "Owl"), ("again", "Again"), ("export", "Ex"),
+        ("elsewhere", "Owl"), ("elsewhere", "Late"),
     }  # fmt: skip
     assert found["many", "Many"]["found_count"] == MANY_AN_HOUR + 1
     assert found["again", "Again"]["profile_id"] == str(ada)
