@@ -165,7 +165,8 @@ def load(data: bytes | str) -> FloorPlan:
         Saying which store, zone or anchor is wrong and what is expected.
     """
     try:
-        plan = msgspec.json.decode(data, type=FloorPlan)
+        text = data.decode() if isinstance(data, bytes) else data  # msgspec passes over fields that nobody reads
+        plan = msgspec.json.decode(text, type=FloorPlan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         hint = "`sojourn floorplan check PLAN` names everything that is wrong, by line."
         if "zone" in str(error) and "anchors" in str(error):
@@ -178,7 +179,7 @@ def load(data: bytes | str) -> FloorPlan:
             f"A floor plan holds at most {STORES_PER_PLAN} stores, this one {len(plan.stores)}.",
             hint="Make several plans of it.",
         )
-    _refuse_doubled(data)
+    _refuse_doubled(text)
     for flaw in twice(("stores",), [store.id for store in plan.stores], "store"):
         raise FloorPlanError(flaw.what, hint=flaw.hint, where="floor plan")
     for store in plan.stores:
@@ -186,7 +187,7 @@ def load(data: bytes | str) -> FloorPlan:
     return plan
 
 
-def _refuse_doubled(data: bytes | str) -> None:
+def _refuse_doubled(text: str) -> None:
     """Refuse a key that an object has twice: the reader takes the last, a person who wrote both meant one of them."""
 
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -197,7 +198,7 @@ def _refuse_doubled(data: bytes | str) -> None:
             raise FloorPlanError(twice_named(key), hint=TWICE_HINT, where="floor plan")
         return made
 
-    json.loads(data, object_pairs_hook=once)
+    json.loads(text, object_pairs_hook=once)
 
 
 def twice_named(key: str) -> str:

@@ -46,6 +46,9 @@ _TRIES: Final = 8
 T = TypeVar("T")
 _AWAY_HINT: Final = "Is it running, and is SOJOURN_DATABASE_URL right?"
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
+_CATALOG_CONFLICT: Final = "tuple concurrently updated"
+"""What PostgreSQL says (as an internal error) where two change one row of its catalog, a migration's grants and the
+making of a chunk for example: the other is done in a moment."""
 _AWAY: Final = (
     psycopg.OperationalError,  # refused, cut, shut down, out of space or connections
     psycopg.InterfaceError,  # the connection was closed before
@@ -164,6 +167,12 @@ def reachable() -> Iterator[None]:
         raise UnavailableError(f"The database does not answer: {said}.", hint=_AWAY_HINT) from error
 
 
+def _is_conflict(error: BaseException) -> bool:
+    return isinstance(error, _CONFLICTS) or (
+        isinstance(error, errors.InternalError_) and _CATALOG_CONFLICT in str(error)
+    )
+
+
 def in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction and commit it; run it again where the database asks for that.
 
@@ -188,7 +197,7 @@ def in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T
             return work(connection)
 
     tries = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_CONFLICTS),
+        retry=tenacity.retry_if_exception(_is_conflict),
         stop=tenacity.stop_after_attempt(_TRIES),
         wait=tenacity.wait_exponential_jitter(multiplier=0.01, max=2.0, jitter=0.05),
         reraise=True,

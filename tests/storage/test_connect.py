@@ -74,6 +74,19 @@ def test_a_deadlock_is_tried_again(counter: str) -> None:
     assert len(tries) == 3, "one of the two was the victim and ran again"
 
 
+def test_what_two_change_of_the_catalog_is_tried_again(counter: str) -> None:
+    """A migration grants rights on a table while a chunk of it is made."""
+    found = [errors.InternalError_("tuple concurrently updated"), errors.InternalError_("another fault")]
+
+    def work(connection: Connection) -> None:
+        add(connection, "a")
+        raise found.pop(0)
+
+    with connect(counter) as connection, pytest.raises(errors.InternalError_, match="another"):
+        in_transaction(connection, work)
+    assert (found, values(counter)["a"]) == ([], 0)
+
+
 def test_a_conflict_that_never_ends_is_an_error_in_the_end(counter: str) -> None:
     tries = []
 

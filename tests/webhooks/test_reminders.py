@@ -95,6 +95,6 @@ def test_an_alert_and_a_message_are_told_to_other_systems(store: SeededStore, cl
     word = {"purpose": "service_messages", "status": "granted", "source": "till", "wording": "1"}
     client.post(f"/v1/profiles/{amara}/consents", json=word, headers=INES)
     made = client.post(f"/v1/profiles/{amara}/messages", json={"template": "sorry"}, headers=INES)
-    assert "sorry about our staff and advice. Somebody" in made.json()["body"]
+    assert "sorry about our staff and advice. We have not forgotten it." in made.json()["body"]
     kinds = [row["event_type"] for row in client.get("/v1/webhooks/deliveries").json()["deliveries"]]
     assert sorted(kinds) == ["alert.made", "message.made"]
