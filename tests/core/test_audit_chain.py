@@ -72,6 +72,6 @@ def test_the_purpose_of_whoever_states_none() -> None:
 
 
 def test_each_hint_says_how_and_why() -> None:
-    assert len({hint.hint for hint in HINTS}) == len(HINTS) == 6
+    assert len({hint.hint for hint in HINTS}) == len(HINTS) == 7
     assert all(hint.formula and hint.reason for hint in HINTS)
     assert "export" in KINDS
