@@ -13,7 +13,7 @@ from core.journey.walks import Span, walks
 from core.limits import NS_PER_S
 from storage.connect import Connection
 from storage.instants import to_ns
-from storage.profiles.events import CustomerEvent, paid_back, uncancelled
+from storage.profiles.events import CustomerEvent, event_of, paid_back, uncancelled
 from storage.profiles.profiles import PURPOSE
 from storage.profiles.visits import STAYS_PER_VISIT
 
@@ -189,19 +189,7 @@ def _events(connection: Connection, values: dict[str, Any]) -> dict[UUID, tuple[
         " where event.store_no is null or store.id is not null order by occurred_at, event_id",
         values,
     ).fetchall():
-        found[row[0]].append(
-            CustomerEvent(
-                event_id=row[1],
-                revision=row[2],
-                kind=row[3],
-                source=row[4],
-                occurred_at=row[5],
-                recorded_at=row[6],
-                store=row[7],
-                detail=row[8],
-                source_key=row[9],
-            )
-        )
+        found[row[0]].append(event_of(row[1:10]))
         read[row[0]] = max(read[row[0]], row[10])
     return {profile: (uncancelled(events), read[profile]) for profile, events in found.items()}
 

@@ -111,20 +111,12 @@ def customer_events(
         lasting = values | {"limit": LASTING_OF_A_PROFILE, "kinds": list(_LASTING)}
         held = {row[0] for row in rows}
         rows += [row for row in connection.execute(query, lasting).fetchall() if row[0] not in held]
-    return [
-        CustomerEvent(
-            event_id=row[0],
-            revision=row[1],
-            kind=row[2],
-            source=row[3],
-            occurred_at=row[4],
-            recorded_at=row[5],
-            store=row[6],
-            detail=row[7],
-            source_key=row[8],
-        )
-        for row in reversed(rows)
-    ]
+    return [event_of(row) for row in reversed(rows)]
+
+
+def event_of(row: Sequence[Any]) -> CustomerEvent:
+    """Return an event of a row that has its fields in their order."""
+    return CustomerEvent(**dict(zip(CustomerEvent.__struct_fields__, row, strict=True)))
 
 
 def uncancelled(events: Sequence[CustomerEvent]) -> list[CustomerEvent]:

@@ -474,14 +474,19 @@ def say_items(asking: httpx.Client, items: dict[str, str]) -> dict[str, Any]:
     return said
 
 
-def test_other_items_take_nobodys_time_apart(store: SeededStore, olga: httpx.Client) -> None:
-    """A week keeps the items that it had: with a hat and without, it would tell the time of who bought the hat."""
+def buy_boots_and_a_hat(store: SeededStore) -> None:
+    """Twelve look at the shelf and buy boots, the thirteenth a hat: 30 to 42 s."""
     for number in range(13):
         insert(
             store.connection, store.store_no,
             [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 30.0 + number) for zone in (None, 5)],
         )  # fmt: skip
         buy(store, 80_000 + number, "hat" if number == 12 else "boot", at(10))
+
+
+def test_other_items_take_nobodys_time_apart(store: SeededStore, olga: httpx.Client) -> None:
+    """A week keeps the items that it had: with a hat and without, it would tell the time of who bought the hat."""
+    buy_boots_and_a_hat(store)
     both = {"boot": "shoes", "hat": "shoes"}
     assert say_items(olga, both) == {"items": both, "holds_from": None}
     assert shelf(olga) == (36, 13)
@@ -517,12 +522,7 @@ def test_each_week_has_the_items_of_its_time(store: SeededStore, olga: httpx.Cli
     ):
         with store.connection.transaction():
             replace_items(store.connection, stored, items, said_at)
-    for number in range(13):
-        insert(
-            store.connection, store.store_no,
-            [Stay(number * 2 + bool(zone), 80_000 + number, zone, at(9), 30.0 + number) for zone in (None, 5)],
-        )  # fmt: skip
-        buy(store, 80_000 + number, "hat" if number == 12 else "boot", at(10))
+    buy_boots_and_a_hat(store)
     assert shelf(olga) == (35.5, 12), "the hat stood there in the weeks before and after"
 
 
