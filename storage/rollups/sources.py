@@ -70,15 +70,17 @@ _UNDER_WAY: Final[LiteralString] = (
      where store_no = %(store_no)s and entered_at >= %(begins)s and entered_at < %(ends)s and not withdrawn
        and left_at >= %(newest)s - make_interval(secs => %(departure_s)s)
      order by device, left_at desc
+), over as materialized (
+    -- as an array, as below: looked up one by one, each has been a scan where today's statistics were not yet there
+    select device, entered_at, left_at from store_visit
+     where store_no = %(store_no)s and device = any(array(select device from lately)) and not withdrawn
+       and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s -- spares other chunks
 ), touched as materialized (
     select device from there where arrived_at < %(ends)s
     union
     select device from lately
-     where not exists (select from store_visit visit
-                        where visit.store_no = %(store_no)s and visit.device = lately.device and not visit.withdrawn
-                          -- the bound spares older chunks
-                          and visit.entered_at >= %(begins)s - interval '1 day'
-                          and visit.entered_at <= lately.entered_at and visit.left_at >= lately.entered_at)
+     where not exists (select from over where over.device = lately.device
+                          and over.entered_at <= lately.entered_at and over.left_at >= lately.entered_at)
 ), stay as materialized (select 1 as side, * from ("""
     + _ZONES
     + _TOUCHED
