@@ -6,6 +6,7 @@ and the rows after it give the same engine, and whatever was not written yet whe
 again.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -112,6 +113,7 @@ class StoreFeed:
         self._late: list[LateBatch] = []
         self._covered_us = 0
         self._arrived_ns: int | None = None
+        self._decided_ns = 0
 
     @property
     def store_no(self) -> int:
@@ -207,6 +209,7 @@ class StoreFeed:
             parts = [Part(signals, row.edge_no, row.received_at) for row, signals in heard]
             visits, late = self._engine.push_parts(signals, parts)
             self._keep(visits)
+            self._decided_ns = self._decided_ns or time.time_ns()  # of what is not written yet, the first
             self._late += [
                 LateBatch(row.log_no, behind, row.received_at)
                 for (row, _), behind in zip(heard, late, strict=True)
@@ -244,6 +247,7 @@ class StoreFeed:
                 self._take(waiting, _LOG_END)
                 break
         self._samples.clear()  # what is replayed is not news
+        self._decided_ns = 0
         return taken
 
     def forget_written(self) -> None:
@@ -324,6 +328,7 @@ class StoreFeed:
         self._derived.clear()
         self._late.clear()
         self._samples.clear()
+        self._decided_ns = 0
         self._written = merged(known, changed, gone)
         self._presence_known = True
         self._forgotten = self._engine.forgotten
@@ -392,6 +397,7 @@ class StoreFeed:
             as_of_us=self.newest_ns // NS_PER_US,
             sampled_signal_at_us=tuple((_sample(stamps, SAMPLED_SIGNALS) // NS_PER_US).tolist()),
             visits=visits,
+            decided_at_us=self._decided_ns // NS_PER_US,
         )
 
 

@@ -21,7 +21,8 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What has changed.
 
     `as_of_us` is the time of the newest signal that the store's state reflects, `sampled_signal_at_us` those of up
-    to SAMPLED_SIGNALS signals that it did not reflect before (µs since 1970), `visits` the count of new visits.
+    to SAMPLED_SIGNALS signals that it did not reflect before (µs since 1970), `visits` the count of new visits;
+    `decided_at_us` is when, by its own clock, ingest decided the first of what is new, 0 where nothing was.
     `trace` is the traceparent of the span that told it, empty where nobody traces.
     """
 
@@ -29,6 +30,7 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True):
     as_of_us: int
     sampled_signal_at_us: tuple[int, ...] = ()
     visits: int = 0
+    decided_at_us: int = 0
     trace: str = ""
 
 

@@ -71,7 +71,8 @@ class Watcher:
             if self._state is not None:
                 self._counts.missed_states += 1
                 samples = (self._state.sampled_signal_at_us + news.sampled_signal_at_us)[-SAMPLES_KEPT:]
-                news = news.model_copy(update={"sampled_signal_at_us": samples})
+                decided = _first(self._state.decided_at_us, news.decided_at_us)
+                news = news.model_copy(update={"sampled_signal_at_us": samples, "decided_at_us": decided})
             self._state = news
         self._ready.set()
 
@@ -104,6 +105,7 @@ class _Watched:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     visits: bool = True
     samples: list[int] = field(default_factory=list)
+    decided_at_us: int | None = None
     trace: str = ""
     latest: LiveStateOut | None = None
     task: asyncio.Task[None] | None = None
@@ -154,7 +156,7 @@ class LiveHub:
         watcher.put(Beat(self.listening))
         if watched.latest is not None:
             # these times were told to others before; to tell them again would make them look late
-            watcher.put(watched.latest.model_copy(update={"sampled_signal_at_us": []}))
+            watcher.put(watched.latest.model_copy(update={"sampled_signal_at_us": [], "decided_at_us": None}))
         if watched.task is None:
             watched.changed.set()
             watched.task = asyncio.create_task(self._follow(store, watched))
@@ -206,6 +208,7 @@ class LiveHub:
         if known is None:
             return
         known.samples = [*known.samples, *event.sampled_signal_at_us][-SAMPLES_KEPT:]
+        known.decided_at_us = _first(known.decided_at_us, event.decided_at_us or None)
         known.visits = known.visits or event.visits > 0
         known.trace = event.trace
         known.changed.set()
@@ -234,6 +237,7 @@ class LiveHub:
             await watched.changed.wait()
             watched.changed.clear()
             samples, watched.samples = watched.samples, []
+            decided_at_us, watched.decided_at_us = watched.decided_at_us, None
             visits, watched.visits = watched.visits, False
             trace, watched.trace = watched.trace, ""
             try:
@@ -241,15 +245,20 @@ class LiveHub:
                     state = await self._read_state(store, visits)
             except UnavailableError:
                 watched.samples = [*samples, *watched.samples][-SAMPLES_KEPT:]
+                watched.decided_at_us = _first(decided_at_us, watched.decided_at_us)
                 watched.visits = watched.visits or visits
                 watched.changed.set()
                 await asyncio.sleep(AGAIN_S[-1])
                 continue
             if not visits and watched.latest is not None:
                 state = state.model_copy(update={"newest_visits": watched.latest.newest_visits})
-            state = state.model_copy(update={"sampled_signal_at_us": samples})
+            state = state.model_copy(update={"sampled_signal_at_us": samples, "decided_at_us": decided_at_us})
             watched.latest = state
             self.counts.states += 1
             for watcher in watched.watchers:
                 watcher.put(state)
             await asyncio.sleep(STATE_EVERY_S)
+
+
+def _first(*times_us: int | None) -> int | None:
+    return min((time for time in times_us if time is not None), default=None)

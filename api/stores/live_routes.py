@@ -136,6 +136,7 @@ def read_state_now(service: Service, store: str, with_visits: bool = True) -> Li
         as_of_us=to_ns(now.as_of) // 1000 if now.as_of is not None else None,
         server_at_us=now_us(service),
         sampled_signal_at_us=[],
+        decided_at_us=None,
         occupancy=people_by_zone(stored.plan, now),
         total=now.total,
         resident_count=now.residents,

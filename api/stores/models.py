@@ -308,6 +308,7 @@ class LiveStateOut(BaseModel):
                     "as_of_us": 1795266191250000,
                     "server_at_us": 1795266191731000,
                     "sampled_signal_at_us": [1795266190900000, 1795266191250000],
+                    "decided_at_us": 1795266191402000,
                     "occupancy": [{"zone": "shoes", "people": 9}],
                     "total": 9,
                     "resident_count": 2,
@@ -329,6 +330,9 @@ class LiveStateOut(BaseModel):
     server_at_us: int = Field(description="The server's clock when this state was sent")
     sampled_signal_at_us: list[int] = Field(
         description="Times of some signals that no state before this one reflected"
+    )
+    decided_at_us: int | None = Field(
+        description="Ingest's clock when it decided the first of what no state before this one reflected"
     )
     occupancy: list[ZonePeopleOut]
     total: int = Field(description="People in the store")

@@ -90,7 +90,10 @@ def measure_product(machine: Machine, asked: Asked) -> Product:
         with Meter(machine.groups, lambda: edges.committed, _EVERY_S) as meter:
             _pause(asked.seconds)
         page_cpu_s = cpu_s(machine.pid_of("api")) - page_cpu_s
-        to_page = page.percentiles(from_us)
+        to_page = {
+            "signal_to_page": page.percentiles(from_us),
+            "decision_to_page": page.decided_percentiles(from_us),
+        }
         page.stop()
         parts = profile(machine.pid_of("ingest"), _PROFILE_S) if asked.profile else "not asked for"
         machine.processes.check()
@@ -102,7 +105,8 @@ def measure_product(machine: Machine, asked: Asked) -> Product:
         cost=cost_between(meter.moments),
         moments=meter.moments,
         checked=check(machine.connection, sent),
-        delays=delays(machine.connection) | {"signal_to_page": [to_page["p50"] or 0.0, to_page["p99"] or 0.0]},
+        delays=delays(machine.connection)
+        | {name: [taken["p50"] or 0.0, taken["p99"] or 0.0] for name, taken in to_page.items()},
         sizes=Sizes(full.log, full.visits, full.database - empty.database, full.wal - empty.wal),
         wire_bytes_per_signal=wire,
         page_cpu_s=page_cpu_s,

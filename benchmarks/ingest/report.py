@@ -19,6 +19,7 @@ PUBLISHED: Final = 4_200
 _DELAYS: Final = {
     "signal_to_log": "from the last signal of a batch to its row in the log",
     "signal_to_page": "from a signal to the state of the store that reached a page",
+    "decision_to_page": "from what ingest decided (of a state, the first) to the state that reached a page",
     "signal_to_visit": "from the last signal in a zone to the row of a visit that ended by moving on, with hindsight",
     "silence_to_visit": "the same where the device fell silent: the learnt patience before a silence is a departure",
 }
@@ -157,9 +158,6 @@ def markdown(found: Found, command: list[str]) -> str:
             for name, what in _DELAYS.items()
             if name in product.delays
         ],
-        "",
-        "What the decoder decided, it decided on one of the signals of the second line: from decision to page",
-        "it takes at most as long.",
         "",
         "Memory at most (PSS): "
         + ", ".join(f"{name} {value:.0f} MB" for name, value in product.cost.peak_mb.items())

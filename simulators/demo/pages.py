@@ -21,6 +21,7 @@ _REACHED: Final = ("reached", "under_way")
 
 class _State(msgspec.Struct):
     sampled_signal_at_us: list[int]
+    decided_at_us: int | None = None
 
 
 class Delays:
@@ -31,6 +32,7 @@ class Delays:
         self._key = key
         self._store = store
         self._samples: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)  # signal at, received at (us)
+        self._decided: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)  # decided at, received at (us)
         self._stop = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
@@ -45,11 +47,14 @@ class Delays:
 
     def percentiles(self, live_from_us: int) -> dict[str, float | None]:
         """Return p50 and p99 in seconds over signals that were heard live; None without any."""
-        taken = [received - at for at, received in list(self._samples) if at >= live_from_us]
-        if not taken:
-            return {"p50": None, "p99": None}
-        p50, p99 = np.percentile(np.array(taken) / 1e6, [50, 99]).tolist()
-        return {"p50": round(p50, 3), "p99": round(p99, 3)}
+        return _percentiles(self._samples, live_from_us)
+
+    def decided_percentiles(self, live_from_us: int) -> dict[str, float | None]:
+        """Return p50 and p99 in seconds from a decision of ingest's to the page; None without any.
+
+        Of all that a state shows anew, the first decision counts.
+        """
+        return _percentiles(self._decided, live_from_us)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -75,8 +80,18 @@ class Delays:
                     now_us = time.time_ns() // NS_PER_US
                     said = msgspec.json.decode(value, type=_State)
                     self._samples.extend((at, now_us) for at in said.sampled_signal_at_us)
+                    if said.decided_at_us is not None:
+                        self._decided.append((said.decided_at_us, now_us))
         finally:
             connection.close()
+
+
+def _percentiles(times_us: deque[tuple[int, int]], from_us: int) -> dict[str, float | None]:
+    taken = [received - at for at, received in list(times_us) if at >= from_us]
+    if not taken:
+        return {"p50": None, "p99": None}
+    p50, p99 = np.percentile(np.array(taken) / 1e6, [50, 99]).tolist()
+    return {"p50": round(p50, 3), "p99": round(p99, 3)}
 
 
 def _headers(key: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ class Ingest:
         if self.broken:
             raise ZeroDivisionError
         return LiveStateOut(
-            store=store, as_of_us=1, server_at_us=2, sampled_signal_at_us=[],
+            store=store, as_of_us=1, server_at_us=2, sampled_signal_at_us=[], decided_at_us=None,
             occupancy=[ZonePeopleOut(zone="shoes", people=self.people)], total=self.people, resident_count=0,
             newest_visits=[],
             coverage=CoverageNowOut(anchor_count=2, working_count=2, faults=[]),
@@ -49,7 +49,15 @@ class Ingest:
 
     def tell(self, *samples: int, store: str = "a", visits: int = 0) -> None:
         self.people += 1
-        self.told.put_nowait(LiveEvent(store=store, as_of_us=1, sampled_signal_at_us=samples, visits=visits))
+        self.told.put_nowait(
+            LiveEvent(
+                store=store,
+                as_of_us=1,
+                sampled_signal_at_us=samples,
+                visits=visits,
+                decided_at_us=100 + samples[0] if samples else 0,
+            )
+        )
 
 
 def story(tell: Callable[[Ingest, LiveHub], Coroutine[Any, Any, None]]) -> Callable[[pytest.MonkeyPatch], None]:
@@ -104,6 +112,7 @@ async def test_a_watcher_gets_the_state_at_once_and_then_its_changes(ingest: Ing
     ingest.tell(11, 12, visits=1)
     changed = await state_of(watcher, has(1))
     assert changed.sampled_signal_at_us == [11, 12]
+    assert changed.decided_at_us == 111
     assert ingest.reads == [("a", True), ("a", True)]
     ingest.tell(13)
     await state_of(watcher, has(2))
@@ -137,6 +146,7 @@ async def test_a_slow_watcher_misses_states_but_neither_the_newest_nor_a_sample(
     newest = await state_of(slow)
     assert newest.total == 5
     assert newest.sampled_signal_at_us == [1, 2, 3, 4, 5]
+    assert newest.decided_at_us == 101, "the first of what was missed"
     assert await slow.get(wait_s=0.01) is None
 
 
