@@ -98,7 +98,9 @@ def test_a_short_run_is_green_and_the_checker_finds_what_is_missing_or_changed(
         assert product.left == 0
         assert product.checked.sent == product.checked.logged == product.checked.decoded > 5_000
         assert product.cost.per_core_second > 1_000
-        assert 0 < product.delays["decision_to_page"][0] < product.delays["signal_to_page"][0]
+        # of decisions the first of a state counts, of signals any: neither has to be the longer one
+        assert product.delays["decision_to_page"][0] > 0
+        assert product.delays["signal_to_page"][0] > 0
         running.connection.execute("update signal_log set sha256 = '\\x00' where sequence = 1")
         running.connection.execute("delete from signal_log where sequence = 2 and edge_no = 1")
         found = check(running.connection, product.sent)
