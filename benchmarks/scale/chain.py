@@ -161,8 +161,10 @@ class Chain:
         self._scenario = scenario
         self._env = simpy.Environment()
         self._random = np.random.default_rng(scenario.seed)
-        per_region = scenario.partitions // scenario.regions
-        self.partitions = [Partition(number, number // per_region) for number in range(per_region * scenario.regions)]
+        self.partitions = [
+            Partition(number, number * scenario.regions // scenario.partitions)
+            for number in range(scenario.partitions)
+        ]
         self.outboxes: list[deque[Parcel]] = [deque() for _ in range(scenario.regions)]
         self._workers = [self._worker() for _ in range(scenario.cores)]
         self._share_out(self._workers)

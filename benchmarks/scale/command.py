@@ -34,7 +34,7 @@ def scenarios(of: Measured, hours: float, seed: int) -> list[Scenario]:
             signals_per_s=SIGNALS_PER_S,
             per_core_s=of.per_worker_core,
             cores=cores,
-            partitions=max(partitions(cores) // 8 * 8, 8),
+            partitions=partitions(cores),
             seed=seed,
             **what,  # type: ignore[arg-type]  # each names a field of spans
         )

@@ -1,9 +1,13 @@
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 import simpy
 
 from benchmarks.scale.chain import Account, Chain, Parcel, Partition, Scenario, Span, Worker, caught_up_s
-from benchmarks.scale.command import expected_s
+from benchmarks.scale.command import expected_s, scenarios
+from benchmarks.scale.sizing import bill, markdown, measured, partitions, workers
 
 
 def scenario(**what: object) -> Scenario:
@@ -19,6 +23,7 @@ def scenario(**what: object) -> Scenario:
     return Scenario(**usual | what)  # type: ignore[arg-type]  # fields by name
 
 
+SCALE = Path(__file__).parents[2] / "docs/scale.md"
 OUTAGE = (Span(300, 600, 1.0, 0),)
 BURST = (Span(300, 600, 2.5),)
 LOSS = (Span(300, 600, 0.5),)
@@ -70,3 +75,18 @@ def test_the_same_seed_gives_the_same_run_and_another_one_does_not() -> None:
     one, same, other = (Chain(scenario(bursts=BURST, seed=seed)).run() for seed in (1, 1, 2))
     assert one.looks == same.looks
     assert one.account.heard != other.account.heard
+
+
+def test_the_page_says_what_the_measured_figures_give() -> None:
+    assert markdown(bill(measured())) in SCALE.read_text(), (
+        "`python -m benchmarks scale --results docs/scale.md` writes it anew"
+    )
+
+
+def test_partitions_share_evenly_among_all_workers_and_when_a_third_or_half_of_them_is_gone() -> None:
+    cores = workers(measured())
+    for left in (cores, cores * 2 // 3, cores // 2):
+        assert partitions(cores) % left == 0
+    usual = scenarios(measured(), hours=2, seed=1)[0]
+    owners = Counter(partition.owner for partition in Chain(usual).partitions)
+    assert set(owners.values()) == {6}
