@@ -255,6 +255,10 @@ PLACES: Final[tuple[Place, ...]] = (
         "To bound how many profiles one person opens.", "2 days",
     ),
     _of_profile(
+        "profile_shown", ("principal", "day", "profile_id"), "Whom lists showed a customer today and yesterday",
+        "To bound how many people one person is shown.", "2 days",
+    ),
+    _of_profile(
         "profile_store", ("profile_id", "store_no"), "Which stores know a customer",
         "To show customers to their own stores only.", "as long as the profile",
     ),

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ REFUSED = 2
 STEPS = 6
 SEQUENCES = 100
 """As each role in the long run; each is made of the whole description."""
-UNBOUNDED = Rates(*[10**9] * 10)
+UNBOUNDED = Rates(*[10**9] * len(fields(Rates)))
 """Rates have tests of their own; here they would hide the routes behind them."""
 
 

@@ -93,6 +93,7 @@ def test_nothing_is_left_of_her_anywhere_and_all_of_others(
         "alert_look",
         "blocked_device",
         "profile_read",
+        "profile_shown",
     }
     assert held - before.keys() == {"webhook_delivery"}, "somebody is not in every place: the test shows nothing"
 
@@ -112,7 +113,7 @@ def test_nothing_is_left_of_her_anywhere_and_all_of_others(
     assert counts["signal_log"] == 30
     assert counts["store_visit"] == counts["zone_visit"] == 3
     assert not {name for name, rows in counts.items() if not rows} - {
-        "engine_snapshot", "presence", "blocked_device", "rollup_change", "profile_read"
+        "engine_snapshot", "presence", "blocked_device", "rollup_change", "profile_read", "profile_shown",
     }  # fmt: skip
     log = store.connection.execute(
         "select sequence, signals, redacted, batch from signal_log order by sequence"
@@ -396,7 +397,7 @@ def test_access_export_holds_every_place_and_only_hers(
     manifest = held.pop("manifest.json")
     assert {one["file"]: one["rows"] for one in manifest["files"]} == {name: len(rows) for name, rows in held.items()}
     empty = {name.removesuffix(".json") for name, rows in held.items() if not rows}
-    assert empty <= {"blocked_device", "rollup_change", "profile_read"}
+    assert empty <= {"blocked_device", "rollup_change", "profile_read", "profile_shown"}
     assert len(held["signal_log.json"]) == 30
     assert held["profile.json"][0]["display_name"] == NAME
     assert "Somebody Else" not in json.dumps(held)

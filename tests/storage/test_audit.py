@@ -1,6 +1,7 @@
 """The audit log in a real database: entered by the tables, chained, verified; what erasure and retention may do."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from sojourn import app
 from storage.audit.acting import Acting, state
-from storage.audit.entries import PEOPLE_NAMED, AuditFilter, enter, entries_page
+from storage.audit.entries import PEOPLE_NAMED, AuditFilter, Shown, enter, entries_page
 from storage.audit.erasing import forget_before, named, pseudonymise
 from storage.audit.heads_file import read_heads, write_heads
 from storage.audit.sealing import heads, seal
@@ -29,6 +30,7 @@ NOT_PEOPLE = {
     "alert_look": "when a program last looked at a profile; the alerts that came of it are entered",
     "audit_subject": "the audit log itself",
     "profile_read": "a budget of today; each look is entered by itself",
+    "profile_shown": "the same",
     "profile_store": "follows from visits, notes and events",
     "webhook_message": "a queue of what is entered already; its deliveries are a log of their own",
 }
@@ -250,6 +252,27 @@ def test_retention_takes_the_oldest_and_the_rest_still_holds(connection: Connect
     assert sealed(connection).links == 1
     with pytest.raises(errors.RestrictViolation):
         connection.execute("delete from audit_entry")
+
+
+def test_looks_side_by_side_do_not_find_the_same_room_in_a_day(database_url: str, connection: Connection) -> None:
+    people = [uuid4() for _ in range(4)]
+
+    def show(lent: Connection, some: list[UUID], principal: str = "anna") -> int | None:
+        return enter(lent, ANNA, "list", people=some, shown=Shown(principal=principal, people=some, most=3))
+
+    with connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+        with connection.transaction():
+            assert show(connection, people[:2]) is not None
+            meanwhile = pool.submit(show, other, people[2:])
+            assert show(connection, people[:2], "carl") is not None, "each has a day of their own"
+            wait([meanwhile], timeout=0.3)
+            assert not meanwhile.done(), "what is not committed yet may still be taken back: it waits"
+        assert meanwhile.result(20) is None, "two are shown, two more are one too many"
+    assert show(connection, people[1:3]) is not None, "one new and one who was shown: three"
+    assert show(connection, [people[0], people[0]]) is not None
+    assert show(connection, people[3:]) is None
+    told = entries_page(connection, AuditFilter(kind="list"), limit=10).entries
+    assert [len(one.people) for one in told] == [1, 2, 2, 2], "what was refused is not entered as a look"
 
 
 def test_pages_go_through_every_entry_once(connection: Connection) -> None:
