@@ -32,6 +32,8 @@ from core.wire import Batch, decode
 from doctor.database import check_database
 from servers.postgres import Postgres
 from sojourn import app
+from storage.access.keys import add_key
+from storage.access.secrets import digest
 from storage.connect import Connection, connect, in_transaction
 from storage.identity.consents import ConsentWord
 from storage.identity.links import GivenProfile, identify
@@ -286,6 +288,31 @@ def test_she_is_hidden_at_once_and_cannot_be_brought_back(
     assert suppressed.now(TAG)
 
 
+def test_other_systems_do_not_learn_that_somebody_was_erased(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder
+) -> None:
+    key, at = "sjk_" + "e" * 43, store.now - timedelta(days=50)
+    add_key(
+        store.connection, digest(key), prefix="sjk_eeeeee", name="shop", roles=["edge", "crm"], stores=None,
+        made_by="tests", holds_for=timedelta(days=1),
+    )  # fmt: skip
+    with answering(create_app(store.database_url, Settings(privacy=folder.folder))) as client:
+        assert send(client, "/v1/profiles", customer(1, at=at, email="gone@shop.test")).status_code == 201
+        word = {"identifier": {"kind": "email", "value": "gone@shop.test"}, "source": "web", "wording": "1"}
+        withdrawal = word | {"occurred_at": (at + timedelta(days=1)).isoformat()}
+        assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
+        erase(store.connection, folder, her.profile)
+        withdrew, erased = (customer(2, at=at, customer_id="", email=one) for one in ("gone@shop.test", EMAIL))
+        with httpx.Client(base_url=client.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=20) as shop:
+            told = [send(shop, "/v1/profiles", one) for one in (withdrew, erased)]
+        assert [one.status_code for one in told] == [409, 409]
+        assert told[0].json() == told[1].json(), "the same of whoever withdrew and whoever was erased"
+        assert [one["where"] for one in told[1].json()["faults"]] == ["consent"]
+        desk = send(client, "/v1/profiles", erased).json()["faults"]
+        assert [one["where"] for one in desk] == ["consent", "email"]
+        assert "erased after" in desk[1]["what"]
+
+
 def test_a_restored_backup_is_erased_again(
     store: SeededStore, her: Somebody, folder: PrivacyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,12 +342,14 @@ def test_a_restored_backup_is_erased_again(
             answer = client.get(path)
             assert [answer.status_code, "suppress reapply" in answer.text] == [503, True], path
         assert client.get("/v1/health").status_code == 200
-        assert reapply(store.connection, folder) == 2, "her profile, and a device that nothing links to it any more"
+        again = reapply(store.connection, folder)
+        assert again == (1, 1), "her profile, and a device that nothing links to it any more"
+        assert str(again) == "1 profile and 1 device"
         assert client.get("/v1/profiles").status_code == 200, "she is hidden at once"
         assert client.get("/v1/ready").json()["ready"]
     erasing.work_all(store.connection, folder, now, stopped=lambda: False)
     assert found_in_database(store.connection, needles(her.secrets)) == {}
-    assert reapply(store.connection, folder) == 0
+    assert reapply(store.connection, folder) == (0, 0)
 
 
 def test_a_copy_of_the_list_outlasts_the_machine(
@@ -401,6 +430,12 @@ def test_access_export_holds_every_place_and_only_hers(
     assert len(held["signal_log.json"]) == 30
     assert held["profile.json"][0]["display_name"] == NAME
     assert "Somebody Else" not in json.dumps(held)
+    (case,) = held["identity_case.json"]
+    assert (case["profiles"], case["other_profiles"]) == ([str(her.profile)], 1)
+    (other,) = store.connection.execute(
+        "select one from identity_case, unnest(profiles) one where one <> %s", [her.profile]
+    ).fetchall()
+    assert str(other[0]) not in json.dumps(held), "who may be the same person is somebody else until that is decided"
     assert OTHER.hex() not in json.dumps(held).replace("-", "")
 
 
