@@ -409,6 +409,13 @@ def test_the_commands_print_heads_and_name_what_is_broken(
     kept.write_text(told.output)
     asked = ["audit", "verify", "--heads", str(kept), "--database-url", database_url]
     assert "3 links hold" in CliRunner().invoke(app, asked).output
+    ada, folder = add_profile(connection), PrivacyFolder(tmp_path / "privacy")
+    erase_in_audit(connection, ada, subject_hash(folder.key, "profile", ada.bytes))
+    in_transaction(connection, lambda lent: suppress(lent, folder, []))
+    in_transaction(connection, seal)
+    assert "6 links hold" in CliRunner().invoke(app, asked).output
+    told = CliRunner().invoke(app, [*asked, "--privacy", str(folder.folder)])
+    assert (told.exit_code, "outside of the database." in told.output) == (1, True), "that list knows of no erasure"
     connection.execute("set session_replication_role = replica")
     connection.execute("update audit_entry set actor = 'Bert' where entry_no = %s", [numbers[1]])
     broken = CliRunner().invoke(app, asked)
