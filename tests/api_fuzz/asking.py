@@ -74,7 +74,7 @@ class Findings:
 
 
 def _problem(answer: Any) -> str:
-    if "problem+json" not in answer.headers.get("Content-Type", ""):
+    if "problem+json" not in " ".join(answer.headers.get("content-type", [])):  # schemathesis has lists, lower case
         return ""
     return str(answer.json().get("type", "")).removeprefix("urn:sojourn:problem:")
 

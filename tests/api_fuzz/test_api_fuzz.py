@@ -151,6 +151,15 @@ def test_a_fault_would_be_found(store: SeededStore, client: httpx.Client, site: 
         assert findings.found, (status, body, kind)
 
 
+def test_an_answer_of_the_gate_is_none_of_the_route(store: SeededStore, client: httpx.Client, site: str) -> None:
+    (headers, *_) = askers(store, client).values()
+    stores = next(one for one in operations(load(site, headers)) if one.path == "/v1/stores")
+    findings = Findings()
+    findings.look(stores.Case(), stores.Case().call(headers={}))
+    assert findings.turned_away == {"key-missing": 1}
+    assert not findings.reached
+
+
 def test_only_streams_are_left_out() -> None:
     paths = create_app("postgresql://nobody@127.0.0.1:1/nothing").openapi()["paths"]
     assert sum(bool(STREAMS.search(path)) for path in paths) == 2
