@@ -23,7 +23,6 @@ def visits_from(stays: NDArray[Any], settings: Settings) -> VisitArray:
     visits = np.zeros(len(stays), VISIT)
     for name in _TIMES:
         visits[name] = stays[name] * NS_PER_US
-    _agree(visits)
     visits["device"] = stays["device"]
     visits["signals"] = stays["signals"]
     # unsigned: 67 million signals of one visit, 770 a second for a day, are summed rightly
@@ -37,14 +36,14 @@ def visits_from(stays: NDArray[Any], settings: Settings) -> VisitArray:
     return visits
 
 
-def _agree(visits: VisitArray) -> None:
+def let_bounds_agree(stays: NDArray[Any]) -> None:
     """Let bounds not contradict each other: nobody leaves before the earliest entry, or enters after the latest exit.
 
     Each bound tells since or until when another path was as likely, and that path may not have been in the zone at
-    all. A visit that is reported is taken to have been; then this loses no pair of times that the bounds allowed.
+    all. A stay that is reported is taken to have been; then this loses no pair of times that the bounds allowed.
     """
-    visits["left_earliest"] = np.maximum(visits["left_earliest"], visits["entered_earliest"])
-    visits["entered_latest"] = np.minimum(visits["entered_latest"], visits["left_latest"])
+    stays["left_earliest"] = np.maximum(stays["left_earliest"], stays["entered_earliest"])
+    stays["entered_latest"] = np.minimum(stays["entered_latest"], stays["left_latest"])
 
 
 def in_fixed_order(visits: VisitArray, pseudonyms: NDArray[np.uint8]) -> VisitArray:
