@@ -516,18 +516,6 @@ def _why(device: Any, otherwise: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _left_since(device: Any, tables: Any, doubt: int) -> int:
-    """Return since when it may have been in another zone at the end: on its way out it crosses zones hardly heard."""
-    bar = np.int64(device["score"][device["best"]]) - doubt
-    bar -= tables.penalty[min(np.int64(device["gap_mean"]) >> GAP_SHIFT, tables.penalty.size - 1)]
-    since = np.int64(device["last_at"])
-    for lane in range(device["score"].size):
-        if device["score"][lane] >= bar and tables.zone_of[lane] != tables.zone_of[device["best"]]:
-            since = min(since, device["arrived_at"] + US_PER_MS * np.int64(device["near"][lane]))
-    return int(max(since, device["arrived_at"]))
-
-
-@njit(cache=True, nogil=True)
 def _close(
     place: int, device: Any, nodes: Any, free: Any, tables: Any, rule: Any, out: Any, cursor: Any, closed_by: int
 ) -> None:
@@ -541,7 +529,6 @@ def _close(
     )
     if _has(device["reset"], best):
         _begin_stay(device, best, sure)
-    left_earliest = _left_since(device, tables, rule["doubt"])
     # drop the other lanes: then the best path is the only one and settles
     _own(device, nodes, free, cursor, best)
     for lane in range(device["score"].size):
@@ -561,7 +548,7 @@ def _close(
     row["left_at"] = device["last_at"]
     row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
     row["entered_latest"] = device["visit_late"]
-    row["left_earliest"] = left_earliest
+    row["left_earliest"] = device["last_at"]
     row["left_latest"] = device["last_at"] + after
     row["signals"] = device["heard"] - device["visit_mark"]
     row["sure"] = device["sure"] - device["visit_sure"]
@@ -837,8 +824,8 @@ def _too_many(count: int, windows: int, together: Any) -> bool:
     if beside < 0:
         return False
     if beside <= most:
-        return bool(windows <= together[beside])
-    return bool(windows <= together[most] // most * beside)
+        return windows <= together[beside]
+    return windows <= together[most] // most * beside
 
 
 @njit(cache=True, nogil=True)

@@ -150,12 +150,6 @@ class Device:
         for stay, following in zip(chosen.stays, chosen.stays[1:], strict=False):
             self._report(stay, following, forced=False)
         last = chosen.stays[-1]
-        bar = chosen.score - self.world.penalty(self.gap_mean) - self.rules.doubt
-        elsewhere = [
-            lane.near
-            for spot, lane in self.lanes.items()
-            if self.world.zone_of[spot] != self.world.zone_of[self.best] and lane.score >= bar
-        ]
         self.rows.append(
             Row(
                 "zone",
@@ -164,7 +158,7 @@ class Device:
                 self.last_at,
                 last.early,
                 last.late,
-                max(min([self.last_at, *elsewhere]), self.arrived_at),
+                self.last_at,
                 self.last_at + after,
                 self.heard - last.mark,
                 self.sure - last.sure,
