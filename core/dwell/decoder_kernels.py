@@ -824,8 +824,8 @@ def _too_many(count: int, windows: int, together: Any) -> bool:
     if beside < 0:
         return False
     if beside <= most:
-        return windows <= together[beside]
-    return windows <= together[most] // most * beside
+        return bool(windows <= together[beside])
+    return bool(windows <= together[most] // most * beside)
 
 
 @njit(cache=True, nogil=True)
