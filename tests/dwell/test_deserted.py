@@ -160,7 +160,7 @@ def test_it_can_be_switched_off() -> None:
 def test_an_outage_does_not_teach_a_device_that_it_is_heard_seldom() -> None:
     visits = decoded(
         before(0, 4, AROUND, loss=0),
-        before(0, 1, [(0, 600), (1200, 1260), (1400, 1500)], first=4, loss=0),
+        before(0, 1, [(0, 600), (1200, 1206), (1346, 1500)], first=4, loss=0),
         before(8, 2, [(0, 1800)], first=5),
     )
     assert len(stores(visits, range(4, 5))) == 2, "140 s of silence of a device that sends every second"
