@@ -189,6 +189,13 @@ class Decoder:
         return weights
 
     @property
+    def deaf(self) -> NDArray[np.bool_]:
+        """Which anchors hear nothing of what others hear before them, shape (anchors,)."""
+        fade = int(self.rules["fade"][0])
+        faded: NDArray[np.bool_] = (self.watch[kernels.QUIET] >= fade) & (fade > 0)
+        return faded
+
+    @property
     def forced(self) -> int:
         """Decisions made by the bound instead of by agreement."""
         return int(self.cursor[kernels.FORCED])

@@ -142,8 +142,12 @@ class StoreEngine:
 
     @property
     def anchors_deaf(self) -> NDArray[np.bool_]:
-        """Which anchors the signals alone say do not work, shape (anchors,): their silence counts nothing."""
-        deaf: NDArray[np.bool_] = (self._decoder.anchor_weights == 0) & ~self._decoder.down
+        """Which anchors the signals alone say do not work, shape (anchors,): their silence counts nothing.
+
+        One that is merely deserted counts nothing either, but is no fault to be told: everybody may have left it
+        together, at closing time, and the edge of a live store says itself when its anchors are down.
+        """
+        deaf: NDArray[np.bool_] = self._decoder.deaf & ~self._decoder.down
         return deaf
 
     @property
