@@ -70,11 +70,9 @@ def request(
 def sign(
     store: EdgeStore,
     edge: EdgeName,
-    request_file: Annotated[Path, typer.Argument(metavar="REQUEST", help="request.pem of the edge; - reads it from stdin.")],
+    request_file: Annotated[Path, typer.Argument(metavar="REQUEST", help="request.pem of the edge; -: stdin.")],
     authority: AuthorityFolder,
-    out: Annotated[
-        Path, typer.Option(help="The certificate, to be carried back; - writes it to stdout.")
-    ] = Path("signed.pem"),
+    out: Annotated[Path, typer.Option(help="The certificate, to be carried back; -: stdout.")] = Path("signed.pem"),
 ) -> None:
     """Where the authority is: sign the request of this edge."""
     from authority.authority import Authority

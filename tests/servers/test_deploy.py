@@ -41,9 +41,8 @@ def extended(service: dict[str, Any]) -> dict[str, Any]:
     """Return a service with what it extends; of two mappings both, of anything else its own."""
     if "extends" not in service:
         return service
-    base = service["extends"]
-    found = yaml.safe_load((DEPLOY / base.get("file", "compose.project.yaml")).read_text())["services"][base["service"]]
-    whole = extended(found)
+    shared = yaml.safe_load((DEPLOY / "compose.project.yaml").read_text())["services"]
+    whole = extended(shared[service["extends"]["service"]])
     merged = {name: whole[name] | service[name] for name in ("environment",) if name in whole and name in service}
     return whole | service | merged
 
@@ -107,6 +106,7 @@ def test_everybody_mounts_their_own_credentials_and_nobody_but_one_the_authority
     }
     assert [name for name, volumes in mounts.items() if "authority" in volumes] == ["certificates"]
     made = mounts["certificates"]
+    assert services["certificates"]["environment"]["SOJOURN_AUTHORITY"] == made["authority"], "also for `edge sign`"
     assert mounts["broker"]["broker-credentials"] == "/mosquitto/credentials"
     assert made["broker-credentials"] == "/authority/broker"
     for service in RUNNING:
@@ -122,7 +122,7 @@ def test_everybody_mounts_their_own_credentials_and_nobody_but_one_the_authority
 def test_the_broker_reads_what_the_authority_writes(tmp_path: Path) -> None:
     authority = Authority.create(tmp_path, datetime.now(UTC))
     command = compose()["services"]["certificates"]["command"]
-    hosts = command[2 : command.index("--authority")]
+    hosts = command[2 : command.index("--out")]
     equip(authority, hosts, tmp_path / "out", datetime.now(UTC))
     asked = set(re.findall(r"/mosquitto/credentials/([\w.]+)", (DEPLOY / "mosquitto.conf").read_text()))
     written = {path.name for path in authority.broker_folder.iterdir()}
