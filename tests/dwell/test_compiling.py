@@ -11,11 +11,11 @@ pytestmark = pytest.mark.compiled
 def test_the_block_is_left_before_the_next_kernel_is_compiled() -> None:
     told: list[str] = []
 
-    @numba.njit
+    @numba.njit(cache=False)
     def first(x: int) -> int:
         return x + 1
 
-    @numba.njit
+    @numba.njit(cache=False)
     def second(x: int) -> int:
         return x + 2
 
@@ -29,7 +29,7 @@ def test_the_block_is_left_before_the_next_kernel_is_compiled() -> None:
 
 
 def test_nobody_is_stopped_unasked_and_other_errors_pass() -> None:
-    @numba.njit
+    @numba.njit(cache=False)
     def kernel(x: int) -> int:
         return x + 1
 
