@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import ConfigurationError, UnavailableError
 from servers.clients import provide_clients
+from servers.postgres import Postgres
 from storage.backup.checksum import checksums
 from storage.backup.copying import back_up, compare, restore
 from storage.connect import connect
@@ -58,3 +59,17 @@ def test_what_cannot_be_says_what_to_do(database_url: str, tmp_path: Path, progr
     with pytest.raises(UnavailableError, match="pg_dump fails: no room"):
         back_up(database_url, tmp_path / "backups", programs=tmp_path)
     assert list((tmp_path / "backups").iterdir()) == [], "nothing half done stays"
+
+
+def test_a_server_that_knew_none_of_our_roles_has_them_after_a_restore(
+    database_url: str, own_database: Postgres, tmp_path: Path, programs: Path
+) -> None:
+    """Roles belong to the server, not to the database: a dump holds neither them nor who may act as whom."""
+    backup = back_up(database_url, tmp_path / "backups", programs=programs)
+    with connect(own_database.dsn()) as connection:
+        connection.execute("create database restored")
+    restored = own_database.dsn("restored")
+    assert restore(restored, backup, programs=programs).different == ()
+    with connect(restored) as connection, connection.transaction():
+        connection.execute("set local role sojourn_crm_everywhere")  # as the API does for a request
+        assert connection.execute("select count(*) from profile").fetchone() == (0,)
