@@ -1,7 +1,7 @@
 """Learns what notes feel like for the sentence model, from notes that were written for this, and says how well.
 
-It learns from `feeling_notes_en.csv` and from the lists of tests/journey whose mistakes were looked at before. Never from the
-rated review sentences, nor from the lists that are only counted: those measure it, in tests.
+It learns from `feeling_notes_en.csv` and from the lists of tests/journey whose mistakes were looked at before. Never
+from the rated review sentences, nor from the lists that are only counted: those measure it, in tests.
 
 Two steps, both logistic regression. The first learns from where a text lies alone. The second weighs that, as it
 comes out for notes that the first did not learn from, against what the words of the text say; it does so on the new
@@ -31,7 +31,7 @@ SEEN: Final = tuple(
 )
 WEIGHTS: Final = HERE.parent / "api" / "lexicons" / "sentences_en.json"
 PLACE_FITS: Final = 10.0
-"""How much a mistake weighs against large weights. Of 3, 10, 30, 100, 300 in cross-validation 10 did best, by little."""
+"""How much a mistake weighs against large weights. Of 3 to 1,000 in cross-validation 10 did best, by little."""
 WORDS_SPAN: Final = 3.0
 """Words say 0..1, places some -3..3 logits: so that large weights cost both the same."""
 FOLDS: Final = 8
@@ -106,9 +106,9 @@ def _folds(count: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
 
 def _right(logits: Floats, says: NDArray[np.bool_]) -> float:
     """Return the share of notes whose one of four words is right."""
-    both = (logits > 0).all(axis=1)
-    neither = (logits <= 0).all(axis=1)
-    told = np.where((both | neither)[:, None], logits > 0, logits == logits.max(axis=1, keepdims=True))
+    both = np.all(logits > 0, axis=1, keepdims=True)
+    neither = np.all(logits <= 0, axis=1, keepdims=True)
+    told = np.where(both | neither, logits > 0, logits == logits.max(axis=1, keepdims=True))
     return float((told == says).all(axis=1).mean())
 
 

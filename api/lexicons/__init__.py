@@ -23,13 +23,13 @@ def feeling_reader() -> FeelingReader:
     """Return the reader of feelings, made once: with a sentence model where the one that was learnt for is there."""
     weights = _load(f"sentences_{LANGUAGE}.json", SentenceWeights)
     place = sentence_model(weights.model, weights.model_version)
-    return FeelingReader(_feeling_lexicon(), SentenceReader(weights, place) if place is not None else None)
+    return FeelingReader(feeling_lexicon(), SentenceReader(weights, place) if place is not None else None)
 
 
 @cache
 def feeling_reader_by_words() -> FeelingReader:
     """Return the reader of feelings that knows words alone, made once."""
-    return FeelingReader(_feeling_lexicon())
+    return FeelingReader(feeling_lexicon())
 
 
 @cache
@@ -44,7 +44,8 @@ def topic_finder() -> TopicFinder:
     return TopicFinder(_load(f"memory_{LANGUAGE}.json", MemoryLexicon))
 
 
-def _feeling_lexicon() -> FeelingLexicon:
+def feeling_lexicon() -> FeelingLexicon:
+    """Return what is known of the words of feelings."""
     return _load(f"feeling_{LANGUAGE}.json", FeelingLexicon)
 
 

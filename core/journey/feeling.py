@@ -110,8 +110,8 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a text says as a whole (`score` -1..1) and in its clauses, and by which model.
 
-    By words alone `score` is as VADER normalises. With a sentence model it is how much likelier something good is than
-    something bad, and `likelihood` is that of `feeling`, 0..1.
+    By words alone `score` is as VADER normalises. With a sentence model it is how much likelier something good is
+    than something bad, and `likelihood` is that of `feeling`, 0..1.
     """
 
     feeling: Feeling
@@ -299,8 +299,9 @@ def said_by_words(reading: Reading) -> tuple[float, float]:
 def is_sure(feeling: Feeling, score: float, valences: Iterable[float], likelihood: float | None = None) -> bool:
     """Return whether a reading is to be told as what it says; `valences` are of the cues of all its clauses.
 
-    With a sentence model it is where the feeling is likelier than not. By words alone it is not where its cues contradict each other and no clause decides, nor where all of them weigh less than one
-    plain word. Of notes that were read so one in two was read rightly, of the others five in six (docs/notes.md).
+    With a sentence model it is where the feeling is likelier than not. By words alone it is not where its cues
+    contradict each other and no clause decides, nor where all of them weigh less than one plain word. How often those
+    that are told so are right stands in docs/notes.md.
     """
     if likelihood is not None:
         return likelihood >= LIKELY_AT

@@ -1,8 +1,8 @@
 """How likely it is that a text says something good, and something bad, from where its sentences lie among others.
 
-A sentence model turns a text into a point such that texts of like meaning lie close to each other. What was learnt is
-a plane in that space for the good and one for the bad (logistic regression), moved by what the words of the text say.
-So a feeling that no word says can be read as well, and a text can say both. The model itself is given: it reads files.
+A sentence model turns a text into a point such that texts of like meaning lie close to each other. What was learnt
+is a plane in that space for the good and one for the bad (logistic regression), moved by what the words of the text
+say. So a feeling that no word says can be read as well, and a text can say both. The model itself is given.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 SENTENCE_CHARACTERS: Final = 600
-"""What is longer is read by its words alone: all that was learnt from is shorter, and the time grows with the length."""
+"""What is longer is read by its words alone: what was learnt from is shorter, and time grows with the length."""
 
 
 class FeelingWeights(msgspec.Struct, frozen=True, kw_only=True):
-    """A plane: how far a text lies on the side of a feeling, in logits. `good_words` and `bad_words` weigh the best
-    and the worst clause, 0..1, as its words were read; `place` weighs the coordinates of the text.
+    """A plane: how far a text lies on the side of a feeling, in logits.
+
+    `good_words` and `bad_words` weigh the best and the worst clause, 0..1, as its words were read; `place` weighs the
+    coordinates of the text.
     """
 
     bias: float
