@@ -7,7 +7,10 @@ from typing import Final
 
 import numpy as np
 import structlog
-from llvmlite.binding import get_host_cpu_features, get_host_cpu_name  # came with numba
+from llvmlite.binding import (  # type: ignore[import-untyped] # came with numba
+    get_host_cpu_features,
+    get_host_cpu_name,
+)
 from numpy.typing import NDArray
 
 from core.journey.sentences import SENTENCE_CHARACTERS

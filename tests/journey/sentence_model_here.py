@@ -1,4 +1,4 @@
-"""Whether this machine has the sentence model that notes are read with: `make setup-dev` brings it where there is one."""
+"""Whether this machine has the sentence model for notes: `make setup-dev` brings it where there is one."""
 
 import pytest
 

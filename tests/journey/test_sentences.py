@@ -16,7 +16,7 @@ from core.journey.feeling import Feeling, FeelingReader, is_sure
 from core.journey.sentences import SENTENCE_CHARACTERS, FeelingWeights, SentenceReader, SentenceWeights
 from tests.journey.sentence_model_here import needs_sentence_model
 
-LEAVES = "Left a full trolley at the till"
+HUMMED = "She hummed all the way to the till"
 """No word of it says a feeling."""
 
 
@@ -38,7 +38,7 @@ def reader(place: Callable[[str], NDArray[np.float32]], good_words: float = 0.0)
     [(2, -2, "positive"), (-2, 2, "negative"), (-2, -2, "neutral"), (2, 2, "mixed"), (0.1, -3, "positive")],
 )
 def test_the_likeliest_feeling_is_told(good: float, bad: float, feeling: str) -> None:
-    reading = reader(lambda _: np.array([good, bad], np.float32)).read(LEAVES)
+    reading = reader(lambda _: np.array([good, bad], np.float32)).read(HUMMED)
     assert reading.feeling == feeling
     likely_good, likely_bad = (1 / (1 + np.exp(-logit)) for logit in (good, bad))
     assert reading.score == pytest.approx(likely_good - likely_bad, abs=1e-4)
@@ -71,9 +71,9 @@ def test_what_is_not_likelier_than_not_is_unsure() -> None:
 
 @needs_sentence_model
 def test_a_feeling_that_no_word_says() -> None:
-    assert feeling_reader_by_words().read(LEAVES).feeling == "neutral"
-    reading = feeling_reader().read(LEAVES)
-    assert (reading.feeling, reading.model) == ("negative", f"{NAME}+vader+retail-en")
+    assert feeling_reader_by_words().read(HUMMED).feeling == "neutral"
+    reading = feeling_reader().read(HUMMED)
+    assert (reading.feeling, reading.model) == ("positive", f"{NAME}+vader+retail-en")
 
 
 @needs_sentence_model
@@ -95,9 +95,9 @@ def test_a_text_of_signs_that_unfold_ends_no_process() -> None:
     """In a process of its own: the engine's room for them is too small, and writing past it would end this one."""
     program = (
         "from api.lexicons import feeling_reader\n"
-        "for text in ('x' + '\ufdfa' * 599, '\0' * 600, 'a\0b', '\U0010ffff' * 600, '\u200b' * 600, '\u0301' * 600):\n"
+        "for sign in ('\\ufdfa', '\\0', '\\U0010ffff', '\\u200b', '\\u0301', '\\ufb03'):\n"
         "    for _ in range(5):\n"
-        "        feeling_reader().read(text)\n"
+        "        feeling_reader().read('x' + sign * 599)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
