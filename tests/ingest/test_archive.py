@@ -246,15 +246,18 @@ def test_what_older_versions_left_without_a_manifest_and_drafts_go(
     assert "0 days of stores written" in command(store, *words), "said once"
 
 
-def test_files_of_an_archive_are_their_owner_s_alone(store: Store, connection: Connection, tmp_path: Path) -> None:
-    bring(connection, store)
+def test_files_of_an_archive_are_their_owner_s_alone(tmp_path: Path) -> None:
     mask = os.umask(0o022)
     try:
-        command(store, "archive", "--to", str(tmp_path / "a"), "--retain", "signals=4000d", "--quiet")
+        place = Place(str(tmp_path / "up" / "a"), make=True)
+        place.write("store=s/day=2026-03-02/part.parquet", b"signals")
+        (tmp_path / "copy").write_bytes(b"signals")
+        place.write("store=s/day=2026-03-03/part.parquet", tmp_path / "copy")
     finally:
         os.umask(mask)
-    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in [tmp_path / "a", *(tmp_path / "a").rglob("*")]}
-    assert modes == {True: 0o700, False: 0o600}
+    found = [path for path in tmp_path.joinpath("up").rglob("*")]
+    assert {path.stat().st_mode & 0o777 for path in found if path.is_dir()} == {0o700}
+    assert [path.stat().st_mode & 0o777 for path in found if path.is_file()] == [0o600] * 2
 
 
 def damage(place: Place, one: Partition) -> None:
@@ -360,9 +363,12 @@ def test_a_work_folder_of_a_killed_process_is_swept_and_one_in_use_is_not(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_nobody_who_was_erased_comes_back_from_an_archive(
-    store: Store, connection: Connection, tmp_path: Path
+    store: Store, connection: Connection, tmp_path: Path, workers: str
 ) -> None:
+    if workers != "1":
+        pytest.importorskip("distributed", reason="the extra sojourn[dask]")
     bring(connection, store)
     otherwise(connection, store)
     place = str(tmp_path / "a")
@@ -377,7 +383,18 @@ def test_nobody_who_was_erased_comes_back_from_an_archive(
     assert erasure is not None
     assert connection.execute(hers.format("zone_visit"), [UUID(bytes=SHOPPER)]).fetchone() != (0,)
     assert work_all(connection, folder, lambda: datetime.now(UTC), stopped=lambda: False) == "idle"
-    words = ("recompute", "--from", "2026-03-02", "--to", "2026-03-04", "--model", "latest", "--quiet")
+    words = (
+        "recompute",
+        "--from",
+        "2026-03-02",
+        "--to",
+        "2026-03-04",
+        "--model",
+        "latest",
+        "--quiet",
+        "--workers",
+        workers,
+    )
     with pytest.raises(ConfigurationError, match="the key of their list is not here"):
         command(store, *words, "--archive", place)
     assert open_run(connection) is None
