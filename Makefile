@@ -161,6 +161,7 @@ lock: setup-dev ## resolve requirements/*.in anew into the lock files
 	@$(call compile,kafka,--constraint requirements/runtime.lock)
 	@$(call compile,dask,--constraint requirements/runtime.lock)
 	@$(call compile,otel,--constraint requirements/runtime.lock)
+	@$(call compile,reading,--constraint requirements/runtime.lock)
 	@$(call compile,bench,--constraint requirements/runtime.lock)
 	@$(call compile,security,)
 	@$(call compile,fuzz,--constraint requirements/runtime.lock)

@@ -173,6 +173,7 @@ async def _lifespan(
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     problem = from_exception(error)
+    request.state.refused_for = problem.word  # a refusal is entered with it
     if problem.status >= 500 and problem.word == "fault":
         route = getattr(request.scope.get("route"), "path", "")
         _log.error("a request failed", route=route, error=type(error).__name__, where=place_of(error))

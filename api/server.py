@@ -1,9 +1,12 @@
 """Run the application until it is told to stop."""
 
 import logging
+import signal
 import socket
 import ssl
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -188,8 +191,24 @@ def run(
         _log.info("the api is listening", url=f"{'https' if transport.tls else 'http'}://{host}:{bound[1]}")
         bounds = Bounds(trusted=transport.trusted_proxy, told=meters.connection_ended)
         config = _config(app, transport, log_level, bounds)
-        with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has stopped in order
+        with suppress(KeyboardInterrupt), _terminated_as_interrupted():
             _Server(config, app).run(sockets=[listener])
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C: uvicorn raises again what stopped it, once it has stopped in order.
+
+    Left as it is, SIGTERM would then end the process on the spot, before the last traces are sent.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be taken
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _config(app: FastAPI, transport: Transport, log_level: str, bounds: Bounds = _USUAL) -> uvicorn.Config:

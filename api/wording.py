@@ -200,6 +200,7 @@ def sure(feeling_read: Mapping[str, Any]) -> bool:
         Feeling(feeling_read["feeling"]),
         feeling_read["score"],
         (cue["valence"] for clause in feeling_read["clauses"] for cue in clause["cues"]),
+        feeling_read.get("likelihood"),
     )
 
 

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "scale": "ten thousand stores: sizes, costs, and a simulation of bursts and outages",
     "erasure": "a person taken out of 20 million signals",
     "soak": "half an hour of a whole store at half the top rate: what grows?",
+    "feelings": "learns what notes feel like from those written for it, and says how well",
     "accuracy": "how right the visits are, on simulated stores and recordings",
 }
 

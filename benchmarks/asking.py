@@ -9,7 +9,9 @@ from storage.access.by_hand import add_program
 
 _OFTEN: Final = 10_000_000
 UNBOUNDED: Final = Settings(
-    rates=Rates(read=_OFTEN, route=_OFTEN, write=_OFTEN, heavy=_OFTEN, nobody=_OFTEN, figures=_OFTEN)
+    rates=Rates(
+        read=_OFTEN, route=_OFTEN, write=_OFTEN, heavy=_OFTEN, nobody=_OFTEN, figures=_OFTEN, people_a_day_key=_OFTEN
+    )
 )
 
 

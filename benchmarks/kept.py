@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import shlex
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from storage.connect import Connection, connect
 from storage.edition import read_edition
 from storage.migrate import migrate
 
+FIGURES: Final = Path(__file__).parent / "kept.json"
 _HYPERTABLE: Final = """
 select sum(table_bytes)::bigint, sum(index_bytes)::bigint, sum(toast_bytes)::bigint,
        (select count(*) from timescaledb_information.chunks where hypertable_name = %(table)s::text)
@@ -48,6 +50,11 @@ class Kept:
     index_bytes: int
     packed_bytes: int
     chunks: int
+
+    @property
+    def bytes_in_all(self) -> int:
+        """All of it."""
+        return self.rows_bytes + self.index_bytes + self.packed_bytes
 
     def each(self, size: int) -> str:
         """Return bytes a thing."""
@@ -82,6 +89,7 @@ def main(arguments: list[str]) -> int:
     print(text)
     if asked.results is not None:
         replace_part(asked.results, "kept", text)
+        FIGURES.write_text(json.dumps(_a_signal(found), indent=1) + "\n")
     return 0
 
 
@@ -94,6 +102,12 @@ def _kept(connection: Connection, table: str, signals: int) -> Kept:
         things = int((connection.execute(counted).fetchone() or (0,))[0])
     sizes = [int(value or 0) for value in row or (0, 0, 0, 0)]
     return Kept(table, things, *sizes)
+
+
+def _a_signal(found: list[Kept]) -> dict[str, float]:
+    """Return the bytes of each table for a signal; `python -m benchmarks scale` reckons with them."""
+    signals = found[0].things
+    return {kept.table.rstrip("%"): round(kept.bytes_in_all / signals, 3) for kept in found}
 
 
 def _packed(connection: Connection) -> float:
@@ -112,8 +126,8 @@ def markdown(found: list[Kept], packed: float, command: list[str], store_days: i
     by_name = {kept.table: kept for kept in found}
     log, zone, store = by_name["signal_log"], by_name["zone_visit"], by_name["store_visit"]
     visits = zone.things + store.things
-    month = 30 * (log.rows_bytes + log.index_bytes + log.packed_bytes) / store_days / 1e6
-    year = 365 * sum(one.rows_bytes + one.index_bytes + one.packed_bytes for one in (zone, store)) / store_days / 1e6
+    month = 30 * log.bytes_in_all / store_days / 1e6
+    year = 365 * (zone.bytes_in_all + store.bytes_in_all) / store_days / 1e6
     return "\n".join(
         [
             f"    {shlex.join(command)}",
@@ -126,7 +140,7 @@ def markdown(found: list[Kept], packed: float, command: list[str], store_days: i
             *[
                 f"| `{kept.table.replace('%', '…')}` | {_EACH[kept.table]} | {kept.each(kept.rows_bytes)} "
                 f"| {kept.each(kept.index_bytes)} | {kept.each(kept.packed_bytes)} "
-                f"| **{kept.each(kept.rows_bytes + kept.index_bytes + kept.packed_bytes)}** "
+                f"| **{kept.each(kept.bytes_in_all)}** "
                 f"| {_CHUNK[kept.table]} | {kept.chunks or '-'} |"
                 for kept in found
             ],

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DatabaseUrl
+from commands.options import DatabaseUrl, Privacy
 from commands.running import database
 
 app = typer.Typer(help="The audit log: is it whole, and which hashes to keep elsewhere.", no_args_is_help=True)
@@ -20,15 +20,17 @@ def audit_verify(
             help="Heads that were kept elsewhere, as `sojourn audit heads` wrote them; they show a cut-off end."
         ),
     ] = None,
+    privacy: Privacy = None,
     database_url: DatabaseUrl,
 ) -> None:
     """Go through the whole chain; names the first entry that is not as it was sealed, and ends with 1."""
     from storage.audit.heads_file import read_heads
     from storage.audit.verifying import verify
+    from storage.privacy.keys import PrivacyFolder
 
     published = read_heads(heads.read_text(encoding="utf-8"), name=str(heads)) if heads is not None else {}
     with database(database_url) as connection:
-        found = verify(connection, published)
+        found = verify(connection, published, None if privacy is None else PrivacyFolder(privacy))
     if found.broken is not None:
         typer.echo(f"Broken after {found.links} good links. {found.broken}")
         raise typer.Exit(1)

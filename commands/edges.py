@@ -1,5 +1,6 @@
 """An edge: run it, and give it a certificate of its own."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 EdgeStore = Annotated[str, typer.Argument(metavar="STORE", help="Id of the store.")]
 EdgeName = Annotated[str, typer.Argument(metavar="EDGE", help="Id of the edge.")]
+STREAM = Path("-")
+"""Stdin or stdout: an authority in a container does not see the files of whoever asks, nor may write beside them."""
 Folder = Annotated[Path, typer.Option(help="Where the edge keeps ca.pem, certificate.pem and key.pem.")]
 
 
@@ -67,14 +70,17 @@ def request(
 def sign(
     store: EdgeStore,
     edge: EdgeName,
-    request_file: Annotated[Path, typer.Argument(metavar="REQUEST", help="request.pem of the edge.")],
+    request_file: Annotated[Path, typer.Argument(metavar="REQUEST", help="request.pem of the edge; -: stdin.")],
     authority: AuthorityFolder,
-    out: Annotated[Path, typer.Option(help="The certificate, to be carried back.")] = Path("signed.pem"),
+    out: Annotated[Path, typer.Option(help="The certificate, to be carried back; -: stdout.")] = Path("signed.pem"),
 ) -> None:
     """Where the authority is: sign the request of this edge."""
     from authority.authority import Authority
 
     signed = Authority(authority).sign(_content(request_file), store, edge, datetime.now(UTC))
+    if out == STREAM:
+        typer.echo(signed, nl=False)
+        return
     _write(out, signed)
     typer.echo(f"Carry {out} back to the edge: `sojourn edge accept {out.name} --folder FOLDER`. It is no secret.")
 
@@ -114,6 +120,8 @@ def enrol(
 def _content(path: Path) -> bytes:
     from core.errors import InputError
 
+    if path == STREAM:
+        return sys.stdin.buffer.read()
     try:
         return path.read_bytes()
     except OSError as error:

@@ -95,9 +95,9 @@ def suppress_reapply(database_url: DatabaseUrl, privacy: Privacy) -> None:
 
     folder = _folder(privacy)
     with database(database_url) as connection:
-        jobs = reapply(connection, folder)
+        again = reapply(connection, folder)
         _work(connection, folder)
-    typer.echo(f"{jobs} erased again." if jobs else "Nobody on the list is here.")
+    typer.echo(f"{again} erased again." if any(again) else "Nobody on the list is here.")
 
 
 @suppress.command("copy")

@@ -164,6 +164,18 @@ def api(
             envvar="SOJOURN_PROFILES_A_DAY_KEY", min=1, help="Different profiles that one key may open in a day."
         ),
     ] = 5_000,
+    people_a_day: Annotated[
+        int,
+        typer.Option(
+            envvar="SOJOURN_PEOPLE_A_DAY", min=1, help="Different people whom lists may show to one person in a day."
+        ),
+    ] = 3_000,
+    people_a_day_key: Annotated[
+        int,
+        typer.Option(
+            envvar="SOJOURN_PEOPLE_A_DAY_KEY", min=1, help="Different people whom lists may show to one key in a day."
+        ),
+    ] = 10_000,
     requests_a_minute: Annotated[
         int, typer.Option(envvar="SOJOURN_REQUESTS_A_MINUTE", min=1, help="Questions of one person or key.")
     ] = 1_200,
@@ -218,6 +230,8 @@ def api(
             route=max(1, requests_a_minute * 2 // 3),
             profiles_a_day=profiles_a_day,
             profiles_a_day_key=profiles_a_day_key,
+            people_a_day=people_a_day,
+            people_a_day_key=people_a_day_key,
         ),
         oidc=read_provider(
             oidc_issuer, oidc_client_id, oidc_client_secret, name=oidc_name, groups=oidc_groups, acr=oidc_acr

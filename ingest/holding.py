@@ -229,8 +229,8 @@ class Holding:
         """Take the suppression list into use: here, in the engines, and in what they wrote."""
         folder = self._folder
         if folder is not None and leads and is_behind(connection, folder):
-            jobs = reapply(connection, folder)
-            _log.warning("the database is older than its suppression list; it is erased again", people=jobs)
+            again = reapply(connection, folder)
+            _log.warning("the database is older than its suppression list; it is erased again", **again._asdict())
         self._suppression = list_version(connection)
         self.directory.suppressed = load_suppressed(connection, folder)
         self.directory.withdrawn = withdrawn_devices(connection)

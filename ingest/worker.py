@@ -16,6 +16,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
+from core.dwell.compiling import compiling_until
 from core.dwell.engine import compile_kernels
 from core.errors import FencedError, UnavailableError
 from ingest.commit import BOOTS_TOLD, EdgeKey, commit
@@ -210,16 +211,19 @@ class _Worker:
         if not self._holding.feeds:
             # a fresh process: it takes half a minute the very first time, and nobody waits for it yet
             self._compile(connection)
+            if self._stop.is_set():
+                return False
         make_room(connection)
         self._holding.begin(connection, leads=self._leads)
         return not self._stop.is_set()
 
     def _compile(self, connection: Connection) -> None:
         sizes = {len(stored.plan.zones): stored.plan for stored in load_plans(connection)}
-        for plan in sizes.values():
-            compile_kernels(plan)
-            if self._refresh.on:
-                compile_learning(plan)
+        with compiling_until(self._stop.is_set):
+            for plan in sizes.values():
+                compile_kernels(plan)
+                if self._refresh.on:
+                    compile_learning(plan)
         seal_compiled()
 
     def _hand_over(self, connection: Connection, *, seal: bool) -> None:

@@ -1,12 +1,13 @@
-"""How often, and how much: rates of principals and addresses, waits after failed logins, profiles opened a day.
+"""How often, and how much: rates of principals and addresses, waits after failed logins, people seen a day.
 
 Rates and waits are counted in the memory of each process of the API: with several, each lets through as much. They
-bound what one caller costs, not how much is told in all; that is the budget of profiles, which the database counts.
+bound what one caller costs, not how much is told in all; those are the budgets of profiles and of people, which the
+database counts.
 """
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -22,6 +23,10 @@ from api.access.asking import asking_now
 from api.access.principal import Principal
 from api.problems import ProblemError
 from storage.access.reads import forget_old_reads, open_profile
+from storage.audit.acting import Acting
+from storage.audit.entries import Shown
+from storage.audit.hints import BUDGET
+from storage.connect import Connection
 from storage.writing import Writer
 
 _HELD: Final = 10_000
@@ -57,6 +62,12 @@ class Rates:
         Different profiles one person, or one key, opens in a day (UTC). A shop assistant serves some sixty customers
         in a shift, a busy service desk two hundred; who opens three hundred reads for another reason than to serve.
         A program that greets every customer of a busy day in a large store stays below five thousand.
+    people_a_day, people_a_day_key : int
+        Different people one person, or one key, is shown in a day (UTC) beside the profiles that are opened: lists,
+        notes, tasks, cues. Whoever has the cues of a large store open all day is shown some 1,500 (5,000 visitors, a
+        third of whom consented): twice that, ten for each profile that may be opened. To page through 100,000
+        customers takes a month then, and is asked about after a thousand (`listed` of core.audit.hints). A program
+        has twice of what it may open.
     """
 
     read: int = 1_200
@@ -69,6 +80,8 @@ class Rates:
     heavy_at_once: int = 2
     profiles_a_day: int = 300
     profiles_a_day_key: int = 5_000
+    people_a_day: int = 3_000
+    people_a_day_key: int = 10_000
 
 
 _HEAVY: Final = frozenset(
@@ -79,6 +92,8 @@ _HEAVY: Final = frozenset(
         "GET /stores/{store}/compare", "GET /stores/{store}/note-tags", "GET /v1/stores/{store}/presets",
     }
 )  # fmt: skip
+_ASK_AGAIN_S: Final = 3_600
+"""A budget is whole again at midnight UTC; whoever asks each hour is not late."""
 _SOON_S: Final = 5
 """A report takes as long at most."""
 _FREE: Final = 5
@@ -243,30 +258,65 @@ class Limits:
         except ValueError:
             return  # whoever reads it says that this is no profile
         held = (principal.principal_id, wanted)
+        self._begin_day(writer)
         with self._lock:
-            new_day = self._day != self.today()
-            if new_day:
-                self._day = self.today()
-                self._opened.clear()
-            elif held in self._opened:
+            if held in self._opened:
                 return
         most = self.rates.profiles_a_day if principal.kind == "person" else self.rates.profiles_a_day_key
-        if new_day:
-            writer.write(forget_old_reads)
         if not writer.write(lambda lent: open_profile(lent, principal.principal_id, wanted, most=most)):
-            raise too_many(
+            raise over_budget(
                 f"You have opened {most:,} different profiles today, as many as one {principal.kind} may in a day.",
                 hint="Those that you opened already stay open to you; ask an admin if your work needs more.",
-                retry_s=3600,
             )
         with self._lock:
             self._opened[held] = None
             while len(self._opened) > _HELD:
                 self._opened.popitem(last=False)
 
+    def show_people(
+        self, writer: Writer, who: Acting, people: Sequence[UUID], enter: Callable[[Connection, Shown], int | None]
+    ) -> None:
+        """Enter a look that shows people to whoever is logged in, and count them, each once a day.
+
+        Raises
+        ------
+        ProblemError
+            429 if they are more than are left of today; then nothing is entered, and nothing may be shown.
+        UnavailableError
+            If the database is away.
+        """
+        if who.actor_id is None:
+            raise RuntimeError("who is not logged in is shown nobody")
+        self._begin_day(writer)
+        most = self.rates.people_a_day if who.actor_kind == "person" else self.rates.people_a_day_key
+        shown = Shown(principal=who.actor_id, people=people, most=most)
+        if writer.add(lambda connection: enter(connection, shown)) is None:
+            raise over_budget(
+                f"With these {len(people):,} lists, notes and tasks would have shown you more than {most:,} different"
+                f" people today, as many as one {who.actor_kind} may be shown in a day.",
+                hint="Whom you were shown today stays visible, and profiles can still be opened. Ask for a shorter"
+                " list; ask an admin if your work needs more, or the privacy desk for an export.",
+            )
+
+    def _begin_day(self, writer: Writer) -> None:
+        """Forget, with the first look of a day, what no budget looks at any more."""
+        with self._lock:
+            if self._day == self.today():
+                return
+            self._day = self.today()
+            self._opened.clear()
+        writer.write(forget_old_reads)
+
 
 def too_many(detail: str, *, hint: str, retry_s: int) -> ProblemError:
     """Return the problem of somebody who asks too often."""
     problem = ProblemError(429, "too-many", "Too many requests", detail=detail, hint=hint)
     problem.retry_s = retry_s
+    return problem
+
+
+def over_budget(detail: str, *, hint: str) -> ProblemError:
+    """Return the problem of somebody who has used up what a day holds."""
+    problem = ProblemError(429, BUDGET, "More people than a day holds", detail=detail, hint=hint)
+    problem.retry_s = _ASK_AGAIN_S
     return problem

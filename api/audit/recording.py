@@ -3,15 +3,17 @@
 If it cannot be written, there is no answer: what is not entered is not shown.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from functools import partial
 from typing import Any, Final, get_args
+from uuid import UUID
 
 import msgspec
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from api.access.principal import Principal, principal_of
-from api.audit.kinds import EVERYBODY, READ_BY_POST, kind_of, parts_of
+from api.audit.kinds import CARD, EVERYBODY, READ_BY_POST, kind_of, parts_of
 from api.operators import operator_of
 from api.problems import ProblemError
 from api.service import Service
@@ -36,17 +38,18 @@ async def audited(request: Request) -> AsyncIterator[None]:
     who = getattr(request.state, _LOOKS_AS, who)
     path = _path(request)
     everybody = path in EVERYBODY
-    if (people or everybody) and (request.method in {"GET", "HEAD"} or path in READ_BY_POST):
-        await run_in_threadpool(
-            _enter,
-            request.app.state.service,
-            who,
-            kind_of(path),
-            people=[] if everybody else list(people),
-            fields=parts_of(path) if not everybody else (str(request.path_params.get("what", "")),),
-            detail={"everybody": True} if everybody else {},
+    if everybody:
+        what = (str(request.path_params.get("what", "")),)
+        service = request.app.state.service
+        await run_in_threadpool(_enter, service, who, kind_of(path), fields=what, detail={"everybody": True})
+    elif people and (request.method in {"GET", "HEAD"} or path in READ_BY_POST):
+        # who opened a profile, or made the ticket of a card, has spent the budget of that already
+        opened = list(people) if path == CARD else [request.path_params.get("profile")]
+        enter_them = partial(
+            _enter_look, kind=kind_of(path), fields=parts_of(path), opened={str(one) for one in opened}
         )
-        people.clear()
+        await run_in_threadpool(enter_them, request.app.state.service, who, list(people))
+    people.clear()
 
 
 def look_as(request: Request, who: Acting) -> None:
@@ -56,10 +59,16 @@ def look_as(request: Request, who: Acting) -> None:
 
 
 def enter_streamed(service: Service) -> None:
-    """Enter whom a live stream has just read of; called with each piece, from the thread that read it."""
+    """Enter whom a live stream has just read of; called with each piece, from the thread that read it.
+
+    Raises
+    ------
+    ProblemError
+        429 if a day holds no more people: the piece is not to be sent.
+    """
     who, people = acting.get(), seen.get()
     if who is not None and people:
-        _enter(service, who, "list", people=list(people), fields=("cues",))
+        _enter_look(service, who, list(people), kind="list", fields=("cues",))
         people.clear()
 
 
@@ -139,6 +148,28 @@ def _path(request: Request) -> str:
     """Return the route as it is written; never what was asked for in it, which may be a profile."""
     route = request.scope.get("route")
     return str(getattr(route, "path", None) or getattr(request.state, "asked_for", NO_ROUTE))
+
+
+def _enter_look(
+    service: Service,
+    who: Acting,
+    people: list[UUID],
+    *,
+    kind: KindWord,
+    fields: tuple[str, ...],
+    opened: Collection[str] = (),
+) -> None:
+    """Enter a look at people, and count whom it shows beside those who were opened."""
+    shown = [one for one in people if str(one) not in opened]
+    if not shown:
+        _enter(service, who, kind, people=people, fields=fields)
+        return
+    service.limits.show_people(
+        service.writer,
+        who,
+        shown,
+        lambda connection, counted: enter(connection, who, kind, people=people, fields=fields, shown=counted),
+    )
 
 
 def _enter(service: Service, who: Acting, kind: KindWord, **said: Any) -> None:

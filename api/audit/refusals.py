@@ -70,6 +70,8 @@ class Refusals:
             self._next_at.clear()
         self._next_at[key] = now + EVERY_S
         detail = {"status": status, "more": self._left_out.pop(key, 0)}
+        if (why := getattr(request.state, "refused_for", None)) is not None:
+            detail["why"] = why
         tried = getattr(request.state, "tried", None)
         try:
             await run_in_threadpool(

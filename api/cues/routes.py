@@ -175,6 +175,6 @@ def _told(service: Service, store_no: int, after: int) -> list[CueRow]:
         with service.reader.connection() as connection:
             rows = cues_after(connection, store_no, after)
         enter_streamed(service)
-    except UnavailableError:
-        return []  # the next notice, or the page's own look, shows them
+    except (UnavailableError, ProblemError):
+        return []  # the next notice, or the page's own look, shows them or says why not
     return rows

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
+from api.access.principal import Role, principal_of
 from api.identity.models import DoneOut
 from api.inputs.idempotent import Once, OnceDep
 from api.inputs.models import (
@@ -67,12 +68,15 @@ BodyDep = Annotated[bytes, Depends(_body)]
     responses={200: {"model": IdentifiedOut}, 201: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
     summary="Tell of a customer who consented",
 )
-def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep) -> Response:
+def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep, request: Request) -> Response:
     """Make a profile, or extend the one that its identifiers mean; the consent goes into the ledger.
 
-    Identifiers of two profiles are a conflict (409) and a case for a person: nothing merges by itself.
+    Identifiers of two profiles are a conflict (409) and a case for a person: nothing merges by itself. A consent that
+    is older than a withdrawal or an erasure is a conflict; which of both it was is told to the role privacy alone.
     """
-    work = taking_profile(given, service.guard, service.now())
+    principal = principal_of(request)
+    for_desk = principal is not None and principal.may(Role.PRIVACY)
+    work = taking_profile(given, service.guard, service.now(), for_desk=for_desk)
     return answer_or_conflict(once.answer(given.model_dump_json().encode(), work))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from json import loads
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from fastapi.responses import Response
@@ -22,12 +22,17 @@ from storage.inputs.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, Outcome, RowErr
 from storage.privacy.suppression import Guard
 from storage.profiles.profiles import PURPOSE
 
+_ERASED: Final = "Somebody with this was erased after this consent was given."
+
 Work: TypeAlias = Callable[[Connection], tuple[int, Any]]
 """Takes something in and returns status and answer, all in one transaction."""
 
 
-def taking_profile(given: ProfileIn, guard: Guard, now: datetime) -> Work:
-    """Return the work that takes in a customer; raises InputError at once if a value is not possible."""
+def taking_profile(given: ProfileIn, guard: Guard, now: datetime, *, for_desk: bool = False) -> Work:
+    """Return the work that takes in a customer; raises InputError at once if a value is not possible.
+
+    That somebody was erased, and not that she withdrew, is told to the privacy desk alone.
+    """
     profile = GivenProfile(
         source=given.source,
         display_name=given.display_name,
@@ -49,6 +54,8 @@ def taking_profile(given: ProfileIn, guard: Guard, now: datetime) -> Work:
         found = identify(connection, profile, guard)
         if found.profile_id is None:
             faults = [{"where": one.where, "what": one.what} for one in found.conflicts]
+            if for_desk:
+                faults += [{"where": one, "what": _ERASED} for one in found.erased_by]
             return 409, {"faults": faults}
         return 201 if found.made else 200, IdentifiedOut.of(found, found.profile_id).model_dump(mode="json")
 

@@ -203,12 +203,15 @@ class FeelingOut(BaseModel):
     model: str = Field(examples=["vader+retail-en"])
     version: str = Field(examples=["1.0.0+1"])
     clauses: list[ClauseOut]
+    likelihood: float | None = Field(
+        None, description="Of the feeling, 0..1, where a sentence model read it; null: by words alone"
+    )
 
     @computed_field(description="Whether it is to be told as it is; else ask whoever was there")  # type: ignore[prop-decorator]
     @property
     def sure(self) -> bool:
         """Return what `is_sure` says, of readings of before as well."""
-        return sure(self.model_dump(include={"feeling", "score", "clauses"}))
+        return sure(self.model_dump(include={"feeling", "score", "clauses", "likelihood"}))
 
     @classmethod
     def of(cls, reading: Reading) -> Self:

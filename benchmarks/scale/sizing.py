@@ -8,7 +8,7 @@ from typing import Final
 
 MEASURED: Final = Path(__file__).parents[1]
 """Has ingest.json and ingest-kafka.json, written by `python -m benchmarks ingest --results benchmarks/RESULTS.md` and
-the same with `--source kafka`."""
+the same with `--source kafka`, and kept.json of `python -m benchmarks kept --results docs/growth.md`."""
 STORES: Final = 10_000
 SIGNALS_PER_S: Final = 10_000_000
 DEVICES: Final = 1_000_000
@@ -44,7 +44,6 @@ class Measured:
     per_database_core: float
     wire_bytes: float
     log_bytes: float
-    wal_bytes: float
     visit_bytes: float
 
 
@@ -59,17 +58,17 @@ class Line:
 
 
 def measured(folder: Path = MEASURED) -> Measured:
-    """Read the figures of the ingest benchmark: bridge and worker from the run through Kafka, as a chain has them."""
-    told, by_kafka = (json.loads((folder / name).read_text()) for name in ("ingest.json", "ingest-kafka.json"))
-    disk = told["disk_bytes_per_signal"]
+    """Read what was measured: bridge and worker through Kafka, as in a chain, and the bytes of ordinary days."""
+    told, by_kafka, kept = (
+        json.loads((folder / name).read_text()) for name in ("ingest.json", "ingest-kafka.json", "kept.json")
+    )
     return Measured(
         per_bridge_core=by_kafka["signals_measured"] / by_kafka["cpu_s"]["bridge"],
         per_worker_core=by_kafka["signals_measured"] / by_kafka["cpu_s"]["worker"],
         per_database_core=told["signals_measured"] / told["cpu_s"]["database"],
         wire_bytes=told["wire_bytes_per_signal"],
-        log_bytes=disk["in the log"],
-        wal_bytes=disk["through the write-ahead log"],
-        visit_bytes=disk["in visits"],
+        log_bytes=kept["signal_log"],
+        visit_bytes=kept["zone_visit"] + kept["store_visit"] + kept["rollup"],
     )
 
 
@@ -142,7 +141,7 @@ def bill(of: Measured, signals_per_s: float = SIGNALS_PER_S, stores: int = STORE
         Line(
             "visits",
             f"{visits_gb:,.0f} GB",
-            f"a year, {of.visit_bytes:.2f} bytes a signal",
+            f"a year, with counts, {of.visit_bytes:.2f} bytes a signal",
             2 * visits_gb * SSD_GB_MONTH,
         ),
         _cores("API, pages", 32, "16 replicas of 2 cores behind a balancer; pages read counts, not visits"),

@@ -55,8 +55,8 @@ HINTS: Final[tuple[Hint, ...]] = (
         formula=f"Different profiles that somebody, or a key, was shown in lists (customers, cues, tasks) on a day"
         f" (UTC) > {LISTED_A_DAY:,} and > {TIMES_USUAL} times the median of their own days with lists in the"
         f" {USUAL_DAYS} days before.",
-        reason="Lists cost nothing of the day's budget of profiles, because nobody works without them; each line"
-        " has a name and where she is. Ten full pages in a day are more than service needs.",
+        reason="Nobody works without lists, so their budget is large (docs/access.md, Limits); each line has a name"
+        " and where she is. Ten full pages in a day are more than service needs.",
     ),
     Hint(
         hint="night",
@@ -87,9 +87,9 @@ HINTS: Final[tuple[Hint, ...]] = (
     ),
     Hint(
         hint="budget",
-        title="More profiles than a day holds",
-        formula="Somebody, or a key, was refused a profile because the day's budget of different profiles was used up"
-        " (docs/access.md, Limits).",
+        title="More people than a day holds",
+        formula="Somebody, or a key, was refused a profile because the day's budget of different profiles was used"
+        " up, or a list because that of different people shown was (docs/access.md, Limits).",
         reason="Who serves customers does not come near it: either the budget is too small for the work, or somebody"
         " collects.",
     ),

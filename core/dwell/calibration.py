@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import calibration_kernels as kernels
-from core.dwell.clocks import estimate_clocks, in_store_time
+from core.dwell.clocks import estimate_clocks_as_arrived, in_store_time
 from core.dwell.decoder import Decoder
 from core.dwell.emission import SURE_UNIT, tables
 from core.dwell.levels import detection_of_store, levels_of_store
@@ -65,7 +65,7 @@ def calibrate(
     ----------
     plan : StorePlan
     signals : SIGNAL, shape (n,)
-        In any order; devices by any dense index, times in ns.
+        In any order, that of arrival tells of clocks that are minutes off; devices by any dense index, times in ns.
     settings : Settings
         As the engine will use them.
     survey : SURVEY, shape (k,)
@@ -87,9 +87,7 @@ def calibrate(
         return prior
     _check(plan, ordered)
     ordered["ts"] //= NS_PER_US
-    by_device = in_order_of_time(ordered)[0]
-    by_device = by_device[np.argsort(by_device["device"], kind="stable")]
-    clocks = estimate_clocks(by_device, len(plan.anchors), settings.step_ns // NS_PER_US)
+    clocks = estimate_clocks_as_arrived(ordered, len(plan.anchors), settings.step_ns // NS_PER_US)
     ordered, _ = in_order_of_time(in_store_time(ordered, clocks, 1))
     model = prior = decodable_with(survey, ordered, prior)
     offset_db = np.zeros(int(ordered["device"].max()) + 1)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.dwell import clock_kernels as kernels
 from core.dwell.clock_graph import CLOSING_US, Pairs, join, partners
+from core.dwell.reorder import in_order_of_time
 from core.limits import RSSI_MAX_DBM
 
 REACH_US: Final = 60_000_000
@@ -61,6 +62,12 @@ GRAINS_PER_WIDTH: Final = 4
 """Times in whole grains hide what is finer, and gaps then agree by how grains fall, not by what was sent."""
 GAIN_LEAST_US: Final = 10_000
 """A clock that gains less in half of the recording is not said to drift: lags are known to some milliseconds."""
+ARRIVED_AHEAD_LEAST_US: Final = 30_000_000
+"""Beyond half of the reach the order of arrival is asked, too: edges send within a second, retries within ten."""
+ARRIVALS_LEAST: Final = 200
+"""So many arrivals of an anchor behind another's are asked for, half of which agree within `ARRIVED_ALIKE_US`: else
+their order tells nothing."""
+ARRIVED_ALIKE_US: Final = 20_000_000
 AGREEING_LEAST: Final = 2 / 3
 """Of the blocks of a pair: otherwise a clock was set while it was listened to, and no line is true."""
 
@@ -160,6 +167,41 @@ def estimate_clocks(signals: NDArray[Any], anchors: int, step_us: int) -> Clocks
     gain_us[~drifting | (np.abs(gain_us) < GAIN_LEAST_US)] = 0
     ahead_us[~known | ((np.abs(ahead_us) < DEAD_BAND_US) & (gain_us == 0))] = 0
     return Clocks(np.rint(ahead_us).astype(np.int64), np.rint(1e9 * gain_us / half_us).astype(np.int64), known, at_us)
+
+
+def ahead_by_arrival(signals: NDArray[Any], anchors: int) -> NDArray[np.int64]:
+    """Return by how many microseconds a clock is roughly ahead, int64 (anchors,), by what arrived just before.
+
+    It finds clocks that are off by more than adverts are compared over, minutes or hours; 0 for all others, and where
+    signals are not in order of arrival but of time.
+
+    signals : SIGNAL, `ts` in microseconds by the anchors' own clocks, in order of arrival
+    """
+    ahead_us = np.zeros(anchors, np.int64)
+    after_us, anchor = np.diff(signals["ts"]), signals["anchor"]
+    others = anchor[1:] != anchor[:-1]
+    after_us, anchor = after_us[others], anchor[1:][others]
+    for place in range(anchors):
+        own = after_us[anchor == place]
+        if len(own) < ARRIVALS_LEAST:
+            continue
+        low, middle, high = np.quantile(own, [0.25, 0.5, 0.75])
+        if abs(middle) > ARRIVED_AHEAD_LEAST_US and high - low < ARRIVED_ALIKE_US:
+            ahead_us[place] = round(middle)
+    return ahead_us
+
+
+def estimate_clocks_as_arrived(signals: NDArray[Any], anchors: int, step_us: int) -> Clocks:
+    """Compare the clocks of a store's anchors, those first put right that arrivals show to be far off.
+
+    signals : SIGNAL, `ts` in microseconds by the anchors' own clocks, in order of arrival; see `estimate_clocks`
+    """
+    roughly_us = ahead_by_arrival(signals, anchors)
+    near = signals.copy()
+    near["ts"] -= roughly_us[signals["anchor"]]
+    near = in_order_of_time(near)[0]
+    clocks = estimate_clocks(near[np.argsort(near["device"], kind="stable")], anchors, step_us)
+    return clocks._replace(ahead_us=clocks.ahead_us + np.where(clocks.known, roughly_us, 0))
 
 
 def in_store_time(signals: NDArray[Any], clocks: Clocks | None, unit: int) -> NDArray[Any]:

@@ -70,6 +70,7 @@ RULE: Final = np.dtype(
         ("fade", "<i8"),
         ("app_enter", "<i8"),
         ("app_late_us", "<i8"),
+        ("together_gaps", "<i8"),
     ],
 )
 """The settings as kernels read them."""
@@ -175,6 +176,7 @@ class Decoder:
         self.silence = tables.silence.copy()
         self.watch: NDArray[np.int64] = np.zeros((kernels.WATCHES, tables.level.shape[0]), np.int64)
         self.watch[kernels.WEIGHT] = kernels.FULL
+        self.watch[kernels.LAST] = kernels.NEVER
         self.present = np.zeros(tables.lanes, np.int64)
         self.devices = 0
         self._room = settings.undecided_stays + 8
@@ -185,6 +187,13 @@ class Decoder:
         """How far each anchor is believed to work, 0..1, shape (anchors,)."""
         weights: NDArray[np.float64] = self.watch[kernels.WEIGHT] / kernels.FULL
         return weights
+
+    @property
+    def deaf(self) -> NDArray[np.bool_]:
+        """Which anchors hear nothing of what others hear before them, shape (anchors,)."""
+        fade = int(self.rules["fade"][0])
+        faded: NDArray[np.bool_] = (self.watch[kernels.QUIET] >= fade) & (fade > 0)
+        return faded
 
     @property
     def forced(self) -> int:
@@ -217,18 +226,14 @@ class Decoder:
         back = np.zeros(self.watch.shape[1], np.bool_)
         back[anchors] = (self.watch[kernels.DOWN, anchors] != 0) & (not down)
         self.watch[kernels.QUIET, back] = 0
+        self.watch[kernels.DESERTED, back] = 0
         self.watch[kernels.DOWN, anchors] = int(down)
-        fade = int(self.rules["fade"][0])
-        quiet = self.watch[kernels.QUIET]
-        weight = kernels.FULL - quiet * kernels.FULL // fade if fade > 0 else np.full_like(quiet, kernels.FULL)
-        self.watch[kernels.WEIGHT] = np.where(self.watch[kernels.DOWN] != 0, 0, weight)
+        kernels.weigh_anchors(self.watch, self.rules)
         kernels.weigh_silence(self.tables, self.watch, self.silence)
         kernels.await_again(self.state, self.devices, self.tables, back, self.rules, at_us)
-        if down:  # who stands before one of them and is heard by no other has no step in which that would show
-            state = self.state[: self.devices]
-            lost = (state["open"] != 0) & (self.watch[kernels.WEIGHT][self.tables.main[state["best"]]] == 0)
-            state["blind"][lost] = 1
-            state["timeout"][lost] = self.rules["silence_max_us"][0]
+        if down:
+            gone = self.watch[kernels.WEIGHT] == 0
+            kernels.await_longer(self.state, self.devices, self.tables, gone, self.rules, at_us)
 
     @property
     def down(self) -> NDArray[np.bool_]:
@@ -279,6 +284,9 @@ class Decoder:
                 self.free,
                 self.tables,
                 self.rules,
+                self.silence,
+                self.watch,
+                self.present,
                 frontier_us,
                 self._room,
                 int(closed_by),
@@ -327,4 +335,5 @@ def _rules(settings: Settings) -> NDArray[Any]:
     rules["rssi_floor_dbm"] = RSSI_FLOOR_DBM
     rules["app_enter"] = APP_ENTER
     rules["app_late_us"] = settings.app_late_ns // NS_PER_US
+    rules["together_gaps"] = settings.together_gaps
     return rules

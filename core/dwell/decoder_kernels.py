@@ -20,7 +20,7 @@ NEXT = 0  # next signal to take
 OUT = 1  # stays written
 FREE = 2  # nodes on the free list
 FORCED = 3  # decisions by the bound
-TICK = 4  # second of data time (2**20 microseconds) that `present` and HEARD tell of
+TICK = 4  # second of data time (2**20 microseconds) that `present` and HEARD tell of; those before it are over
 CURSORS = 5
 
 # rows of `watch`, one column per anchor
@@ -28,9 +28,13 @@ HEARD = 0  # 1 if it heard anything in this tick
 QUIET = 1  # quanta against its still working: devices stood before it and it heard nothing
 WEIGHT = 2  # sixteenths of what its silence counts
 DOWN = 3  # 1 if a heartbeat says that it does not work
-WATCHES = 4
+LAST = 4  # tick in which it last heard anything, or NEVER
+DESERTED = 5  # 1 if too many fell silent at one with it to have left
+WATCHES = 6
 FULL = 16
 TICK_SHIFT = 20
+TICK_US = 1 << TICK_SHIFT
+NEVER = -(1 << 44)  # a tick before all
 
 AHEAD = 6  # signals between asking for a device's record and using it
 MANY_BYTES = 1 << 20  # of records, which then do not lie in the second-level cache; with less, asking costs more
@@ -90,6 +94,45 @@ def decode(
     watch : int64 (WATCHES, anchors); present : int64 (lanes,), adverts of this tick by spot
     out : record array for stays; cursor : int64 (CURSORS,)
     """
+    while cursor[NEXT] < signals.size:
+        tick = signals[cursor[NEXT]]["ts"] >> TICK_SHIFT
+        if tick != cursor[TICK]:
+            _pass_ticks(tick, state, tables, rules, silence, watch, present, cursor)
+        end = _first_from((tick + 1) << TICK_SHIFT, signals, cursor[NEXT])
+        if not _decode_to(end, signals, state, nodes, free, tables, rules, silence, watch, present, out, cursor):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _first_from(at: int, signals: Any, first: int) -> int:
+    """Return the place of the first signal from a time on, at or after the place `first`."""
+    last = signals.size
+    while first < last:
+        middle = (first + last) // 2
+        if signals[middle]["ts"] < at:
+            first = middle + 1
+        else:
+            last = middle
+    return first
+
+
+@njit(cache=True, nogil=True)
+def _decode_to(
+    end: int,
+    signals: Any,
+    state: Any,
+    nodes: Any,
+    free: Any,
+    tables: Any,
+    rules: Any,
+    silence: Any,
+    watch: Any,
+    present: Any,
+    out: Any,
+    cursor: Any,
+) -> bool:
+    """Take signals up to the place `end`, all of one tick; see `decode`."""
     level = tables.level
     expected = tables.expected
     penalty = tables.penalty
@@ -105,7 +148,7 @@ def decode(
     top_row = level.shape[1] - 3  # the last two rows are those of app events
     room = rule["undecided_stays"] + 8  # rows that one step can write: all undecided stays, the last, the store visit
     ahead = signals.size - AHEAD if state.nbytes > MANY_BYTES else 0
-    for index in range(cursor[NEXT], signals.size):
+    for index in range(cursor[NEXT], end):
         if index < ahead:
             prefetch_row(state, signals[index + AHEAD]["device"])
         signal = signals[index]
@@ -119,9 +162,6 @@ def decode(
             _exit(device, tables, rule, anchor, now)
             continue
         if not device["open"] or now - device["step_at"] >= step_us:
-            if now >> TICK_SHIFT != cursor[TICK]:
-                cursor[TICK] = now >> TICK_SHIFT
-                _watch(tables, rule["fade"], watch, present, silence)
             if cursor[FREE] < score.size + NODES_A_STEP or out.size - cursor[OUT] < room:
                 cursor[NEXT] = index
                 return False
@@ -178,7 +218,10 @@ def decode(
                     ended = _first_end(device, nodes, best)
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
                         _force(place, device, nodes, free, silence, zone_of, out, cursor, cost)
-                _learn_gap(device, rule, gap)
+                if device["blind"]:  # what it is silent then is not its own doing
+                    device["timeout"] = _patience_us(device, rule)
+                else:
+                    _learn_gap(device, rule, gap)
                 present[best] += device["firm"]
                 device["blind"] = watch[WEIGHT, tables.main[best]] == 0
                 if device["blind"]:
@@ -204,7 +247,7 @@ def decode(
             hear(score, at, level, anchor, row)
         if device["step_signals"] & (AT_ONCE - 1) == 0 or rssi_dbm == enter:
             _settle_scores(device)
-    cursor[NEXT] = signals.size
+    cursor[NEXT] = end
     return True
 
 
@@ -495,6 +538,8 @@ def _close(
     after = GAP_BOUND * np.int64(device["gap_mean"])
     if device["exited"]:  # the word may have come at once: then it left as long after `last_at` as a word may be late
         after = max(after, rule["app_late_us"])
+    if closed_by == ANCHOR_DOWN:  # while nobody could hear it, it may have left as late as it was waited for
+        after = max(after, np.int64(device["timeout"]))
     row = out[cursor[OUT]]
     row["kind"] = ZONE_KIND
     row["device"] = place
@@ -621,15 +666,78 @@ def await_again(state: Any, count: int, tables: Any, back: Any, rules: Any, sinc
         device = state[place]
         if device["open"] and device["blind"] and back[tables.main[device["best"]]]:
             unheard = max(since - device["last_at"], 0)
-            device["timeout"] = min(unheard + _patience_us(device, rule), rule["silence_max_us"])
+            if unheard <= device["timeout"]:  # else it had left before
+                device["timeout"] = min(unheard + _patience_us(device, rule), rule["silence_max_us"])
 
 
 @njit(cache=True, nogil=True)
-def _watch(tables: Any, fade: int, watch: Any, present: Any, silence: Any) -> None:
-    """At the end of a tick: the longer an anchor is deaf to devices before it, the less its silence counts."""
-    changed = False
+def await_longer(state: Any, count: int, tables: Any, gone: Any, rules: Any, since: int) -> None:
+    """Wait for who stands before anchors that hear nobody from `since` on (bool, shape (anchors,)).
+
+    Who is heard by no other anchor has no step in which that would show. Who had left before has left.
+    """
+    for place in range(count):
+        device = state[place]
+        if not device["open"] or device["exited"] or since - device["last_at"] > device["timeout"]:
+            continue
+        if gone[tables.main[device["best"]]]:
+            device["blind"] = 1
+            device["timeout"] = rules[0]["silence_max_us"]
+
+
+@njit(cache=True, nogil=True)
+def _pass_ticks(
+    tick: int, state: Any, tables: Any, rules: Any, silence: Any, watch: Any, present: Any, cursor: Any
+) -> None:
+    """Let the ticks before `tick` be over; all signals of them have been decoded.
+
+    After the first nothing is heard; of the others those are looked at in which something is due.
+    """
+    ended = cursor[TICK]
+    while ended < tick:
+        _watch(ended, state, tables, rules, silence, watch, present)
+        ended = _due_after(ended, rules[0], watch)
+    cursor[TICK] = tick
+
+
+@njit(inline="always")
+def _look_ticks(rule: Any) -> Any:
+    """After how many silent ticks it is asked whether an anchor is deserted: before anybody has left by silence."""
+    return max(rule["silence_us"] // 2 >> TICK_SHIFT, 1)
+
+
+@njit(inline="always")
+def _forget_ticks(rule: Any) -> Any:
+    """After how many silent ticks nobody is left that is waited for, so that nothing tells of the anchor any more."""
+    return (rule["silence_max_us"] >> TICK_SHIFT) + 1
+
+
+@njit(cache=True, nogil=True)
+def _due_after(ended: int, rule: Any, watch: Any) -> int:
+    """Return the next tick at the end of which an anchor is looked at, if nothing more is heard."""
+    due = -NEVER
+    for anchor in range(watch.shape[1]):
+        for ticks in (_look_ticks(rule), _forget_ticks(rule)):
+            at = watch[LAST, anchor] + ticks
+            if at > ended:
+                due = min(due, at)
+    return due
+
+
+@njit(cache=True, nogil=True)
+def _watch(ended: int, state: Any, tables: Any, rules: Any, silence: Any, watch: Any, present: Any) -> None:
+    """At the end of a tick: the longer an anchor is deaf to devices before it, the less its silence counts.
+
+    It counts nothing, too, while it is deserted: too many fell silent at one with it to have left.
+    """
+    rule = rules[0]
+    fade = rule["fade"]
+    look = False
     for anchor in range(watch.shape[1]):
         quiet = watch[QUIET, anchor]
+        if watch[HEARD, anchor] != 0:
+            watch[LAST, anchor] = ended
+            watch[DESERTED, anchor] = 0
         if watch[HEARD, anchor] != 0 or fade == 0:
             quiet = 0
         else:
@@ -638,16 +746,86 @@ def _watch(tables: Any, fade: int, watch: Any, present: Any, silence: Any) -> No
             quiet = min(quiet, fade)
         watch[QUIET, anchor] = quiet
         watch[HEARD, anchor] = 0
-        weight = FULL
-        if fade > 0:
-            weight = FULL - quiet * FULL // fade
-        if watch[DOWN, anchor] != 0:
-            weight = 0
-        changed |= weight != watch[WEIGHT, anchor]
-        watch[WEIGHT, anchor] = weight
+        look |= fade > 0 and watch[LAST, anchor] + _look_ticks(rule) == ended
+        if watch[LAST, anchor] + _forget_ticks(rule) == ended:
+            watch[DESERTED, anchor] = 0
     present[:] = 0
+    if look:
+        _find_deserted(ended - _look_ticks(rule), state, tables, rule, watch)
+    changed = False
+    for anchor in range(watch.shape[1]):
+        changed |= watch[WEIGHT, anchor] != _weight_of(anchor, watch, fade)
     if changed:
+        before = watch[WEIGHT].copy()
+        weigh_anchors(watch, rules)
         weigh_silence(tables, watch, silence)
+        since = (ended + 1) << TICK_SHIFT
+        gone = (watch[WEIGHT] == 0) & (before != 0)
+        back = (before == 0) & (watch[LAST] == ended) & (watch[WEIGHT] != 0)
+        if gone.any():
+            await_longer(state, state.size, tables, gone, rules, since)
+        if back.any():
+            await_again(state, state.size, tables, back, rules, since)
+
+
+@njit(inline="always")
+def _weight_of(anchor: Any, watch: Any, fade: Any) -> Any:
+    """Return what the silence of an anchor counts, in sixteenths."""
+    if watch[DOWN, anchor] != 0 or watch[DESERTED, anchor] != 0:
+        return 0
+    return FULL - watch[QUIET, anchor] * FULL // max(fade, 1)
+
+
+@njit(cache=True, nogil=True)
+def weigh_anchors(watch: Any, rules: Any) -> None:
+    """Write what the silence of each anchor counts, by what is known of it."""
+    for anchor in range(watch.shape[1]):
+        watch[WEIGHT, anchor] = _weight_of(anchor, watch, rules[0]["fade"])
+
+
+@njit(cache=True, nogil=True)
+def _find_deserted(last: int, state: Any, tables: Any, rule: Any, watch: Any) -> None:
+    """Mark anchors that have heard nobody since the tick `last`, if too many fell silent with it to have left.
+
+    Devices that leave on their own leave within their windows of one moment by chance; `tables.together` tells up to
+    which sum of windows so many beside the first do so too seldom to be believed. Counted are the devices before each
+    anchor that fell silent in this tick, and those of the whole store before any anchor that is silent since: anchors
+    may fall together, each with too few devices to tell.
+    """
+    anchors = watch.shape[1]
+    silent = np.zeros(anchors + 1, np.int64)  # devices, by anchor; of the whole store behind them
+    windows = np.zeros(anchors + 1, np.int64)  # microseconds
+    for place in range(state.size):
+        device = state[place]
+        if not device["open"] or device["exited"] or device["heard"] == device["step_signals"]:
+            continue  # not here, gone by its own word, or a passer-by of one advertisement
+        window = rule["together_gaps"] * np.int64(device["gap_mean"]) + TICK_US
+        if device["last_at"] < (last << TICK_SHIFT) - window:
+            continue  # had fallen silent before
+        anchor = tables.main[device["best"]]
+        silent_since = watch[LAST, anchor]
+        fell = device["last_at"] < (last + 1) << TICK_SHIFT and last - _forget_ticks(rule) < silent_since <= last
+        windows[anchor] += window
+        windows[anchors] += window
+        silent[anchor] += fell
+        silent[anchors] += fell
+    whole = _too_many(silent[anchors], windows[anchors], tables.together)
+    for anchor in range(anchors):
+        alone = watch[LAST, anchor] == last and _too_many(silent[anchor], windows[anchor], tables.together)
+        if silent[anchor] > 0 and (whole or alone):
+            watch[DESERTED, anchor] = 1
+
+
+@njit(cache=True, nogil=True)
+def _too_many(count: int, windows: int, together: Any) -> bool:
+    """Whether so many devices with these windows (summed, in microseconds) leave at one too seldom to be believed."""
+    beside = count - 1
+    most = together.size - 1
+    if beside < 0:
+        return False
+    if beside <= most:
+        return bool(windows <= together[beside])
+    return bool(windows <= together[most] // most * beside)
 
 
 @njit(cache=True, nogil=True)
@@ -691,6 +869,9 @@ def close_silent(
     free: Any,
     tables: Any,
     rules: Any,
+    silence: Any,
+    watch: Any,
+    present: Any,
     frontier: int,
     room: int,
     closed_by: int,
@@ -701,6 +882,8 @@ def close_silent(
 
     `cursor[NEXT]` is the next device; `frontier` in microseconds: all signals before it have been decoded.
     """
+    if closed_by == SILENCE and frontier >> TICK_SHIFT > cursor[TICK]:
+        _pass_ticks(frontier >> TICK_SHIFT, state, tables, rules, silence, watch, present, cursor)
     for place in range(cursor[NEXT], count):
         device = state[place]
         if device["open"] and frontier - device["last_at"] > device["timeout"]:

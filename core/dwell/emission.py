@@ -4,6 +4,7 @@ All scores are whole numbers of quanta (1/64 nat), so that every sum is exact: k
 machine agree to the last bit, whatever the order of addition.
 """
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.dwell.model import Model
 from core.dwell.settings import Settings
+from core.limits import NS_PER_US
 
 QUANTA: Final = 64
 """Per nat. 16 bits then span +-512 nats, which 16 signals of one advertisement cannot leave; a reading is rounded by
@@ -29,6 +31,8 @@ LANES_STEP: Final = 16
 GAP_BINS: Final = 8192
 GAP_SHIFT: Final = 17
 """Penalties are tabled by the gap in units of 2**17 microseconds (131 ms), up to 18 minutes."""
+TOGETHER_MOST: Final = 64
+"""Up to so many devices that fall silent at one are tabled; for more the bound grows with their number."""
 ALARM_DETECTION_MIN: Final = 0.3
 """Anchors that hear less than this of a spot may well be silent; their silence tells nothing about them."""
 LEAD_SHIFT: Final = 3
@@ -51,8 +55,9 @@ class Tables(NamedTuple):
     (GAP_BINS,): quanta that leaving a spot costs, by gap. `posterior` int32 (LEAD_BINS,): 64ths of certainty by lead.
     `missed` int32 (anchors, lanes) is each anchor's part of `silence`, `alarm` int32 (anchors, lanes) the quanta
     against an anchor's working that its silence to an advert from there is worth, 0 where it is not to be expected;
-    `main` int32 (lanes,) the anchor that hears a spot best. `lanes` is the number of spots rounded up to a multiple
-    of LANES_STEP.
+    `main` int32 (lanes,) the anchor that hears a spot best. `together` int64 (TOGETHER_MOST + 1,) tells, for so many
+    devices beside the first that fall silent with it, up to which sum of windows (microseconds) they have not just
+    left; -1: never. `lanes` is the number of spots rounded up to a multiple of LANES_STEP.
     """
 
     level: NDArray[np.int16]
@@ -65,6 +70,7 @@ class Tables(NamedTuple):
     missed: NDArray[np.int32]
     alarm: NDArray[np.int32]
     main: NDArray[np.int32]
+    together: NDArray[np.int64]
 
     @property
     def lanes(self) -> int:
@@ -120,7 +126,20 @@ def tables(model: Model, settings: Settings) -> Tables:
         quiet,
         alarm,
         main,
+        _together(settings),
     )
+
+
+def _together(settings: Settings) -> NDArray[np.int64]:
+    """Up to which sum of windows so many devices, beside a first one, leave within them too seldom to be believed.
+
+    Each leaves within its window by the chance p of window to stay. That k of them do has at most the chance
+    (sum of p)^k / k!, the sum over all k of them of what they do alone (Boole's inequality), however many there are.
+    """
+    stay_us = settings.together_stay_ns / NS_PER_US
+    beside = range(2, TOGETHER_MOST + 1)
+    sums = [math.exp((math.log(settings.together_chance) + math.lgamma(k + 1)) / k) for k in beside]
+    return np.array([-1, -1, *(int(stay_us * total) for total in sums)], np.int64)
 
 
 def _readings(model: Model, odds: NDArray[np.float64]) -> NDArray[np.int16]:

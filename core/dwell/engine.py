@@ -27,7 +27,7 @@ from core.dwell.reorder import Reorder, rows_of
 from core.dwell.residents import MEMORY, Residents
 from core.dwell.rollup import OPEN_STAY, Rollup
 from core.dwell.settings import Settings
-from core.dwell.visits import in_fixed_order, visits_from
+from core.dwell.visits import in_fixed_order, let_bounds_agree, visits_from
 from core.errors import InputError, ModelError, SnapshotError
 from core.floorplan import StorePlan
 from core.limits import NS_PER_US, RSSI_MAX_DBM, RSSI_MIN_DBM
@@ -142,8 +142,12 @@ class StoreEngine:
 
     @property
     def anchors_deaf(self) -> NDArray[np.bool_]:
-        """Which anchors the signals alone say do not work, shape (anchors,): their silence counts nothing."""
-        deaf: NDArray[np.bool_] = (self._decoder.anchor_weights == 0) & ~self._decoder.down
+        """Which anchors the signals alone say do not work, shape (anchors,): their silence counts nothing.
+
+        One that is merely deserted counts nothing either, but is no fault to be told: everybody may have left it
+        together, at closing time, and the edge of a live store says itself when its anchors are down.
+        """
+        deaf: NDArray[np.bool_] = self._decoder.deaf & ~self._decoder.down
         return deaf
 
     @property
@@ -558,7 +562,10 @@ class StoreEngine:
             return np.empty(0, VISIT)
         decided = joined(stays)
         self._residents.judge(decided, len(self._devices))
-        visits = visits_from(self._rollup.take(decided, len(self._devices)), self.settings)
+        let_bounds_agree(decided)
+        rolled_up = self._rollup.take(decided, len(self._devices))
+        let_bounds_agree(rolled_up)  # those of a zone around others come from its first and its last stay
+        visits = visits_from(rolled_up, self.settings)
         return in_fixed_order(visits, self._devices.pseudonyms(visits["device"]))
 
 

@@ -86,6 +86,19 @@ class Settings:
     is as unlikely as exp(-12), six in a million; 0 never. A single device then loses about 4 nats to a dead anchor
     before it fades, less than the 9 it takes to move on."""
 
+    together_gaps: int = 5
+    """An anchor that hears nobody any more, while all who stood before it are silent since, has died, or they have
+    left. If it died, each one's last signal lies within five of its mean gaps before: 99% of exponential gaps do."""
+
+    together_stay_ns: int = 900 * NS_PER_S
+    """How long people stand before anchors until they leave the store, a quarter of an hour. So a device leaves
+    within five given gaps by the chance of five gaps to this; longer stays make it rarer yet."""
+
+    together_chance: float = 1e-3
+    """If so many leave together by chance less often than once in a thousand such silences, the anchor has died:
+    three of whom each is heard every second, five heard every ten. Never fewer than three, as couples leave together;
+    a family that leaves an anchor to nobody is taken for its death, too, and waited for until it hears somebody."""
+
     gap_mean_ns: int = 4 * NS_PER_S
     """Mean gap of a device nothing is known of: most tags and phones are heard once in 1 to 10 s. With
     `silence_gaps` it stays just below `silence_ns`, and the first wide gap already widens it."""
@@ -147,6 +160,10 @@ class Settings:
             raise ConfigurationError("resident_ns is positive.")
         if not 0 <= self.deaf_nats <= 1000:
             raise ConfigurationError("deaf_nats lies in 0..1000.")
+        if not (1 <= self.together_gaps <= 100 and self.together_stay_ns > 0 and 0 < self.together_chance < 1):
+            raise ConfigurationError(
+                "together_gaps in 1..100, together_stay_ns above 0, together_chance in 0..1 do not hold."
+            )
         if not 0 <= self.offset_limit_db <= 60:
             raise ConfigurationError("offset_limit_db lies in 0..60.")
         if self.silence_gaps < 1 or not 8 <= self.undecided_stays <= 4096:

@@ -36,6 +36,16 @@ def visits_from(stays: NDArray[Any], settings: Settings) -> VisitArray:
     return visits
 
 
+def let_bounds_agree(stays: NDArray[Any]) -> None:
+    """Let bounds not contradict each other: nobody leaves before the earliest entry, or enters after the latest exit.
+
+    Each bound tells since or until when another path was as likely, and that path may not have been in the zone at
+    all. A stay that is reported is taken to have been; then this loses no pair of times that the bounds allowed.
+    """
+    stays["left_earliest"] = np.maximum(stays["left_earliest"], stays["entered_earliest"])
+    stays["entered_latest"] = np.minimum(stays["entered_latest"], stays["left_latest"])
+
+
 def in_fixed_order(visits: VisitArray, pseudonyms: NDArray[np.uint8]) -> VisitArray:
     """Sort by entry, kind, zone, pseudonym: an order that does not depend on how devices got their index.
 

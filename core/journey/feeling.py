@@ -4,6 +4,9 @@ Words are weighed by VADER (Hutto & Gilbert, 2014, "VADER: A Parsimonious Rule-b
 Social Media Text") with a lexicon of retail talk over its own. The score of a text is VADER's for its sentences. Each
 clause is read once more by itself, so that one feeling does not hide another and a negation does not reach further
 than it is meant: whoever loved the shoes and did not find her size is neither pleased nor indifferent.
+
+Where a sentence model is there, it decides with the words what the text as a whole says (sentences.py): a feeling may
+be in what happened and in no word. The clauses and their cues stay what the words say.
 """
 
 import re
@@ -18,12 +21,16 @@ from vader.constants import BOOSTER_DICT, NEGATE
 from vader.data.emoji import EMOJI
 from vader.data.lexicon import MULTIWORD
 
+from core.journey.sentences import SENTENCE_CHARACTERS, SentenceReader
+
 TEXT_CHARACTERS: Final = 5_000
 """The longest note: its subject and its detail; what comes after is not read."""
 FEELS_AT: Final = 0.05
 """VADER's own bound between neutral and a feeling, on its scale of -1..1."""
 CLEAR_AT: Final = 0.25
 """A clause that carries a mixed feeling says so with at least one plain word: valence 1 (of 4) alone gives 0.25."""
+LIKELY_AT: Final = 0.5
+"""A feeling is told where it is likelier than not; what is less likely is unsure."""
 _ALPHA: Final = 15.0
 """VADER's normalisation: a sum x of valences becomes x / sqrt(x^2 + 15)."""
 _FULL: Final = 0.9999
@@ -101,13 +108,18 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a text says as a whole (`score` -1..1, as VADER normalises) and in its clauses, and by which model."""
+    """What a text says as a whole (`score` -1..1) and in its clauses, and by which model.
+
+    By words alone `score` is as VADER normalises. With a sentence model it is how much likelier something good is
+    than something bad, and `likelihood` is that of `feeling`, 0..1.
+    """
 
     feeling: Feeling
     score: float
     clauses: tuple[Clause, ...]
     model: str
     version: str
+    likelihood: float | None = None
 
 
 class FeelingReader:
@@ -116,9 +128,12 @@ class FeelingReader:
     Parameters
     ----------
     lexicon : FeelingLexicon
+    sentences : SentenceReader, optional
+        Of the same language; without it texts are read by their words alone.
     """
 
-    def __init__(self, lexicon: FeelingLexicon) -> None:
+    def __init__(self, lexicon: FeelingLexicon, sentences: SentenceReader | None = None) -> None:
+        self._sentences = sentences
         drawn = {emoji: f"{_BLANK}emoji{number}" for number, emoji in enumerate(lexicon.emoji)}
         self._scorer = vader.SentimentIntensityAnalyzer(
             extra_lexicon=lexicon.words | {drawn[emoji]: valence for emoji, valence in lexicon.emoji.items()},
@@ -150,8 +165,22 @@ class FeelingReader:
         self.version = f"{vader.__version__}+{lexicon.version}"
 
     def read(self, text: str) -> Reading:
-        """Return what a text says; an empty one is neutral."""
-        text = text[:TEXT_CHARACTERS]
+        """Return what a text says; one without a letter is neutral."""
+        by_words = self._by_words(text[:TEXT_CHARACTERS])
+        if self._sentences is None or not by_words.clauses or len(text) > SENTENCE_CHARACTERS:
+            return by_words
+        good, bad = self._sentences.likely(text, *said_by_words(by_words))
+        feeling, likelihood = _likeliest(good, bad)
+        return msgspec.structs.replace(
+            by_words,
+            feeling=feeling,
+            score=round(good - bad, 4),
+            likelihood=round(likelihood, 4),
+            model=f"{self._sentences.model}+{self.model}",
+            version=f"{self._sentences.version}+{self.version}",
+        )
+
+    def _by_words(self, text: str) -> Reading:
         read = [self._clause(text, begin, end) for begin, end in self._spans(text)]
         clauses = self._as_it_came(text, self._denied(text, read))
         sentences = _cut(text, 0, len(text), _ends(text))
@@ -261,16 +290,35 @@ class FeelingReader:
         return float(self._scorer.polarity_scores(clause)["compound"])
 
 
-def is_sure(feeling: Feeling, score: float, valences: Iterable[float]) -> bool:
+def said_by_words(reading: Reading) -> tuple[float, float]:
+    """Return how good the best clause and how bad the worst one is by its words, 0..1 each."""
+    scores = [0.0, *(clause.score for clause in reading.clauses)]
+    return max(scores), -min(scores)
+
+
+def is_sure(feeling: Feeling, score: float, valences: Iterable[float], likelihood: float | None = None) -> bool:
     """Return whether a reading is to be told as what it says; `valences` are of the cues of all its clauses.
 
-    It is not where its cues contradict each other and no clause decides, nor where all of them weigh less than one
-    plain word. Of notes that were read so one in two was read rightly, of the others five in six (docs/notes.md).
+    With a sentence model it is where the feeling is likelier than not. By words alone it is not where its cues
+    contradict each other and no clause decides, nor where all of them weigh less than one plain word. How often those
+    that are told so are right stands in docs/notes.md.
     """
+    if likelihood is not None:
+        return likelihood >= LIKELY_AT
     if feeling is Feeling.MIXED:
         return True
     opposed = len({valence > 0 for valence in valences}) == 2
     return not opposed and (feeling is Feeling.NEUTRAL or abs(score) >= CLEAR_AT)
+
+
+def _likeliest(good: float, bad: float) -> tuple[Feeling, float]:
+    """Return the feeling that these probabilities make, and its own."""
+    likelihood = max(good, 1 - good) * max(bad, 1 - bad)
+    if good >= LIKELY_AT and bad >= LIKELY_AT:
+        return Feeling.MIXED, likelihood
+    if good < LIKELY_AT and bad < LIKELY_AT:
+        return Feeling.NEUTRAL, likelihood
+    return (Feeling.POSITIVE if good > bad else Feeling.NEGATIVE), likelihood
 
 
 def _scored(clause: Clause, score: float) -> Clause:

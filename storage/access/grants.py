@@ -76,9 +76,20 @@ def _columns(connection: Connection) -> dict[str, list[str]]:
     return dict(rows)
 
 
+def roles() -> tuple[str, ...]:
+    """Return every role that is made here; they belong to the server, so that a dump of a database lacks them."""
+    return ("sojourn_everywhere", "sojourn_own", *_grouped(), *(f"{role}_{of}" for role, of in _acting()))
+
+
+def enrol(connection: Connection) -> None:
+    """Make the roles where the server does not have them, and let each be what it is made for."""
+    _make_roles(connection)
+    for statement in _memberships():
+        connection.execute(statement.encode())
+
+
 def _make_roles(connection: Connection) -> None:
-    wanted = ["sojourn_everywhere", "sojourn_own", *_grouped(), *(f"{role}_{of}" for role, of in _acting())]
-    for role in wanted:
+    for role in roles():
         try:
             if connection.execute("select from pg_roles where rolname = %s", [role]).fetchone() is None:
                 connection.execute(f"create role {role} nologin".encode())
@@ -97,12 +108,16 @@ def _acting() -> list[tuple[str, str]]:
     return [(role, of) for role in _grouped() for of in ("everywhere", "own")]
 
 
+def _memberships() -> list[str]:
+    made = [f"grant {role}, sojourn_{of} to {role}_{of}" for role, of in _acting()]
+    # whoever migrates may act as each of them, and so may the API that comes with the same login
+    return made + [f"grant {role}_{of} to current_user" for role, of in _acting()]
+
+
 def _statements(held: dict[str, list[str]]) -> list[str]:
     """Return what gives each role its rights, and takes what an earlier version gave."""
     everybody = ", ".join(_grouped())
-    made = [f"grant {role}, sojourn_{of} to {role}_{of}" for role, of in _acting()]
-    # whoever migrates may act as each of them, and so may the API that comes with the same login
-    made += [f"grant {role}_{of} to current_user" for role, of in _acting()]
+    made = _memberships()
     made += [
         f"revoke all on all tables in schema public from {everybody}",
         f"grant usage on schema public to {everybody}",

@@ -1,8 +1,12 @@
-"""How many profiles somebody opened today: a budget that holds over restarts and several processes of the API."""
+"""How many profiles somebody opened today: a budget that holds over restarts and several processes of the API.
+
+The other budget, of people whom lists showed, is counted where the look is entered (storage.audit.entries).
+"""
 
 from typing import Final
 from uuid import UUID
 
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 
 _KEPT: Final = "2 days"
@@ -36,4 +40,7 @@ def open_profile(connection: Connection, principal: str, profile: UUID, *, most:
 
 def forget_old_reads(connection: Connection) -> int:
     """Take away what no budget looks at any more; return how many rows."""
-    return connection.execute("delete from profile_read where day < current_date - %s::interval", [_KEPT]).rowcount
+    with in_own_right(connection):  # whoever looks first in a day may be anybody
+        opened = connection.execute("delete from profile_read where day < current_date - %s::interval", [_KEPT])
+        shown = connection.execute("delete from profile_shown where day < current_date - %s::interval", [_KEPT])
+    return opened.rowcount + shown.rowcount

@@ -64,7 +64,8 @@ with `store`, so that nothing of another store's figures is found through it."""
 
 NOBODY: Final = frozenset(
     {
-        "account", "account_recovery", "account_session", "api_key", "profile_read", "access_granted",  # of the login
+        "account", "account_recovery", "account_session", "api_key", "access_granted",  # of the login
+        "profile_read", "profile_shown",  # budgets of a day
         "signal_log", "engine_snapshot",  # of ingest
         "webhook_sender", "app_edge", "app_outbox",  # secrets of senders, and what is on its way to the broker
         "erasure", "erasure_place", "retention_run",  # of the privacy desk's jobs

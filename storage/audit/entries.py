@@ -52,6 +52,14 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.detail.get("says_for")
 
 
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a look shows beside a profile that was opened, and to which principal, who may be shown `most` a day."""
+
+    principal: str
+    people: Sequence[UUID]
+    most: int
+
+
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries: every field that is set must fit; `day` is one in UTC, `actor` is compared as it is written."""
 
@@ -68,6 +76,10 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+_ENTER: Final = "select audit_enter(%s::jsonb, %s::uuid[])"
+_ENTER_SHOWN: Final = f"{_ENTER} where show_people(%s, %s::uuid[], %s)"
+
+
 def enter(
     connection: Connection,
     who: Acting,
@@ -77,8 +89,11 @@ def enter(
     fields: Sequence[str] = (),
     outcome: OutcomeWord = "done",
     detail: dict[str, Any] | None = None,
-) -> int:
+    shown: Shown | None = None,
+) -> int | None:
     """Write one entry and return its number; one round trip, and as durable as any commit.
+
+    Whom it shows is counted in the same statement. None, and nothing is written, if a day does not hold so many.
 
     Parameters
     ----------
@@ -88,20 +103,21 @@ def enter(
         Which parts of a profile.
     detail : dict, optional
         Counts and digests; never contents, and no whole numbers beyond 2**53.
+    shown : Shown, optional
+        What it costs of a day's people; nothing if left out.
     """
     said = dict(detail) if detail is not None else {}
     if len(people) > PEOPLE_NAMED:
         said["people_count"] = len(people)
-    row = connection.execute(
-        "select audit_enter(%s::jsonb, %s::uuid[])",
-        [
-            as_json(who, kind=kind, fields=list(fields), outcome=outcome, detail=said),
-            list(dict.fromkeys(people))[:PEOPLE_NAMED],
-        ],
-    ).fetchone()
-    if row is None:
-        raise RuntimeError("audit_enter returns the number of the entry")
-    return int(row[0])
+    values: list[Any] = [
+        as_json(who, kind=kind, fields=list(fields), outcome=outcome, detail=said),
+        list(dict.fromkeys(people))[:PEOPLE_NAMED],
+    ]
+    if shown is None:
+        row = connection.execute(_ENTER, values).fetchone()
+    else:
+        row = connection.execute(_ENTER_SHOWN, [*values, shown.principal, list(shown.people), shown.most]).fetchone()
+    return None if row is None else int(row[0])
 
 
 _PAGE: Final = """

@@ -1,8 +1,9 @@
 """What erasure and retention may do to the audit log. The chain holds through both."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from core.privacy.retention import KINDS
 from storage.audit.acting import Acting
 from storage.audit.entries import enter
 from storage.connect import Connection
@@ -45,21 +46,24 @@ def named(connection: Connection, profile: UUID) -> int:
 def forget_before(connection: Connection, before: datetime) -> int:
     """Take the oldest links away up to the first whose entry is not older; call it in a transaction.
 
-    The last hash that goes is kept in `audit_start`, so that what stays can still be verified. Entries that wait
-    to be sealed stay. The run is noted here, in the same transaction: `storage.audit.verifying` looks for it.
+    Nothing goes that every policy keeps, by the database's clock: its triggers hold that against whoever says to be
+    retention. The last hash that goes is kept in `audit_start`, so that what stays can still be verified. Entries
+    that wait to be sealed stay. The run is noted here, in the same transaction: `storage.audit.verifying` looks for
+    it.
 
     Returns
     -------
     int
         How many entries went.
     """
+    at = connection.execute("select least(%s, now() - %s)", [before, timedelta(days=KINDS["audit"].least)]).fetchone()
     row = connection.execute(
         "select link_no, hash from audit_link where link_no < coalesce("
         " (select min(link_no) from audit_link join audit_entry using (entry_no) where at >= %s),"
         " (select max(link_no) + 1 from audit_link)) order by link_no desc limit 1",
-        [before],
+        at,
     ).fetchone()
-    if row is None:
+    if at is None or row is None:
         return 0
     last, digest = row
     connection.execute("select set_config('sojourn.forgetting', 'on', true)")
@@ -71,6 +75,6 @@ def forget_before(connection: Connection, before: datetime) -> int:
     ).rowcount
     connection.execute("select set_config('sojourn.forgetting', 'off', true)")
     connection.execute(
-        "insert into retention_run (kind, before_at, rows, unit) values ('audit', %s, %s, 'rows')", [before, gone]
+        "insert into retention_run (kind, before_at, rows, unit) values ('audit', %s, %s, 'rows')", [at[0], gone]
     )
     return gone

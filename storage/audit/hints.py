@@ -21,6 +21,9 @@ from core.audit.hints import (
 )
 from storage.connect import Connection
 
+BUDGET: Final = "budget"
+"""The problem of whoever has used up what a day holds, as it is told and entered."""
+
 _LOOKS: Final = """
 with look as (
     select distinct on (actor, profile_id, date_bin(%(look)s::interval, at, timestamptz '2000-01-01'))
@@ -103,8 +106,8 @@ select at, actor, null::uuid, coalesce((detail ->> 'people_count')::bigint, card
 """
 _BUDGET: Final = """
 select max(at), actor, null::uuid, sum(1 + coalesce((detail ->> 'more')::bigint, 0))::bigint, null::float
-  from audit_entry where kind = 'key' and outcome = 'refused' and detail ->> 'status' = '429'
-   and route like '%%{profile}%%' and at > %(now)s - %(days)s::interval
+  from audit_entry where kind = 'key' and outcome = 'refused' and detail ->> 'why' = %(budget)s
+   and at > %(now)s - %(days)s::interval
  group by actor, date_trunc('day', at) order by 1 desc limit %(shown)s
 """
 _QUERIES: Final[dict[HintWord, str]] = {
@@ -144,6 +147,7 @@ def unusual(connection: Connection, now: datetime) -> list[Unusual]:
         "night_to": NIGHT_TO_HOUR,
         "again": AGAIN_DAYS,
         "shown": HINTS_SHOWN,
+        "budget": BUDGET,
     }
     return [
         Unusual(hint=hint, at=at, actor=actor, profile_id=profile, count=count, usual=usual)

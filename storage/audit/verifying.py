@@ -8,8 +8,10 @@ import msgspec
 
 from core.audit.chain import GENESIS, chained, commitment
 from core.privacy.retention import KINDS
+from storage.audit.hiding import falsely_hidden
 from storage.audit.sealing import ENTRY_COLUMNS, chained_entry
 from storage.connect import Connection
+from storage.privacy.keys import PrivacyFolder
 
 _READ_AT_ONCE: Final = 5_000
 WAITS_AT_MOST: Final = timedelta(minutes=10)
@@ -62,7 +64,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     untold: int = 0
 
 
-def verify(connection: Connection, published: Mapping[date, tuple[int, bytes]] | None = None) -> Verdict:
+def verify(
+    connection: Connection,
+    published: Mapping[date, tuple[int, bytes]] | None = None,
+    folder: PrivacyFolder | None = None,
+) -> Verdict:
     """Check every link, whom each entry is about, that no entry stands outside, and the heads that were published.
 
     Parameters
@@ -70,6 +76,8 @@ def verify(connection: Connection, published: Mapping[date, tuple[int, bytes]] |
     published : mapping, optional
         Heads that were kept elsewhere, by day: number of the link and hash. Only they show that the end was cut off,
         or more of the beginning than retention takes.
+    folder : PrivacyFolder, optional
+        Whom entries hide is looked for in the suppression list there, too.
     """
     began = connection.execute("select link_no, hash from audit_start order by link_no desc limit 1").fetchone()
     place, before = (began[0], began[1]) if began is not None else (0, GENESIS)
@@ -96,6 +104,8 @@ def verify(connection: Connection, published: Mapping[date, tuple[int, bytes]] |
             place, before, checked = number, digest, checked + 1
             wanted.pop(number, None)
     found = _rest(connection, wanted, place, before, checked)
+    if found.broken is None and (hides := falsely_hidden(connection, folder)) is not None:
+        found = msgspec.structs.replace(found, entry_no=hides[0], broken=f"Entry {hides[0]} {hides[1]}.")
     return msgspec.structs.replace(found, compared=count - len(wanted), untold=len(heads) - count)
 
 

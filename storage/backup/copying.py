@@ -9,6 +9,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import ConfigurationError
+from storage.access.grants import enrol
 from storage.backup.checksum import TableSum, checksums
 from storage.backup.programs import find_program, run
 from storage.connect import Connection, connect, reachable
@@ -16,8 +17,8 @@ from storage.edition import read_edition
 from storage.migrate import pending
 
 ENDING: Final = ".sojourn-backup"
-_ROLES: Final = ("sojourn_reader",)
-"""Roles that migrations grant to; a dump of a database does not hold them."""
+READER: Final = "sojourn_reader"
+"""What migrations grant to, beside the roles of `storage.access.grants`; a dump of a database holds none of them."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,10 +138,10 @@ def _prepare(connection: Connection, about: About) -> None:
             f"The backup is of TimescaleDB {about.timescaledb}, this server has {version}.",
             hint="Restore with the version of the backup, then `alter extension timescaledb update`.",
         )
-    for role in _ROLES:
-        known = connection.execute("select exists (select from pg_roles where rolname = %s)", [role]).fetchone()
-        if known == (False,):
-            connection.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
+    if connection.execute("select from pg_roles where rolname = %s", [READER]).fetchone() is None:
+        connection.execute(sql.SQL("create role {} nologin").format(sql.Identifier(READER)))
+    # and who may act as whom: the restored database says that all is granted already, so no migration does it again
+    enrol(connection)
 
 
 def _newest(connection: Connection) -> str:

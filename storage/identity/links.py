@@ -16,8 +16,10 @@ from storage.identity.consents import ConsentWord, add_consent, newest_withdrawa
 from storage.privacy.suppression import Guard
 from storage.profiles.profiles import NAME_CHARACTERS, PURPOSE
 
-_WITHDRAWN: Final = "The customer withdrew after this consent was given; only one that was given since counts."
-_ERASED: Final = "She was erased after this consent was given; only a consent that she gave since counts."
+_TAKEN_BACK: Final = (
+    "The customer withdrew, or was erased, after this consent was given; only one that was given since counts."
+)
+"""The same of both: that somebody wished to be forgotten is nothing for other systems to find out."""
 _FULL: Final = "The profile has as many of this kind as it may."
 _LEFT_OUT: Final = {"other_profile": "Another profile has it; a person can say on the identity desk what holds."}
 DEVICES_TOGETHER: Final = 10
@@ -47,6 +49,7 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
 
     `changed` says whether anything is other than it was; `before` are name and tier of a profile that was there.
     `left_out` are identifiers that were passed over, `case_no` is the question that a person has to answer.
+    `erased_by` are the fields by which somebody is known to have been erased: for the privacy desk alone.
     """
 
     profile_id: UUID | None
@@ -56,6 +59,7 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[Conflict, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     case_no: int | None = None
+    erased_by: tuple[str, ...] = ()
 
 
 def identify(connection: Connection, given: GivenProfile, guard: Guard | None = None) -> Identified:
@@ -82,7 +86,8 @@ def identify(connection: Connection, given: GivenProfile, guard: Guard | None = 
     guarding = guard if guard is not None else Guard(None)
     erased = guarding.refused(connection, given.identifiers, given.devices, given.consent.occurred_at)
     if erased:
-        return Identified(profile_id=None, conflicts=tuple(Conflict(where=one, what=_ERASED) for one in erased))
+        taken_back = Conflict(where="consent", what=_TAKEN_BACK)
+        return Identified(profile_id=None, conflicts=(taken_back,), erased_by=erased)
     found, unconsented = _resolve(connection, given.identifiers)
     profile = UUID(found.profile) if found.profile is not None else None
     comes_back = found.profile in unconsented
@@ -95,7 +100,7 @@ def identify(connection: Connection, given: GivenProfile, guard: Guard | None = 
     taken = _devices_of_others(connection, given.devices, profile)
     withdrawn = newest_withdrawal(connection, profile, PURPOSE) if profile is not None else None
     if withdrawn is not None and withdrawn >= given.consent.occurred_at:
-        taken = (Conflict(where="consent", what=_WITHDRAWN), *taken)
+        taken = (Conflict(where="consent", what=_TAKEN_BACK), *taken)
     if taken:
         return Identified(profile_id=None, conflicts=taken)
     before = _name_and_tier(connection, profile) if profile is not None else None

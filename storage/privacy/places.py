@@ -224,7 +224,12 @@ PLACES: Final[tuple[Place, ...]] = (
     ),
     Place(
         "identity_case", "Profiles that may be one person, and who decided", "To merge nobody by mistake.",
-        "as long as its profiles", "identity_case held where held.profiles && %(profiles)s::uuid[]", ("case_no",),
+        "as long as its profiles",
+        # who the others are is nothing to tell her (Art. 15(4) GDPR): that there are some, and how many
+        "(select case_no, source, identifiers, opened_at, status, decided_at, decided_by, undone_at,"
+        " array(select one from unnest(profiles) one where one = any(%(profiles)s)) as profiles,"
+        " (select count(*) from unnest(profiles) one where one <> all(%(profiles)s)) as other_profiles"
+        " from identity_case where profiles && %(profiles)s::uuid[]) held", ("case_no",),
     ),
     Place(
         "idempotency_key", "Answers to requests that may be sent again, without secrets; they name profiles",
@@ -253,6 +258,10 @@ PLACES: Final[tuple[Place, ...]] = (
     _of_profile(
         "profile_read", ("principal", "day", "profile_id"), "Who opened a customer's profile today and yesterday",
         "To bound how many profiles one person opens.", "2 days",
+    ),
+    _of_profile(
+        "profile_shown", ("principal", "day", "profile_id"), "Whom lists showed a customer today and yesterday",
+        "To bound how many people one person is shown.", "2 days",
     ),
     _of_profile(
         "profile_store", ("profile_id", "store_no"), "Which stores know a customer",

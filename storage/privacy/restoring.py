@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 from uuid import UUID
 
 from core.privacy.suppression import Suppressed, subject_hash
@@ -35,7 +35,19 @@ def is_behind(connection: Connection, folder: PrivacyFolder, *, made_before: dat
     return any(newest_us is None or entry.made_us < newest_us for entry in missing(connection, folder))
 
 
-def reapply(connection: Connection, folder: PrivacyFolder) -> int:
+class Again(NamedTuple):
+    """Whom `reapply` found: profiles, and devices that are no living customer's; each has a job and a receipt."""
+
+    profiles: int
+    devices: int
+
+    def __str__(self) -> str:
+        """Say how many."""
+        profiles = f"{self.profiles} {'profile' if self.profiles == 1 else 'profiles'}"
+        return f"{profiles} and {self.devices} {'device' if self.devices == 1 else 'devices'}"
+
+
+def reapply(connection: Connection, folder: PrivacyFolder) -> Again:
     """Bring the database's list up to date and ask for the erasure of everybody on it who is there; return how many.
 
     Reads every profile's id and every device once: two microseconds each.
@@ -47,19 +59,19 @@ def reapply(connection: Connection, folder: PrivacyFolder) -> int:
     """
     check_key(connection, folder)
 
-    def work(connection: Connection) -> int:
+    def work(connection: Connection) -> Again:
         suppress(connection, folder, missing(connection, folder))
         rows = connection.execute("select subject_hash from suppression where kind = 'profile'").fetchall()
         erased = {bytes(row[0]) for row in rows}
-        jobs = 0
+        profiles = devices = 0
         for profile in _ids(connection, "select profile_id from profile"):
             if subject_hash(folder.key, "profile", profile.bytes) in erased:
-                jobs += _again(connection, "profile", profile)
+                profiles += _again(connection, "profile", profile)
         suppressed = load_suppressed(connection, folder)
         if suppressed is not None:
             for device in _devices(connection, suppressed):
-                jobs += _again(connection, "device", device)
-        return jobs
+                devices += _again(connection, "device", device)
+        return Again(profiles, devices)
 
     return in_transaction(connection, work)
 

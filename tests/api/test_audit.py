@@ -1,6 +1,7 @@
 """What requests leave in the audit log: who, what for, of whom; and what the privacy desk sees of it."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -280,6 +281,60 @@ def test_more_profiles_than_a_day_holds_are_refused_entered_and_worth_asking_abo
     assert {one["route"] for one in entries} <= {"GET /v1/profiles/{profile}", "GET /profiles/{profile}"}, (
         "an entry's route never names whom it was about"
     )
+
+
+def test_lists_that_show_more_people_than_a_day_holds_are_refused_as_a_whole(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    people = []
+    for number in range(9):
+        given = customer(number, at=store.now - timedelta(days=9), email=f"{number}@shop.test")
+        people.append(send(client, "/v1/profiles", given).json()["profile_id"])
+    log_in(store.connection, "Nosy", "n" * 43, "crm")
+    session = {"Cookie": f"{PLAIN_COOKIE}={'n' * 43}"}
+    app = create_app(store.database_url, Settings(rates=Rates(people_a_day=5)))
+    with answering(app) as asked, httpx.Client(base_url=asked.base_url, headers=session, timeout=20) as nosy:
+        first = nosy.get("/v1/profiles", params={"limit": 3})
+        assert (first.status_code, len(first.json()["profiles"])) == (200, 3)
+        further = {"limit": 3, "cursor": first.json()["next_cursor"]}
+        for path, params in (("/v1/profiles", further), ("/profiles", {}), ("/v1/profiles", {})):
+            refused = nosy.get(path, params=params)
+            assert refused.status_code == 429, f"three, and more than two others: {path}"
+            assert "different people today" in refused.text
+            assert "Customer" not in refused.text
+        assert refused.json()["type"] == "urn:sojourn:problem:budget"
+        assert int(refused.headers["Retry-After"]) > 60
+        assert nosy.get("/v1/profiles", params={"limit": 3}).status_code == 200, "whom she saw stays visible"
+        # side by side: each of the six others by herself, and two are left of the day
+        shown = {one["profile_id"] for one in first.json()["profiles"]}
+        others = [number for number, one in enumerate(people) if one not in shown]
+        with ThreadPoolExecutor(6) as pool:
+            told = list(pool.map(lambda n: nosy.get("/v1/profiles", params={"q": f"Customer {n}"}), others))
+        assert sorted(one.status_code for one in told) == [200, 200, 429, 429, 429, 429]
+        assert all(nosy.get(f"/v1/profiles/{one}").status_code == 200 for one in people), "opening has its own budget"
+        assert asked.get("/v1/profiles").status_code == 200, "and everybody has theirs"
+    looked = entered(client, kind="list", actor="Nosy", limit=200)
+    assert len({one for entry in looked for one in entry["people"]}) == 5, "what was refused was shown to nobody"
+    app = create_app(store.database_url, Settings(rates=Rates(people_a_day=5)))
+    with answering(app) as asked, httpx.Client(base_url=asked.base_url, headers=session, timeout=20) as nosy:
+        assert nosy.get("/v1/profiles").status_code == 429, "another process of the API knows the same budget"
+    hints = {(one["hint"], one["actor"]): one for one in client.get("/v1/audit/hints").json()["found"]}
+    assert hints["budget", "Nosy"]["found_count"] >= 4
+
+
+def test_notes_and_their_files_cost_the_budget_of_people(store: SeededStore, client: httpx.Client) -> None:
+    notes = []
+    for number in range(3):
+        given = customer(number, at=store.now - timedelta(days=9), email=f"{number}@shop.test")
+        profile = send(client, "/v1/profiles", given).json()["profile_id"]
+        note = {"profile_id": profile, "purpose": "service", "subject": "Boots", "detail": "brown", "tags": []}
+        notes.append(client.post("/v1/notes", json=note).json()["note_id"])
+    app = create_app(store.database_url, Settings(rates=Rates(people_a_day_key=2)))
+    with answering(app) as asked:
+        for path in ("/v1/notes", "/notes", "/notes.csv"):
+            assert asked.get(path).status_code == 429, path
+        assert [asked.get(f"/v1/notes/{one}").status_code for one in notes] == [200, 200, 429], "nor one by one"
+        assert asked.get("/v1/exports/profiles").status_code == 200, "the privacy desk's, entered as of everybody"
 
 
 def test_a_card_in_a_frame_costs_the_budget_and_is_a_look_of_whoever_made_its_ticket(

@@ -25,7 +25,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 """No fault, no answer that is not described: neither its status, nor its kind, nor its shape."""
 STREAMS = re.compile(r"/live$")
 """Server-sent events do not end; they have tests of their own (test_live_stream.py, test_cues.py)."""
-GATE = frozenset({"role", "key-missing", "not-logged-in", "form-token", "second-step", "too-many"})
+GATE = frozenset({"role", "key-missing", "not-logged-in", "form-token", "second-step", "too-many", "budget"})
 """Problems of the gate: whoever gets one has not reached the route."""
 KNOWN_SHARE = 0.7
 """So often a request asks for something that is there; without that nearly every answer would be a 404."""
@@ -74,7 +74,7 @@ class Findings:
 
 
 def _problem(answer: Any) -> str:
-    if "problem+json" not in answer.headers.get("Content-Type", ""):
+    if "problem+json" not in " ".join(answer.headers.get("content-type", [])):  # schemathesis has lists, lower case
         return ""
     return str(answer.json().get("type", "")).removeprefix("urn:sojourn:problem:")
 

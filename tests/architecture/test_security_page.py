@@ -1,6 +1,7 @@
 """docs/security.md keeps its word: each requirement has a test that is there, a reason, or does not apply."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ def test_every_requirement_is_held_by_something() -> None:
     assert len(numbers) == len(set(numbers)) > 190
     assert [number for number, _, _, held in found if not HELD.match(held)] == []
     assert {level for _, level, *_ in found} == {"1", "2"}
+
+
+def test_the_figures_are_those_of_the_table() -> None:
+    count = Counter(held.split(":")[0].strip().split(",")[0] for *_, held in rows())
+    said = re.search(
+        r"above (\d+) are held by a test, (\d+) by a reason, (\d+) do not apply, and (\d+) (?:is|are) open",
+        (ROOT / "docs/security.md").read_text(),
+    )
+    assert said is not None
+    assert [count[word] for word in ("test", "reason", "not here", "open")] == [int(one) for one in said.groups()]
 
 
 def test_every_test_that_is_named_exists() -> None:

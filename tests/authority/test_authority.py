@@ -225,3 +225,15 @@ def test_the_words_of_the_command_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert "removed" in say("certify", "gateway", "door", "--remove")
     assert say("certify", "list", "--ending", "30") == ""
     assert "docs/edge.md" in say("edge", "nowhere.toml", "--check"), "`sojourn edge CONFIG` runs an edge"
+
+
+def test_a_request_is_signed_through_a_pipe(tmp_path: Path) -> None:
+    """An authority in a container neither reads the files of whoever asks nor may write beside them."""
+    authority = Authority.create(tmp_path / "authority", datetime.now(UTC))
+    asked = request(tmp_path / "own", "shop", "north").read_bytes()
+    words = ["edge", "sign", "shop", "north", "-", "--out", "-", "--authority", str(authority.folder)]
+    signed = CliRunner().invoke(sojourn.app, words, input=asked)
+    assert signed.exit_code == 0, signed.output
+    accept(tmp_path / "own", signed.stdout_bytes)
+    assert name_of(tmp_path / "own/certificate.pem") == "CN=shop/north"
+    assert not Path("-").exists()

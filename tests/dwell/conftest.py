@@ -19,4 +19,6 @@ def warm_kernels() -> None:
 def clocks_without_jit(monkeypatch: pytest.MonkeyPatch) -> None:
     """As plain Python comparing a scene's clocks takes minutes; its kernels have small scenes of their own."""
     if PLAIN_PYTHON:
-        monkeypatch.setattr(calibration, "estimate_clocks", lambda _signals, anchors, _step_us: no_clocks(anchors))
+        monkeypatch.setattr(
+            calibration, "estimate_clocks_as_arrived", lambda _signals, anchors, _step_us: no_clocks(anchors)
+        )

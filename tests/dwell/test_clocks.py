@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from core.dwell import clock_kernels as kernels
 from core.dwell.calibration import calibrate
 from core.dwell.clock_graph import Pairs, join, partners
-from core.dwell.clocks import COMPARISONS_PER_PAIR, Clocks, estimate_clocks, in_store_time, no_clocks
+from core.dwell.clocks import (
+    COMPARISONS_PER_PAIR,
+    Clocks,
+    ahead_by_arrival,
+    estimate_clocks,
+    in_store_time,
+    no_clocks,
+)
 from core.dwell.engine import StoreEngine
 from core.dwell.model import dump, load, prior_model
 from core.dwell.settings import Settings
@@ -272,6 +279,36 @@ def test_calibration_finds_clocks_before_it_learns_levels() -> None:
     assert not plain.clocks.off.any()
     mixed = np.random.default_rng(5).permutation(skewed(signals, SKEWS_US))
     assert dump(calibrate(PLAN, mixed)) == dump(model)
+
+
+@pytest.mark.parametrize("ahead_s", [62, 600, 3600, -300])
+def test_a_clock_that_is_minutes_off_is_found_by_the_order_of_arrival_and_makes_nobody_late(ahead_s: int) -> None:
+    good = walk(PLAN, 1, SHOPPERS)
+    ahead_us = np.array([0, ahead_s * 1_000_000 + 345_000, 0, 0, -20_000_000, 0], np.int64)
+    bad = skewed(good, ahead_us)
+    model = calibrate(PLAN, bad)
+    assert model.clocks is not None
+    assert model.clocks.known.all()
+    assert model.clocks.ahead_us.tolist() == pytest.approx(ahead_us.tolist(), abs=30_000)  # within the dead band
+    lost = {}
+    for told in (model, prior_model(PLAN)):
+        engine = StoreEngine(PLAN, told)
+        engine.device_index(pseudonyms(SHOPPERS.devices))
+        engine.push(bad)
+        engine.finish()
+        lost[told.origin] = engine.counts.late
+    assert lost["calibrated"] == 0
+    assert lost["prior"] > len(bad) / 10, "the scene is not hard"
+
+
+def test_an_order_that_is_not_that_of_arrival_says_nothing_of_clocks() -> None:
+    bad = skewed(walk(PLAN, 1, SHOPPERS), np.array([0, 62_000_000, 0, 0, 0, 0], np.int64))
+    in_time = bad[np.argsort(bad["ts"], kind="stable")]
+    in_time["ts"] //= 1000
+    assert not ahead_by_arrival(in_time, 6).any()
+    mixed = bad[np.random.default_rng(1).permutation(len(bad))]
+    mixed["ts"] //= 1000
+    assert not ahead_by_arrival(mixed, 6).any()
 
 
 def test_a_model_keeps_its_clocks_and_a_snapshot_belongs_to_them() -> None:

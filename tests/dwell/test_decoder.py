@@ -1,12 +1,15 @@
 """The kernels against the slow oracles, to the last microsecond and quantum."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.dwell.engine import StoreEngine
 from core.dwell.model import prior_model
 from core.dwell.settings import Settings
-from core.records import ClosedBy, VisitKind
+from core.floorplan import StorePlan
+from core.records import SIGNAL, ClosedBy, VisitKind
 from tests.dwell.comparing import FOREVER, rows_of, run, told
 from tests.dwell.scenes import Walk, grid_plan, heard, noise, pseudonyms, random_model, walk, with_words, world_of
 from tests.oracle.paths import Rules
@@ -92,6 +95,37 @@ def test_256_zones_and_1024_anchors_fit() -> None:
     signals = walk(plan, 1, Walk(devices=1, stays=2))
     visits = run(plan, signals)
     assert (visits["kind"] == VisitKind.STORE).sum() == 1
+
+
+@pytest.fixture(scope="module")
+def largest() -> StorePlan:
+    return grid_plan(256, 4)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("sense", [True, False], ids=["prior", "senseless model"])
+def test_the_largest_store_is_decoded_as_the_oracle_decodes_it(largest: StorePlan, sense: bool) -> None:
+    """256 zones and 1,024 anchors, all of which hear some adverts, at every level that there is."""
+    model = prior_model(largest)
+    assert model.level_dbm.shape == (256, 1024)
+    if not sense:
+        rng = np.random.default_rng([3, 7])
+        model = replace(
+            model,
+            level_dbm=rng.uniform(-95, -55, model.level_dbm.shape).astype(np.float32),
+            detection=rng.uniform(0.02, 0.97, model.level_dbm.shape).astype(np.float32),
+        )
+    walked = walk(largest, 3, Walk(devices=1, stays=3, stay_s=12.0))
+    full = np.zeros(3 * 1024, SIGNAL)
+    full["anchor"] = np.tile(np.arange(1024), 3)
+    full["ts"] = int(walked["ts"][-1]) + 2 * 10**9 * (1 + np.arange(3)).repeat(1024) + full["anchor"] * 10_000
+    full["rssi_dbm"] = np.random.default_rng(3).integers(-120, 21, len(full))
+    strange = noise(largest, 3, 60, devices=1, gap_s=0.5)
+    strange["ts"] += int(full["ts"][-1]) + 10**9 - int(strange["ts"][0])
+    signals = with_words(np.concatenate([walked, full, strange]), 3, 0.05)
+    visits = run(largest, signals, model)
+    assert rows_of(visits, 0) == told(largest, signals, model, 0)
+    assert len(visits) >= 2
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -184,7 +184,7 @@ def test_a_store_visit_of_more_than_a_day_is_cut() -> None:
 
 
 def test_who_had_left_when_the_recording_ended_is_closed_by_silence() -> None:
-    engine = StoreEngine(grid_plan(4), settings=Settings(lateness_ns=0))
+    engine = StoreEngine(grid_plan(4), settings=Settings(lateness_ns=0, deaf_nats=0))
     engine.device_index(pseudonyms(2))
     engine.push(ring(0, 0, device=0))
     engine.push(ring(1, 60, device=1))  # at the end the silence of device 0 is just as long as its timeout

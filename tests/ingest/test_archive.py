@@ -255,7 +255,7 @@ def test_files_of_an_archive_are_their_owner_s_alone(tmp_path: Path) -> None:
         place.write("store=s/day=2026-03-03/part.parquet", tmp_path / "copy")
     finally:
         os.umask(mask)
-    found = [path for path in tmp_path.joinpath("up").rglob("*")]
+    found = list(tmp_path.joinpath("up").rglob("*"))
     assert {path.stat().st_mode & 0o777 for path in found if path.is_dir()} == {0o700}
     assert [path.stat().st_mode & 0o777 for path in found if path.is_file()] == [0o600] * 2
 

@@ -1,10 +1,10 @@
-"""Feelings: clauses, cues and negation; the figures on rated sentences, which no lexicon was tuned on."""
+"""Feelings by words: clauses, cues and negation."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.lexicons import feeling_reader
+from api.lexicons import feeling_reader_by_words
 from core.journey.feeling import is_sure
 
 
@@ -67,12 +67,12 @@ from core.journey.feeling import is_sure
     ],
 )
 def test_what_notes_say(text: str, feeling: str) -> None:
-    assert feeling_reader().read(text).feeling == feeling
+    assert feeling_reader_by_words().read(text).feeling == feeling
 
 
 def test_a_cue_says_what_it_adds_negation_included() -> None:
     text = "Staff friendly. The fitting room was not clean"
-    friendly, dirty = feeling_reader().read(text).clauses
+    friendly, dirty = feeling_reader_by_words().read(text).clauses
     assert [(text[cue.begin : cue.end], cue.valence > 0) for cue in friendly.cues] == [("friendly", True)]
     assert [(text[cue.begin : cue.end], cue.valence > 0) for cue in dirty.cues] == [("clean", False)]
     assert text[friendly.begin : friendly.end] == "Staff friendly."
@@ -80,7 +80,7 @@ def test_a_cue_says_what_it_adds_negation_included() -> None:
 
 
 def test_what_was_feared_is_no_feeling_of_what_came() -> None:
-    feared, came = feeling_reader().read("Was dreading the fitting, but the lady was lovely").clauses
+    feared, came = feeling_reader_by_words().read("Was dreading the fitting, but the lady was lovely").clauses
     assert (feared.feeling, feared.score, came.feeling) == ("neutral", 0.0, "positive")
 
 
@@ -92,7 +92,7 @@ def test_what_was_feared_is_no_feeling_of_what_came() -> None:
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_or_is_faint_is_unsure(text: str, sure: bool) -> None:
-    found = feeling_reader().read(text)
+    found = feeling_reader_by_words().read(text)
     cues = [cue.valence for clause in found.clauses for cue in clause.cues]
     assert is_sure(found.feeling, found.score, cues) is sure, (found.feeling, found.score, cues)
 
@@ -105,7 +105,7 @@ def test_what_contradicts_itself_or_is_faint_is_unsure(text: str, sure: bool) ->
     )
 )
 def test_any_text_is_read_and_clauses_lie_in_it(text: str) -> None:
-    reading = feeling_reader().read(text)
+    reading = feeling_reader_by_words().read(text)
     assert -1 <= reading.score <= 1
     end = 0
     for clause in reading.clauses:

@@ -24,8 +24,16 @@ def rolled_up(path: list[Stay], parent_of: list[int | None]) -> list[Stay]:
         for inside, run in groupby(path, lambda stay, outer=outer: _lies_in(stay.zone, outer, parent_of)):  # type: ignore[misc]
             if inside:
                 stays = list(run)
+                entered, entered_earliest, entered_latest = stays[0].entered
+                left, left_earliest, left_latest = stays[-1].left
                 found.append(
-                    Stay(outer, stays[0].entered, stays[-1].left, sum(s.signals for s in stays), stays[-1].closed_by)
+                    Stay(
+                        outer,
+                        (entered, entered_earliest, min(entered_latest, left_latest)),
+                        (left, max(left_earliest, entered_earliest), left_latest),
+                        sum(stay.signals for stay in stays),
+                        stays[-1].closed_by,
+                    )
                 )
     return sorted(found)
 

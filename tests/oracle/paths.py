@@ -352,4 +352,12 @@ def visits_of(signals: list[Heard], world: World, rules: Rules, store_newest_us:
         device.close(gone if store_newest_us - device.last_at >= device.timeout else "end_of_recording")
     long_enough = [row for row in merged(device.rows, world) if row.left - row.entered >= rules.stay_min_us]
     long_enough = [row._replace(next_zone=-1) for row in long_enough]
+    # nobody leaves before the earliest entry, or enters after the latest exit
+    long_enough = [
+        row._replace(
+            left_earliest=max(row.left_earliest, row.entered_earliest),
+            entered_latest=min(row.entered_latest, row.left_latest),
+        )
+        for row in long_enough
+    ]
     return sorted(long_enough, key=lambda row: (row.entered, row.kind == "store", row.zone))

@@ -4,7 +4,8 @@ Imports nothing of the product. A. Viterbi, IEEE Trans. Inf. Theory 13 (1967), 2
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 QUANTA = 64  # per nat
@@ -34,10 +35,16 @@ class World:
     decodable: list[bool]
     weight: float = 0.6
     stay_mean_s: float = 3_000.0
+    silences: dict[int, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def spots(self) -> list[int]:
         return [spot for spot, zone in enumerate(self.zone_of) if self.decodable[zone]]
+
+    @cached_property
+    def quietest(self) -> int:
+        """Quanta for no anchor hearing an advertisement from the spot of which that is likeliest."""
+        return max(map(self.missed, self.spots))
 
     def level(self, zone: int, anchor: int, rssi_dbm: int) -> int:
         """Quanta for hearing an anchor at a level."""
@@ -52,7 +59,9 @@ class World:
 
     def silence(self, zone: int) -> int:
         """Quanta of an advertisement before anything is heard of it, the quietest spot at 0."""
-        return max(self.missed(zone) - max(map(self.missed, self.spots)), SILENCE_FLOOR)
+        if zone not in self.silences:  # each is a sum over all anchors: a large store's is not to be made every step
+            self.silences[zone] = max(self.missed(zone) - self.quietest, SILENCE_FLOOR)
+        return self.silences[zone]
 
     def entered(self, zone: int, anchor: int) -> int:
         """Quanta for an app's word that it entered a beacon's region: heard at some level, no word of others."""

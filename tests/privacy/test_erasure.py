@@ -32,6 +32,8 @@ from core.wire import Batch, decode
 from doctor.database import check_database
 from servers.postgres import Postgres
 from sojourn import app
+from storage.access.keys import add_key
+from storage.access.secrets import digest
 from storage.connect import Connection, connect, in_transaction
 from storage.identity.consents import ConsentWord
 from storage.identity.links import GivenProfile, identify
@@ -93,6 +95,7 @@ def test_nothing_is_left_of_her_anywhere_and_all_of_others(
         "alert_look",
         "blocked_device",
         "profile_read",
+        "profile_shown",
     }
     assert held - before.keys() == {"webhook_delivery"}, "somebody is not in every place: the test shows nothing"
 
@@ -112,7 +115,7 @@ def test_nothing_is_left_of_her_anywhere_and_all_of_others(
     assert counts["signal_log"] == 30
     assert counts["store_visit"] == counts["zone_visit"] == 3
     assert not {name for name, rows in counts.items() if not rows} - {
-        "engine_snapshot", "presence", "blocked_device", "rollup_change", "profile_read"
+        "engine_snapshot", "presence", "blocked_device", "rollup_change", "profile_read", "profile_shown",
     }  # fmt: skip
     log = store.connection.execute(
         "select sequence, signals, redacted, batch from signal_log order by sequence"
@@ -285,6 +288,31 @@ def test_she_is_hidden_at_once_and_cannot_be_brought_back(
     assert suppressed.now(TAG)
 
 
+def test_other_systems_do_not_learn_that_somebody_was_erased(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder
+) -> None:
+    key, at = "sjk_" + "e" * 43, store.now - timedelta(days=50)
+    add_key(
+        store.connection, digest(key), prefix="sjk_eeeeee", name="shop", roles=["edge", "crm"], stores=None,
+        made_by="tests", holds_for=timedelta(days=1),
+    )  # fmt: skip
+    with answering(create_app(store.database_url, Settings(privacy=folder.folder))) as client:
+        assert send(client, "/v1/profiles", customer(1, at=at, email="gone@shop.test")).status_code == 201
+        word = {"identifier": {"kind": "email", "value": "gone@shop.test"}, "source": "web", "wording": "1"}
+        withdrawal = word | {"occurred_at": (at + timedelta(days=1)).isoformat()}
+        assert send(client, "/v1/withdrawals", withdrawal).status_code == 200
+        erase(store.connection, folder, her.profile)
+        withdrew, erased = (customer(2, at=at, customer_id="", email=one) for one in ("gone@shop.test", EMAIL))
+        with httpx.Client(base_url=client.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=20) as shop:
+            told = [send(shop, "/v1/profiles", one) for one in (withdrew, erased)]
+        assert [one.status_code for one in told] == [409, 409]
+        assert told[0].json() == told[1].json(), "the same of whoever withdrew and whoever was erased"
+        assert [one["where"] for one in told[1].json()["faults"]] == ["consent"]
+        desk = send(client, "/v1/profiles", erased).json()["faults"]
+        assert [one["where"] for one in desk] == ["consent", "email"]
+        assert "erased after" in desk[1]["what"]
+
+
 def test_a_restored_backup_is_erased_again(
     store: SeededStore, her: Somebody, folder: PrivacyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,12 +342,14 @@ def test_a_restored_backup_is_erased_again(
             answer = client.get(path)
             assert [answer.status_code, "suppress reapply" in answer.text] == [503, True], path
         assert client.get("/v1/health").status_code == 200
-        assert reapply(store.connection, folder) == 2, "her profile, and a device that nothing links to it any more"
+        again = reapply(store.connection, folder)
+        assert again == (1, 1), "her profile, and a device that nothing links to it any more"
+        assert str(again) == "1 profile and 1 device"
         assert client.get("/v1/profiles").status_code == 200, "she is hidden at once"
         assert client.get("/v1/ready").json()["ready"]
     erasing.work_all(store.connection, folder, now, stopped=lambda: False)
     assert found_in_database(store.connection, needles(her.secrets)) == {}
-    assert reapply(store.connection, folder) == 0
+    assert reapply(store.connection, folder) == (0, 0)
 
 
 def test_a_copy_of_the_list_outlasts_the_machine(
@@ -396,10 +426,16 @@ def test_access_export_holds_every_place_and_only_hers(
     manifest = held.pop("manifest.json")
     assert {one["file"]: one["rows"] for one in manifest["files"]} == {name: len(rows) for name, rows in held.items()}
     empty = {name.removesuffix(".json") for name, rows in held.items() if not rows}
-    assert empty <= {"blocked_device", "rollup_change", "profile_read"}
+    assert empty <= {"blocked_device", "rollup_change", "profile_read", "profile_shown"}
     assert len(held["signal_log.json"]) == 30
     assert held["profile.json"][0]["display_name"] == NAME
     assert "Somebody Else" not in json.dumps(held)
+    (case,) = held["identity_case.json"]
+    assert (case["profiles"], case["other_profiles"]) == ([str(her.profile)], 1)
+    (other,) = store.connection.execute(
+        "select one from identity_case, unnest(profiles) one where one <> %s", [her.profile]
+    ).fetchall()
+    assert str(other[0]) not in json.dumps(held), "who may be the same person is somebody else until that is decided"
     assert OTHER.hex() not in json.dumps(held).replace("-", "")
 
 

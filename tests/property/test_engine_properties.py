@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from numpy.typing import NDArray
 
 from core.dwell.engine import StoreEngine
@@ -17,6 +18,10 @@ pytestmark = pytest.mark.kernels
 
 PLAN = grid_plan(5)
 MODEL = random_model(PLAN, 11)
+_AROUND = (None, "z0", "z0", None, "z3")
+NESTED = structs.replace(
+    PLAN, zones=tuple(structs.replace(zone, parent=around) for zone, around in zip(PLAN.zones, _AROUND, strict=True))
+)
 DEVICES = 3
 BOUND = Settings(lateness_ns=10 * 10**9)
 ALONE = Settings(deaf_nats=0)  # the oracle decodes one device at a time
@@ -183,3 +188,25 @@ def test_the_engine_equals_the_oracle(seed: int, worded: bool) -> None:
     visits = np.concatenate([engine.push(signals), engine.finish()])
     for device in np.unique(signals["device"]).tolist():
         assert rows_of(visits, device) == told(PLAN, signals, MODEL, device)
+
+
+@few
+@given(seed=seeds, worded=st.booleans(), nested=st.booleans())
+@example(seed=1041, worded=False, nested=False)
+def test_the_bounds_of_a_visit_hold_its_times_and_do_not_contradict_each_other(
+    seed: int, worded: bool, nested: bool
+) -> None:
+    plan = NESTED if nested else PLAN
+    engine = StoreEngine(plan, random_model(plan, 11) if seed % 4 else None, BOUND)
+    engine.device_index(pseudonyms(DEVICES))
+    signals = scene(seed, worded)
+    found = np.concatenate([engine.push(signals), engine.finish()])
+    for first, then in (
+        ("entered_earliest", "entered_at"),
+        ("entered_at", "entered_latest"),
+        ("left_earliest", "left_at"),
+        ("left_at", "left_latest"),
+        ("entered_earliest", "left_earliest"),
+        ("entered_latest", "left_latest"),
+    ):
+        assert (found[first] <= found[then]).all(), (first, then)

@@ -17,7 +17,7 @@ from storage.connect import Connection, connect, in_transaction
 from storage.migrate import migrate, pending
 from storage.privacy.erasing import ask, waiting, work_all
 from storage.privacy.keys import PrivacyFolder
-from storage.privacy.restoring import reapply
+from storage.privacy.restoring import Again, reapply
 from storage.stores import save_plan
 from tests.api.seeding import PLAN, SMALL_PLAN, add_customers, add_stores, database_now, fill, floor_plan
 from tests.ingest import world
@@ -108,7 +108,7 @@ def erase_somebody(database_url: str, privacy: Path) -> UUID:
     return UUID(str(profile))
 
 
-def erase_again(restored_url: str, profile: UUID, privacy: Path) -> int:
+def erase_again(restored_url: str, profile: UUID, privacy: Path) -> Again:
     """Do what `sojourn suppress reapply` does: the backup has brought her back, and she goes; return how many did."""
     folder = PrivacyFolder(privacy)
     with connect(restored_url) as connection:

@@ -1,6 +1,7 @@
 """`make security`: known flaws of packages, bandit's rules, secrets. `--sbom FILE` says what such a bill holds."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,15 +60,19 @@ def secrets() -> tuple[str, bool]:
     return "\n".join([f"secrets: {len(found)} in {read} files", *(f"  {one}" for one in found)]), bool(found)
 
 
-def bill(path: Path) -> str:
-    components = json.loads(path.read_text())["components"]
-    return f"{path}: {len(components)} components, each with name, version and package URL"
+def bill(path: Path) -> tuple[str, bool]:
+    """Say what a bill of materials holds, and whether that is something else than the packages of the service."""
+    listed = {f"{one['name']}=={one['version']}" for one in json.loads(path.read_text())["components"]}
+    locked = set(re.findall(r"^([\w.-]+==[^\s;\\]+)", (ROOT / "requirements/runtime.lock").read_text(), re.MULTILINE))
+    said = f"{path}: {len(listed)} components with name, version and package URL, of {len(locked)} locked packages"
+    return "\n".join([said, *(f"  not in both: {one}" for one in sorted(listed ^ locked))]), listed != locked
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--sbom"]:
-        print(bill(Path(sys.argv[2])))
-        sys.exit()
+        said, bad = bill(Path(sys.argv[2]))
+        print(said)
+        sys.exit(bad)
     looked = [flaws(), rules(), secrets()]
     print("\n".join(said for said, _ in looked))
     sys.exit(any(bad for _, bad in looked))

@@ -1,6 +1,7 @@
 """The audit log in a real database: entered by the tables, chained, verified; what erasure and retention may do."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,14 +12,18 @@ import pytest
 from psycopg import errors
 from typer.testing import CliRunner
 
+from core.privacy.retention import KINDS
+from core.privacy.suppression import subject_hash
 from sojourn import app
 from storage.audit.acting import Acting, state
-from storage.audit.entries import PEOPLE_NAMED, AuditFilter, enter, entries_page
+from storage.audit.entries import PEOPLE_NAMED, AuditFilter, Shown, enter, entries_page
 from storage.audit.erasing import forget_before, named, pseudonymise
 from storage.audit.heads_file import read_heads, write_heads
 from storage.audit.sealing import heads, seal
 from storage.audit.verifying import Verdict, verify
 from storage.connect import Connection, connect, in_transaction
+from storage.privacy.keys import Entry, PrivacyFolder
+from storage.privacy.suppression import suppress
 
 pytestmark = pytest.mark.servers
 AT = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
@@ -29,6 +34,7 @@ NOT_PEOPLE = {
     "alert_look": "when a program last looked at a profile; the alerts that came of it are entered",
     "audit_subject": "the audit log itself",
     "profile_read": "a budget of today; each look is entered by itself",
+    "profile_shown": "the same",
     "profile_store": "follows from visits, notes and events",
     "webhook_message": "a queue of what is entered already; its deliveries are a log of their own",
 }
@@ -181,9 +187,16 @@ def test_a_beginning_that_was_cut_off_shows_against_the_heads(connection: Connec
         (b"nonsense", today, "another hash"), (head.hash, today, "younger than 366 days"),
         (b"nonsense", long_ago, "another hash"), (head.hash, long_ago, None),
     ):  # fmt: skip
-        with connection.transaction(force_rollback=True):
-            # as retention does, which whoever has the API's login may say he is
-            connection.execute("set local sojourn.forgetting = 'on'")
+        for statement in (
+            "delete from audit_entry", "delete from audit_link", "delete from audit_subject",
+            "insert into audit_start select link_no, hash from audit_link",
+        ):  # fmt: skip
+            with connection.transaction(force_rollback=True):
+                # as retention does, which whoever has the API's login may say he is
+                connection.execute("set local sojourn.forgetting = 'on'")
+                with pytest.raises(errors.RestrictViolation):
+                    connection.execute(statement)
+        with owner_without_scruples(connection):
             connection.execute("insert into audit_start (link_no, hash) values (3, %s)", [digest])
             connection.execute("delete from audit_link")
             connection.execute("delete from audit_entry")
@@ -214,17 +227,96 @@ def test_no_writer_waits_for_the_chain_and_none_is_forgotten(database_url: str, 
         assert verify(connection) == Verdict(links=3, waiting=0, head=heads(connection, days=1)[0].hash)
 
 
+def erase_in_audit(connection: Connection, profile: UUID, pseudonym: bytes = b"k" * 32) -> int:
+    """What a job does to the audit log: a profile goes, list, receipt (the whole job: tests/privacy)."""
+
+    def erase(lent: Connection) -> int:
+        lent.execute("delete from profile where profile_id = %s", [profile])
+        lent.execute(
+            "insert into suppression (kind, subject_hash, made_at) values ('profile', %s, now())"
+            " on conflict do nothing",
+            [pseudonym],
+        )
+        row = lent.execute(
+            "insert into erasure (erasure_id, source, asked_by, state, subject_hash)"
+            " values (gen_random_uuid(), 'request', 'Anna', 'running', %s) returning erasure_id",
+            [pseudonym],
+        ).fetchone()
+        assert row is not None
+        lent.execute("insert into erasure_subject values (%s, 'profile', %s)", [row[0], profile])
+        done = pseudonymise(lent, ANNA, profile, pseudonym)
+        lent.execute(
+            "insert into erasure_place (erasure_id, place, turn, rows) values (%s, 'audit_subject', 0, %s)",
+            [row[0], done],
+        )
+        lent.execute("delete from erasure_subject where erasure_id = %s", [row[0]])
+        return done
+
+    return in_transaction(connection, erase)
+
+
+def test_nobody_who_is_there_becomes_a_pseudonym(connection: Connection, tmp_path: Path) -> None:
+    ada, bert = add_profile(connection), add_profile(connection)
+    folder = PrivacyFolder(tmp_path / "privacy")
+    hers, his = (subject_hash(folder.key, "profile", one.bytes) for one in (ada, bert))
+    in_transaction(connection, lambda lent: suppress(lent, folder, []))
+    for one in (ada, bert):
+        enter(connection, ANNA, "read", people=[one])
+    assert erase_in_audit(connection, ada, hers) == 3  # her entry as new, as looked at, as gone
+    folder.append([Entry("profile", hers, None, None, 0)])
+    in_transaction(connection, seal)
+    assert verify(connection, folder=folder).broken is None
+
+    hide = "update audit_subject set profile_id = null, salt = null, pseudonym = %s where profile_id = %s"
+    entry = (
+        "select audit_enter(jsonb_build_object('kind', 'erasure', 'detail',"
+        " jsonb_build_object('pseudonym', %s::text)))"
+    )
+    with pytest.raises(errors.RestrictViolation):  # no job, and he is there
+        connection.execute(hide, [hers, bert])
+    job = (
+        "insert into erasure (erasure_id, source, asked_by, state, subject_hash)"
+        " values ('00000000-0000-0000-0000-000000000007', 'request', 'x', 'running', %s)"
+    )
+    subject = "insert into erasure_subject values ('00000000-0000-0000-0000-000000000007', 'profile', %s)"
+    listed = "insert into suppression (kind, subject_hash, made_at) values ('profile', %s, now())"
+    receipt = (
+        "insert into erasure_place (erasure_id, place, turn, rows)"
+        " values ('00000000-0000-0000-0000-000000000007', 'audit_subject', 0, 2)"
+    )
+    with connection.transaction(force_rollback=True):
+        connection.execute(job, [his])
+        connection.execute(subject, [bert])
+        with pytest.raises(errors.RestrictViolation), connection.transaction():  # a job, and he is there
+            connection.execute(hide, [his, bert])
+
+    # whoever keeps the triggers away: with what he forgets each shows
+    with owner_without_scruples(connection):
+        connection.execute(entry, [hers.hex()])
+        connection.execute(hide, [hers, bert])
+        assert "than the receipts of her erasure say" in str(verify(connection).broken), "as somebody who was erased"
+    with owner_without_scruples(connection):
+        connection.execute(entry, [his.hex()])
+        connection.execute(hide, [his, bert])
+        assert "is not on the suppression list." in str(verify(connection).broken)
+        connection.execute(listed, [his])
+        assert "than the receipts of her erasure say" in str(verify(connection).broken)
+        connection.execute(job, [his])
+        connection.execute(receipt)
+        connection.execute("insert into audit_waiting select max(entry_no) from audit_entry on conflict do nothing")
+        assert verify(connection).broken is None, "all that one who writes in the database can do"
+        assert "outside of the database" in str(verify(connection, folder=folder).broken)
+        folder.append([Entry("profile", his, None, None, 0)])
+        assert "still there" in str(verify(connection, folder=folder).broken)
+
+
 def test_erasure_takes_the_person_and_leaves_the_chain(connection: Connection) -> None:
     ada, bert = add_profile(connection), add_profile(connection)
     enter(connection, ANNA, "list", people=[ada, bert, ada], fields=["profiles"])
     in_transaction(connection, seal)
     before = verify(connection)
 
-    def erase(lent: Connection) -> int:
-        lent.execute("delete from profile where profile_id = %s", [ada])
-        return pseudonymise(lent, ANNA, ada, b"k" * 32)
-
-    assert in_transaction(connection, erase) == 3
+    assert erase_in_audit(connection, ada) == 3
     assert named(connection, ada) == 0
     assert pseudonymise(connection, ANNA, ada, b"k" * 32) == 0
     assert sealed(connection) == Verdict(links=before.links + 2, waiting=0, head=heads(connection, days=1)[0].hash)
@@ -250,6 +342,40 @@ def test_retention_takes_the_oldest_and_the_rest_still_holds(connection: Connect
     assert sealed(connection).links == 1
     with pytest.raises(errors.RestrictViolation):
         connection.execute("delete from audit_entry")
+
+
+def test_looks_side_by_side_do_not_find_the_same_room_in_a_day(database_url: str, connection: Connection) -> None:
+    people = [uuid4() for _ in range(4)]
+
+    def show(lent: Connection, some: list[UUID], principal: str = "anna") -> int | None:
+        return enter(lent, ANNA, "list", people=some, shown=Shown(principal=principal, people=some, most=3))
+
+    with connect(database_url) as other, ThreadPoolExecutor(1) as pool:
+        with connection.transaction():
+            assert show(connection, people[:2]) is not None
+            meanwhile = pool.submit(show, other, people[2:])
+            assert show(connection, people[:2], "carl") is not None, "each has a day of their own"
+            wait([meanwhile], timeout=0.3)
+            assert not meanwhile.done(), "what is not committed yet may still be taken back: it waits"
+        assert meanwhile.result(20) is None, "two are shown, two more are one too many"
+    assert show(connection, people[1:3]) is not None, "one new and one who was shown: three"
+    assert show(connection, [people[0], people[0]]) is not None
+    assert show(connection, people[3:]) is None
+    told = entries_page(connection, AuditFilter(kind="list"), limit=10).entries
+    assert [len(one.people) for one in told] == [1, 2, 2, 2], "what was refused is not entered as a look"
+
+
+def test_retention_takes_nothing_that_every_policy_keeps(connection: Connection) -> None:
+    kept = timedelta(days=KINDS["audit"].least)
+    row = connection.execute("select now()").fetchone()
+    assert row is not None
+    for at in (row[0] - kept - timedelta(minutes=1), row[0] - kept + timedelta(minutes=10)):
+        enter(connection, msgspec.structs.replace(ANNA, at=at), "read", people=[uuid4()])
+    in_transaction(connection, seal)
+    # a clock that runs ahead, or a policy that was asked for otherwise
+    assert in_transaction(connection, lambda lent: forget_before(lent, row[0] + timedelta(days=9_000))) == 1
+    found = verify(connection)
+    assert (found.links, found.broken) == (1, None)
 
 
 def test_pages_go_through_every_entry_once(connection: Connection) -> None:
@@ -283,6 +409,13 @@ def test_the_commands_print_heads_and_name_what_is_broken(
     kept.write_text(told.output)
     asked = ["audit", "verify", "--heads", str(kept), "--database-url", database_url]
     assert "3 links hold" in CliRunner().invoke(app, asked).output
+    ada, folder = add_profile(connection), PrivacyFolder(tmp_path / "privacy")
+    erase_in_audit(connection, ada, subject_hash(folder.key, "profile", ada.bytes))
+    in_transaction(connection, lambda lent: suppress(lent, folder, []))
+    in_transaction(connection, seal)
+    assert "6 links hold" in CliRunner().invoke(app, asked).output
+    told = CliRunner().invoke(app, [*asked, "--privacy", str(folder.folder)])
+    assert (told.exit_code, "outside of the database." in told.output) == (1, True), "that list knows of no erasure"
     connection.execute("set session_replication_role = replica")
     connection.execute("update audit_entry set actor = 'Bert' where entry_no = %s", [numbers[1]])
     broken = CliRunner().invoke(app, asked)
