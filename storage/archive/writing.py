@@ -160,8 +160,8 @@ def _put(
         through_log_no=wanted[-1],
         first_ns=first,
         last_ns=last,
-        list_version=0 if before is None else before.list_version,
         whole_before=whole or (before is not None and before.whole_before),
+        # list_version is 0: nobody was taken out of the new rows, and the log itself may not be gone through yet
         archived_at=datetime.now(UTC),
     )
     put(place, one, made, manifest, before)  # it was read back: from here on the log may drop the day

@@ -321,6 +321,23 @@ def test_a_damaged_day_keeps_nobody_s_erasure_from_the_others_and_is_made_anew(
         command(store, *recompute, "--archive", place.target, "--privacy", str(folder.folder))
 
 
+def test_rows_that_come_after_an_erasure_are_gone_through_too(
+    store: Store, connection: Connection, tmp_path: Path
+) -> None:
+    bring(connection, store)
+    folder = PrivacyFolder(tmp_path / "privacy")
+    entry = Entry("device", subject_hash(folder.key, "device", SHOPPER), None, None, BEGIN // 1000)
+    in_transaction(connection, lambda connection: suppress(connection, folder, [entry]))
+    nightly = ("archive", "--to", str(tmp_path / "a"), "--quiet", "--retain", "signals=4000d")
+    nightly += ("--privacy", str(folder.folder))
+    assert " 0 signals of people" not in command(store, *nightly)
+    # as an ingest logs them that has not taken the list into use yet
+    late = batches(b"\7" * 16, in_pieces([Heard(SHOPPER, "a0", 700, 720)]), HERE)
+    LateStore(connection, store.no).bring("e9", late, arrived_s=61 * 3600)
+    assert " 40 signals of people" in command(store, *nightly)
+    assert SHOPPER.hex() not in held(Place(str(tmp_path / "a")))["device"].to_list()
+
+
 def test_a_day_that_cannot_be_read_now_is_said_after_the_others(
     store: Store, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
