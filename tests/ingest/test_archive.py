@@ -328,8 +328,8 @@ def test_rows_that_come_after_an_erasure_are_gone_through_too(
     folder = PrivacyFolder(tmp_path / "privacy")
     entry = Entry("device", subject_hash(folder.key, "device", SHOPPER), None, None, BEGIN // 1000)
     in_transaction(connection, lambda connection: suppress(connection, folder, [entry]))
-    nightly = ("archive", "--to", str(tmp_path / "a"), "--quiet", "--retain", "signals=4000d")
-    nightly += ("--privacy", str(folder.folder))
+    words = ("archive", "--to", str(tmp_path / "a"), "--quiet", "--retain", "signals=4000d")
+    nightly = (*words, "--privacy", str(folder.folder))
     assert " 0 signals of people" not in command(store, *nightly)
     # as an ingest logs them that has not taken the list into use yet
     late = batches(b"\7" * 16, in_pieces([Heard(SHOPPER, "a0", 700, 720)]), HERE)

@@ -178,7 +178,7 @@ def test_what_was_read_before_an_erasure_ended_is_not_kept(
     bring(connection, store)
     otherwise(connection, store)
     whole, folder = task.find, PrivacyFolder(tmp_path / "privacy")
-    erased = []
+    erased: list[UUID] = []
 
     def find(*given: Any, **named: Any) -> Outcome | None:
         """Decode, and let a person be erased before it is kept."""
