@@ -19,6 +19,7 @@ def archive(
     to: _Target = None,
     store: Annotated[list[str] | None, typer.Option(help="Id of a store, as often as wanted (default: all).")] = None,
     retain: Retain = "",
+    check: Annotated[bool, typer.Option("--check", help="Read each day back; make damaged ones anew.")] = False,
     privacy: Privacy = None,
     database_url: Annotated[str, typer.Option(envvar="SOJOURN_DATABASE_URL", help="As for `sojourn ingest`.")] = "",
     quiet: Quiet = False,
@@ -41,10 +42,11 @@ def archive(
     with database(database_url) as connection, shown(quiet=quiet) as progress:
         said = run(
             connection,
-            Place(to),
+            Place(to, make=True),
             store or [],
             datetime.now(UTC),
             keep_days=read_policy(retain)["signals"],
+            check=check,
             privacy=None if privacy is None else PrivacyFolder(privacy),
             progress=lambda share: progress("write", share),
         )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands.options import DatabaseUrl, Quiet
+from commands.options import DatabaseUrl, Privacy, Quiet
 from commands.running import database
 
 app = typer.Typer()
@@ -80,6 +80,7 @@ def recompute(
         bool, typer.Option("--dry-run", help="Only make it out; the same command without it then shows it.")
     ] = False,
     afresh: Annotated[bool, typer.Option("--afresh", help="Give up a run that is not over.")] = False,
+    privacy: Privacy = None,
     database_url: DatabaseUrl,
     quiet: Quiet = False,
 ) -> None:
@@ -88,6 +89,7 @@ def recompute(
     from simulators.replay.report import shown
     from storage.archive.places import Place
     from storage.instants import read_days
+    from storage.privacy.keys import PrivacyFolder
     from storage.recompute.runs import Asked, read_model
 
     from_ns, until_ns = read_days(begin, last)
@@ -102,6 +104,7 @@ def recompute(
             scheduler=scheduler,
             afresh=afresh,
             dry_run=dry_run,
+            privacy=None if privacy is None else PrivacyFolder(privacy),
             progress=lambda share: progress("revise", share),
         )
     typer.echo(said)

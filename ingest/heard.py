@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
 from core.floorplan import StorePlan
+from core.privacy.suppression import Spans
 from core.records import SignalArray
 from core.wire import decode
 from ingest.rows import Columns, Numbering, as_signals, to_signals
@@ -75,14 +76,17 @@ class _LogHeard:
 
 
 class ArchiveSource:
-    """A store's archive; memory is an hour of signals, disk two of its days."""
+    """A store's archive without people who were erased; memory is an hour of signals, disk two of its days."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, spans: Spans | None) -> None:
         self._place = place
+        self._spans = spans
 
     def heard(self, plan: StorePlan, after: int, from_ns: int, until_ns: int) -> "_ArchiveHeard":
         """See Source."""
-        return _ArchiveHeard(ArchiveBlocks(self._place, plan.id, after, from_ns, until_ns), plan)
+        return _ArchiveHeard(
+            ArchiveBlocks(self._place, plan.id, after, from_ns=from_ns, until_ns=until_ns, spans=self._spans), plan
+        )
 
 
 class _ArchiveHeard:

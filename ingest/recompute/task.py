@@ -11,15 +11,21 @@ from ingest.revising import Window, find
 from storage.archive.places import Place
 from storage.archive.reading import Reach, reach
 from storage.connect import Connection, in_transaction
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.suppression import load_suppressed
 from storage.recompute.runs import Run, StoreOfRun, Task, store_of
-from storage.recompute.switch import Found, is_waiting, keep_task, revisions
+from storage.recompute.switch import Found, erasures_so_far, is_waiting, keep_task, revisions
 
 
-def work(connection: Connection, run: Run, task: Task) -> bool:
+def work(connection: Connection, run: Run, task: Task, privacy: PrivacyFolder | None) -> bool:
     """Do a task; False if it was done before. Two workers with the same task keep one answer.
+
+    Where somebody was erased meanwhile nothing is kept, as she may be in it; the task waits to be done again.
 
     Raises
     ------
+    ConfigurationError
+        If signals come from an archive, people were erased, and the key of their list is not in `privacy`.
     InputError
         If the run is over, the floor plan was changed since it began, or too much would change.
     UnavailableError
@@ -29,7 +35,8 @@ def work(connection: Connection, run: Run, task: Task) -> bool:
     if not is_waiting(connection, run.run_no, task):
         return False
     began_s = time.monotonic()
-    on, source = _ground(connection, run.asked.archive, store)
+    erasures = erasures_so_far(connection)
+    on, source = _ground(connection, run.asked.archive, store, privacy)
     before = revisions(connection, task.store_no)
     window = Window(run.asked.from_ns, run.asked.until_ns, late_only=False)
     found = find(connection, on, window, [task.day_ns], source=source)
@@ -41,12 +48,15 @@ def work(connection: Connection, run: Run, task: Task) -> bool:
         unchanged=found.unchanged,
         parts=found.parts,
         revisions=before,
+        erasures=erasures,
         took_s=time.monotonic() - began_s,
     )
     return in_transaction(connection, lambda connection: keep_task(connection, run.run_no, task, kept))
 
 
-def _ground(connection: Connection, archive: str | None, store: StoreOfRun) -> tuple[Ground, Source]:
+def _ground(
+    connection: Connection, archive: str | None, store: StoreOfRun, privacy: PrivacyFolder | None
+) -> tuple[Ground, Source]:
     """Return what the day is decoded with, the same as when the run was made, and where its signals are."""
     on = ground(connection, store.store_no, store.model_version)
     if on is None or on.after != store.after:
@@ -60,7 +70,7 @@ def _ground(connection: Connection, archive: str | None, store: StoreOfRun) -> t
     held = reach(place, on.plan.id, on.after)
     if held is None:
         raise InputError(f"The archive {archive} has nothing of a store any more.", hint="Begin anew: --afresh.")
-    return replace(on, since_ns=heard_since(held)), ArchiveSource(place)
+    return replace(on, since_ns=heard_since(held)), ArchiveSource(place, load_suppressed(connection, privacy))
 
 
 def heard_since(held: Reach) -> int:

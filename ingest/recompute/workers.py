@@ -1,23 +1,27 @@
 """Who does the tasks of a recomputation: this process, or workers of Dask.
 
-A worker finds the database by its own SOJOURN_DATABASE_URL, so that no password goes through a scheduler. A task
+A worker finds the database by its own SOJOURN_DATABASE_URL and the key of the suppression list by its own
+SOJOURN_PRIVACY, so that no password and no key goes through a scheduler. A task
 answers with nothing but its own name: what it found is in the database before anybody is told.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from core.errors import ConfigurationError, UnavailableError
 from ingest.recompute.task import work
 from storage.connect import connect, reachable
+from storage.privacy.keys import PrivacyFolder
 from storage.recompute.runs import Run, Task
 
 if TYPE_CHECKING:
     from distributed import Client
 
 DATABASE_VARIABLE: Final = "SOJOURN_DATABASE_URL"
+PRIVACY_VARIABLE: Final = "SOJOURN_PRIVACY"
 _NAME: Final = "sojourn recompute"
 _RETRIES: Final = 5
 """How often a task that failed, because its worker lost the database, is tried again; one whose worker was killed is
@@ -28,11 +32,11 @@ _SCHEDULER_S: Final = 10
 """A scheduler that is there answers within a tenth of this."""
 
 
-def here(database_url: str, run: Run, tasks: Sequence[Task]) -> Iterator[Task]:
+def here(database_url: str, run: Run, tasks: Sequence[Task], privacy: PrivacyFolder | None) -> Iterator[Task]:
     """Do tasks one after the other in this process; yield each that is done."""
     with connect(database_url, application_name=_NAME) as connection, reachable():
         for task in tasks:
-            work(connection, run, task)
+            work(connection, run, task, privacy)
             yield task
 
 
@@ -68,13 +72,16 @@ def work_remotely(task: Task, run: Run) -> Task:
     database_url = os.environ.get(DATABASE_VARIABLE)
     if database_url is None:
         raise ConfigurationError(f"A worker has no {DATABASE_VARIABLE}.", hint="Start each worker with it.")
+    privacy = os.environ.get(PRIVACY_VARIABLE)
     with connect(database_url, application_name=_NAME) as connection, reachable():
-        work(connection, run, task)
+        work(connection, run, task, PrivacyFolder(Path(privacy)) if privacy else None)
     return task
 
 
 @contextmanager
-def dask_client(scheduler: str | None, workers: int, database_url: str) -> Iterator["Client"]:
+def dask_client(
+    scheduler: str | None, workers: int, database_url: str, privacy: PrivacyFolder | None
+) -> Iterator["Client"]:
     """Lend a client of a scheduler, or of `workers` processes on this machine that end with it.
 
     Raises
@@ -101,6 +108,9 @@ def dask_client(scheduler: str | None, workers: int, database_url: str) -> Itera
         with client:
             yield client
         return
+    environment = {DATABASE_VARIABLE: database_url}
+    if privacy is not None:
+        environment[PRIVACY_VARIABLE] = str(privacy.folder.absolute())
     with (
         config.set(_UNWATCHED),
         LocalCluster(
@@ -109,7 +119,7 @@ def dask_client(scheduler: str | None, workers: int, database_url: str) -> Itera
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
-            env={DATABASE_VARIABLE: database_url},
+            env=environment,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

@@ -1,10 +1,12 @@
 """One day (UTC) of one store in an archive: Parquet that `sojourn replay` reads, and a manifest that vouches for it.
 
-A first file is written before its manifest, without which it counts for nothing. One that takes another's place is
-announced by the manifest before, so that at any moment what stands there is vouched for.
+A manifest is written before its file, and goes after it: no signals stand in an archive without one, whoever is
+killed when. A file that takes another's place is announced by the manifest before, so that at any moment what stands
+there is vouched for.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +16,9 @@ import msgspec
 import polars as pl
 
 from core.errors import InputError
+from core.privacy.suppression import Spans
 from storage.archive.places import Place
+from storage.archive.workspace import Workspace
 from storage.instants import to_ns
 
 DAY_NS: Final = 86_400_000_000_000
@@ -51,6 +55,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     archived_at: datetime
     list_version: int = 0
     """Of the suppression list whose people are not in here any more."""
+    lost: bool = False
+    """The file could not be read any more and was taken away: the day is not without signals, they are not known."""
     next: "Manifest | None" = None
     """Of the file that is about to take the place of this one: either of the two stands there."""
 
@@ -82,21 +88,21 @@ class Partition(msgspec.Struct, frozen=True):
         return f"{self.folder}/{_MANIFEST}"
 
 
-def partitions(place: Place, store: str | None = None) -> list[Partition]:
-    """Return what an archive holds of a store, or of all, by store and day."""
-    found = []
+def contents(place: Place, store: str | None = None) -> dict[Partition, set[str]]:
+    """Return the files that an archive holds of each day of a store, or of all; a day may lack one of its two."""
+    found: dict[Partition, set[str]] = defaultdict(set)
     for name in place.names("" if store is None else f"store={store}"):
         parts = name.split("/")
-        if (
-            len(parts) == 3
-            and parts[2] == _MANIFEST
-            and parts[0].startswith("store=")
-            and parts[1].startswith("day=")
-        ):
-            found.append(
-                Partition(parts[0].removeprefix("store="), date.fromisoformat(parts[1].removeprefix("day=")))
-            )
-    return sorted(found, key=lambda one: (one.store, one.day))
+        if len(parts) == 3 and parts[0].startswith("store=") and parts[1].startswith("day="):
+            day = date.fromisoformat(parts[1].removeprefix("day="))
+            found[Partition(parts[0].removeprefix("store="), day)].add(name)
+    return found
+
+
+def partitions(place: Place, store: str | None = None) -> list[Partition]:
+    """Return what an archive holds of a store, or of all, by store and day; also what lacks its manifest or file."""
+    held = [one for one, names in contents(place, store).items() if names & {one.part, one.manifest}]
+    return sorted(held, key=lambda one: (one.store, one.day))
 
 
 def read_manifest(place: Place, one: Partition) -> Manifest | None:
@@ -114,20 +120,38 @@ def fetch(place: Place, one: Partition, into: Path) -> Manifest:
     Raises
     ------
     InputError
-        If there is none, or the file is not what the manifest says.
+        If there is none, it is lost, or the file is not what the manifest says.
     UnavailableError
         If the archive is away.
     """
     manifest = read_manifest(place, one)
-    if manifest is not None and place.fetch(one.part, into):
+    if manifest is not None and not manifest.lost and place.fetch(one.part, into):
         found = checksum(into)
         for known in (manifest, manifest.next):
             if known is not None and known.sha256 == found:
                 return msgspec.structs.replace(known, next=None)
+    word = "lost" if manifest is not None and manifest.lost else "damaged"
     raise InputError(
-        f"{one.folder} of the archive {place.target} is damaged.",
-        hint="`sojourn archive` makes it anew while the signal log has that day.",
+        f"{one.folder} of the archive {place.target} is {word}.",
+        hint="`sojourn archive --check` makes it anew while the signal log has that day.",
     )
+
+
+def stands(place: Place, one: Partition, manifest: Manifest, *, read: bool) -> bool:
+    """Whether the file of a partition has the size that its manifest says; with `read`, the checksum too."""
+    if manifest.lost:
+        return False
+    known = (manifest, manifest.next)
+    if place.size(one.part) not in [version.bytes for version in known if version is not None]:
+        return False
+    if not read:
+        return True
+    with Workspace() as folder:
+        try:
+            fetch(place, one, Path(folder, "read"))
+        except InputError:
+            return False
+    return True
 
 
 def put(place: Place, one: Partition, made: Path, manifest: Manifest, before: Manifest | None) -> None:
@@ -140,11 +164,53 @@ def put(place: Place, one: Partition, made: Path, manifest: Manifest, before: Ma
     UnavailableError
         If the archive is away.
     """
-    if before is not None:
+    if before is None:
+        place.remove(one.part)  # nothing vouches for what may stand there
+        place.write(one.manifest, msgspec.json.encode(manifest))
+    else:
         place.write(one.manifest, msgspec.json.encode(msgspec.structs.replace(before, next=manifest)))
     place.write(one.part, made)
-    place.write(one.manifest, msgspec.json.encode(manifest))
+    if before is not None:
+        place.write(one.manifest, msgspec.json.encode(manifest))
     fetch(place, one, made)
+
+
+def remove(place: Place, one: Partition) -> None:
+    """Take a partition away, the signals first: what is cut off in between leaves none, and is found again."""
+    place.remove(one.part)
+    place.remove(one.manifest)
+
+
+def lose(place: Place, one: Partition) -> None:
+    """Take the file of a partition away that nobody can read, and note that the day is not known any more.
+
+    Without a word of it, decoding again would take the day for one in which nobody came.
+    """
+    known = read_manifest(place, one)
+    if known is None:
+        known = Manifest(
+            rows=0,
+            sha256="",
+            bytes=0,
+            first_log_no=-1,
+            through_log_no=-1,
+            first_ns=one.begin_ns,
+            last_ns=one.begin_ns + DAY_NS - 1,
+            whole_before=False,
+            archived_at=datetime.now(UTC),
+        )
+    place.remove(one.part)
+    place.write(one.manifest, msgspec.json.encode(msgspec.structs.replace(known, lost=True, next=None)))
+
+
+def hers(devices: Iterable[str], spans: Spans) -> pl.Expr | None:
+    """Return which rows of these devices are of somebody who was erased; None if nobody was."""
+    found = [
+        (pl.col("device") == device) & (pl.col("ts") >= span.from_ns) & (pl.col("ts") < span.until_ns)
+        for device in devices
+        for span in spans(bytes.fromhex(device))
+    ]
+    return pl.any_horizontal(found) if found else None
 
 
 def checksum(path: Path) -> str:

@@ -1,7 +1,13 @@
-"""Where an archive is: a folder or a bucket. A write is whole or not there, whoever is killed when."""
+"""Where an archive is: a folder or a bucket. A write is whole or not there, whoever is killed when.
+
+In a folder, files and folders are their owner's alone, whatever the umask: signals of everybody are in them.
+"""
 
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +16,9 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from core.errors import ConfigurationError, UnavailableError
 
+_DRAFT: Final = "#"
+"""In the name of what is being written; obstore, which wrote folders before, names its drafts so too."""
+_PIECE: Final = 1 << 20
 _HINT: Final = "Is it there, and are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT right?"
 
 
@@ -20,22 +29,30 @@ class Place:
     ----------
     target : str
         As a person writes it.
+    make : bool
+        Make the folder where it does not exist; whoever only reads would take a slip of the pen for an empty archive.
 
     Raises
     ------
     ConfigurationError
-        If it is neither, or the folder cannot be made.
+        If it is neither, or the folder is not there or cannot be made.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, make: bool = False) -> None:
         self.target = target if "://" in target else str(Path(target).absolute())
         self._folder = None if "://" in target else Path(self.target)
-        self._store = self._open()
+        self._store = self._open(make=make)
 
-    def _open(self) -> ObjectStore:
+    def _open(self, *, make: bool) -> ObjectStore:
         try:
             if self._folder is not None:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                if make:
+                    _make(self._folder)
+                elif not self._folder.is_dir():
+                    raise ConfigurationError(
+                        f"There is no archive at {self.target}.",
+                        hint="Is it spelled right, and mounted on this machine? `sojourn archive --to` makes one.",
+                    )
                 return LocalStore(self._folder)
             if not self.target.startswith("s3://"):
                 raise ConfigurationError(
@@ -55,9 +72,10 @@ class Place:
             If it cannot be written.
         """
         try:
-            self._store.put(path, content)  # a folder: written under another name and renamed; S3: put is atomic
             if self._folder is not None:
-                _sync(self._folder / path)
+                _write(self._folder / path, content)
+            else:
+                self._store.put(path, content)  # atomic
         except (OSError, BaseError) as error:
             raise UnavailableError(f"{path} cannot be written to {self.target}.", hint=_HINT) from error
 
@@ -94,8 +112,23 @@ class Place:
             raise UnavailableError(f"{path} cannot be read from {self.target}.", hint=_HINT) from error
         return True
 
+    def size(self, path: str) -> int | None:
+        """Return how many bytes stand under a name; None if nothing does.
+
+        Raises
+        ------
+        UnavailableError
+            If it cannot be told.
+        """
+        try:
+            return int(self._store.head(path)["size"])
+        except FileNotFoundError:
+            return None
+        except (OSError, BaseError) as error:
+            raise UnavailableError(f"{path} cannot be read from {self.target}.", hint=_HINT) from error
+
     def names(self, prefix: str) -> Iterator[str]:
-        """Yield the names below a prefix, which is whole folders.
+        """Yield the names below a prefix, which is whole folders; of drafts that were never finished, too.
 
         Raises
         ------
@@ -103,6 +136,11 @@ class Place:
             If they cannot be listed.
         """
         try:
+            if self._folder is not None:
+                # obstore's own list is silent about drafts
+                for folder, _, files in os.walk(self._folder / prefix, onerror=_raise):
+                    yield from (Path(folder, file).relative_to(self._folder).as_posix() for file in files)
+                return
             for page in self._store.list(prefix or None):
                 yield from (str(found["path"]) for found in page)
         except (OSError, BaseError) as error:
@@ -117,18 +155,70 @@ class Place:
             If it cannot be removed.
         """
         try:
-            self._store.delete(path)
+            if self._folder is None:
+                self._store.delete(path)
+                return
+            (self._folder / path).unlink(missing_ok=True)
+            with suppress(OSError):  # others are in it
+                (self._folder / path).parent.rmdir()
         except FileNotFoundError:
             return
         except (OSError, BaseError) as error:
             raise UnavailableError(f"{path} cannot be removed from {self.target}.", hint=_HINT) from error
 
+    def close_to_others(self, path: str) -> None:
+        """Take from others the right to read a file and its folders, which earlier versions left to the umask."""
+        if self._folder is None:
+            return
+        file = self._folder / path
+        with suppress(OSError):  # somebody else's: whoever gave us theirs knows who reads it
+            for one, mode in ((file, 0o600), *((folder, 0o700) for folder in list(file.parents)[:2])):
+                if one.stat().st_mode & 0o077:
+                    one.chmod(mode)
 
-def _sync(path: Path) -> None:
-    """Let a power cut find the file under its name: the log that it is a copy of may be dropped next."""
-    for place in (path, path.parent):
-        descriptor = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+
+def is_draft(name: str) -> bool:
+    """Whether a name is that of a file that is being written, or that a killed process left half written."""
+    return _DRAFT in name.rsplit("/", 1)[-1]
+
+
+def _write(path: Path, content: bytes | Path) -> None:
+    """Write under another name and rename; a power cut finds the file: the log that it copies may go next."""
+    _make(path.parent)
+    draft = path.with_name(f"{path.name}{_DRAFT}{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            if isinstance(content, Path):
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file, _PIECE)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and what is missing above it, each its owner's alone and on disk."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+        _sync(one.parent)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder")
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # a store without a folder has nothing
+        raise error

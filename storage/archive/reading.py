@@ -1,8 +1,5 @@
 """Signals of an archive by their time, as decoding again reads them."""
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from storage.archive.partitions import DAY_NS, SCHEMA, Partition, fetch, partitions, read_manifest
+from core.privacy.suppression import Spans
+from storage.archive.partitions import DAY_NS, SCHEMA, Partition, fetch, hers, partitions, read_manifest
 from storage.archive.places import Place
+from storage.archive.workspace import Workspace
 
 BLOCK_NS: Final = 3_600_000_000_000
 """Read at a time: an hour of a store with 1,000 signals a second is 80 MB."""
@@ -69,14 +68,17 @@ class ArchiveBlocks:
         Rows of the log up to this number are left out.
     from_ns, until_ns : int
         What will be asked for at most.
+    spans : callable or None
+        Tells who was erased: their signals are left out. An archive may not have been gone through since.
     """
 
-    def __init__(self, place: Place, store: str, after: int, from_ns: int, until_ns: int) -> None:
+    def __init__(
+        self, place: Place, store: str, after: int, *, from_ns: int, until_ns: int, spans: Spans | None
+    ) -> None:
         self._place = place
         self._after = after
-        self._folder = Path(tempfile.mkdtemp(prefix="sojourn-archive-"))
-        # gone with this object: a worker that does many days does not keep their files
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._spans = spans
+        self._workspace = Workspace()  # gone with this object: a worker that does many days does not keep their files
         self._parts = {
             one.begin_ns: one
             for one in partitions(place, store)
@@ -111,7 +113,9 @@ class ArchiveBlocks:
             return _block(pl.DataFrame(schema={name: SCHEMA[name] for name in _COLUMNS}))
         wanted = pl.col("ts").is_between(begin, begin + BLOCK_NS, closed="left") & (pl.col("log_no") > self._after)
         scan = pl.scan_parquet(path, glob=False).filter(wanted).select(_COLUMNS)
-        return _block(scan.collect().sort("ts", maintain_order=True))
+        frame = scan.collect()
+        erased = None if self._spans is None else hers(frame["device"].unique(), self._spans)
+        return _block((frame if erased is None else frame.filter(~erased)).sort("ts", maintain_order=True))
 
     def _path(self, day_ns: int) -> Path | None:
         """Return a copy of a day's file; that of the day before is gone then."""
@@ -121,7 +125,7 @@ class ArchiveBlocks:
         if self._day is None or self._day[0] != day_ns:
             if self._day is not None:
                 self._day[1].unlink(missing_ok=True)
-            path = self._folder / str(day_ns)
+            path = self._workspace.folder / str(day_ns)
             fetch(self._place, one, path)
             self._day = (day_ns, path)
         return self._day[1]

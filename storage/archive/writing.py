@@ -1,6 +1,5 @@
 """From the signal log into an archive: a day of a store at a time, whole or not at all, as often as new rows come."""
 
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +20,11 @@ from storage.archive.partitions import (
     fetch,
     put,
     read_manifest,
+    remove,
+    stands,
 )
 from storage.archive.places import Place
+from storage.archive.workspace import Workspace
 from storage.connect import Connection
 from storage.instants import to_datetime
 from storage.log.signals import LogRow, first_row, read_rows
@@ -43,48 +45,96 @@ def days_of(connection: Connection, store_no: int, until: datetime) -> list[Part
     return [Partition(store, day) for store, day in rows]
 
 
-def archive_day(connection: Connection, place: Place, store_no: int, one: Partition) -> Manifest | None:
+def archive_day(
+    connection: Connection, place: Place, store_no: int, one: Partition, *, check: bool = False
+) -> Manifest | None:
     """Bring a partition to where the log is; None if there was nothing new.
 
     What the partition held is kept, also where the log has dropped it. The new file is counted and read back before
-    its manifest, which makes it valid, is written.
+    the log may drop the day. A file that is missing, or has another size than its manifest says, is made anew; with
+    `check` one that was changed in place too, which costs reading it.
 
     Raises
     ------
     UnavailableError
         If database or archive are away.
     InputError
-        If what the archive held is damaged and the log does not have it any more.
+        If what the archive held is damaged and the log does not have all of it any more.
     """
     before = read_manifest(place, one)
+    if before is not None and not stands(place, one, before, read=check):
+        return renew(connection, place, store_no, one)
     begin, end = one.begin_ns, one.begin_ns + DAY_NS
     wanted = _log_nos(connection, store_no, begin, end, after=-1 if before is None else before.through_log_no)
     if not wanted:
         return None
-    with tempfile.TemporaryDirectory(prefix="sojourn-archive-") as folder:
-        pieces: list[Path] = []
-        rows = 0
-        if before is not None:
-            held = Path(folder, "before")
-            try:
-                before = fetch(place, one, held)
-            except InputError:
-                wanted = _log_nos(connection, store_no, begin, end, after=-1)
-                if wanted[:1] != [before.first_log_no]:
-                    raise
-                before = None  # the log still has all of it
-            else:
-                pieces.append(held)
-                rows = before.rows
-        for frame in _frames(connection, store_no, one, wanted):
-            pieces.append(Path(folder, f"piece-{len(pieces)}"))
+    if before is None:
+        return _made(connection, place, store_no, one, wanted)
+    with Workspace() as folder:
+        held = Path(folder, "before")
+        try:
+            before = fetch(place, one, held)
+        except InputError:
+            return renew(connection, place, store_no, one)
+        return _made(connection, place, store_no, one, wanted, before=(held, before))
+
+
+def renew(connection: Connection, place: Place, store_no: int, one: Partition) -> Manifest | None:
+    """Make a damaged partition anew from the log; None if nothing of the day is there any more: it is gone then.
+
+    Raises
+    ------
+    UnavailableError
+        If database or archive are away.
+    InputError
+        If the log does not have all of it. It stays as it was: part of a day would pass for a day with few people.
+    """
+    before = read_manifest(place, one)
+    wanted = _log_nos(connection, store_no, one.begin_ns, one.begin_ns + DAY_NS, after=-1)
+    if before is None or before.first_log_no < 0:  # nothing is known of what it held but what the log has
+        whole = bool(wanted)
+    else:  # rows of people who were erased are empty, not gone
+        whole = _reaches(connection, store_no, before.first_log_no)
+    if not whole:
+        raise InputError(
+            f"{one.folder} of the archive {place.target} is damaged, and the signal log has that day no more.",
+            hint="Put it back from a copy of your own, or leave it: it goes with the policy.",
+        )
+    made = _made(connection, place, store_no, one, wanted) if wanted else None
+    if made is None:
+        remove(place, one)
+    return made
+
+
+def _reaches(connection: Connection, store_no: int, log_no: int) -> bool:
+    """Whether the log goes back to a row; the oldest ones are the first to go."""
+    row = connection.execute(
+        "select exists (select from signal_log where store_no = %s and log_no <= %s)", [store_no, log_no]
+    ).fetchone()
+    return row == (True,)
+
+
+def _made(
+    connection: Connection,
+    place: Place,
+    store_no: int,
+    one: Partition,
+    wanted: list[int],
+    *,
+    before: tuple[Path, Manifest] | None = None,
+) -> Manifest | None:
+    """Write rows of the log into a partition, behind what was there; None if they have no signals of the day."""
+    with Workspace() as folder:
+        pieces, rows, held = ([before[0]], before[1].rows, before[1]) if before is not None else ([], 0, None)
+        for number, frame in enumerate(_frames(connection, store_no, one, wanted)):
+            pieces.append(Path(folder, f"piece-{number}"))
             frame.write_parquet(pieces[-1], compression="zstd")
             rows += len(frame)
         if not rows:
             return None
         begins = first_row(connection, store_no, after=-1)
-        whole = begins is not None and begins[0] == 1 and begin <= begins[1] < end
-        return _put(place, one, pieces, wanted, before, whole=whole, rows=rows)
+        whole = begins is not None and begins[0] == 1 and one.begin_ns <= begins[1] < one.begin_ns + DAY_NS
+        return _put(place, one, pieces, wanted, held, whole=whole, rows=rows)
 
 
 def _put(
@@ -110,8 +160,8 @@ def _put(
         through_log_no=wanted[-1],
         first_ns=first,
         last_ns=last,
-        list_version=0 if before is None else before.list_version,
         whole_before=whole or (before is not None and before.whole_before),
+        # list_version is 0: nobody was taken out of the new rows, and the log itself may not be gone through yet
         archived_at=datetime.now(UTC),
     )
     put(place, one, made, manifest, before)  # it was read back: from here on the log may drop the day

@@ -258,6 +258,8 @@ def _finish(connection: Connection, erasure: UUID, at: datetime) -> None:
     """Count every place once more; what came meanwhile goes in another round, else whom it was about is forgotten."""
 
     def work(connection: Connection) -> None:
+        # a recomputation that writes what it read before waits, and sees then that this is done
+        connection.execute("lock table erasure in share row exclusive mode")
         subject = load_subject(connection, erasure)
         left = [place.table for place in PLACES if _count(connection, place, subject)]
         rounds = connection.execute(

@@ -10,6 +10,7 @@ from core.errors import InputError
 from storage.connect import Connection
 from storage.copy import Field, Fields, copy_columns
 from storage.instants import to_datetime
+from storage.privacy.suppression import list_version
 from storage.recompute.runs import Task
 from storage.revisions import (
     CHANGES,
@@ -37,6 +38,8 @@ class Found:
     parts: Sequence[Changes]
     revisions: int
     """As `revisions` counted them before visits were compared."""
+    erasures: tuple[int, int]
+    """As `erasures_so_far` told before signals were read."""
     took_s: float
 
 
@@ -44,6 +47,12 @@ def revisions(connection: Connection, store_no: int) -> int:
     """Return how many changes of visits of a store there are; another count says that somebody revised meanwhile."""
     row = connection.execute(_REVISIONS, [store_no]).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def erasures_so_far(connection: Connection) -> tuple[int, int]:
+    """Return what changes when an erasure begins and when it ends: the version of the list, and how many are done."""
+    row = connection.execute("select count(*) from erasure where state = 'done'").fetchone()
+    return list_version(connection), 0 if row is None else int(row[0])
 
 
 def is_waiting(connection: Connection, run_no: int, task: Task) -> bool:
@@ -55,11 +64,22 @@ def is_waiting(connection: Connection, run_no: int, task: Task) -> bool:
     return row == (True,)
 
 
+def changes_waiting(connection: Connection, run_no: int) -> bool:
+    """Return whether a run would change anything."""
+    row = connection.execute("select exists (select from recompute_change where run_no = %s)", [run_no]).fetchone()
+    return row == (True,)
+
+
 def keep_task(connection: Connection, run_no: int, task: Task, found: Found) -> bool:
     """Write what a task found and that it is done; False where that was written before, or the run is over.
 
     To be called in a transaction. Two workers with the same task write one answer: the row of the task is locked.
+    False also where an erasure began or ended since the signals were read: what is written before it ends is swept by
+    it, and nothing of her may be written after. So none begins or ends while this is written.
     """
+    connection.execute("lock table erasure in share mode")
+    if erasures_so_far(connection) != found.erasures:
+        return False
     day = to_datetime(task.day_ns).date()
     claimed = connection.execute(
         "select 1 from recompute_task join recompute_run using (run_no) where run_no = %s and store_no = %s"

@@ -7,17 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
 
 import sojourn
 from core.dwell.model import Model, prior_model
-from ingest.recompute import recompute
+from ingest.recompute import recompute, task
+from ingest.revising import Outcome
 from storage.connect import Connection, connect, in_transaction
 from storage.models import adopt_model, save_model, want_model, wishes
+from storage.privacy.erasing import begin_job, work_all
+from storage.privacy.keys import PrivacyFolder
 from storage.recompute.runs import Asked, open_run, standing, waiting
 from storage.stores import load_plans
 from tests.api.serving import free_port, wait_for
@@ -165,6 +170,38 @@ def test_one_that_was_cut_off_goes_on_and_nothing_is_seen_before_its_end(
     assert len(left) == before.tasks - before.done
     assert "Nothing changed" in command(store, *WORDS)
     assert connection.execute("select count(*) from recompute_change").fetchone() == (0,)
+
+
+def test_what_was_read_before_an_erasure_ended_is_not_kept(
+    store: Store, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(connection, store)
+    otherwise(connection, store)
+    whole, folder = task.find, PrivacyFolder(tmp_path / "privacy")
+    erased: list[UUID] = []
+
+    def find(*given: Any, **named: Any) -> Outcome | None:
+        """Decode, and let a person be erased before it is kept."""
+        found = whole(*given, **named)
+        if not erased:
+            with connect(store.url) as other:
+                subject = [("device", UUID(bytes=SHOPPER))]
+                erased.append(
+                    in_transaction(other, lambda lent: begin_job(lent, subject, asked_by="Ada", source="request"))
+                )
+                assert work_all(other, folder, lambda: datetime.now(UTC), stopped=lambda: False) == "idle"
+        return found
+
+    monkeypatch.setattr(task, "find", find)
+    said = recompute(connection, store.url, ASKED, dry_run=True)
+    assert "made visible at once" in said
+    run = open_run(connection)
+    assert run is not None
+    assert not waiting(connection, run.run_no), "the day was done once more"
+    hers = "select count(*) from recompute_change where device = %s"
+    assert connection.execute(hers, [UUID(bytes=SHOPPER)]).fetchone() == (0,)
+    assert "were revised" in recompute(connection, store.url, ASKED)
+    assert SHOPPER not in {row[1].bytes for row in visits(connection, store)}
 
 
 @contextmanager
