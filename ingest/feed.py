@@ -97,6 +97,7 @@ class StoreFeed:
         log_no: int,
         before: Progress = NOTHING_BEFORE,
         model_version: int = PRIORS,
+        *,
         newest_ns: int = 0,
     ) -> None:
         self.log_no = log_no
@@ -439,7 +440,7 @@ def restore(connection: Connection, store_no: int) -> StoreFeed:
         before = Progress(snapshot.log_no, snapshot.decoded, snapshot.late, snapshot.repeated, None)
         # an engine that began afresh with a changed plan has heard nothing yet; the log may still know
         newest_ns = engine.newest_at or heard_until(connection, store_no, snapshot.log_no, _ROWS_A_READ) or 0
-        return StoreFeed(then[-1], engine, snapshot.log_no, before, snapshot.model_version, newest_ns)
+        return StoreFeed(then[-1], engine, snapshot.log_no, before, snapshot.model_version, newest_ns=newest_ns)
     return StoreFeed(plans[0], StoreEngine(plans[0].plan), plans[0].log_no)
 
 

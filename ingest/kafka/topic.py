@@ -7,7 +7,7 @@ topic, the timestamp (ms) when the bridge received it. Bridge and ingests agree 
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from confluent_kafka import KafkaException
@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from core.errors import ConfigurationError, UnavailableError
+from ingest.kafka.library_log import LibraryLog
 
 Setting: TypeAlias = str | int | float | bool
 DEFAULT_TOPIC: Final = "sojourn.edges"
@@ -36,17 +37,20 @@ class Kafka:
         Ingests of one database are one group.
     properties : mapping
         Further settings of librdkafka, such as `security.protocol`; they come last and so win.
+    library_log : LibraryLog
+        Where all clients tell what goes on in librdkafka.
     """
 
     servers: str
     topic: str = DEFAULT_TOPIC
     group: str = DEFAULT_GROUP
     properties: dict[str, str] = field(default_factory=dict)
+    library_log: LibraryLog = field(default_factory=LibraryLog, compare=False, repr=False)
 
-    def client(self, **settings: Setting) -> dict[str, Setting]:
+    def client(self, **settings: Setting) -> dict[str, Any]:
         """Return the settings of a client of these brokers; `_` in a name stands for a dot."""
         named = {name.replace("_", "."): value for name, value in settings.items()}
-        return {"bootstrap.servers": self.servers, **named, **self.properties}
+        return {"bootstrap.servers": self.servers, "logger": self.library_log, **named, **self.properties}
 
 
 def read_properties(path: Path | None) -> dict[str, str]:
@@ -90,11 +94,14 @@ def count_partitions(kafka: Kafka) -> int:
     UnavailableError
         If no broker answers.
     """
+    # a consumer that asked would create the topic where brokers do so by themselves, with one partition
+    client = AdminClient(kafka.client())
     try:
-        # a consumer that asked would create the topic where brokers do so by themselves, with one partition
-        topics = AdminClient(kafka.client()).list_topics(timeout=ANSWER_S).topics
+        topics = client.list_topics(timeout=ANSWER_S).topics
     except KafkaException as error:
         raise _away(error) from error
+    finally:
+        client.poll(0)  # what it said meanwhile goes to the log
     return len(topics[kafka.topic].partitions) if kafka.topic in topics else 0
 
 
@@ -114,6 +121,8 @@ def create_topic(kafka: Kafka, *, partitions: int, replicas: int) -> None:
         client.create_topics([wanted])[kafka.topic].result(ANSWER_S)
     except KafkaException as error:
         raise _away(error) from error
+    finally:
+        client.poll(0)
 
 
 def existing_partitions(kafka: Kafka) -> int:
