@@ -93,9 +93,11 @@ def count_partitions(kafka: Kafka) -> int:
     ------
     UnavailableError
         If no broker answers.
+    ConfigurationError
+        If librdkafka does not take the settings.
     """
     # a consumer that asked would create the topic where brokers do so by themselves, with one partition
-    client = AdminClient(kafka.client())
+    client = _admin(kafka)
     try:
         topics = client.list_topics(timeout=ANSWER_S).topics
     except KafkaException as error:
@@ -116,7 +118,7 @@ def create_topic(kafka: Kafka, *, partitions: int, replicas: int) -> None:
     if count_partitions(kafka):
         return
     wanted = NewTopic(kafka.topic, num_partitions=partitions, replication_factor=replicas)
-    client = AdminClient(kafka.client())  # to be kept until it has answered
+    client = _admin(kafka)  # to be kept until it has answered
     try:
         client.create_topics([wanted])[kafka.topic].result(ANSWER_S)
     except KafkaException as error:
@@ -140,6 +142,15 @@ def existing_partitions(kafka: Kafka) -> int:
             hint="Create it as docs/kafka.md says, or let `sojourn bridge --partitions 64 --replicas 3` do it.",
         )
     return partitions
+
+
+def _admin(kafka: Kafka) -> AdminClient:
+    try:
+        return AdminClient(kafka.client())
+    except KafkaException as error:
+        said = str(error.args[0].str()).rstrip(".")
+        hint = "Look at SOJOURN_KAFKA_SETTINGS; the names are librdkafka's."
+        raise ConfigurationError(f"The Kafka settings cannot be used: {said}.", hint=hint) from error
 
 
 def _away(error: KafkaException) -> UnavailableError:
