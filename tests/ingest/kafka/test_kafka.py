@@ -191,3 +191,27 @@ def test_a_bridge_that_is_killed_loses_nothing_on_three_brokers(mqtt_url: str, t
     assert before < sent
     firsts = list(dict.fromkeys(found))
     assert firsts == sorted(firsts)  # repeated perhaps, but nothing overtook what came before it
+
+
+def test_of_two_bridges_one_works_and_the_other_says_why_it_rests(
+    mqtt_url: str, kafka: Tansu, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = Kafka(servers=kafka.servers, topic=world.name("edges"))
+    create_topic(where, partitions=1, replicas=1)
+
+    def standing(bridge: Bridge) -> float:
+        return value(scraped(bridge._meters.registry), "sojourn_bridge_standing")
+
+    def retreats(*bridges: Bridge) -> float:
+        return sum(value(scraped(one._meters.registry), "sojourn_bridge_retreats_total") for one in bridges)
+
+    with bridging(where, mqtt_url) as first:
+        await_that(lambda: standing(first) == 1, "the first bridge to stand")
+        with bridging(where, mqtt_url) as second:
+            await_that(lambda: retreats(first, second) == 1, "one to make room")
+            threading.Event().wait(3)  # each of them would have thrown the other out by now
+            assert retreats(first, second) == 1
+            assert (standing(first), standing(second)) == (0, 1)
+    said = capsys.readouterr()
+    assert "the bridge makes room for another one" in said.out + said.err
+    assert "Somebody else has connected to the MQTT broker by this bridge's name." in said.out + said.err
