@@ -37,7 +37,7 @@ _PARTITIONS_S: Final = 60.0
 _TOLD_S: Final = 60.0
 SPARE_S: Final = 60.0
 """How long a bridge rests that another has taken the session from. Without a rest the two would throw each other
-out several times a second; with it there is one at work, and the other takes over a minute after that one has died."""
+out several times a second; with it one is at work, and the other takes over a minute after that one has died."""
 
 _log = structlog.get_logger()
 
