@@ -113,6 +113,9 @@ def _ingest(said: IngestState | None) -> CheckOut:
     if silent > INGEST_STALE_AFTER:
         says = f"Ingest has said nothing for {silent.total_seconds():.0f} s: is `sojourn ingest` running?"
         return CheckOut(name="ingest", state="away", says=says, blocks=False)
+    if said.starting:
+        says = "Ingest starts: it compiles its kernels, once for each version, or replays the log."
+        return CheckOut(name="ingest", state="behind", says=says, blocks=False)
     if said.broker != "connected":
         return CheckOut(
             name="ingest", state="behind", says="Ingest has lost the broker and waits for it.", blocks=False

@@ -13,7 +13,11 @@ import msgspec
 from core.errors import ConfigurationError
 
 EDGE: Final = "edge"
-SERVICES: Final = ("ingest", "app-presence", "operator", "recorder", "player", "watch")
+MEMBER: Final = "ingest-N"
+MEMBERS: Final = tuple(f"ingest-{no}" for no in range(1, 33))
+"""Ingests of a group on Kafka, which only tell edges; each needs an identity, since one identity is one connection.
+Thirty-two are twice what 64 partitions are planned for (docs/kafka.md)."""
+SERVICES: Final = ("ingest", "kafka-bridge", "app-presence", "operator", "recorder", "player", "watch", *MEMBERS)
 """The identities that are no edge; what each is for stands in RULES."""
 GATEWAYS_MOST: Final = 4096
 _TOPIC_BYTES: Final = 256
@@ -41,6 +45,15 @@ RULES: Final = (
     Rule("ingest", "read", "sojourn/1/+/+/status", "how edges fare"),
     Rule("ingest", "write", "sojourn/1/+/+/committed", "what the database has"),
     Rule("ingest", "read", "$SYS/broker/publish/messages/dropped", "an alarm"),
+    Rule("kafka-bridge", "read", "sojourn/1/+/+/signals", "the batches of all edges, for Kafka"),
+    Rule("kafka-bridge", "read", "sojourn/1/+/+/status", "how edges fare, for Kafka"),
+    Rule("kafka-bridge", "read", "$SYS/broker/publish/messages/dropped", "an alarm"),
+    Rule(
+        MEMBER,
+        "write",
+        "sojourn/1/+/+/committed",
+        "what the database has; N from 1 to 32, one for each ingest on Kafka",
+    ),
     Rule("app-presence", "read", "sojourn/1/+/app/presence", "what apps tell over MQTT"),
     Rule("app-presence", "write", "sojourn/1/+/app/signals", "batches of apps"),
     Rule("app-presence", "write", "sojourn/1/+/app/status", "whether apps are waiting"),
@@ -116,7 +129,11 @@ def access_list(gateways: Mapping[str, Gateway]) -> str:
     lines += [f"pattern {rule.doing} {rule.topic}" for rule in RULES if rule.who == EDGE]
     for service in SERVICES:
         lines += ["", f"user {service}"]
-        lines += [f"topic {rule.doing} {rule.topic}" for rule in RULES if rule.who == service]
+        lines += [
+            f"topic {rule.doing} {rule.topic}"
+            for rule in RULES
+            if rule.who == (MEMBER if service in MEMBERS else service)
+        ]
     for name, gateway in sorted(gateways.items()):
         lines += ["", f"user {name}"]
         lines += [f"topic write {topic}" for topic in gateway.writes]

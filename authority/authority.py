@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import NameOID
 
 from authority import certificates
-from authority.access import GATEWAYS_MOST, SERVICES, Gateway, access_list, check_gateway
+from authority.access import GATEWAYS_MOST, MEMBERS, SERVICES, Gateway, access_list, check_gateway
 from core.errors import ConfigurationError, InputError, UnavailableError
 from edge.broker import CA, CERTIFICATE, KEY
 from edge.enrolment import identity_of, key_bytes, new_key, private_folder, write_private
@@ -143,7 +143,10 @@ class Authority:
             If there is no such service.
         """
         if name not in SERVICES:
-            raise ConfigurationError(f"There is no service {name!r}.", hint=f"There are {', '.join(SERVICES)}.")
+            names = ", ".join(one for one in SERVICES if one not in MEMBERS)
+            raise ConfigurationError(
+                f"There is no service {name!r}.", hint=f"There are {names}, {MEMBERS[0]} to {MEMBERS[-1]}."
+            )
         self._certify(name, out, now)
 
     def enrol(self, store: str, edge: str, out: Path, now: datetime) -> None:

@@ -11,7 +11,7 @@ from authority.authority import Authority
 from edge.broker import CA, CERTIFICATE
 from edge.tls import RENEW_BEFORE
 
-RUNNING: Final = ("ingest", "app-presence")
+RUNNING: Final = ("ingest", "kafka-bridge", "app-presence")
 """The services that run all day beside the broker; the others are certified when somebody needs them."""
 WATCH: Final = "watch"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from core.errors import SojournError
+from core.errors import SojournError, UnavailableError
 from doctor.clock import check_offset, offset_s
 from doctor.findings import Finding, fail, ok, warn
 from storage.connect import Connection
@@ -13,6 +13,7 @@ from storage.log.ingest_status import load_status
 from storage.migrate import pending
 from storage.privacy.keys import LIST, PrivacyFolder
 from storage.privacy.restoring import is_behind
+from storage.refusals import refusal
 
 OLDEST: Final = (2, 13)
 """The first TimescaleDB with what the migrations use."""
@@ -27,8 +28,11 @@ def check_database(database_url: str, privacy: Path | None = None) -> list[Findi
     """Look at a database, and whether it knows the list of the folder `privacy`; without one, a single finding."""
     try:
         connection = connect_whatever(database_url, application_name="sojourn doctor")
+    except UnavailableError as error:
+        why = refusal(error.__cause__)  # what libpq says names hosts and roles
+        return [fail("database", why.says, why.do)]
     except SojournError as error:
-        return [fail("database", "It does not answer.", _hint(error))]
+        return [fail("database", "Its URL cannot be read.", error.hint or "It looks like postgresql://host/name.")]
     with connection:
         findings = [_server(connection), check_offset(*offset_s(lambda: server_now_ns(connection)))]
         try:
@@ -97,6 +101,12 @@ def _ingest(connection: Connection) -> Finding:
     silent_s = max(server_now_ns(connection) - said.changed_at, 0) / 1e9
     if silent_s > SILENT_S:
         return fail("ingest", f"It has said nothing for {silent_s:,.0f} s.", start)
+    if said.starting:
+        return warn(
+            "ingest",
+            "It starts: it compiles its kernels, once for each version, or replays the log.",
+            "Wait: kernels take half a minute of a core. Nothing is lost meanwhile.",
+        )
     if not said.broker_connected:
         return fail("ingest", "It runs and has no broker.", "See the broker's line.")
     says = f"It runs; {said.batches:,} batches, {said.queued} queued, {said.parked} parked."
@@ -126,8 +136,3 @@ def _log(connection: Connection) -> list[Finding]:
     else:
         found.append(ok("dead letters", "None in the last hour."))
     return found
-
-
-def _hint(error: SojournError) -> str:
-    # what libpq says names hosts and roles; ours says what to do
-    return error.hint or "Is it running, and is SOJOURN_DATABASE_URL right?"

@@ -36,7 +36,7 @@ from storage.live import SAMPLED_SIGNALS, LiveEvent, notify
 from storage.log.edge_status import EdgeChange, edge_changes
 from storage.log.late import LateBatch, save_late
 from storage.log.owners import Owned, check_owned
-from storage.log.signals import read
+from storage.log.signals import heard_until, read
 from storage.log.snapshots import Snapshot, good_snapshots, save_snapshot
 from storage.models import PRIORS, AdoptedModel, adopted_models, load_model
 from storage.stores import AdoptedPlan, EdgeNumber, adopted_plans, edges_heard
@@ -86,6 +86,8 @@ class StoreFeed:
         Counts of the engines under earlier plans.
     model_version : int
         Of the engine's model; 0: the priors.
+    newest_ns : int
+        Time of the store's newest signal; 0: none is known.
     """
 
     def __init__(
@@ -95,11 +97,13 @@ class StoreFeed:
         log_no: int,
         before: Progress = NOTHING_BEFORE,
         model_version: int = PRIORS,
+        *,
+        newest_ns: int = 0,
     ) -> None:
         self.log_no = log_no
         self.model_version = model_version
         self.snapshot_log_no = log_no
-        self.newest_ns = 0
+        self.newest_ns = newest_ns
         self.dirty = True
         self._adopted = adopted
         self._engine = engine
@@ -434,7 +438,9 @@ def restore(connection: Connection, store_no: int) -> StoreFeed:
             _log.warning("a snapshot cannot be used", store=then[-1].plan.id, log_no=snapshot.log_no, why=str(error))
             continue
         before = Progress(snapshot.log_no, snapshot.decoded, snapshot.late, snapshot.repeated, None)
-        return StoreFeed(then[-1], engine, snapshot.log_no, before, snapshot.model_version)
+        # an engine that began afresh with a changed plan has heard nothing yet; the log may still know
+        newest_ns = engine.newest_at or heard_until(connection, store_no, snapshot.log_no, _ROWS_A_READ) or 0
+        return StoreFeed(then[-1], engine, snapshot.log_no, before, snapshot.model_version, newest_ns=newest_ns)
     return StoreFeed(plans[0], StoreEngine(plans[0].plan), plans[0].log_no)
 
 

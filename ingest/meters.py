@@ -69,6 +69,9 @@ class Meters:
         self._queued = self._gauge("queued_messages", "Messages received and not yet taken.")
         self._parked = self._gauge("parked_batches", "Batches that wait for an earlier one of their edge.")
         self._broker = self._gauge("broker_connected", "1 while the broker is there.")
+        self._starting = self._gauge(
+            "starting", "1 while kernels are compiled or the log is replayed, before a broker."
+        )
         self._database = self._gauge("database_connected", "1 while the database is there and this ingest may write.")
         self._dropped = self._gauge("broker_dropped_messages", "Messages the broker dropped since it started.")
         self._late_open = self._gauge("late_batches_open", "Late batches that wait for a revision of visits.")
@@ -91,10 +94,13 @@ class Meters:
         self._visits.inc(visits)
         self._write_s.observe(took_s)
 
-    def state(self, *, broker: bool, queued: int, parked: int, dropped: int | None, late_open: int) -> None:
+    def state(
+        self, *, broker: bool, queued: int, parked: int, dropped: int | None, late_open: int, starting: bool = False
+    ) -> None:
         """Tell how ingest fares now; the database was there to be asked."""
         self._database.set(1)
         self._broker.set(broker)
+        self._starting.set(starting)
         self._queued.set(queued)
         self._parked.set(parked)
         self._late_open.set(late_open)
@@ -105,6 +111,7 @@ class Meters:
         """Tell that there is no database, and that the broker was let go of."""
         self._database.set(0)
         self._broker.set(0)
+        self._starting.set(0)
 
     def stores(self, states: Iterable[StoreState]) -> None:
         """Tell how each store fares now."""

@@ -40,6 +40,9 @@ _FAREWELL_S: Final = 1.0
 _UNSENT_PUBLICATIONS: Final = 10_000
 """Cursors that wait to be sent; they are told again with the next commit, so dropping one only delays it."""
 
+SESSION_TAKEN_OVER: Final = 0x8E
+"""MQTT 5, 3.14.2.1: another client has connected with the same client id."""
+
 _log = structlog.get_logger()
 
 
@@ -68,6 +71,7 @@ class _Connection:
     ) -> None:
         self._subscriptions = subscriptions
         self.lost = threading.Event()
+        self.taken_over = False
         self.dropped = 0
         self.dropped_by_broker: int | None = None
         self._settings = settings
@@ -158,7 +162,10 @@ class _Connection:
         else:
             self._subscribed.set()
 
-    def _on_disconnect(self, *_told: Any) -> None:
+    def _on_disconnect(
+        self, _client: paho.Client, _userdata: Any, _flags: paho.DisconnectFlags, reason: ReasonCode, _said: Any
+    ) -> None:
+        self.taken_over = reason.value == SESSION_TAKEN_OVER
         self.lost.set()
 
     def _hear_dropped(self, count: int) -> None:
@@ -241,6 +248,11 @@ class Subscriber:
     def connected(self) -> bool:
         """Whether the newest connection still stands, as far as is known."""
         return self._connection is not None and not self._connection.lost.is_set()
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether the newest connection ended because somebody else connected by its name."""
+        return self._connection is not None and self._connection.taken_over
 
     @property
     def queued(self) -> int:

@@ -19,13 +19,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How ingest stands towards its servers just now; `revised` visits since its start."""
+    """How ingest stands towards its servers just now; `revised` visits since its start.
+
+    `starting`: it is not to have a broker yet.
+    """
 
     broker: bool
     queued: int
     parked: int
     dropped: int | None
     revised: int
+    starting: bool
 
 
 class Telling:
@@ -59,7 +63,12 @@ class Telling:
         """Tell how ingest fares. `for_pages`: in the table as well, which has one row for all ingests."""
         open_batches = late_open(connection)
         self._meters.state(
-            broker=now.broker, queued=now.queued, parked=now.parked, dropped=now.dropped, late_open=open_batches
+            broker=now.broker,
+            queued=now.queued,
+            parked=now.parked,
+            dropped=now.dropped,
+            late_open=open_batches,
+            starting=now.starting,
         )
         self._meters.stores(self._states(feeds))
         if not for_pages:
@@ -82,6 +91,7 @@ class Telling:
                 late_open=open_batches,
                 visits_revised=now.revised,
                 broker_dropped=now.dropped,
+                starting=now.starting,
             ),
         )
 

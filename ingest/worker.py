@@ -6,7 +6,8 @@ broker, which then keeps the messages (and behind it each edge its outbox), so n
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -19,6 +20,7 @@ from tenacity.nap import sleep_using_event
 from core.dwell.compiling import compiling_until
 from core.dwell.engine import compile_kernels
 from core.errors import FencedError, UnavailableError
+from core.floorplan import StorePlan
 from ingest.commit import BOOTS_TOLD, EdgeKey, commit
 from ingest.cursors import Parked, bounded, parked_count
 from ingest.holding import Holding
@@ -129,10 +131,12 @@ class _Worker:
             pace=self._pace,
             telling=self._telling,
             tracing=tracing,
-            stopped=stop.is_set,
+            stopped=self._stopped,
         )
         self._house = Housekeeping(database_url, settings)
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
+        self._tell_alive: Callable[[], None] = lambda: None
+        self._starting = True  # has not asked for messages yet, in this session
         self._leads = False  # does what is done once a database
         self._parked: Parked[CursorKey, Arrival] = {}
         self._failures = 0
@@ -172,8 +176,11 @@ class _Worker:
         self._source.drop()
 
     def _session(self, connection: Connection) -> None:
+        self._tell_alive = lambda: self._write_status(connection)
+        self._starting = True
         if not self._prepare(connection):
             return
+        self._starting = False
         while not self._stop.is_set():
             if not self._source.connected:
                 self._connect_broker(connection)
@@ -218,13 +225,34 @@ class _Worker:
         return not self._stop.is_set()
 
     def _compile(self, connection: Connection) -> None:
+        """Let kernels be compiled or loaded by a thread of their own, telling all the while that ingest is alive."""
         sizes = {len(stored.plan.zones): stored.plan for stored in load_plans(connection)}
+        begun_s, every_s = time.monotonic(), self._settings.status_s
+        with ThreadPoolExecutor(1, "compile kernels") as pool:
+            compiled = pool.submit(self._compile_all, list(sizes.values()))
+            while not wait([compiled], every_s).done:
+                if time.monotonic() - begun_s < 2 * every_s:  # once; those that are loaded are there before
+                    _log.info(
+                        "compiling kernels, once for this version; the broker keeps what comes", plans=len(sizes)
+                    )
+                self._write_status(connection)
+            compiled.result()
+        if (took_s := time.monotonic() - begun_s) > every_s:
+            _log.info("kernels are compiled", took_s=round(took_s, 1))
+
+    def _compile_all(self, plans: Iterable[StorePlan]) -> None:
         with compiling_until(self._stop.is_set):
-            for plan in sizes.values():
+            for plan in plans:
                 compile_kernels(plan)
                 if self._refresh.on:
                     compile_learning(plan)
         seal_compiled()
+
+    def _stopped(self) -> bool:
+        """Whether ingest is to end; asked again and again while the log is replayed, which may take minutes."""
+        if self._timers.due("status", self._settings.status_s):
+            self._tell_alive()
+        return self._stop.is_set()
 
     def _hand_over(self, connection: Connection, *, seal: bool) -> None:
         if self._holding.hand_over(connection, seal=seal):
@@ -301,6 +329,7 @@ class _Worker:
             parked=parked_count(self._parked),
             dropped=self._source.dropped_by_broker,
             revised=self._house.revised,
+            starting=self._starting,
         )
         self._telling.status(connection, now, self._holding.feeds.values(), for_pages=self._leads)
 

@@ -13,6 +13,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import ConfigurationError, UnavailableError
+from storage.refusals import refusal
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 AsyncConnection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -44,7 +45,6 @@ _TRIES: Final = 8
 """Serialisation failures and deadlocks end after one or two tries; eight take two seconds."""
 
 T = TypeVar("T")
-_AWAY_HINT: Final = "Is it running, and is SOJOURN_DATABASE_URL right?"
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 _CATALOG_CONFLICT: Final = "tuple concurrently updated"
 """What PostgreSQL says (as an internal error) where two change one row of its catalog, a migration's grants and the
@@ -163,8 +163,9 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
-        said = " ".join(str(error).split()).rstrip(".?! ")
-        raise UnavailableError(f"The database does not answer: {said}.", hint=_AWAY_HINT) from error
+        said, why = " ".join(str(error).split()).rstrip(".?! "), refusal(error)
+        does = "does not let us in" if why.answers else "does not answer"
+        raise UnavailableError(f"The database {does}: {said}.", hint=why.do) from error
 
 
 def _is_conflict(error: BaseException) -> bool:

@@ -75,6 +75,7 @@ class IngestState(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     broker_dropped: int | None
     broker_dropped_at: datetime | None
+    starting: bool
 
 
 class PlanCache:
@@ -182,8 +183,8 @@ def progress(connection: Connection, store_no: int) -> Progress | None:
 def ingest_state(connection: Connection) -> IngestState | None:
     """Return what ingest last said about itself, None if it has never run."""
     row = connection.execute(
-        "select changed_at, broker, queued, newest_signal_at, clock_timestamp(), broker_dropped, broker_dropped_at"
-        "  from ingest_status"
+        "select changed_at, broker, queued, newest_signal_at, clock_timestamp(), broker_dropped, broker_dropped_at,"
+        " starting from ingest_status"
     ).fetchone()
     if row is None:
         return None
@@ -195,4 +196,5 @@ def ingest_state(connection: Connection) -> IngestState | None:
         now=row[4],
         broker_dropped=row[5],
         broker_dropped_at=row[6],
+        starting=row[7],
     )

@@ -155,6 +155,12 @@ class StoreEngine:
         """Time in ns: every visit that ended before it has been returned; 0 before there is any."""
         return max(0, self._decoder.decided_through(self._frontier_us)) * NS_PER_US
 
+    @property
+    def newest_at(self) -> int:
+        """Time in ns, in whole microseconds, of the newest signal that was pushed; 0 before there is any."""
+        newest_us = self._reorder.newest_us
+        return 0 if newest_us == LONG_AGO else newest_us * NS_PER_US
+
     def device_index(self, pseudonyms: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Return dense indices of pseudonyms (uint8, shape (k, 16)); new devices are added.
 

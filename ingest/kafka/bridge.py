@@ -35,8 +35,15 @@ _IDLE_S: Final = 0.02
 _PARTITIONS_S: Final = 60.0
 """How often the number of partitions is asked for."""
 _TOLD_S: Final = 60.0
+SPARE_S: Final = 60.0
+"""How long a bridge rests that another has taken the session from. Without a rest the two would throw each other
+out several times a second; with it one is at work, and the other takes over a minute after that one has died."""
 
 _log = structlog.get_logger()
+
+
+class _TakenOverError(UnavailableError):
+    """Another bridge goes on with this one's session."""
 
 
 @dataclass
@@ -85,6 +92,10 @@ class Bridge:
             before = self.carried
             try:
                 self._session(stop)
+            except _TakenOverError as error:
+                self._meters.fell()
+                _log.warning("the bridge makes room for another one, for a minute; nothing is lost", why=str(error))
+                stop.wait(SPARE_S)
             except UnavailableError as error:
                 self._meters.fell()
                 failures = 0 if self.carried > before else failures + 1
@@ -123,6 +134,11 @@ class Bridge:
                 producer.flush(1.0)
 
     def _turn(self, producer: Producer) -> None:
+        if not self._subscriber.connected and self._subscriber.taken_over:
+            raise _TakenOverError(
+                "Somebody else has connected to the MQTT broker by this bridge's name.",
+                hint="Let one bridge run for each broker and topic, and give none but it its certificate.",
+            )
         if not self._subscriber.connected:
             raise UnavailableError("The MQTT broker has gone.")
         for message in self._subscriber.take(

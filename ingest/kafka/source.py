@@ -5,6 +5,7 @@ what counts is the cursor in the database. Rebalances are cooperative, so stores
 group says who shall have a store, the epoch in the database (`storage.log.owners`) who may write for it.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -255,5 +256,5 @@ class KafkaSource:
         if error.fatal():
             self._failed = error.str()
         if error.code() != KafkaError._PARTITION_EOF:
-            level = _log.info if error.code() in _QUIET else _log.warning
-            level("Kafka says", what=error.str())
+            level = logging.INFO if error.code() in _QUIET else logging.WARNING
+            self._kafka.library_log.tell(level, error.name(), "consumer", error.str())

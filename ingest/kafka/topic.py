@@ -7,7 +7,7 @@ topic, the timestamp (ms) when the bridge received it. Bridge and ingests agree 
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from confluent_kafka import KafkaException
@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from core.errors import ConfigurationError, UnavailableError
+from ingest.kafka.library_log import LibraryLog
 
 Setting: TypeAlias = str | int | float | bool
 DEFAULT_TOPIC: Final = "sojourn.edges"
@@ -36,17 +37,20 @@ class Kafka:
         Ingests of one database are one group.
     properties : mapping
         Further settings of librdkafka, such as `security.protocol`; they come last and so win.
+    library_log : LibraryLog
+        Where all clients tell what goes on in librdkafka.
     """
 
     servers: str
     topic: str = DEFAULT_TOPIC
     group: str = DEFAULT_GROUP
     properties: dict[str, str] = field(default_factory=dict)
+    library_log: LibraryLog = field(default_factory=LibraryLog, compare=False, repr=False)
 
-    def client(self, **settings: Setting) -> dict[str, Setting]:
+    def client(self, **settings: Setting) -> dict[str, Any]:
         """Return the settings of a client of these brokers; `_` in a name stands for a dot."""
         named = {name.replace("_", "."): value for name, value in settings.items()}
-        return {"bootstrap.servers": self.servers, **named, **self.properties}
+        return {"bootstrap.servers": self.servers, "logger": self.library_log, **named, **self.properties}
 
 
 def read_properties(path: Path | None) -> dict[str, str]:
@@ -89,12 +93,17 @@ def count_partitions(kafka: Kafka) -> int:
     ------
     UnavailableError
         If no broker answers.
+    ConfigurationError
+        If librdkafka does not take the settings.
     """
+    # a consumer that asked would create the topic where brokers do so by themselves, with one partition
+    client = _admin(kafka)
     try:
-        # a consumer that asked would create the topic where brokers do so by themselves, with one partition
-        topics = AdminClient(kafka.client()).list_topics(timeout=ANSWER_S).topics
+        topics = client.list_topics(timeout=ANSWER_S).topics
     except KafkaException as error:
         raise _away(error) from error
+    finally:
+        client.poll(0)  # what it said meanwhile goes to the log
     return len(topics[kafka.topic].partitions) if kafka.topic in topics else 0
 
 
@@ -109,11 +118,13 @@ def create_topic(kafka: Kafka, *, partitions: int, replicas: int) -> None:
     if count_partitions(kafka):
         return
     wanted = NewTopic(kafka.topic, num_partitions=partitions, replication_factor=replicas)
-    client = AdminClient(kafka.client())  # to be kept until it has answered
+    client = _admin(kafka)  # to be kept until it has answered
     try:
         client.create_topics([wanted])[kafka.topic].result(ANSWER_S)
     except KafkaException as error:
         raise _away(error) from error
+    finally:
+        client.poll(0)
 
 
 def existing_partitions(kafka: Kafka) -> int:
@@ -131,6 +142,15 @@ def existing_partitions(kafka: Kafka) -> int:
             hint="Create it as docs/kafka.md says, or let `sojourn bridge --partitions 64 --replicas 3` do it.",
         )
     return partitions
+
+
+def _admin(kafka: Kafka) -> AdminClient:
+    try:
+        return AdminClient(kafka.client())
+    except KafkaException as error:
+        said = str(error.args[0].str()).rstrip(".")
+        hint = "Look at SOJOURN_KAFKA_SETTINGS; the names are librdkafka's."
+        raise ConfigurationError(f"The Kafka settings cannot be used: {said}.", hint=hint) from error
 
 
 def _away(error: KafkaException) -> UnavailableError:

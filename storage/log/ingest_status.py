@@ -16,6 +16,7 @@ class IngestStatus:
     `late_open` late batches wait for a revision of visits, `visits_revised` were changed by ingest since it started.
     `broker_dropped` messages were dropped by the broker since it started (None where it tells nothing), the last of
     them shortly before `broker_dropped_at`; edges send them again.
+    `starting`: it compiles kernels or replays the log, and asks the broker for messages after that.
     `changed_at` is some seconds old at most while ingest runs.
     """
 
@@ -34,6 +35,7 @@ class IngestStatus:
     visits_revised: int = 0
     broker_dropped: int | None = None
     broker_dropped_at: int | None = None
+    starting: bool = False
 
 
 def save_status(connection: Connection, status: IngestStatus) -> None:
@@ -41,13 +43,15 @@ def save_status(connection: Connection, status: IngestStatus) -> None:
     broker: Literal["connected", "away"] = "connected" if status.broker_connected else "away"
     connection.execute(
         "insert into ingest_status (started_at, changed_at, broker, queued, parked, batches, signals, repeated,"
-        " dead_letters, newest_signal_at, committed_at, late_open, visits_revised, broker_dropped, broker_dropped_at)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " dead_letters, newest_signal_at, committed_at, late_open, visits_revised, broker_dropped, broker_dropped_at,"
+        " starting)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (only_row) do update set started_at = excluded.started_at, changed_at = excluded.changed_at,"
         " broker = excluded.broker, queued = excluded.queued, parked = excluded.parked, batches = excluded.batches,"
         " signals = excluded.signals, repeated = excluded.repeated, dead_letters = excluded.dead_letters,"
         " newest_signal_at = excluded.newest_signal_at, committed_at = excluded.committed_at,"
         " late_open = excluded.late_open, visits_revised = excluded.visits_revised,"
+        " starting = excluded.starting,"
         " broker_dropped = coalesce(excluded.broker_dropped, ingest_status.broker_dropped),"
         " broker_dropped_at = case when excluded.broker_dropped > coalesce(ingest_status.broker_dropped, 0)"
         " then excluded.changed_at else ingest_status.broker_dropped_at end",
@@ -67,6 +71,7 @@ def save_status(connection: Connection, status: IngestStatus) -> None:
             status.visits_revised,
             status.broker_dropped,
             to_datetime(status.changed_at) if status.broker_dropped else None,
+            status.starting,
         ],
     )
 
@@ -75,13 +80,13 @@ def load_status(connection: Connection) -> IngestStatus | None:
     """Return what ingest said last, None where none ever ran on this database."""
     row = connection.execute(
         "select started_at, changed_at, broker, queued, parked, batches, signals, repeated, dead_letters,"
-        " newest_signal_at, committed_at, late_open, visits_revised, broker_dropped, broker_dropped_at"
+        " newest_signal_at, committed_at, late_open, visits_revised, broker_dropped, broker_dropped_at, starting"
         " from ingest_status"
     ).fetchone()
     if row is None:
         return None
     started, changed, broker, queued, parked, batches, signals, repeated, dead_letters, newest, committed, *rest = row
-    late_open, visits_revised, broker_dropped, broker_dropped_at = rest
+    late_open, visits_revised, broker_dropped, broker_dropped_at, starting = rest
     return IngestStatus(
         started_at=to_ns(started),
         changed_at=to_ns(changed),
@@ -98,4 +103,5 @@ def load_status(connection: Connection) -> IngestStatus | None:
         visits_revised=visits_revised,
         broker_dropped=broker_dropped,
         broker_dropped_at=None if broker_dropped_at is None else to_ns(broker_dropped_at),
+        starting=starting,
     )

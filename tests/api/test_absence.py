@@ -101,6 +101,9 @@ def test_ready_says_how_ingest_fares(store: SeededStore, client: httpx.Client) -
     assert check(client, "broker")["state"] == "ok", "an hour later it is no news"
     store.connection.execute("update ingest_status set broker = 'away'")
     assert check(client, "ingest")["state"] == "behind"
+    assert "lost the broker" in str(check(client, "ingest")["says"])
+    store.connection.execute("update ingest_status set starting = true")
+    assert "Ingest starts" in str(check(client, "ingest")["says"])
     store.connection.execute("update ingest_status set changed_at = now() - interval '31 seconds'")
     assert check(client, "ingest")["state"] == "away"
     assert client.get("/v1/ready").status_code == 200, "what is stored can still be read"

@@ -133,11 +133,11 @@ def test_everything_of_an_authority_is_private(authority: Authority) -> None:
 
 def test_what_ends_soon_is_renewed_and_the_list_of_revoked_lasts(authority: Authority, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert equip(authority, ["broker"], out, NOW) == ["broker", "ingest", "app-presence", "watch"]
+    assert equip(authority, ["broker"], out, NOW) == ["broker", "ingest", "kafka-bridge", "app-presence", "watch"]
     assert equip(authority, ["broker"], out, NOW + timedelta(days=300)) == []
     assert equip(authority, ["broker", "10.0.0.1"], out, NOW + timedelta(days=300)) == ["broker"]
     late = NOW + timedelta(days=380)
-    assert equip(authority, ["broker"], out, late) == ["ingest", "app-presence", "watch"]
+    assert equip(authority, ["broker"], out, late) == ["ingest", "kafka-bridge", "app-presence", "watch"]
     assert authority.revoke("ingest", late) == 2
     listed = x509.load_pem_x509_crl((authority.broker_folder / "revoked.pem").read_bytes())
     assert len(list(listed)) == 2

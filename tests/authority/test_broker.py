@@ -153,7 +153,7 @@ def house(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Ite
     authority.equip_broker(["127.0.0.1", "localhost"], NOW)
     for store, edge in EDGES:
         authority.enrol(store, edge, folder / f"{store}-{edge}", NOW)
-    for service in ("ingest", "app-presence", "operator", "recorder", "player", "watch"):
+    for service in ("ingest", "kafka-bridge", "app-presence", "operator", "recorder", "player", "watch"):
         authority.certify_service(service, folder / service, NOW)
     port, of = free_port(), authority.broker_folder
     more = (
@@ -199,7 +199,9 @@ def allowed(who: str, doing: str, topic: str) -> bool:
 
 def test_everybody_may_do_what_the_table_says_and_nothing_else(house: House, peers: list[Peer]) -> None:
     folders = {f"{store}/{edge}": f"{store}-{edge}" for store, edge in EDGES}
-    folders |= {name: name for name in ("ingest", "app-presence", "operator", "recorder", "player", "watch")}
+    folders |= {
+        name: name for name in ("ingest", "kafka-bridge", "app-presence", "operator", "recorder", "player", "watch")
+    }
     known = {who: connect(house.of(folder)) for who, folder in folders.items()}
     peers += known.values()
     for who, peer in known.items():

@@ -1,6 +1,7 @@
 """The doctor finds what was broken on purpose, says what to do, and never tells a secret."""
 
 import json
+import re
 import socket
 import ssl
 import threading
@@ -9,12 +10,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 import sojourn
@@ -23,6 +26,7 @@ from doctor.broker import check_broker
 from doctor.certificates import check_ends, check_files
 from doctor.database import check_database
 from doctor.findings import Finding, State
+from doctor.looking import Installation, look
 from servers.kernel_cache import seal
 from tests.fix_api import SeededStore
 
@@ -176,10 +180,63 @@ def test_the_command_says_what_to_do_and_no_secret(tmp_path: Path) -> None:
         "database", "broker", "keys",
     }  # fmt: skip
     assert "verysecret" not in json.dumps(told)
-    well = CliRunner().invoke(
-        sojourn.app, ["doctor", "--json"], env={"SOJOURN_DATABASE_URL": "", "SOJOURN_MQTT_URL": ""}
-    )
-    assert well.exit_code == 0
+
+
+NOTHING_NAMED = {"SOJOURN_DATABASE_URL": "", "SOJOURN_MQTT_URL": "", "SOJOURN_KAFKA": ""}
+
+
+def test_what_nobody_named_does_not_read_as_health() -> None:
+    shown = CliRunner().invoke(sojourn.app, ["doctor"], env={**NOTHING_NAMED, "COLUMNS": "200"})
+    assert shown.exit_code == 1
+    assert "Nothing of it was looked at" in shown.output
+    assert "→ Set SOJOURN_DATABASE_URL" in shown.output
+    assert "It works" not in shown.output
+    found = looked_at(Installation(mqtt_url="mqtt://127.0.0.1:1"))
+    assert (found["database"].state, "not set" in found["database"].says) == ("warn", True)
+    found = looked_at(Installation(database_url="postgresql://127.0.0.1:1/x"))
+    assert (found["broker"].state, "not set" in found["broker"].says) == ("warn", True)
+
+
+def looked_at(installation: Installation) -> dict[str, Finding]:
+    return {finding.what: finding for finding in look(installation)}
+
+
+@pytest.mark.servers
+def test_a_database_that_answers_and_refuses_is_told_from_one_that_is_away(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        info = connection.info
+        connection.execute("create role locked_out login password 'known'")
+        connection.execute(f'revoke connect on database "{info.dbname}" from public')
+    told = {}
+    for why, changed in (
+        ("password", {"password": "verysecret"}),
+        ("user", {"user": "nosuchuser", "password": "verysecret"}),
+        ("database", {"dbname": "nosuchdatabase"}),
+        ("right", {"user": "locked_out", "password": "known"}),
+        ("nobody", {"host": "127.0.0.1", "port": "1", "password": "verysecret"}),
+        ("host", {"host": "nowhere.invalid", "password": "verysecret"}),
+    ):
+        (told[why],) = check_database(make_conninfo(database_url, **changed))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("drop role locked_out")
+    assert {finding.state for finding in told.values()} == {"fail"}
+    assert told["password"].says == told["user"].says == "It answers, and refuses this user with this password."
+    assert "Look at user and password" in told["password"].do
+    assert told["database"].says == "It answers, and has no such database."
+    assert told["right"].says == "It answers, and this user may not use this database."
+    assert told["nobody"].says == "Nobody listens at that host and port."
+    assert told["host"].says == "Its host is not known here."
+    for finding in told.values():
+        assert not re.search("verysecret|nosuch|locked_out|nowhere", finding.says + finding.do)
+
+
+@pytest.mark.servers
+def test_a_broker_that_refuses_says_what_to_do(mqtt_url: str) -> None:
+    at = urlsplit(mqtt_url)
+    (refused,) = check_broker(f"mqtt://{at.hostname}:{at.port}")
+    assert refused.state == "fail"
+    assert "It refuses us: Not authorized" in refused.says
+    assert refused.do == "Look at user, password, certificate and access list."
 
 
 @contextmanager

@@ -2,23 +2,27 @@
 
 import json
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core.wire import encode
+from core.limits import NS_PER_S
+from core.wire import decode, encode
 from ingest.commit import Committed
 from ingest.meters import REASONS, STORES_TOLD, Meters, StoreState
 from ingest.worker import _Worker
 from storage.connect import connect
-from tests.ingest.conftest import QUICK, Store, client_id
+from storage.stores import save_plan
+from tests.ingest.conftest import QUICK, Store, client_id, ingesting
 from tests.ingest.edge_double import EdgeDouble
-from tests.ingest.world import batch, walks
-from tests.telemetry.scraping import in_memory, parents, scraped, value
+from tests.ingest.world import batch, floor_plan, walks
+from tests.telemetry.scraping import Series, in_memory, parents, scraped, value
 
 BOOT = b"\7" * 16
+NEWEST = "sojourn_ingest_newest_signal_timestamp_seconds"
 
 
 @pytest.mark.servers
@@ -78,6 +82,46 @@ def test_counts_and_traces_of_a_run(store: Store, mqtt_url: str, edge: EdgeDoubl
     assert {name for span in spans for name in span.attributes or ()} == {
         "messages", "batches", "dead_letters", "visits", "store", "snapshot",
     }  # fmt: skip
+
+
+@pytest.mark.servers
+def test_a_store_that_fell_silent_before_is_told_after_a_restart_too(
+    store: Store, mqtt_url: str, edge: EdgeDouble
+) -> None:
+    sent = list(walks(2, BOOT, batches=20))
+    newest_s = max(int(decode(one).ts.max()) for one in sent) / NS_PER_S
+    with ingesting(store.url, mqtt_url):
+        edge.send(*sent)
+        edge.drain()
+    told = told_in_silence(store, mqtt_url)
+    assert value(told, NEWEST, store=store.id) == pytest.approx(newest_s, abs=1e-3)
+    assert value(told, "sojourn_ingest_engine_lag_seconds", store=store.id) > 0
+    with ingesting(store.url, mqtt_url), connect(store.url) as connection:  # its engine begins afresh, in silence
+        save_plan(connection, floor_plan(store.id, zones=5))
+        while connection.execute(
+            "select max(plan_version) from adopted_plan where store_no = %s", [store.no]
+        ).fetchone() != (2,):
+            time.sleep(0.01)
+    told = told_in_silence(store, mqtt_url)
+    assert value(told, NEWEST, store=store.id) == pytest.approx(newest_s, abs=1e-3)
+
+
+def told_in_silence(store: Store, mqtt_url: str) -> Series:
+    """What a fresh ingest tells, to which nothing comes."""
+    registry, stop = CollectorRegistry(), threading.Event()
+    settings = replace(QUICK, client_id=client_id(store.url))
+    worker = _Worker(store.url, mqtt_url, stop, settings, meters=Meters(registry))
+    thread = threading.Thread(target=worker.run, name="ingest of a silent store")
+    with ExitStack() as ending:
+        ending.callback(thread.join, 60)
+        ending.callback(stop.set)
+        thread.start()
+        begun_s = time.monotonic()
+        while not value(scraped(registry), "sojourn_ingest_broker_connected"):
+            assert time.monotonic() < begun_s + 60
+            stop.wait(0.02)
+        stop.wait(3 * QUICK.status_s)
+        return scraped(registry)
 
 
 def test_labels_are_bounded_whatever_comes() -> None:

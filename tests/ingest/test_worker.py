@@ -1,6 +1,7 @@
 """The whole way on a real broker and a real database."""
 
 import json
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ from core.errors import ConfigurationError
 from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS
 from core.records import APP_EXIT
 from core.wire import Batch, Gap, decode, encode
+from doctor.database import check_database
 from ingest.holding import Holding
 from ingest.settings import Settings
 from servers.mosquitto import Mosquitto
 from servers.provide import Installed
 from storage.connect import connect
-from storage.log.ingest_status import load_status
+from storage.log.ingest_status import IngestStatus, load_status
 from storage.log.signals import Tally, tally
 from storage.migrate import migrate
 from storage.stores import save_plan
@@ -388,3 +390,50 @@ def test_what_the_broker_drops_is_told_and_comes_again(store: Store, installed: 
     with connect(store.url) as connection:
         assert tally(connection, store.id).batches == 30
     assert status.broker_dropped_at is not None
+
+
+def test_an_ingest_that_compiles_its_kernels_says_so_and_that_it_is_alive(
+    store: Store, mqtt_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr("ingest.worker.compile_kernels", lambda _plan: go_on.wait(60))
+    with ingesting(store.url, mqtt_url, subscribed=False) as stop, connect(store.url) as connection:
+        words: list[IngestStatus] = []
+        while len(words) < 3 and not stop.wait(0.02):
+            status = load_status(connection)
+            if status is not None and (not words or status.changed_at > words[-1].changed_at):
+                words.append(status)
+        (found,) = (finding for finding in check_database(store.url) if finding.what == "ingest")
+        go_on.set()
+        while (status := load_status(connection)) is None or not status.broker_connected:
+            assert not stop.wait(0.02)
+    assert [word.starting for word in words] == [True] * 3
+    assert (found.state, found.says[:10]) == ("warn", "It starts:")
+    assert not status.starting
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("compiling kernels, once for this version") == 1
+
+
+def test_an_ingest_that_replays_a_long_log_says_that_it_is_alive(
+    store: Store, mqtt_url: str, edge: EdgeDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ingesting(store.url, mqtt_url):
+        edge.send(*walks(5, BOOT, batches=12))
+        edge.drain()
+
+    def slowly(batch: bytes) -> Batch:
+        time.sleep(0.1)
+        return decode(batch)
+
+    with connect(store.url) as connection:
+        connection.execute("delete from engine_snapshot")
+        monkeypatch.setattr("ingest.feed._ROWS_A_READ", 2)
+        monkeypatch.setattr("ingest.feed.decode", slowly)
+        begun = time.time_ns()
+        seen = set()
+        with ingesting(store.url, mqtt_url, subscribed=False) as stop:
+            while (status := load_status(connection)) is None or not status.broker_connected:
+                if status is not None and status.started_at > begun and status.starting:
+                    seen.add(status.changed_at)
+                assert not stop.wait(0.02)
+    assert len(seen) >= 3

@@ -24,7 +24,9 @@ STATUS = IngestStatus(
 def test_the_status_is_one_row_that_is_replaced(database_url: str) -> None:
     with connect(database_url) as connection:
         assert load_status(connection) is None
-        save_status(connection, replace(STATUS, broker_connected=False, committed_at=None))
+        starting = replace(STATUS, broker_connected=False, committed_at=None, starting=True)
+        save_status(connection, starting)
+        assert load_status(connection) == starting
         save_status(connection, STATUS)
         assert load_status(connection) == STATUS
 

@@ -8,11 +8,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from authority.authority import Authority
 from ingest.worker import run
+from servers.mosquitto import Mosquitto
+from servers.provide import Installed
 from servers.tansu import Tansu, missing
 from storage.connect import connect
 from tests.chaos.house import await_that
@@ -25,6 +29,7 @@ kafka_client = pytest.importorskip("confluent_kafka", reason="confluent-kafka is
 
 from ingest.kafka.bridge import Bridge  # noqa: E402
 from ingest.kafka.source import KafkaSource  # noqa: E402
+from ingest.kafka.teller import Teller  # noqa: E402
 from ingest.kafka.topic import Kafka, count_partitions, create_topic, partition_of, read_properties  # noqa: E402
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(missing()), reason=missing())]
@@ -46,9 +51,9 @@ def test_settings_come_from_a_file(tmp_path: Path) -> None:
 
 
 @contextmanager
-def bridging(where: Kafka, mqtt_url: str) -> Iterator[Bridge]:
+def bridging(where: Kafka, mqtt_url: str, credentials: Path | None = None) -> Iterator[Bridge]:
     stop = threading.Event()
-    bridge = Bridge(where, mqtt_url, f"bridge-{where.topic}", replace(QUICK, receive_maximum=64))
+    bridge = Bridge(where, mqtt_url, f"bridge-{where.topic}", replace(QUICK, receive_maximum=64), credentials)
     thread = threading.Thread(target=bridge.run, args=(stop,))
     thread.start()
     try:
@@ -191,3 +196,49 @@ def test_a_bridge_that_is_killed_loses_nothing_on_three_brokers(mqtt_url: str, t
     assert before < sent
     firsts = list(dict.fromkeys(found))
     assert firsts == sorted(firsts)  # repeated perhaps, but nothing overtook what came before it
+
+
+def test_of_two_bridges_one_works_and_the_other_says_why_it_rests(
+    mqtt_url: str, kafka: Tansu, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = Kafka(servers=kafka.servers, topic=world.name("edges"))
+    create_topic(where, partitions=1, replicas=1)
+
+    def standing(bridge: Bridge) -> float:
+        return value(scraped(bridge._meters.registry), "sojourn_bridge_standing")
+
+    def retreats(*bridges: Bridge) -> float:
+        return sum(value(scraped(one._meters.registry), "sojourn_bridge_retreats_total") for one in bridges)
+
+    with bridging(where, mqtt_url) as first:
+        await_that(lambda: standing(first) == 1, "the first bridge to stand")
+        with bridging(where, mqtt_url) as second:
+            await_that(lambda: retreats(first, second) == 1, "one to make room")
+            threading.Event().wait(3)  # each of them would have thrown the other out by now
+            assert retreats(first, second) == 1
+            assert (standing(first), standing(second)) == (0, 1)
+    said = capsys.readouterr()
+    assert "the bridge makes room for another one" in said.out + said.err
+    assert "Somebody else has connected to the MQTT broker by this bridge's name." in said.out + said.err
+
+
+def test_bridge_and_ingests_by_certificates_leave_each_other_alone(
+    kafka: Tansu, installed: Installed, tmp_path: Path
+) -> None:
+    where = Kafka(servers=kafka.servers, topic=world.name("edges"))
+    create_topic(where, partitions=1, replicas=1)
+    now = datetime.now(UTC)
+    authority = Authority.create(tmp_path / "authority", now)
+    authority.equip_broker(["127.0.0.1"], now)
+    for name in ("kafka-bridge", "ingest-1", "ingest-2"):
+        authority.certify_service(name, tmp_path / name, now)
+    with Mosquitto(installed, tmp_path / "broker", secure=authority.broker_folder) as broker, ExitStack() as stack:
+        bridge = stack.enter_context(bridging(where, broker.url, tmp_path / "kafka-bridge"))
+        tellers = [Teller(broker.url, QUICK, tmp_path / name) for name in ("ingest-1", "ingest-2")]
+        for teller in tellers:
+            stack.callback(teller.stop)
+        await_that(lambda: all(teller.connected for teller in tellers), "both to be connected")
+        threading.Event().wait(3)  # three rounds of connecting anew
+        assert [teller.connected for teller in tellers] == [True, True]
+        told = scraped(bridge._meters.registry)
+        assert (value(told, "sojourn_bridge_standing"), value(told, "sojourn_bridge_retreats_total")) == (1, 0)
