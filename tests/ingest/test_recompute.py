@@ -19,6 +19,7 @@ import sojourn
 from core.dwell.model import Model, prior_model
 from ingest.recompute import recompute, task
 from ingest.revising import Outcome
+from ingest.revising import find as find_revision
 from storage.connect import Connection, connect, in_transaction
 from storage.models import adopt_model, save_model, want_model, wishes
 from storage.privacy.erasing import begin_job, work_all
@@ -177,7 +178,7 @@ def test_what_was_read_before_an_erasure_ended_is_not_kept(
 ) -> None:
     bring(connection, store)
     otherwise(connection, store)
-    whole, folder = task.find, PrivacyFolder(tmp_path / "privacy")
+    whole, folder = find_revision, PrivacyFolder(tmp_path / "privacy")
     erased: list[UUID] = []
 
     def find(*given: Any, **named: Any) -> Outcome | None:
