@@ -111,7 +111,9 @@ def test_everybody_mounts_their_own_credentials_and_nobody_but_one_the_authority
     assert made["broker-credentials"] == "/authority/broker"
     with_kafka = yaml.safe_load((DEPLOY / "compose.kafka.yaml").read_text())["services"]["bridge"]
     assert made["kafka-bridge-credentials"] == "/credentials/kafka-bridge"
-    assert with_kafka["volumes"] == ["kafka-bridge-credentials:/credentials:ro"], "one identity is one connection"
+    assert with_kafka["volumes"] == ["kafka-bridge-credentials:/credentials/kafka-bridge:ro"], (
+        "one identity is one connection"
+    )
     for service in set(RUNNING) - {"kafka-bridge"}:
         assert made[f"{service}-credentials"] == f"/credentials/{service}"
         folder = mounts[service][f"{service}-credentials"]
