@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 import sojourn
 from core.dwell.model import Model, prior_model
+from ingest import revising
 from ingest.recompute import recompute, task
 from ingest.revising import Outcome
-from ingest.revising import find as find_revision
 from storage.connect import Connection, connect, in_transaction
 from storage.models import adopt_model, save_model, want_model, wishes
 from storage.privacy.erasing import begin_job, work_all
@@ -178,7 +178,7 @@ def test_what_was_read_before_an_erasure_ended_is_not_kept(
 ) -> None:
     bring(connection, store)
     otherwise(connection, store)
-    whole, folder = find_revision, PrivacyFolder(tmp_path / "privacy")
+    whole, folder = revising.find, PrivacyFolder(tmp_path / "privacy")
     erased: list[UUID] = []
 
     def find(*given: Any, **named: Any) -> Outcome | None:
