@@ -18,7 +18,7 @@ def test_nothing_is_lost_in_a_group(installed: Installed, tmp_path: Path) -> Non
     from tests.chaos.kafka.run import SHORT, run  # noqa: PLC0415 - needs the extra `kafka`
 
     seed = int(os.environ.get("CHAOS_SEED", "1"))
-    outcome = run(installed, tmp_path, seed, SHORT)
-    assert outcome.broken == [], f"make chaos-kafka SEED={seed} ARGS=--short"
+    outcome = run(installed, tmp_path, seed, SHORT, on_tansu=True)
+    assert outcome.broken == [], f"make chaos-kafka SEED={seed} ARGS='--short --tansu'"
     assert outcome.done == SHORT
     assert outcome.visits >= 20
