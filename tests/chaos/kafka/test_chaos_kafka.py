@@ -35,6 +35,6 @@ def test_nothing_is_lost_in_a_group(installed: Installed, tmp_path: Path) -> Non
 @pytest.mark.chaos
 @pytest.mark.servers
 @pytest.mark.timeout(400)
-def test_nothing_is_lost_in_a_storm(installed: Installed, tmp_path: Path) -> None:
+def test_nothing_is_lost_in_a_group_in_a_storm(installed: Installed, tmp_path: Path) -> None:
     pytest.importorskip("confluent_kafka")
     passes(installed, tmp_path, STORM, on_tansu=False)
