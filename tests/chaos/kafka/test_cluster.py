@@ -24,7 +24,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def join(cluster: Cluster) -> "Consumer":
-    consumer = client.Consumer(
+    consumer: Consumer = client.Consumer(
         {
             "bootstrap.servers": cluster.servers,
             "group.id": "g",
@@ -42,7 +42,7 @@ def join(cluster: Cluster) -> "Consumer":
 def await_all_read(cluster: Cluster, consumers: "list[Consumer]", what: bytes) -> None:
     """Send to each partition until all of them have been read from."""
     producer = client.Producer({"bootstrap.servers": cluster.servers})
-    read: set[int] = set()
+    read: set[int | None] = set()
     until_s = time.monotonic() + PATIENCE_S
     while len(read) < PARTITIONS:
         assert time.monotonic() < until_s, f"only {read} were read"
