@@ -48,11 +48,7 @@ class TcpProxy:
     """
 
     def __init__(self, target: str) -> None:
-        parts = urlsplit(target)
-        if parts.hostname is None or parts.port is None:
-            raise ValueError(f"no host and port in {target}")
-        self._target_url = parts
-        self._target = (parts.hostname, parts.port)
+        self.turn_to(target)
         self._pairs: list[tuple[_Way, _Way]] = []
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._flowing = True
@@ -74,6 +70,14 @@ class TcpProxy:
         """The target's URL with the proxy's host and port."""
         user, at, _place = self._target_url.netloc.rpartition("@")
         return urlunsplit(self._target_url._replace(netloc=f"{user}{at}127.0.0.1:{self.port}"))
+
+    def turn_to(self, target: str) -> None:
+        """Lead new connections to this server; those that run stay where they are."""
+        parts = urlsplit(target)
+        if parts.hostname is None or parts.port is None:
+            raise ValueError(f"no host and port in {target}")
+        self._target_url = parts
+        self._target = (parts.hostname, parts.port)
 
     def cut(self, *, refuse: bool = True) -> None:
         """Close every connection in order (FIN); with `refuse`, new ones are closed at once until `mend`."""

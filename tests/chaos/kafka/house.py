@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from ingest.kafka.topic import Kafka, create_topic, partition_of
+from ingest.kafka.topic import DEFAULT_TOPIC, Kafka, create_topic, partition_of
 from servers.mosquitto import Mosquitto
 from servers.postgres import Postgres
 from servers.provide import Installed
@@ -23,6 +23,7 @@ from storage.stores import save_plan
 from tests.chaos.edge_process import Spec
 from tests.chaos.house import _LEASH, DATA_BEGAN_S, ROOT, Edge, await_that
 from tests.chaos.journal import Journal, read_journal
+from tests.chaos.kafka.cluster import Cluster
 from tests.ingest import world
 from tests.ingest.world import S
 
@@ -82,7 +83,9 @@ class Process:
 class Chain:
     """Three stores with an edge each, and up to three members; nothing runs yet but the servers."""
 
-    def __init__(self, database: Postgres, broker: Mosquitto, kafka: Tansu, folder: Path, seed: int) -> None:
+    def __init__(
+        self, database: Postgres, broker: Mosquitto, kafka: Tansu | Cluster, folder: Path, seed: int
+    ) -> None:
         if {partition_of(store, PARTITIONS) for store in STORES} != set(range(PARTITIONS)):
             raise AssertionError("each store is to have a partition of its own")
         self.kafka, self.folder = kafka, folder
@@ -154,12 +157,14 @@ class Chain:
 
 
 @contextmanager
-def chain(installed: Installed, folder: Path, seed: int) -> Iterator[Chain]:
-    """Give a chain on servers of its own; everything is stopped at the end."""
+def chain(installed: Installed, folder: Path, seed: int, *, on_tansu: bool) -> Iterator[Chain]:
+    """Give a chain on servers of its own, Kafka being Tansu or librdkafka's cluster; all is stopped at the end."""
     with ExitStack() as stack:
         database = stack.enter_context(Postgres(installed, folder / "database", sync_initdb=False))
         broker = stack.enter_context(Mosquitto(installed, folder / "broker"))
-        kafka = stack.enter_context(Tansu(folder / "kafka.log"))
+        log = folder / "kafka.log"
+        kafka: Tansu | Cluster = Tansu(log) if on_tansu else Cluster(log, topic=DEFAULT_TOPIC, partitions=PARTITIONS)
+        stack.enter_context(kafka)
         (folder / "edges").mkdir(parents=True, exist_ok=True)
         made = Chain(database, broker, kafka, folder / "edges", seed)
         stack.callback(made.close)

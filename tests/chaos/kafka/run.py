@@ -60,6 +60,8 @@ def run(
     seed: int,
     faults: dict[str, int],
     told: Callable[[str], None] = lambda _: None,
+    *,
+    on_tansu: bool = False,
 ) -> Outcome:
     """Run the faults of one seed; what does not hold stands in `broken`."""
     begun_s = time.monotonic()
@@ -68,7 +70,7 @@ def run(
     rng = Random(seed)
     order = [kind for kind, times in faults.items() for _ in range(times)]
     rng.shuffle(order)
-    with chain(installed, folder, seed) as of:
+    with chain(installed, folder, seed, on_tansu=on_tansu) as of:
         try:
             _grow(of, told)
             for kind in order:
