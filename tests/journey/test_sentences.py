@@ -1,9 +1,11 @@
 """A sentence model beside the words: what it decides, what it leaves to them, and what it must bear."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,3 +108,22 @@ def test_what_the_engine_gets_is_unfolded_and_not_longer() -> None:
     assert fit_for_engine("\ufdfa" * 600) == fit_for_engine(fit_for_engine("\ufdfa" * 600))
     assert len(fit_for_engine("\ufdfa" * 600)) == SENTENCE_CHARACTERS
     assert fit_for_engine("a\0b\nc") == "a b c"
+
+
+@needs_sentence_model
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_a_text_is_placed_by_one_thread() -> None:
+    """With several, a text took twenty seconds on a busy machine: they wait for each other a hundred times a text."""
+    program = (
+        "import os\n"
+        "from api.lexicons import feeling_reader\n"
+        "reader = feeling_reader()\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "reader.read('She loved the jacket.')\n"
+        "print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    asked_for_more = os.environ | {"OMP_NUM_THREADS": "4"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=True, timeout=120, capture_output=True, text=True, env=asked_for_more
+    )
+    assert ran.stdout.split()[-1] == "0"
