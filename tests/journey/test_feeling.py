@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.lexicons import feeling_reader_by_words
-from core.journey.feeling import is_sure
+from core.journey.feeling import CUES_MOST, is_sure
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,24 @@ def test_any_text_is_read_and_clauses_lie_in_it(text: str) -> None:
         assert end <= clause.begin < clause.end <= len(text)
         end = clause.end
         assert all(clause.begin <= cue.begin < cue.end <= clause.end for cue in clause.cues)
+
+
+@pytest.mark.parametrize(
+    "text", ["good " * 1_000, "good, bad, " * 450, "\U0001f600" * 600], ids=["one", "two", "signs"]
+)
+def test_a_text_of_nothing_but_feelings_is_not_read_once_for_each_of_them(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took a quarter of a minute of a core, and whoever may write could have sent it."""
+    reader, asked = feeling_reader_by_words(), 0
+    score = reader._scorer.polarity_scores
+
+    def counted(said: str) -> dict[str, float]:
+        nonlocal asked
+        asked += 1
+        return score(said)
+
+    monkeypatch.setattr(reader._scorer, "polarity_scores", counted)
+    reading = reader.read(text)
+    assert all(len(clause.cues) <= CUES_MOST for clause in reading.clauses)
+    assert asked <= 3 * CUES_MOST
