@@ -188,14 +188,15 @@ def _topics(
 def _about(felt: Felt, finder: TopicFinder) -> set[tuple[Feeling, str]]:
     """Return which topics a note feels how about.
 
-    Clauses say it, and tags, which have no clause of their own, go with the whole note. What staff chose wins: a
-    clause without a feeling takes theirs, unless it only tells a preference; one that contradicts a plain choice is
-    left out.
+    Clauses say it, and tags, which have no clause of their own, go with the whole note. A clause that contradicts a
+    plain feeling of the whole is left out: its words were read another way than they are meant. What staff chose is
+    sure enough for a clause without a feeling to take it, unless it only tells a preference.
     """
     found = {(felt.feeling, topic) for topic in finder.of_tags(felt.tags)}
-    plain = felt.chosen and felt.feeling in _VALUE
+    plain = felt.feeling in _VALUE
     for clause in felt.clauses:
-        takes = plain and clause.feeling is Feeling.NEUTRAL and not finder.is_preference(clause.text)
+        unsaid = clause.feeling is Feeling.NEUTRAL
+        takes = felt.chosen and plain and unsaid and not finder.is_preference(clause.text)
         feeling = felt.feeling if takes else clause.feeling
         if not plain or feeling is felt.feeling:
             found |= {(feeling, topic) for topic in finder.of_text(clause.text)}

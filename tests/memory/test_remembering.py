@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from api.lexicons import feeling_reader, topic_finder
@@ -130,6 +131,15 @@ def test_the_choice_of_staff_wins_over_what_clauses_seem_to_say() -> None:
     assert {one.topic for one in memory.frustrations} == {"waiting", "availability"}
     memory = Known([said("a", "Happy. Her size is 38.", chosen=Feeling.POSITIVE)]).memory()
     assert memory.delights == (), "a preference is no feeling"
+
+
+def test_a_clause_that_contradicts_what_the_whole_note_feels_delights_nobody() -> None:
+    text = "He did not find the assistant helpful and will not be back."
+    clause = Clause(text=text, feeling=Feeling.POSITIVE)  # by its words; the sentence is meant otherwise
+    note = said("a", text)
+    for whole, delights in ((Feeling.NEGATIVE, 0), (Feeling.MIXED, 1), (Feeling.POSITIVE, 1)):
+        memory = Known([msgspec.structs.replace(note, feeling=whole, clauses=(clause,))]).memory()
+        assert (len(memory.delights), len(memory.frustrations)) == (delights, 0), whole
 
 
 def test_preferences_are_quoted_once_and_the_newest_first() -> None:
