@@ -145,6 +145,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._gone = threading.Condition()
         self._database, self._held = _open(path)
+        self._offered_to = 0  # highest place that was read out to be sent: these rows may be on their way
         self._given: tuple[bytes, int] | None = None  # the boot that writes here now, and its newest sequence
         self._reserve = path.with_name(f"{path.name}-reserve")
         self._keep_reserve()
@@ -169,7 +170,7 @@ class Outbox:
         """What counts against the bound."""
         return self._held.payload_bytes + ROW_BYTES * self._held.rows
 
-    def append(self, entries: Sequence[Entry], at_ns: int, offered_to: int = 0) -> list[bytes]:
+    def append(self, entries: Sequence[Entry], at_ns: int) -> list[bytes]:
         """Keep messages, all in one transaction: when this returns they survive a power cut.
 
         Parameters
@@ -178,8 +179,6 @@ class Outbox:
             In the order in which they shall be sent; the sequences of a boot ascend.
         at_ns : int
             Time now; told, never judged.
-        offered_to : int
-            Rows up to this place may be on their way and are not dropped.
 
         Returns
         -------
@@ -223,7 +222,7 @@ class Outbox:
                     signals=held.signals + sum(entry.signals for entry in entries),
                 )
                 if self.held_bytes > self._most_bytes:
-                    self._make_room(offered_to)
+                    self._make_room()
 
         self._mending(keep)
         if entries:
@@ -231,7 +230,11 @@ class Outbox:
         return digests
 
     def after(self, place: int, most: int) -> list[Row]:
-        """Return up to `most` rows behind a place, in order, as they were accepted; damaged ones as gaps."""
+        """Return up to `most` rows behind a place, in order, as they were accepted; damaged ones as gaps.
+
+        From now on they may be on their way: a full outbox drops neither them nor what stands before them. That is
+        noted under the lock under which they are read, because another thread may append before they are sent.
+        """
         return self._mending(lambda: self._after(place, most))
 
     def _after(self, place: int, most: int) -> list[Row]:
@@ -247,6 +250,8 @@ class Outbox:
                     found = [Row(*row) for row in self._database.execute(query, (place, most))]
             except sqlite3.Error as error:
                 raise _refused(self.path, error) from error
+            if found:
+                self._offered_to = max(self._offered_to, found[-1].place)
         return found
 
     def acknowledge(self, boot: bytes, committed: int) -> int:
@@ -360,11 +365,12 @@ class Outbox:
         with self._lock:
             self._database.close()
 
-    def _make_room(self, offered_to: int) -> None:
+    def _make_room(self) -> None:
         """Turn the oldest rows that were never offered into gaps, one a boot, until there is room again."""
         wanted = self.held_bytes - int(self._most_bytes * (1 - _ROOM))
         chosen: list[_Stored] = []
-        for row in map(_Stored._make, self._database.execute(f"{_STORED} place > ? order by place", (offered_to,))):
+        never_offered = self._database.execute(f"{_STORED} place > ? order by place", (self._offered_to,))
+        for row in map(_Stored._make, never_offered):
             chosen.append(row)
             wanted -= row.payload_bytes + ROW_BYTES
             if wanted <= 0:
