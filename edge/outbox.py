@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, TypeVar
 import structlog
 
 from core.errors import ConfigurationError, UnavailableError
-from edge.outbox_salvage import copy_readable, is_damaged, put_in_place, remove_companions
+from edge.outbox_salvage import copy_readable, is_damaged, put_in_place, refuses_writes, remove_companions
 
 MOST_BYTES: Final = 512 * 1024 * 1024
 """At 8 bytes a signal: 18 hours of 1,000 signals/s without a network, a week of 110/s."""
@@ -281,7 +281,7 @@ class Outbox:
         try:
             return work()
         except UnavailableError as error:
-            if not is_damaged(error.__cause__):
+            if not (is_damaged(error.__cause__) or refuses_writes(error.__cause__, self.path)):
                 raise
         with self._lock:
             self._mend()
@@ -461,13 +461,21 @@ def _open(path: Path) -> tuple[sqlite3.Connection, _Held]:
             raise ConfigurationError(
                 f"Another agent uses the outbox {path}.", hint="Stop it or give this one a folder of its own."
             ) from error
-        raise _refused(path, error) from error
+        if "unsupported file format" not in str(error):  # a header that a disk has changed is damage
+            raise _refused(path, error) from error
+        damage: sqlite3.DatabaseError = error
     except sqlite3.DatabaseError as error:
-        aside = path.with_name(f"{path.name}.damaged-{len(list(path.parent.glob(f'{path.name}.damaged-*')))}")
-        path.rename(aside)
-        remove_companions(path)
-        log.warning("outbox damaged, set aside and begun anew", reason=str(error), kept_as=str(aside))
-        return _prepared(path)
+        damage = error
+    return _begun_anew(path, damage)
+
+
+def _begun_anew(path: Path, damage: sqlite3.DatabaseError) -> tuple[sqlite3.Connection, _Held]:
+    """Set a file aside that is no outbox, or none any more, and begin a new one."""
+    aside = path.with_name(f"{path.name}.damaged-{len(list(path.parent.glob(f'{path.name}.damaged-*')))}")
+    path.rename(aside)
+    remove_companions(path)
+    log.warning("outbox damaged, set aside and begun anew", reason=str(damage), kept_as=str(aside))
+    return _prepared(path)
 
 
 def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
@@ -483,6 +491,9 @@ def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
         database.execute(f"pragma journal_size_limit = {_WAL_BYTES}")
         database.execute("begin immediate")
         (version,) = database.execute("pragma user_version").fetchone()
+        if version != _FORMAT and _is_ours(database):  # the tables say which format it is: a disk changed the number
+            version = _FORMAT
+            database.execute(f"pragma user_version = {_FORMAT}")
         if version == 0:
             for statement in filter(str.strip, _SCHEMA.split(";\n")):
                 database.execute(statement)
@@ -498,6 +509,13 @@ def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
         database.close()
         raise
     return database, held
+
+
+def _is_ours(database: sqlite3.Connection) -> bool:
+    """Whether the tables are exactly those of this format."""
+    made = {sql.casefold() for (sql,) in database.execute("select sql from sqlite_master where type = 'table'")}
+    ours = {part.strip().casefold() for part in _SCHEMA.split(";\n") if part.strip().startswith("create")}
+    return ours <= made and len(made - ours) == 1  # `sqlite_sequence` is SQLite's own
 
 
 def _refused(path: Path, error: sqlite3.Error) -> UnavailableError:

@@ -441,3 +441,48 @@ TestOutboxMachine = OutboxMachine.TestCase
 TestOutboxMachine.settings = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+@pytest.mark.parametrize(("byte", "bit"), [(60, 0), (61, 0), (62, 3), (63, 0), (63, 1)])
+def test_a_changed_number_of_the_format_costs_nothing(tmp_path: Path, byte: int, bit: int) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1), entry(2)], at_ns=0)
+    outbox.close()
+    flip(tmp_path / "o", byte, bit)
+    again = open_outbox(tmp_path / "o")
+    assert again.acknowledge(BOOT, 1) == 1
+    assert [row.sequence for row in again.after(0, 9)] == [2]
+    again.close()
+    assert not list(tmp_path.glob("o.damaged-*"))
+
+
+def test_a_header_that_says_read_only_costs_nothing(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1), entry(2)], at_ns=0)
+    outbox.close()
+    flip(tmp_path / "o", 18, 7)
+    again = open_outbox(tmp_path / "o")
+    again.append([entry(3)], at_ns=1)
+    assert again.acknowledge(BOOT, 1) == 1
+    assert [row.sequence for row in again.after(0, 9)] == [2, 3]
+    again.close()
+    assert (tmp_path / "o.damaged-0").exists()
+
+
+def test_a_header_of_an_unknown_kind_sets_the_file_aside(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1)], at_ns=0)
+    outbox.close()
+    flip(tmp_path / "o", 47, 7)
+    again = open_outbox(tmp_path / "o")
+    again.append([entry(2)], at_ns=1)
+    assert [row.sequence for row in again.after(0, 9)] == [2]
+    again.close()
+    assert (tmp_path / "o.damaged-0").exists()
+
+
+def flip(path: Path, byte: int, bit: int) -> None:
+    """Change one bit of a file, as a disk may."""
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1 << bit
+    path.write_bytes(content)
