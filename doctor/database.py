@@ -130,6 +130,10 @@ def _log(connection: Connection) -> list[Finding]:
         found.append(warn("edges", says, do))
     else:
         found.append(ok("edges", f"The newest word of an edge came {facts.newest_heartbeat_s:.0f} s ago."))
+    if facts.dropped_signals:
+        says = f"In a day edges dropped {facts.dropped_signals:,} signals, {facts.dropped_by} for one."
+        do = "Its outbox was full or damaged: look at its disk and network; /stores/STORE/coverage tells when."
+        found.append(warn("gaps", says, do))
     if facts.faults:
         says = f"{facts.faults} faults in the last hour, most of them {facts.commonest_reason!r}."
         found.append(warn("dead letters", says, "docs/wire.md lists the reasons, table dead_letter the messages."))

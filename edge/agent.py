@@ -255,7 +255,7 @@ class Agent:
             first_us, last_us = int(columns.ts.min()) // NS_PER_US, int(columns.ts.max()) // NS_PER_US
             entries.append(Entry(self.boot, self._sequence + place, payload, len(columns.ts), first_us, last_us))
         try:
-            digests = self._outbox.append(entries, self._clock.now_ns(), self._publisher.offered_to)
+            digests = self._outbox.append(entries, self._clock.now_ns())
         except UnavailableError as error:
             self._complain("cannot keep what is heard", error)
             surplus, self._waiting = self._waiting[:-WAITING_BATCHES], self._waiting[-WAITING_BATCHES:]

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, TypeVar
 import structlog
 
 from core.errors import ConfigurationError, UnavailableError
-from edge.outbox_salvage import copy_readable, is_damaged, put_in_place, remove_companions
+from edge.outbox_salvage import copy_readable, is_damaged, put_in_place, refuses_writes, remove_companions
 
 MOST_BYTES: Final = 512 * 1024 * 1024
 """At 8 bytes a signal: 18 hours of 1,000 signals/s without a network, a week of 110/s."""
@@ -145,6 +145,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._gone = threading.Condition()
         self._database, self._held = _open(path)
+        self._offered_to = 0  # highest place that was read out to be sent: these rows may be on their way
         self._given: tuple[bytes, int] | None = None  # the boot that writes here now, and its newest sequence
         self._reserve = path.with_name(f"{path.name}-reserve")
         self._keep_reserve()
@@ -169,7 +170,7 @@ class Outbox:
         """What counts against the bound."""
         return self._held.payload_bytes + ROW_BYTES * self._held.rows
 
-    def append(self, entries: Sequence[Entry], at_ns: int, offered_to: int = 0) -> list[bytes]:
+    def append(self, entries: Sequence[Entry], at_ns: int) -> list[bytes]:
         """Keep messages, all in one transaction: when this returns they survive a power cut.
 
         Parameters
@@ -178,8 +179,6 @@ class Outbox:
             In the order in which they shall be sent; the sequences of a boot ascend.
         at_ns : int
             Time now; told, never judged.
-        offered_to : int
-            Rows up to this place may be on their way and are not dropped.
 
         Returns
         -------
@@ -223,7 +222,7 @@ class Outbox:
                     signals=held.signals + sum(entry.signals for entry in entries),
                 )
                 if self.held_bytes > self._most_bytes:
-                    self._make_room(offered_to)
+                    self._make_room()
 
         self._mending(keep)
         if entries:
@@ -231,7 +230,11 @@ class Outbox:
         return digests
 
     def after(self, place: int, most: int) -> list[Row]:
-        """Return up to `most` rows behind a place, in order, as they were accepted; damaged ones as gaps."""
+        """Return up to `most` rows behind a place, in order, as they were accepted; damaged ones as gaps.
+
+        From now on they may be on their way: a full outbox drops neither them nor what stands before them. That is
+        noted under the lock under which they are read, because another thread may append before they are sent.
+        """
         return self._mending(lambda: self._after(place, most))
 
     def _after(self, place: int, most: int) -> list[Row]:
@@ -247,6 +250,8 @@ class Outbox:
                     found = [Row(*row) for row in self._database.execute(query, (place, most))]
             except sqlite3.Error as error:
                 raise _refused(self.path, error) from error
+            if found:
+                self._offered_to = max(self._offered_to, found[-1].place)
         return found
 
     def acknowledge(self, boot: bytes, committed: int) -> int:
@@ -276,7 +281,7 @@ class Outbox:
         try:
             return work()
         except UnavailableError as error:
-            if not is_damaged(error.__cause__):
+            if not (is_damaged(error.__cause__) or refuses_writes(error.__cause__, self.path)):
                 raise
         with self._lock:
             self._mend()
@@ -360,11 +365,12 @@ class Outbox:
         with self._lock:
             self._database.close()
 
-    def _make_room(self, offered_to: int) -> None:
+    def _make_room(self) -> None:
         """Turn the oldest rows that were never offered into gaps, one a boot, until there is room again."""
         wanted = self.held_bytes - int(self._most_bytes * (1 - _ROOM))
         chosen: list[_Stored] = []
-        for row in map(_Stored._make, self._database.execute(f"{_STORED} place > ? order by place", (offered_to,))):
+        never_offered = self._database.execute(f"{_STORED} place > ? order by place", (self._offered_to,))
+        for row in map(_Stored._make, never_offered):
             chosen.append(row)
             wanted -= row.payload_bytes + ROW_BYTES
             if wanted <= 0:
@@ -455,13 +461,21 @@ def _open(path: Path) -> tuple[sqlite3.Connection, _Held]:
             raise ConfigurationError(
                 f"Another agent uses the outbox {path}.", hint="Stop it or give this one a folder of its own."
             ) from error
-        raise _refused(path, error) from error
+        if "unsupported file format" not in str(error):  # a header that a disk has changed is damage
+            raise _refused(path, error) from error
+        damage: sqlite3.DatabaseError = error
     except sqlite3.DatabaseError as error:
-        aside = path.with_name(f"{path.name}.damaged-{len(list(path.parent.glob(f'{path.name}.damaged-*')))}")
-        path.rename(aside)
-        remove_companions(path)
-        log.warning("outbox damaged, set aside and begun anew", reason=str(error), kept_as=str(aside))
-        return _prepared(path)
+        damage = error
+    return _begun_anew(path, damage)
+
+
+def _begun_anew(path: Path, damage: sqlite3.DatabaseError) -> tuple[sqlite3.Connection, _Held]:
+    """Set a file aside that is no outbox, or none any more, and begin a new one."""
+    aside = path.with_name(f"{path.name}.damaged-{len(list(path.parent.glob(f'{path.name}.damaged-*')))}")
+    path.rename(aside)
+    remove_companions(path)
+    log.warning("outbox damaged, set aside and begun anew", reason=str(damage), kept_as=str(aside))
+    return _prepared(path)
 
 
 def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
@@ -477,6 +491,9 @@ def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
         database.execute(f"pragma journal_size_limit = {_WAL_BYTES}")
         database.execute("begin immediate")
         (version,) = database.execute("pragma user_version").fetchone()
+        if version != _FORMAT and _is_ours(database):  # the tables say which format it is: a disk changed the number
+            version = _FORMAT
+            database.execute(f"pragma user_version = {_FORMAT}")
         if version == 0:
             for statement in filter(str.strip, _SCHEMA.split(";\n")):
                 database.execute(statement)
@@ -492,6 +509,13 @@ def _prepared(path: Path) -> tuple[sqlite3.Connection, _Held]:
         database.close()
         raise
     return database, held
+
+
+def _is_ours(database: sqlite3.Connection) -> bool:
+    """Whether the tables are exactly those of this format."""
+    made = {sql.casefold() for (sql,) in database.execute("select sql from sqlite_master where type = 'table'")}
+    ours = {part.strip().casefold() for part in _SCHEMA.split(";\n") if part.strip().startswith("create")}
+    return ours <= made and len(made - ours) == 1  # `sqlite_sequence` is SQLite's own
 
 
 def _refused(path: Path, error: sqlite3.Error) -> UnavailableError:

@@ -34,6 +34,12 @@ def is_damaged(error: BaseException | None) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
+def refuses_writes(error: BaseException | None, path: Path) -> bool:
+    """Whether SQLite takes a file for read-only that this process may write: a changed byte of its header says so."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK)
+
+
 def copy_readable(
     damaged: sqlite3.Connection, fresh: sqlite3.Connection, gap_payload: Callable[[Unreadable], bytes]
 ) -> list[Unreadable]:

@@ -21,7 +21,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wai
 from tenacity.nap import sleep_using_event
 
 from core.errors import SojournError, UnavailableError
-from core.wire import BOOT_BYTES
+from core.wire import BOOT_BYTES, SEQUENCE_MAX
 from edge.broker import Broker, Topics
 from edge.clock import Clock
 from edge.outbox import Outbox
@@ -96,11 +96,6 @@ class Publisher:
         """Whether the broker is there at the moment."""
         return self._link.connected
 
-    @property
-    def offered_to(self) -> int:
-        """Highest place of the outbox that may be on its way."""
-        return self._window.offered_to
-
     def start(self) -> None:
         """Start connecting; returns at once."""
         self._thread.start()
@@ -125,7 +120,20 @@ class Publisher:
             retry_error_callback=lambda _: None,
         )
         while not self._stop.is_set():
-            retrying(self._connection)
+            retrying(self._one_connection)
+
+    def _one_connection(self) -> None:
+        """Live through one connection; whatever fails in it costs the connection, never the thread."""
+        try:
+            self._connection()
+        except _LostError:
+            raise
+        except Exception as error:  # an edge whose thread has ended delivers nothing until somebody restarts it
+            fault = f"a fault of this program: {error!r}"
+            if fault not in self._said:
+                log.exception("the connection to the broker is given up", edge=self._topics.edge)
+            self._say_once(fault)
+            raise _LostError(fault) from error
 
     def _connection(self) -> None:
         """Live through one connection; return if it was of use, so that the next one is tried at once."""
@@ -349,7 +357,9 @@ class _Link:
             log.warning("what is said to be committed cannot be read", topic=message.topic)
             return
         with self._changed:
-            self._committed |= {boot: at for boot, at in cursors.items() if len(boot) == BOOT_BYTES and at >= 0}
+            self._committed |= {
+                boot: at for boot, at in cursors.items() if len(boot) == BOOT_BYTES and 0 <= at <= SEQUENCE_MAX
+            }
             self._answered |= not message.retain
             self._noted = True
             self._changed.notify_all()

@@ -32,8 +32,6 @@ class Window:
     """
 
     def __init__(self, most: int = MOST_ROWS) -> None:
-        self.offered_to = 0
-        """Highest place ever sent."""
         self._most = most
         self._places: dict[tuple[bytes, int], int] = {}  # in order of sending
         self._patience_s = PATIENCE_S[0]
@@ -60,7 +58,6 @@ class Window:
         if not self._places:
             self._quiet_since_s, self._asked_s = now_s, None
         self._places[row.boot, row.sequence] = row.place
-        self.offered_to = max(self.offered_to, row.place)
 
     def refused(self, now_s: float) -> None:
         """Note that a message found no taker: hold back for a while, then send all again."""

@@ -23,13 +23,18 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """`faults` are dead letters of the last hour, `newest_heartbeat_s` is the age of the newest word of any edge."""
+    """`faults` are dead letters of the last hour, `newest_heartbeat_s` is the age of the newest word of any edge.
+
+    `dropped_signals` are what edges told in the last day to have dropped, `dropped_by` is one of them (store/edge).
+    """
 
     faults: int
     commonest_reason: str | None
     stores: int
     edges: int
     newest_heartbeat_s: float | None
+    dropped_signals: int
+    dropped_by: str | None
 
 
 def connect_whatever(database_url: str, *, application_name: str) -> Connection:
@@ -80,6 +85,12 @@ def log_facts(connection: Connection) -> LogFacts:
             "select (select count(*) from store), count(*),"
             " extract(epoch from now() - max(status_at))::float8 from edge"
         ).fetchone()
+        gaps = connection.execute(
+            "select coalesce(sum(signals), 0)::bigint, min(store.id || '/' || edge.id) from signal_gap"
+            " join edge using (edge_no) join store on store.store_no = signal_gap.store_no"
+            " where received_at > now() - interval '1 day'"
+        ).fetchone()
+    dropped, dropped_by = gaps if gaps is not None else (0, None)
     stores, edges, newest_s = row if row is not None else (0, 0, None)
     return LogFacts(
         faults=int(sum(times for _, times in faults)),
@@ -87,4 +98,6 @@ def log_facts(connection: Connection) -> LogFacts:
         stores=stores,
         edges=edges,
         newest_heartbeat_s=newest_s,
+        dropped_signals=dropped,
+        dropped_by=dropped_by,
     )

@@ -155,6 +155,10 @@ class OriginOut(BaseModel):
     coverage: float | None = Field(
         description="0..1, share of anchors that worked, until now; days without data count as 0; null where unknown"
     )
+    gap_signal_count: int = Field(
+        description="Signals that edges dropped in gaps that touch these days (an outbox was full or damaged);"
+        " coverage counts their anchors as working. Gaps are kept as long as signals",
+    )
     no_data_count: int = Field(
         description="Days until now of which nothing is known, no anchor heard and nobody counted: left out of values"
     )

@@ -7,9 +7,11 @@ from api.metrics.rows import read_reasons
 from api.stores.models import FreshnessOut
 from core.metrics.exclusions import CountedAs
 from storage.connect import Connection
+from storage.coverage import gap_signals
 from storage.known import covered_share
 from storage.occupancy import as_of, progress
 from storage.one_state import once
+from storage.rollups.sources import range_of
 from storage.stores import StoredPlan
 
 
@@ -17,6 +19,7 @@ def origin_of(connection: Connection, stored: StoredPlan, question: Question) ->
     """Return what figures of the days of a question rest on; to be called in a `snapshot`."""
     return OriginOut(
         coverage=covered_share(connection, stored, question.first, question.last, question.now),
+        gap_signal_count=gap_signals(connection, stored.store_no, *range_of(stored, question.first, question.last)),
         no_data_count=len(find_gaps(connection, stored, question, hourly=False).days),
         excluded=_excluded(connection, stored, question),
         freshness=once(("freshness", stored.store_no), lambda: _freshness(connection, stored.store_no)),

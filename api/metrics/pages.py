@@ -23,7 +23,7 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
-from storage.coverage import HOURS_MOST, coverage_hours, faults
+from storage.coverage import HOURS_MOST, HourRow, coverage_hours, faults, newest_gaps
 from storage.occupancy import STORES_PER_PAGE, stores_page
 from storage.one_state import one_state
 from storage.stores import StoredPlan
@@ -230,12 +230,13 @@ def _as_in(presets: ByPresetOut, answer: MetricOut, period: PeriodOut | None = N
 
 @router.get("/stores/{store}/coverage", dependencies=[Depends(nothing_asked)])
 def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
-    """Which anchors work now, and the share that worked in each hour of the last four weeks."""
+    """Which anchors work now, the share that worked in each hour of four weeks, and what edges dropped in them."""
     timezone = ZoneInfo(stored.plan.timezone)
-    by_day: dict[date, dict[int, float]] = {}
-    for row in coverage_hours(connection, stored.store_no, min(HOURS_MOST, 28 * 24)):
+    by_day: dict[date, dict[int, HourRow]] = {}
+    rows = coverage_hours(connection, stored.store_no, min(HOURS_MOST, 28 * 24))
+    for row in rows:
         local = row.begins_at.astimezone(timezone)
-        by_day.setdefault(local.date(), {})[local.hour] = row.share
+        by_day.setdefault(local.date(), {})[local.hour] = row
     return render(
         "coverage.html",
         here="stores",
@@ -244,6 +245,7 @@ def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceD
         zones={zone.id: zone for zone in stored.plan.zones},
         now=CoverageNowOut.of(stored.plan, faults(connection, stored.store_no)),
         days=sorted(by_day.items(), reverse=True),
+        gaps=newest_gaps(connection, stored.store_no, rows[0].begins_at if rows else None),
         say=metric_wording,
         at=service.now(),
     )

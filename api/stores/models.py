@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from core.floorplan import StorePlan
-from storage.coverage import AnchorFault
+from storage.coverage import GAPS_MOST, AnchorFault
 from storage.occupancy import Occupancy, Progress, StoreSummary
 from storage.stores import StoredPlan
 from storage.visit_queries import VisitRow
@@ -220,6 +220,21 @@ class CoverageHourOut(BaseModel):
     begins_at: datetime
     covered_s: float = Field(description="How much of the hour is decoded yet", examples=[3600.0])
     share: float = Field(description="0..1, anchors that worked, over that time", examples=[0.94])
+    gap_signal_count: int = Field(
+        description="Signals that edges dropped in gaps that touch this hour; each gap counts whole",
+        examples=[0],
+    )
+
+
+class GapOut(BaseModel):
+    """What an edge heard and had to drop, because its outbox was full or damaged."""
+
+    edge: str = Field(examples=["north"])
+    from_at: datetime = Field(description="When the first of them was heard")
+    until_at: datetime = Field(description="When the last of them was heard")
+    signal_count: int = Field(
+        description="At most so many are missing: an edge that starts anew may have sent some", examples=[40_960]
+    )
 
 
 class CoverageOut(BaseModel):
@@ -230,6 +245,9 @@ class CoverageOut(BaseModel):
     share: float = Field(description="0..1, anchors that work now", examples=[0.94])
     now: CoverageNowOut
     hours: list[CoverageHourOut] = Field(description="The newest hours, in the order of time")
+    gaps: list[GapOut] = Field(
+        description=f"What edges dropped since the first of these hours, newest first, at most {GAPS_MOST}"
+    )
 
 
 class VisitOut(BaseModel):

@@ -14,6 +14,7 @@ from api.stores.models import (
     CoverageNowOut,
     CoverageOut,
     FreshnessOut,
+    GapOut,
     OccupancyOut,
     StoreLineOut,
     StoreOut,
@@ -27,7 +28,7 @@ from api.stores.revision_models import RevisionsOut
 from core.errors import InputError
 from core.floorplan import StorePlan
 from core.records import ClosedBy
-from storage.coverage import HOURS_MOST, coverage_hours, faults
+from storage.coverage import HOURS_MOST, coverage_hours, faults, newest_gaps
 from storage.occupancy import STORES_PER_PAGE, occupancy, progress, stores_page
 from storage.revisions import history
 from storage.visit_queries import VISITS_PER_PAGE, VisitFilter, visits_page
@@ -122,17 +123,28 @@ def read_coverage(
     """Tell which anchors do not work now, and the share that worked in each hour of the data.
 
     An anchor is down when its edge says so or is gone, deaf when devices stand before it and it hears nothing. Visits
-    are decoded from the anchors that are left, with less confidence.
+    are decoded from the anchors that are left, with less confidence. What a full outbox had to drop is told beside:
+    anchors worked in that time, and their signals are missing all the same.
     """
     now = CoverageNowOut.of(stored.plan, faults(connection, stored.store_no))
+    rows = coverage_hours(connection, stored.store_no, hours)
     return CoverageOut(
         store=stored.plan.id,
         timezone=stored.plan.timezone,
         share=round(now.working_count / now.anchor_count, 4),
         now=now,
         hours=[
-            CoverageHourOut(begins_at=row.begins_at, covered_s=row.covered_s, share=round(row.share, 4))
-            for row in coverage_hours(connection, stored.store_no, hours)
+            CoverageHourOut(
+                begins_at=row.begins_at,
+                covered_s=row.covered_s,
+                share=round(row.share, 4),
+                gap_signal_count=row.gap_signals,
+            )
+            for row in rows
+        ],
+        gaps=[
+            GapOut(edge=gap.edge, from_at=gap.from_at, until_at=gap.until_at, signal_count=gap.signals)
+            for gap in newest_gaps(connection, stored.store_no, rows[0].begins_at if rows else None)
         ],
     )
 

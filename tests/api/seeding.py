@@ -9,6 +9,7 @@ from core.records import ClosedBy, Role, VisitKind
 from storage.connect import Connection, connect
 from storage.instants import to_ns
 from storage.live import LiveEvent, notify
+from storage.log.signals import GapEntry
 from storage.profiles.profiles import create_profile
 from storage.stores import save_plan
 from storage.visits import visit_id
@@ -285,3 +286,13 @@ def database_now(connection: Connection) -> datetime:
     assert row is not None
     now: datetime = row[0]
     return now.astimezone(UTC)
+
+
+def gap_of(
+    connection: Connection, store_no: int, from_ns: int, until_ns: int, *, signals: int, last: int
+) -> GapEntry:
+    """Return what the store's edge `north` tells of signals that it dropped under the sequence `last`."""
+    connection.execute("insert into edge (store_no, id) values (%s, 'north') on conflict do nothing", [store_no])
+    row = connection.execute("select edge_no from edge where store_no = %s and id = 'north'", [store_no]).fetchone()
+    assert row is not None
+    return GapEntry(store_no, row[0], bytes(16), last, last, signals, from_ns, until_ns, until_ns)

@@ -98,10 +98,10 @@ def keep_journal(spec: Spec) -> Writer:
     writer = Writer(Path(spec.folder) / f"{spec.edge}.journal")
     append, gap_payload = Outbox.append, edge.agent.gap_payload
 
-    def noted(self: Outbox, entries: Sequence[Entry], at_ns: int, offered_to: int = 0) -> list[bytes]:
+    def noted(self: Outbox, entries: Sequence[Entry], at_ns: int) -> list[bytes]:
         for entry in entries:
             writer.write(_line(spec, "attempt", entry, sha256(entry.payload).digest(), entry.payload))
-        return append(self, entries, at_ns, offered_to)
+        return append(self, entries, at_ns)
 
     def noted_gap(dropped: Dropped) -> bytes:
         payload = gap_payload(dropped)

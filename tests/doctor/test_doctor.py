@@ -28,6 +28,9 @@ from doctor.database import check_database
 from doctor.findings import Finding, State
 from doctor.looking import Installation, look
 from servers.kernel_cache import seal
+from storage.instants import to_ns
+from storage.log.signals import save_gaps
+from tests.api.seeding import gap_of
 from tests.fix_api import SeededStore
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -62,6 +65,11 @@ def test_what_comes_in_is_looked_at(store: SeededStore) -> None:
     after = {finding.what: finding for finding in check_database(store.database_url)}
     assert (after["ingest"].state, after["dead letters"].state) == ("ok", "warn")
     assert "3 faults" in after["dead letters"].says
+    assert "gaps" not in after
+    now_ns = to_ns(store.now)
+    save_gaps(store.connection, [gap_of(store.connection, store.store_no, now_ns, now_ns, signals=41_000, last=1)])
+    (gaps,) = (finding for finding in check_database(store.database_url) if finding.what == "gaps")
+    assert (gaps.state, "41,000 signals" in gaps.says, "marktplatz/north" in gaps.says) == ("warn", True, True)
     store.connection.execute("update ingest_status set changed_at = now() - interval '2 minutes'")
     store.connection.execute("insert into sojourn_migration (name, sha256) values ('9999_newer.sql', '')")
     store.connection.execute("delete from sojourn_migration where name < '0002'")

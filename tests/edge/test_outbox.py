@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.errors import ConfigurationError, UnavailableError
-from edge.outbox import ROW_BYTES, Dropped, Entry, Outbox
+from edge.outbox import ROW_BYTES, Dropped, Entry, Outbox, Row
 
 BOOT = b"b" * 16
 OTHER = b"o" * 16
@@ -33,6 +33,14 @@ def entry(sequence: int, boot: bytes = BOOT, size: int = 20, signals: int = 3) -
 
 def open_outbox(path: Path, most_bytes: int = 10**9) -> Outbox:
     return Outbox(path, as_gap, most_bytes)
+
+
+def look_at(outbox: Outbox) -> list[Row]:
+    """Return what waits; nothing of it counts as offered for having been looked at."""
+    before = outbox._offered_to
+    rows = outbox.after(0, 10_000)
+    outbox._offered_to = before
+    return rows
 
 
 def test_rows_come_back_in_order_with_their_digest(tmp_path: Path) -> None:
@@ -109,17 +117,17 @@ def test_a_full_outbox_makes_one_gap_of_the_oldest_that_were_never_offered(tmp_p
     outbox = open_outbox(tmp_path / "o", room)
     outbox.append([entry(n, size=size) for n in range(1, 11)], at_ns=0)
     assert outbox.dropped == 0
-    offered = outbox.after(0, 2)
-    outbox.append([entry(n, size=size) for n in range(11, 14)], at_ns=0, offered_to=offered[-1].place)
-    rows = outbox.after(0, 100)
+    assert len(outbox.after(0, 2)) == 2
+    outbox.append([entry(n, size=size) for n in range(11, 14)], at_ns=0)
+    rows = look_at(outbox)
     assert [row.sequence for row in rows][:2] == [1, 2]  # they may be on their way
     assert rows[2].payload.startswith(b"gap 3-")
     last = rows[2].sequence
     assert [row.sequence for row in rows[3:]] == list(range(last + 1, 14))
     assert outbox.dropped == 3 * (last - 2)
     assert outbox.held_bytes <= room
-    outbox.append([entry(n, size=size) for n in range(14, 24)], at_ns=0, offered_to=offered[-1].place)
-    rows = outbox.after(0, 100)
+    outbox.append([entry(n, size=size) for n in range(14, 24)], at_ns=0)
+    rows = look_at(outbox)
     assert rows[2].payload == b"gap 3-%d of %d" % (rows[2].sequence, 3 * (rows[2].sequence - 2))  # grew, not doubled
     assert [row.sequence for row in rows[3:]] == list(range(rows[2].sequence + 1, 24))
     assert outbox.acknowledge(BOOT, rows[2].sequence) == 3
@@ -131,7 +139,7 @@ def test_a_gap_that_may_be_on_its_way_is_left_alone(tmp_path: Path) -> None:
     outbox.append([entry(n, size=size) for n in range(1, 6)], at_ns=0)
     gap = outbox.after(0, 1)[0]
     assert gap.payload.startswith(b"gap 1-")
-    outbox.append([entry(n, size=size) for n in range(6, 12)], at_ns=0, offered_to=gap.place)
+    outbox.append([entry(n, size=size) for n in range(6, 12)], at_ns=0)
     rows = outbox.after(0, 9)
     assert rows[0] == gap
     assert rows[1].payload.startswith(b"gap %d-" % (gap.sequence + 1))
@@ -348,7 +356,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def append(self, count: int) -> None:
         boot = self._name()
         entries = [entry(self.next + n, boot, size=100) for n in range(count)]
-        self.outbox.append(entries, at_ns=0, offered_to=self.offered)
+        self.outbox.append(entries, at_ns=0)
         self.next += count
         self.appended[boot] = self.next - 1
         self.signals += 3 * count
@@ -363,7 +371,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def acknowledge(self, data: st.DataObject) -> None:
         """Ingest commits some of the oldest rows that were offered."""
-        rows = [row for row in self.outbox.after(0, 1000) if row.place <= self.offered]
+        rows = [row for row in look_at(self.outbox) if row.place <= self.offered]
         if rows:
             row = data.draw(st.sampled_from(rows))
             gone = [one for one in rows if one.boot == row.boot and one.sequence <= row.sequence]
@@ -374,18 +382,18 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(data=st.data(), beyond=st.integers(1, 100))
     def hear_what_cannot_be(self, data: st.DataObject, beyond: int) -> None:
         """A word about a boot that is not ours, one that is gone, or about more than this one sent frees nothing."""
-        waiting = {row.boot: row.sequence for row in self.outbox.after(0, 10_000)}
+        waiting = {row.boot: row.sequence for row in look_at(self.outbox)}
         ours = [boot for boot in self.appended if boot == self._name() or boot not in waiting]
         boot = data.draw(st.sampled_from([OTHER, *ours]))
-        before = self.outbox.after(0, 10_000)
+        before = look_at(self.outbox)
         assert self.outbox.acknowledge(boot, waiting.get(boot, 0) + beyond) == 0
         assert self.outbox.acknowledge(boot, self.committed.get(boot, 0)) == 0
-        assert self.outbox.after(0, 10_000) == before
+        assert look_at(self.outbox) == before
 
     @rule(data=st.data(), beyond=st.integers(1, 100))
     def hear_that_the_database_has_more(self, data: st.DataObject, beyond: int) -> None:
         """Of a boot that is over, whose newest rows this disk lost: the rest of it is there too."""
-        rows = [row for row in self.outbox.after(0, 10_000) if row.boot != self._name()]
+        rows = [row for row in look_at(self.outbox) if row.boot != self._name()]
         if rows:
             boot = data.draw(st.sampled_from(rows)).boot
             gone = [row for row in rows if row.boot == boot]
@@ -405,7 +413,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def every_sequence_is_committed_waits_or_is_in_a_gap(self) -> None:
         if not hasattr(self, "outbox"):
             return
-        rows = self.outbox.after(0, 10_000)
+        rows = look_at(self.outbox)
         assert self.outbox.rows == len(rows)
         reached = {boot: self.committed.get(boot, 0) for boot in self.appended}
         for row in rows:
@@ -433,3 +441,48 @@ TestOutboxMachine = OutboxMachine.TestCase
 TestOutboxMachine.settings = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+@pytest.mark.parametrize(("byte", "bit"), [(60, 0), (61, 0), (62, 3), (63, 0), (63, 1)])
+def test_a_changed_number_of_the_format_costs_nothing(tmp_path: Path, byte: int, bit: int) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1), entry(2)], at_ns=0)
+    outbox.close()
+    flip(tmp_path / "o", byte, bit)
+    again = open_outbox(tmp_path / "o")
+    assert again.acknowledge(BOOT, 1) == 1
+    assert [row.sequence for row in again.after(0, 9)] == [2]
+    again.close()
+    assert not list(tmp_path.glob("o.damaged-*"))
+
+
+def test_a_header_that_says_read_only_costs_nothing(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1), entry(2)], at_ns=0)
+    outbox.close()
+    flip(tmp_path / "o", 18, 7)
+    again = open_outbox(tmp_path / "o")
+    again.append([entry(3)], at_ns=1)
+    assert again.acknowledge(BOOT, 1) == 1
+    assert [row.sequence for row in again.after(0, 9)] == [2, 3]
+    again.close()
+    assert (tmp_path / "o.damaged-0").exists()
+
+
+def test_a_header_of_an_unknown_kind_sets_the_file_aside(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "o")
+    outbox.append([entry(1)], at_ns=0)
+    outbox.close()
+    flip(tmp_path / "o", 47, 7)
+    again = open_outbox(tmp_path / "o")
+    again.append([entry(2)], at_ns=1)
+    assert [row.sequence for row in again.after(0, 9)] == [2]
+    again.close()
+    assert (tmp_path / "o.damaged-0").exists()
+
+
+def flip(path: Path, byte: int, bit: int) -> None:
+    """Change one bit of a file, as a disk may."""
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1 << bit
+    path.write_bytes(content)

@@ -19,7 +19,7 @@ def filled(rows: int, most: int = 8) -> Window:
 def test_no_more_than_the_window_is_on_its_way() -> None:
     window = filled(8)
     assert window.free == 0
-    assert window.behind == window.offered_to == 8
+    assert window.behind == 8
     assert window.committed(BOOT, 3, 0.1)
     assert window.free == 3
     assert window.behind == 8
@@ -52,7 +52,6 @@ def test_silence_asks_and_an_answer_without_the_rows_sends_again() -> None:
     window.forget(20.0)
     assert len(window) == 0
     assert window.behind == 0
-    assert window.offered_to == 2  # they may still arrive
 
 
 def test_without_an_answer_nothing_is_sent_again_for_a_long_time() -> None:

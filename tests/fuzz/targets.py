@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +24,12 @@ from core.dwell.engine import StoreEngine
 from core.dwell.sample import Sample
 from core.errors import SojournError, WireError
 from core.records import SignalArray
+from edge.broker import Broker, Topics
+from edge.clock import Clock
 from edge.gateways.formats import TRANSLATORS
 from edge.gateways.heard import MOST_HEARD
-from edge.publisher import _Link
+from edge.outbox import Entry, Outbox
+from edge.publisher import Publisher, _Link
 from edge.remote import RemoteControl
 from edge.scanner import Listening
 from edge.settings import EdgeSettings
@@ -113,11 +117,31 @@ def status(data: bytes) -> None:
 
 
 def committed(data: bytes) -> None:
-    """What an edge is told that the database has."""
-    link = _Link()
+    """What an edge is told that the database has, down to its outbox."""
+    link, (publisher, outbox) = _Link(), _edge()
     link.on_message(None, None, _Received("sojourn/1/s1/e1/committed", data))  # type: ignore[arg-type]
-    _, _, cursors, _ = link.take()
-    assert all(len(boot) == wire.BOOT_BYTES and at >= 0 for boot, at in cursors.items()), "an impossible cursor"
+    at = link._committed.get(_BOOT, 0)
+    publisher._take_notice(link)
+    if at > _WAITING:  # more than was ever sent: not ours
+        at = 0
+    assert outbox.rows == _WAITING - at, "something else went than what was told"
+    if at:
+        outbox.acknowledge(_BOOT, _WAITING)
+        outbox.append(_BATCHES, at_ns=0)
+
+
+_BOOT: Final = bytes(wire.BOOT_BYTES)
+_WAITING: Final = 9  # the seed tells of seven
+_BATCHES: Final = [Entry(_BOOT, n, b"", 1, n, n) for n in range(1, _WAITING + 1)]
+
+
+@cache
+def _edge() -> tuple[Publisher, Outbox]:
+    """Return a publisher and its outbox, in which as many batches of one boot wait before every input."""
+    outbox = Outbox(_folder() / "outbox", lambda _dropped: b"")
+    outbox.append(_BATCHES, at_ns=0)
+    broker, topics = Broker.from_url("mqtt://127.0.0.1"), Topics("s1", "e1")
+    return Publisher(broker, topics, outbox, Clock(), lambda _state: b""), outbox
 
 
 def plan(data: bytes) -> None:

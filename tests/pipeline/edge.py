@@ -225,7 +225,7 @@ class Edge:
         payload = wire.encode(msgspec.structs.replace(batch, boot=self.boot, sequence=sequence))
         times = (int(batch.ts.min()) // 1000, int(batch.ts.max()) // 1000)
         entry = Entry(self.boot, sequence, payload, len(batch), *times)
-        self.outbox.append([entry], self.clock.time_ns(), self.publisher.offered_to)
+        self.outbox.append([entry], self.clock.time_ns())
         self.sequence = sequence
         self._on_accepted(Accepted(self.name, self.boot, sequence, sha256(payload).digest(), len(batch), payload))
         self.wake()

@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 from core.wire import decode
 from edge.outbox import Outbox, _count
+from edge.publisher import Publisher
 from edge.window import Window
 from ingest import commit, feed, worker
 from ingest.acceptance import Accepted, accept
@@ -155,12 +156,13 @@ def window_is_kept(_world: "World") -> Iterator[None]:
 @contextmanager
 def dropped_on_their_way(_world: "World") -> Iterator[None]:
     """A full outbox drops what was sent and may arrive, too."""
-    append = Outbox.append
+    make_room = Outbox._make_room
 
-    def mutant(self: Any, entries: Any, at_ns: int, offered_to: int = 0) -> list[bytes]:
-        return append(self, entries, at_ns)
+    def mutant(self: Any) -> None:
+        self._offered_to = 0
+        make_room(self)
 
-    with patch.object(Outbox, "append", mutant):
+    with patch.object(Outbox, "_make_room", mutant):
         yield
 
 
@@ -237,13 +239,13 @@ def not_caught_up(_world: "World") -> Iterator[None]:
 @contextmanager
 def offered_is_forgotten(_world: "World") -> Iterator[None]:
     """Over a new connection an edge forgets what it ever offered, and drops what may arrive or is logged."""
-    forget = Window.forget
+    connect = Publisher._connect
 
-    def mutant(self: Any, now_s: float) -> None:
-        forget(self, now_s)
-        self.offered_to = 0
+    def mutant(self: Any, client: Any, link: Any) -> None:
+        connect(self, client, link)
+        self._outbox._offered_to = 0
 
-    with patch.object(Window, "forget", mutant):
+    with patch.object(Publisher, "_connect", mutant):
         yield
 
 
