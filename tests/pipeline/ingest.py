@@ -37,7 +37,7 @@ class Ingest:
         self.stalled_until_s = 0.0
         self.connection: Connection | None = None
         self.read: set[bytes] = set()  # what came over this connection and was looked at
-        self.heard: set[tuple[int, int | None]] = set()  # edge and time of arrival (ns) of all that its engines took in
+        self.heard: set[tuple[int, int | None]] = set()  # edge and time of arrival (ns), all that engines took in
         self._start()
         self._turn()
 
