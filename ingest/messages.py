@@ -77,12 +77,17 @@ _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """What an outbox may hold or have lost: the largest whole number that JSON readers agree about, inside bigint."""
 
 
+_AnchorName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
+"""PostgreSQL stores no NUL. A name that lost it on its way there could be that of another anchor: the live engine
+would hear nothing, and whoever replays the log that this other one is down. So such a status is refused."""
+
+
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
     """When each anchor that has a heartbeat gave its last sign of life (µs), and how often it does."""
 
     v: int
     every_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-    at_us: dict[str, _Time]
+    at_us: dict[_AnchorName, _Time]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -91,11 +96,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: str
     boot: str | None = None
     at_us: _Time | None = None
-    anchors: tuple[str, ...] = ()
+    anchors: tuple[_AnchorName, ...] = ()
     backlog: _Count | None = None
     dropped: _Count | None = None
     alive: Alive | None = None
-    battery_percent: dict[str, Annotated[int, msgspec.Meta(ge=0, le=100)]] = {}
+    battery_percent: dict[_AnchorName, Annotated[int, msgspec.Meta(ge=0, le=100)]] = {}
     """By anchor, where its edge knows."""
     certificate_until_us: _Time | None = None
     """When the certificate ends that it is let in by, where it has one."""

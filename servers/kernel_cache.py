@@ -3,8 +3,14 @@
 Numba looks at a kernel's own file when it decides whether a compiled one still fits, not at the kernels it calls, and
 loads whatever the disk gives back: a flipped bit in machine code is executed. So each version of the sources has a
 folder of its own, and only what a process that compiled or loaded it has sealed by its CRC is ever loaded again.
+
+Processes of one version share its folder, and each of them may be compiling what it has not sealed yet. While one
+lives it holds a shared `flock` on the folder, which the kernel drops however it ends; only who finds itself alone
+throws away what nobody sealed. As long as one of them has lived since a kernel was written, no power cut can have
+torn it: so it may be loaded unsealed.
 """
 
+import fcntl
 import os
 import platform
 import shutil
@@ -41,7 +47,8 @@ def prepare(sources: Sequence[Path], environment: MutableMapping[str, str] = os.
     Path or None
         The folder, to be given to `seal` when the process ends; None where numba's own choice stands, or none can
         be made. What was compiled and not sealed, because its process was killed before, is gone from it: nobody can
-        tell whether the disk still has what was written.
+        tell whether the disk still has what was written. Where another process uses the folder, it stays: that one
+        may be compiling it at this moment, and seals it.
     """
     if environment.get(_VARIABLE):
         return None
@@ -53,7 +60,7 @@ def prepare(sources: Sequence[Path], environment: MutableMapping[str, str] = os.
         folder.mkdir(parents=True, exist_ok=True)
         folder.touch()
         _forget_old(kernels)
-        _forget_unsealed(folder)
+        _settle_in(folder)
     except OSError:
         return None
     environment[_VARIABLE] = str(folder)
@@ -119,6 +126,24 @@ def _read_seal(folder: Path) -> Mapping[str, tuple[int, int, int]]:
         return {name: (int(size), int(written_at), int(crc)) for size, written_at, crc, name in fields}
     except (OSError, ValueError):
         return {}
+
+
+def _settle_in(folder: Path) -> None:
+    """Hold the folder for as long as this process lives; if nobody else does, forget what nobody sealed."""
+    descriptor = os.open(
+        folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    )  # never closed: it ends with the process
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass  # who lives here may be compiling
+    except OSError:  # a file system without locks: nobody can tell, and compiling again is the safe way to be wrong
+        os.close(descriptor)
+        _forget_unsealed(folder)
+        return
+    else:
+        _forget_unsealed(folder)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 def _forget_unsealed(folder: Path) -> None:

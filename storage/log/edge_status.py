@@ -7,7 +7,6 @@ from uuid import UUID
 
 from storage.connect import Connection
 from storage.instants import to_datetime, to_ns
-from storage.storable import storable
 
 EdgeStateWord: TypeAlias = Literal["online", "offline", "stopped"]
 
@@ -26,7 +25,8 @@ class EdgeState:
 class EdgeChange:
     """A change, as the engine takes it in; `log_no` is 0 until it has its place in the log.
 
-    `anchors_down` and `anchors_up` are those that changed, from `at` on (ns, time of the data).
+    `anchors_down` and `anchors_up` are those that changed, from `at` on (ns, time of the data); names are written as
+    they are, for what is replayed has to be what was heard.
     """
 
     store_no: int
@@ -63,7 +63,7 @@ def save_edge_states(connection: Connection, states: dict[int, EdgeState]) -> No
                     state.state,
                     None if state.boot is None else UUID(bytes=state.boot),
                     to_datetime(state.at),
-                    sorted(map(storable, state.anchors_down)),
+                    sorted(state.anchors_down),
                     edge_no,
                 )
                 for edge_no, state in states.items()
@@ -84,8 +84,8 @@ def append_changes(connection: Connection, changes: Sequence[EdgeChange]) -> lis
                 change.state,
                 change.drained,
                 to_datetime(change.at),
-                list(map(storable, change.anchors_down)),
-                list(map(storable, change.anchors_up)),
+                list(change.anchors_down),
+                list(change.anchors_up),
                 to_datetime(change.received_at),
             ],
         ).fetchone()

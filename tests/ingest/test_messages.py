@@ -99,6 +99,9 @@ def test_a_status_is_read_and_unknown_fields_are_passed_over() -> None:
         b'{"state":"' + b"x" * 270_000 + b'"}',
         b'{"state":"online","backlog":9223372036854775808}',  # no bigint: it would end the whole transaction
         b'{"state":"online","dropped":-1}',
+        b'{"state":"offline","anchors":["a0\\u0000"]}',  # stored without its NUL it would be the anchor a0
+        b'{"state":"online","at_us":5,"alive":{"v":1,"every_s":1,"at_us":{"a0\\u0000":1}}}',
+        b'{"state":"online","battery_percent":{"a\\u00000":1}}',
     ],
 )
 def test_a_status_that_is_none_is_a_dead_letter(payload: bytes) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 
 from core.dwell.engine import EngineCounts, StoreEngine
 from core.floorplan import StorePlan
+from core.limits import NS_PER_US
 from core.wire import Batch, decode
 from ingest.rows import to_signals
 from storage.log.edge_status import EdgeChange
-from storage.log.signals import LogEntry
+from storage.log.signals import GapEntry, LogEntry
 from storage.stores import EdgeNumber
 from tests.pipeline.database import STORE_NO, BrokenPromiseError, State, named_visits
 from tests.pipeline.hearing import UNPLACED
@@ -53,16 +54,19 @@ def _check_log(world: "World") -> None:
     gaps = defaultdict(list)
     for gap in state.gaps.values():
         gaps[edge_of[gap.edge_no], gap.boot].append((gap.first, gap.last))
-    sound = {one.sha256: _sound(one.payload) for one in world.accepted}
+    batches = {one.sha256: decode(one.payload) for one in world.accepted}
     accepted = {(one.edge, one.boot, one.sequence, one.sha256) for one in world.accepted}
     for gap in state.gaps.values():
         named = edge_of[gap.edge_no], gap.boot
-        dropped = [
-            one.signals
-            for one in world.accepted
-            if (one.edge, one.boot) == named and gap.first <= one.sequence <= gap.last
-        ]
-        _expect(gap.signals == sum(dropped), f"{named[0]} says it dropped {gap.signals} signals, not {sum(dropped)}")
+        _check_gap(
+            gap,
+            {
+                one.sequence: batches[one.sha256]
+                for one in world.accepted
+                if (one.edge, one.boot) == named and gap.first <= one.sequence <= gap.last
+            },
+            {sequence for edge in world.edges for boot, sequence in edge.gave_way if (edge.name, boot) == named},
+        )
     boots = {edge.name: edge.boot for edge in world.edges}
     for edge, boot, sequence, sha256, _, _ in world.accepted:
         times = logged[edge, boot, sequence, sha256]
@@ -75,22 +79,39 @@ def _check_log(world: "World") -> None:
     by_boot: dict[tuple[str, bytes], list[LogEntry]] = defaultdict(list)
     for _, entry in state.log:
         by_boot[edge_of[entry.edge_no], entry.boot].append(entry)
+    unlike = world.ingest.heard - {(entry.edge_no, entry.received_at) for _, entry in state.log}
+    _expect(not unlike, f"engines took in (edge, time of arrival) what the log does not have: {unlike}")
     for (edge, boot), entries in by_boot.items():
         reached = 0
         for entry in entries:
             here = [first for first, last in gaps[edge, boot] if last == entry.sequence]
             known = (edge, boot, entry.sequence, entry.sha256) in accepted
             _expect(known or bool(here), f"{edge} {entry.sequence} is logged and was never accepted")
-            _expect(not known or entry.signals == sound[entry.sha256], f"signals of {edge} {entry.sequence} are gone")
+            _expect(
+                not known or entry.signals == _sound(batches[entry.sha256]),
+                f"signals of {edge} {entry.sequence} are gone",
+            )
             first = min(here) if here and not known else entry.sequence
             _expect(first <= reached + 1 and entry.sequence > reached, f"{edge} jumps from {reached} to {first}")
             reached = entry.sequence
         _expect(state.cursors[entries[0].edge_no, boot] == reached, f"the cursor of {edge} is not where its log ends")
 
 
-def _sound(payload: bytes) -> int:
+def _check_gap(gap: GapEntry, dropped: dict[int, Batch], gave_way: set[int]) -> None:
+    """A gap stands for batches that a full outbox had to let go of, and says how many signals from when to when."""
+    needless = dropped.keys() - gave_way
+    _expect(not needless, f"{sorted(needless)} are in a gap, and no outbox was full")
+    said = gap.signals, gap.from_ns, gap.until_ns
+    true = (
+        sum(map(len, dropped.values())),
+        min(int(batch.ts.min()) for batch in dropped.values()) // NS_PER_US * NS_PER_US,
+        max(int(batch.ts.max()) for batch in dropped.values()) // NS_PER_US * NS_PER_US,
+    )
+    _expect(said == true, f"the gap {gap.first}..{gap.last} says (signals, from, until) {said}, not {true}")
+
+
+def _sound(batch: Batch) -> int:
     """Return how many signals of a batch ingest can place."""
-    batch = decode(payload)
     return sum(batch.anchors[anchor] != UNPLACED for anchor in batch.anchor.tolist())
 
 

@@ -15,12 +15,13 @@ from edge.agent import gap_payload
 from edge.broker import Broker as Address
 from edge.broker import Topics
 from edge.clock import Clock
-from edge.outbox import Entry, Outbox
+from edge.outbox import Entry
 from edge.publisher import Publisher, _Link, _LostError
 from edge.window import MOST_ROWS, Step, Window
 from tests.pipeline.broker import NOBODY, Broker, Wire
 from tests.pipeline.clock import Time, WallClock
 from tests.pipeline.database import BrokenPromiseError
+from tests.pipeline.outbox import WatchedOutbox
 
 MOST_CONNECTIONS: Final = 300
 """A run with all its faults takes less than a tenth of that."""
@@ -168,6 +169,7 @@ class Edge:
         self.offline_until_s = 0.0  # no network before
         self.flaps = 0  # connections that break as soon as they are there
         self.on_taken: Callable[[Edge, bytes], None] = lambda _edge, _payload: None
+        self.gave_way: set[tuple[bytes, int]] = set()  # boot and sequence of what had to, through all restarts
         self._folder, self._time, self._random, self._broker = folder, time, random, broker
         self._most_bytes = most_bytes
         self._anchors = anchors
@@ -181,7 +183,7 @@ class Edge:
         """Begin a boot of its own over the outbox that is there."""
         self.boot = self._random.randbytes(wire.BOOT_BYTES)
         self.sequence = 0
-        self.outbox = Outbox(self._folder / f"{self.name}.db", gap_payload, self._most_bytes)
+        self.outbox = WatchedOutbox(self._folder / f"{self.name}.db", gap_payload, self._most_bytes, self.gave_way)
         clock = Clock(self.clock.time_ns, self.clock.monotonic)
         self.publisher = Publisher(_NOWHERE, self.topics, self.outbox, clock, self.status)
         self.publisher._window = Window(self._random.choice((1, 3, MOST_ROWS)))

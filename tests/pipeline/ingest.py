@@ -3,13 +3,14 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from random import Random
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 from unittest.mock import patch
 
+from core.dwell.engine import Part, StoreEngine
 from core.errors import UnavailableError
 from ingest import subscriber, worker
 from ingest.messages import Reading, read
@@ -36,6 +37,7 @@ class Ingest:
         self.stalled_until_s = 0.0
         self.connection: Connection | None = None
         self.read: set[bytes] = set()  # what came over this connection and was looked at
+        self.heard: set[tuple[int, int | None]] = set()  # edge and time of arrival (ns), all that engines took in
         self._start()
         self._turn()
 
@@ -50,7 +52,10 @@ class Ingest:
             self._time.after(wait_s, self._turn)
             return
         try:
-            with patch.object(worker, "read", self._reading):
+            with (
+                patch.object(worker, "read", self._reading),
+                patch.object(StoreEngine, "push_parts", self._hearing()),
+            ):
                 self._work()
         except UnavailableError as error:
             self.worker._let_go(error)
@@ -65,6 +70,15 @@ class Ingest:
     def _reading(self, message: Message) -> Reading:
         self.read.add(message.payload)
         return read(message)
+
+    def _hearing(self) -> Callable[..., Any]:
+        push_parts = StoreEngine.push_parts
+
+        def noted(engine: StoreEngine, signals: Any, parts: Sequence[Part]) -> Any:
+            self.heard |= {(part.source, part.arrived_at) for part in parts}
+            return push_parts(engine, signals, parts)
+
+        return noted
 
     def _work(self) -> None:
         """Do what `_Worker.run` and `_session` do between two waits."""

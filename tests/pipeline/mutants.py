@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
+from weakref import WeakKeyDictionary
 
 from core.wire import decode
+from edge import outbox
 from edge.outbox import Outbox, _count
 from edge.publisher import Publisher
 from edge.window import Window
@@ -14,6 +16,7 @@ from ingest.acceptance import Accepted, accept
 from ingest.cursors import Arranged
 from ingest.feed import StoreFeed
 from ingest.holding import Holding
+from ingest.logged import Logged
 from ingest.messages import Arrival, read
 from ingest.subscriber import Subscriber
 from tests.pipeline.database import Connection, named_visits
@@ -249,9 +252,62 @@ def offered_is_forgotten(_world: "World") -> Iterator[None]:
         yield
 
 
+@contextmanager
+def given_up_undamaged(_world: "World") -> Iterator[None]:
+    """An edge takes every fourth batch that it reads for damaged, and honestly tells of a gap."""
+    after = Outbox._after
+    looked_at: WeakKeyDictionary[Outbox, int] = WeakKeyDictionary()
+
+    def mutant(self: Any, place: int, most: int) -> Any:
+        rows = after(self, place, most)
+        new = [row for row in rows if row.place > looked_at.get(self, 0)]
+        given_up = [row.place for row in new if row.sequence % 4 == 0 and decode(row.payload).gap is None]
+        looked_at[self] = max([looked_at.get(self, 0), *(row.place for row in new)])
+        if given_up:
+            with self._lock:
+                self._give_up(given_up)
+            rows = after(self, place, most)
+        return rows
+
+    with patch.object(Outbox, "_after", mutant):
+        yield
+
+
+@contextmanager
+def nearly_all_is_dropped(_world: "World") -> Iterator[None]:
+    """A full outbox lets go of nine tenths of its bound, not of a twentieth."""
+    with patch.object(outbox, "_ROOM", 0.9):
+        yield
+
+
+@contextmanager
+def gaps_of_another_time(_world: "World") -> Iterator[None]:
+    """A gap does not say when what it stands for was heard."""
+    drop = Outbox._drop
+
+    def mutant(self: Any, run: Any) -> None:
+        drop(self, [row._replace(from_us=1, until_us=2) for row in run])
+
+    with patch.object(Outbox, "_drop", mutant):
+        yield
+
+
+@contextmanager
+def heard_at_another_time(_world: "World") -> Iterator[None]:
+    """An engine is told another time of arrival than the log keeps."""
+    logged = Logged
+
+    def mutant(store_no: int, edge_no: int, log_no: int, received_at: int, batch: Any) -> Any:
+        return logged(store_no, edge_no, log_no, received_at + 5_000_000_000, batch)
+
+    with patch.object(commit, "Logged", mutant):
+        yield
+
+
 MUTANTS: Final[tuple[Callable[["World"], AbstractContextManager[None]], ...]] = (
     told_before_commit, acknowledged_before_commit, highest_not_contiguous, deleted_on_puback, stale_acks_count,
     any_boot_counts, visits_inserted_again, visits_written_or_not, window_is_kept, dropped_on_their_way,
     any_word_counts, refused_as_a_whole, acknowledged_backwards, states_not_replayed, first_words_not_replayed,
-    not_caught_up, offered_is_forgotten,
+    not_caught_up, offered_is_forgotten, given_up_undamaged, nearly_all_is_dropped, gaps_of_another_time,
+    heard_at_another_time,
 )  # fmt: skip

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,42 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "own_kernels.py"
     path.write_text(KERNEL)
     return path
+
+
+MAKER = """
+import sys
+from pathlib import Path
+from servers.kernel_cache import prepare, seal
+folder = prepare([Path(sys.argv[1])])
+for name in ("a.nbi", "b.nbi"):
+    (folder / name).write_bytes(b"one.")
+seal(folder)
+(folder / "b.nbi").write_bytes(b"one and two.")
+(folder / "c.nbi").write_bytes(b"one.")
+print(folder, flush=True)
+sys.stdin.read()
+"""
+"""A process that has sealed two kernels, goes on compiling one of them and another, and then waits."""
+
+
+@contextmanager
+def a_living_maker(tmp_path: Path, source: Path) -> Iterator[Path]:
+    """A process that compiles; killed in the end."""
+    environment = {**os.environ, "SOJOURN_HOME": str(tmp_path / "home"), "PYTHONPATH": str(TOP)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    command = [sys.executable, "-c", MAKER, str(source)]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as maker:
+        assert maker.stdout is not None
+        try:
+            yield Path(maker.stdout.readline().strip())
+        finally:
+            maker.kill()
+
+
+def kernels_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.nbi")}
 
 
 def a_folder(tmp_path: Path, source: Path) -> Path:
@@ -122,16 +159,18 @@ def test_a_file_that_is_written_again_is_no_damage(tmp_path: Path, source: Path)
 
 @pytest.mark.parametrize("nonsense", [None, b"\xff\x00 nonsense"])
 def test_what_nobody_sealed_is_not_loaded(tmp_path: Path, source: Path, nonsense: bytes | None) -> None:
-    folder = a_folder(tmp_path, source)
-    for name in ("a.nbi", "b.nbi"):
-        (folder / name).write_bytes(b"one.")
-    seal(folder)
-    (folder / "b.nbi").write_bytes(b"one and two.")
-    (folder / "c.nbi").write_bytes(b"one.")  # its process was killed: the disk may have flipped it since
+    with a_living_maker(tmp_path, source) as folder:
+        pass  # killed: the disk may have flipped since what it had not sealed
     if nonsense is not None:
         (folder / "seal").write_bytes(nonsense)
     assert a_folder(tmp_path, source) == folder
-    assert {path.name for path in folder.glob("*.nbi")} == ({"a.nbi"} if nonsense is None else set())
+    assert kernels_in(folder) == ({"a.nbi"} if nonsense is None else set())
+
+
+def test_what_a_living_process_compiles_stays(tmp_path: Path, source: Path) -> None:
+    with a_living_maker(tmp_path, source) as folder:
+        assert a_folder(tmp_path, source) == folder
+        assert kernels_in(folder) == {"a.nbi", "b.nbi", "c.nbi"}
 
 
 def test_a_kernel_is_sealed_once_it_is_compiled(tmp_path: Path, source: Path) -> None:
