@@ -33,7 +33,6 @@ from storage.log.signals import (
     save_gaps,
 )
 from storage.models import AdoptedModel, Wish, adopt_model, answered, load_model, wishes
-from storage.storable import storable
 from storage.stores import AdoptedPlan, EdgeNumber, EdgeStatus, adopt_plans, edge_numbers, save_statuses
 
 BOOTS_TOLD: Final = 8
@@ -320,15 +319,10 @@ def _status(directory: Directory, said: Said) -> EdgeStatus:
 
 
 def _masked(said: Said, directory: Directory) -> Said:
-    """Return a status as it may be kept: what stands for an anchor that the plan lacks may be anything.
-
-    An engine that hears it now has to hear what one hears that reads it from the log later, so names are storable
-    before anybody judges them.
-    """
+    """Return a status as it may be kept: what stands for an anchor that the plan lacks may be anything."""
     known, status = directory.plans[said.store].plan.anchor_index, said.status
 
     def named(anchor: str) -> str:
-        anchor = storable(anchor)
         return anchor if anchor in known else masked(anchor)
 
     alive = status.alive

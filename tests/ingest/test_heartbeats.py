@@ -9,14 +9,12 @@ import pytest
 
 from core.limits import NS_PER_S, NS_PER_US
 from core.wire import decode
-from ingest.commit import Directory, _masked
 from ingest.heartbeats import judge
 from ingest.messages import Said, Status, read
 from storage.connect import Connection, connect
 from storage.log.dead_letters import DeadLetter
 from storage.log.edge_status import EdgeChange, EdgeState, edge_changes
-from storage.storable import storable
-from storage.stores import AdoptedPlan, adopted_plans, save_plan
+from storage.stores import adopted_plans, save_plan
 from tests.ingest import world
 from tests.ingest.conftest import Store, ingesting
 from tests.ingest.edge_double import EdgeDouble
@@ -43,17 +41,6 @@ def after(before: EdgeState, said: Status, received: int = NOW) -> tuple[EdgeSta
 def alive(**seconds_ago: float) -> dict[str, Any]:
     at_us = {anchor: NOW_US - int(ago * 1e6) for anchor, ago in seconds_ago.items()}
     return {"v": 1, "every_s": 10, "at_us": at_us}
-
-
-def test_an_engine_hears_of_an_anchor_what_the_log_keeps() -> None:
-    """PostgreSQL holds no NUL: a name with one would be another name after a restart."""
-    plan = world.floor_plan("s1").stores[0]
-    said = Said("s1", "e1", status("online", anchors=("a0\0",), alive=alive(**{"a0\0": 60})), NOW)
-    kept = _masked(said, Directory(plans={"s1": AdoptedPlan(1, 0, 1, plan)})).status
-    _, changes = after(EdgeState("online", BOOT, 0, frozenset()), kept)
-    down = [change.anchors_down for change in changes]
-    assert down == [("a0",)]
-    assert down == [tuple(map(storable, anchors)) for anchors in down]
 
 
 def test_the_same_again_is_no_change() -> None:
