@@ -13,7 +13,7 @@ from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
 from api.operations.zones_today import zones_today
-from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
+from api.problems import RETRY_AFTER_S, ProblemError, problem_headers, visit_unknown
 from api.profiles.journeys import heard_around_order, heard_around_visit
 from api.profiles.page import journey_context, order_context
 from api.profiles.routes import read_profile
@@ -216,7 +216,7 @@ def _form_page(request: Request) -> str | None:
 def as_page(request: Request, problem: ProblemError) -> Response:
     """Return a problem as a page that says what to do; one that may pass asks again by itself."""
     waiting = problem.status == 503
-    headers = retry_headers(problem)
+    headers = problem_headers(problem)
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
     here = section_of(request.url.path)

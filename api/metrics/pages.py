@@ -249,7 +249,7 @@ def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceD
     )
 
 
-@router.get("/formulas")
+@router.get("/formulas", dependencies=[Depends(nothing_asked)])
 def show_formulas() -> Response:
     """Tell what each number means."""
     return render(

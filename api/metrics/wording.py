@@ -1,11 +1,14 @@
 """How values of formulas are written for people."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import groupby
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from api.metrics.models import MetricRowOut
 from api.wording import dwell
+from core.metrics.exclusions import OpeningHours
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HIDDEN: Final = "hidden"
@@ -51,6 +54,20 @@ def change(now: float | None, before: float | None, unit: str) -> str:
     moved = (now - before) * 100 if unit == "share" else (now / before - 1) * 100
     sign = "+" if round(moved, 1) > 0 else _MINUS if round(moved, 1) < 0 else "\N{PLUS-MINUS SIGN}"
     return f"{sign}{abs(moved):.1f}" + (" points" if unit == "share" else "%")
+
+
+def opening_hours(week: Sequence[OpeningHours | None]) -> str:
+    """Return the hours of a week like Mon-Sat 09:00-20:00, Sun closed; days with the same ones stand together."""
+    said = []
+    for hours, days in groupby(range(len(week)), key=lambda day: week[day]):
+        first, *others = [WEEKDAYS[day][:3] for day in days]
+        when = "closed" if hours is None else f"{_clock(hours.opens_min)}\N{EN DASH}{_clock(hours.closes_min)}"
+        said.append(f"{first}\N{EN DASH}{others[-1]} {when}" if others else f"{first} {when}")
+    return ", ".join(said)
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def short_day(day: date) -> str:
