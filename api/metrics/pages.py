@@ -24,7 +24,7 @@ from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
 from storage.coverage import HOURS_MOST, coverage_hours, faults
-from storage.occupancy import STORES_PER_PAGE, stores_page
+from storage.occupancy import STORES_PER_PAGE, occupancy, stores_page
 from storage.one_state import one_state
 from storage.stores import StoredPlan
 
@@ -204,6 +204,7 @@ def show_compare(
         stores=[row for row in stores_page(connection, limit=STORES_PER_PAGE).stores if row.id != stored.plan.id],
         by_preset=presets,
         preset_formulas=[FORMULAS[name] for name in BY_PRESET],
+        something=any(row.value or row.state == "hidden" for row in (*daily.rows, *beside)),
         chart=bar_chart(data),
     )
 
@@ -232,6 +233,7 @@ def _as_in(presets: ByPresetOut, answer: MetricOut, period: PeriodOut | None = N
 def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
     """Which anchors work now, and the share that worked in each hour of the last four weeks."""
     timezone = ZoneInfo(stored.plan.timezone)
+    as_of = occupancy(connection, stored.store_no).as_of
     by_day: dict[date, dict[int, float]] = {}
     for row in coverage_hours(connection, stored.store_no, min(HOURS_MOST, 28 * 24)):
         local = row.begins_at.astimezone(timezone)
@@ -243,6 +245,8 @@ def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceD
         plan=stored.plan,
         zones={zone.id: zone for zone in stored.plan.zones},
         now=CoverageNowOut.of(stored.plan, faults(connection, stored.store_no)),
+        heard=metric_wording.heard(as_of, service.now()),
+        as_of=as_of,
         days=sorted(by_day.items(), reverse=True),
         say=metric_wording,
         at=service.now(),

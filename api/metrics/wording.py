@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import groupby
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from api.metrics.models import MetricRowOut
@@ -11,6 +11,9 @@ from api.wording import dwell
 from core.metrics.exclusions import OpeningHours
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+QUIET_AFTER_S: Final = 30
+"""As the sign of the live page has it (static/live.js): from then on it is not said that anchors work."""
+Heard = Literal["now", "late", "never"]
 HIDDEN: Final = "hidden"
 NO_DATA: Final = "no data"
 _NOTHING: Final = "\N{EN DASH}"
@@ -54,6 +57,13 @@ def change(now: float | None, before: float | None, unit: str) -> str:
     moved = (now - before) * 100 if unit == "share" else (now / before - 1) * 100
     sign = "+" if round(moved, 1) > 0 else _MINUS if round(moved, 1) < 0 else "\N{PLUS-MINUS SIGN}"
     return f"{sign}{abs(moved):.1f}" + (" points" if unit == "share" else "%")
+
+
+def heard(as_of: datetime | None, now: datetime) -> Heard:
+    """Return when a store was last heard, whose newest signal is that of `as_of`."""
+    if as_of is None:
+        return "never"
+    return "late" if (now - as_of).total_seconds() > QUIET_AFTER_S else "now"
 
 
 def opening_hours(week: Sequence[OpeningHours | None]) -> str:

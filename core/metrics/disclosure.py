@@ -15,10 +15,10 @@ Three rules, all of which depend on the data of one day alone:
 
 Each formula is looked at by itself. Figures of two formulas of the same day, beside each other, may differ by what
 one person did: 29 people moved from a zone to another, 28 of them are told as the path that ended there, and the one
-went on. To rule that out, every formula, cell and zone of a day would have to be hidden together (an audit of all linear
-combinations, chapter 4.2), and paths of a store with many ways would hardly ever be told. docs/metrics.md, "Not
-covered", says what that means. Nor does it hold for figures under two sets of exclusions: those of small groups are
-an admin's to change (`core.metrics.exclusions.SMALL_GROUPS`).
+went on. To rule that out, every formula, cell and zone of a day would have to be hidden together (an audit of all
+linear combinations), and paths of a store with many ways would hardly ever be told. docs/metrics.md, "Not covered",
+says what that means. Nor does it hold for figures under two sets of exclusions: those of small groups are an admin's
+to change (`core.metrics.exclusions.SMALL_GROUPS`).
 
 After Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapter 4. People are counted, not visits: one
 person may visit a zone thirty times a day.

@@ -324,6 +324,33 @@ def test_a_week_in_which_nobody_listened_has_no_share_of_orders(client: httpx.Cl
     assert (told["state"], row["state"], row["value"], row["no_data_count"]) == ("no_data", "no_data", None, 7)
 
 
+def test_of_a_store_that_nobody_heard_nothing_is_said_to_be_hidden_or_fine(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    assert client.get(f"{HERE}/presets", params=DAYS).json()["state"] == "no_data"
+    compared = client.get("/stores/marktplatz/compare").text
+    assert "These days have no data" in compared
+    assert "<strong>hidden</strong>" not in compared
+    assert "<strong>no data</strong>" in compared
+    wording = {
+        "never": ("no signal has come from this store yet", "no signal has come yet from its"),
+        "late": ("worked when the newest signal came", "anchors worked at the newest signal"),
+        "now": ("Nothing is wrong", "anchors work now"),
+    }
+    for heard, ago_s in (("never", None), ("late", 3600), ("now", 0)):
+        if ago_s is not None:
+            set_people(
+                store.connection, store.plan, store.store_no, {"women": 3},
+                at=datetime.now(UTC) - timedelta(seconds=ago_s),
+            )  # fmt: skip
+        today = client.get("/stores/marktplatz/today").text
+        (shown,) = re.findall(r'<p data-heard="(\w+)">', today)
+        assert (shown, f'data-state="{"fine" if heard == "now" else "unknown"}"' in today) == (heard, True)
+        assert wording[heard][0] in today
+        assert wording[heard][1] in client.get("/stores/marktplatz/coverage").text
+    assert "Today has no data yet" in today
+
+
 def test_what_is_not_asked_for_is_refused_and_what_is_not_possible_says_what_is(client: httpx.Client) -> None:
     for address in (
         "/stores/marktplatz/alerts?x=1",
