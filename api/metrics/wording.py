@@ -35,7 +35,9 @@ def figure(value: float | None, unit: str) -> str:
 
 def alert_figure(value: float, unit: str) -> str:
     """Return a limit of an alert or its value with its unit, like 120 people; waits are steps of whole minutes."""
-    return _round_length(int(value)) if unit == "s" else f"{figure(value, unit)} {unit}"
+    if unit == "s":
+        return _round_length(int(value))
+    return f"{figure(value, unit)} {unit.removesuffix('s') if value == 1 else unit}"
 
 
 def row_figure(row: MetricRowOut | None, unit: str) -> str:

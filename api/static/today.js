@@ -79,6 +79,6 @@ function showAlarms(faults) {
 
 // as api/metrics/wording.py writes it: waits are steps of whole minutes
 function figure(value, unit) {
-  if (unit !== "s") return `${Math.round(value * 10) / 10} ${unit}`;
+  if (unit !== "s") return `${Math.round(value * 10) / 10} ${value === 1 ? unit.replace(/s$/, "") : unit}`;
   return value < 3_600 ? `${value / 60} min` : `${value / 3_600} h`;
 }

@@ -361,6 +361,11 @@ def test_what_is_not_asked_for_is_refused_and_what_is_not_possible_says_what_is(
     ):
         assert client.get(address).status_code == 422, address
     assert client.get("/stores/marktplatz/alerts?cursor=1").status_code == 200
+    traffic, before = "/stores/marktplatz/traffic", "from=2026-10-24&to=2026-10-25"
+    referer = {"Referer": f"{str(client.base_url).rstrip('/')}{traffic}?{before}"}
+    for headers, back in (({}, traffic), (referer, f"{traffic}?{before.replace('&', '&amp;')}")):
+        problem = client.get(f"{traffic}?from=2026-10-25&to=2026-10-01", headers=headers)
+        assert f'href="{back}">Back to the form</a>' in problem.text
     assert client.get("/stores/marktplatz/compare?store=marktplatz&compare=previous").status_code == 200
     refused = client.post(f"{HERE}/metrics/footfall")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
