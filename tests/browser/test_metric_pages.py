@@ -89,6 +89,25 @@ def test_today_follows_who_is_there_and_what_is_wrong(weeks: SeededStore, site: 
     expect(page.locator("#dwell_median")).to_be_in_viewport()
 
 
+def test_nothing_is_wrong_only_while_a_store_is_heard(store: SeededStore, site: str, browser: Browser) -> None:
+    for look in ("light", "dark", "phone"):
+        page = open_page(browser, look)
+        for name in ("compare", "coverage", "today"):
+            page.goto(f"{site}/stores/quay/{name}")
+            fits(page)
+            screenshot(page, f"{name}-unheard-{look}")
+        expect(page.locator("[data-heard=never]")).to_be_visible()
+    page.goto(f"{site}/stores/marktplatz/today")
+    expect(page.locator("#live-word")).not_to_have_text("Connecting")
+    for heard, ago_s, card in (("late", 60, "unknown"), ("now", 0, "fine")):
+        at = datetime.now(UTC) - timedelta(seconds=ago_s)
+        set_people(store.connection, store.plan, store.store_no, {"women": 9}, at=at)
+        announce(store.connection, "marktplatz", at=at)
+        expect(page.locator(f"[data-heard={heard}]")).to_be_visible()
+        assert page.locator("[data-heard]:visible").count() == 1
+        expect(page.locator(".today-alarms")).to_have_attribute("data-state", card)
+
+
 def test_the_zone_that_has_the_focus_is_seen(weeks: SeededStore, site: str, browser: Browser) -> None:
     """The ring lies within the zone, where no neighbour hides it, in a colour that no heat has."""
     set_people(weeks.connection, weeks.plan, weeks.store_no, {"women": 40, "new": 4}, at=datetime.now(UTC))
