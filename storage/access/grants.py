@@ -101,9 +101,9 @@ def roles() -> tuple[str, ...]:
 
 
 def enrol(connection: Connection) -> None:
-    """Make the roles where the server does not have them, and let each be what it is made for."""
+    """Make the roles where the server does not have them, and let each be what it is made for, in a new database."""
     _make_roles(connection)
-    for statement in _memberships():
+    for statement in (*_memberships(), _locks()):
         connection.execute(statement.encode())
 
 
@@ -131,6 +131,10 @@ def _memberships() -> list[str]:
     made = [f"grant {role}, sojourn_{of} to {role}_{of}" for role, of in _acting()]
     # whoever migrates may act as each of them, and so may the API that comes with the same login
     return made + [f"grant {role}_{of} to current_user" for role, of in _acting()]
+
+
+def _locks() -> str:
+    return _LOCKS.replace("{everybody}", ", ".join(_grouped()))
 
 
 def _statements(held: dict[str, list[str]]) -> list[str]:
@@ -164,7 +168,7 @@ def _statements(held: dict[str, list[str]]) -> list[str]:
         f" and proname <> 'know_profile' loop execute format('grant execute on function %s to {everybody}', one);"
         " execute format('revoke execute on function %s from public', one); end loop; end $$"
     )
-    made.append(_LOCKS.replace("{everybody}", everybody))
+    made.append(_locks())
     return made
 
 
