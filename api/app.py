@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from api.access.described import describe_access
 from api.access.first import let_first_in
-from api.access.gate import Gate, check_entered, read_places
+from api.access.gate import Gate, check_entered, methods_of, read_places
 from api.access.limits import Limits
 from api.access.restored import Restored
 from api.audit.recording import audited
@@ -110,6 +110,7 @@ def create_app(
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(BodyLimit, most=CSV_BYTES)
     places = read_places((*ROUTES, *PAGES), [route for route in app.routes if isinstance(route, Route)])
+    app.state.places = places
     app.add_middleware(Gate, places=places, answer=_answer_error, limits=limits)
     app.add_middleware(Refusals)
     app.add_middleware(SecurityHeaders)
@@ -174,6 +175,8 @@ async def _lifespan(
 async def _answer_error(request: Request, error: Exception) -> Response:
     problem = from_exception(error)
     request.state.refused_for = problem.word  # a refusal is entered with it
+    if problem.status == 405:
+        problem.allow = methods_of(request.app.state.places, request.scope)
     if problem.status >= 500 and problem.word == "fault":
         route = getattr(request.scope.get("route"), "path", "")
         _log.error("a request failed", route=route, error=type(error).__name__, where=place_of(error))

@@ -1,14 +1,22 @@
 """Forms of our own pages: read, bounded, and refused where another site sent them."""
 
-from typing import Annotated, Final
+import math
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qs
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 
 from api.access.origin import check_origin
 from api.problems import ProblemError
+from core.errors import InputError
+
+M = TypeVar("M", bound=BaseModel)
 
 _FIELDS: Final = 30
+_ROW_DIGITS: Final = 18
+"""What fits a bigint, whatever the digits."""
 _CHARACTERS: Final = 40_000
 """The longest form here carries 20 rules of a policy, each with 200 characters of why, of up to 6 bytes as sent."""
 
@@ -41,6 +49,66 @@ class Form:
     def get(self, name: str) -> str:
         """Return a field that may be empty."""
         return self._fields.get(name, "").strip()
+
+    def has(self, name: str) -> bool:
+        """Return whether a field was sent: a browser leaves out a box that is not ticked, and what is disabled."""
+        return name in self._fields
+
+    def number(self, name: str) -> float | None:
+        """Return a field that is a number; None if it is empty.
+
+        Raises
+        ------
+        InputError
+            If it is none.
+        """
+        text = self.get(name)
+        return finite(text, name) if text else None
+
+    def row_number(self, name: str) -> int:
+        """Return a field that names a row by its number.
+
+        Raises
+        ------
+        InputError
+            If it does not.
+        """
+        text = self.get(name)
+        if not (text.isascii() and text.isdigit() and len(text) <= _ROW_DIGITS):
+            raise InputError(f"{text[:20]!r} is no number of a row.", hint="Load the page again.", where=name)
+        return int(text)
+
+
+def finite(text: str, where: str) -> float:
+    """Return the number that is written there.
+
+    Raises
+    ------
+    InputError
+        If it is none, or not finite: `float` takes words such as nan and inf, and 1e999.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{text[:20]!r} is no number.", hint="Write digits, such as 120.", where=where)
+    return value
+
+
+def filled(model: type[M], values: dict[str, Any]) -> M:
+    """Return a model filled from a form; what it refuses is the form's fault, not ours.
+
+    Raises
+    ------
+    RequestValidationError
+        If a value does not fit.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = [fault | {"loc": ("form", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from error
 
 
 async def _form(request: Request) -> Form:

@@ -13,7 +13,7 @@ from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
 from api.notes import pages as note_pages
 from api.operations.zones_today import zones_today
-from api.problems import RETRY_AFTER_S, ProblemError, retry_headers, visit_unknown
+from api.problems import RETRY_AFTER_S, ProblemError, problem_headers, visit_unknown
 from api.profiles.journeys import heard_around_order, heard_around_visit
 from api.profiles.page import journey_context, order_context
 from api.profiles.routes import read_profile
@@ -205,23 +205,36 @@ def _profile_page(
     )
 
 
-def _form_page(request: Request) -> str | None:
-    """Return the page of ours that a form was sent from, None where nothing was sent."""
-    if request.method != "POST":
-        return None
+def _form_page(request: Request, problem: ProblemError) -> str | None:
+    """Return the page of ours that a form was sent from, None where nothing was sent.
+
+    What a page cannot answer was asked by its own form: that is the page as it was before, or without a question.
+    """
     came_from = urlsplit(request.headers.get("referer", ""))
-    return came_from.path if came_from.netloc == request.url.netloc else None
+    is_ours = came_from.netloc == request.url.netloc
+    if request.method == "POST":
+        return came_from.path if is_ours else None
+    if problem.status != 422 or not request.url.query:
+        return None
+    here = request.url.path
+    asked_before = is_ours and came_from.path == here and came_from.query not in {"", request.url.query}
+    return f"{here}?{came_from.query}" if asked_before else here
 
 
 def as_page(request: Request, problem: ProblemError) -> Response:
     """Return a problem as a page that says what to do; one that may pass asks again by itself."""
     waiting = problem.status == 503
-    headers = retry_headers(problem)
+    headers = problem_headers(problem)
     if waiting:
         headers["Refresh"] = str(RETRY_AFTER_S)
     here = section_of(request.url.path)
     response = render(
-        "problem.html", here=here, problem=problem, waiting=waiting, retry_s=RETRY_AFTER_S, back=_form_page(request)
+        "problem.html",
+        here=here,
+        problem=problem,
+        waiting=waiting,
+        retry_s=RETRY_AFTER_S,
+        back=_form_page(request, problem),
     )
     response.status_code = problem.status
     response.headers.update(headers)

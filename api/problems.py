@@ -47,6 +47,8 @@ class ProblemError(Exception):
         self.hint = hint
         self.faults: list[dict[str, str]] = []
         self.retry_s: int | None = None
+        self.allow: list[str] = []
+        """Methods that the address takes: what a 405 has to say (RFC 9110, 15.5.6)."""
 
 
 class Fault(BaseModel):
@@ -336,10 +338,11 @@ def as_json(request: Request, problem: ProblemError) -> Response:
     if problem.faults:
         body["faults"] = problem.faults
     # a name that was sent stands in it, with whatever characters it had
-    return JSONResponse(cleaned(body), problem.status, headers=retry_headers(problem), media_type=MEDIA_TYPE)
+    return JSONResponse(cleaned(body), problem.status, headers=problem_headers(problem), media_type=MEDIA_TYPE)
 
 
-def retry_headers(problem: ProblemError) -> dict[str, str]:
+def problem_headers(problem: ProblemError) -> dict[str, str]:
     """Return the headers that a problem adds to its answer."""
     retry_s = RETRY_AFTER_S if problem.status == 503 else problem.retry_s
-    return {"Retry-After": str(retry_s)} if retry_s is not None else {}
+    headers = {"Retry-After": str(retry_s)} if retry_s is not None else {}
+    return headers | ({"Allow": ", ".join(problem.allow)} if problem.allow else {})

@@ -31,13 +31,13 @@ def read_cursor(cursor: str, question: Any, kind: type[T]) -> T:
         If it was not written by `write_cursor` for the same question.
     """
     if len(cursor) > _CURSOR_CHARACTERS:
-        raise _unreadable()
+        raise unreadable()
     try:
         packed = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         digest, place = msgspec.msgpack.decode(packed, type=tuple[bytes, msgspec.Raw])
         found = msgspec.msgpack.decode(place, type=kind)
     except (ValueError, msgspec.MsgspecError) as error:
-        raise _unreadable() from error
+        raise unreadable() from error
     if digest != _digest(question):
         raise InputError(
             "This cursor belongs to a question with other filters.",
@@ -47,7 +47,8 @@ def read_cursor(cursor: str, question: Any, kind: type[T]) -> T:
     return found
 
 
-def _unreadable() -> InputError:
+def unreadable() -> InputError:
+    """Return the error of a cursor that `write_cursor` did not write, or not for such a question."""
     return InputError("This cursor cannot be read.", hint="Use next_cursor as it was given.", where="cursor")
 
 

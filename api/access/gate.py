@@ -80,6 +80,11 @@ def read_places(routers: Iterable[APIRouter], others: Iterable[Route] = ()) -> t
     return tuple(places)
 
 
+def methods_of(places: Iterable[Place], scope: Scope) -> list[str]:
+    """Return the methods that an address takes."""
+    return sorted({place.method for place in places if place.pattern.match(_path(scope))})
+
+
 def _path(scope: Scope) -> str:
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))

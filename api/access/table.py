@@ -33,6 +33,8 @@ class Entry:
     because: str = ""
     acts_as: Role | None = None
     own_right: bool = False
+    in_part: frozenset[Role] = frozenset()
+    """Roles, of these, that may not all that the route does; the route itself says which."""
 
 
 def _of(*roles: Role) -> Entry:
@@ -51,6 +53,8 @@ _CHANGED: Final = _of(_C, _P, _A)
 """How one visit changed, by its id: CRM knows ids of its customers' visits alone."""
 _RUNS_STORE: Final = _of(_O, _A)
 """What a store counts and watches."""
+_SETS_RULES: Final = Entry(frozenset({_O, _A}), in_part=frozenset({_O}))
+"""Who is counted: rules that let a few people into every figure are an admin's (`core.metrics.exclusions`)."""
 _CRM: Final = _of(_C)
 _FINDS: Final = _of(_C, _P)
 """To find somebody, and what they agreed to."""
@@ -123,10 +127,10 @@ TABLE: Final[dict[str, Entry]] = {
     "POST /v1/stores/{store}/alert-rules": _RUNS_STORE,
     "DELETE /v1/stores/{store}/alert-rules/{rule_no}": _RUNS_STORE,
     "GET /stores/{store}/exclusions": _COUNTS,
-    "POST /stores/{store}/exclusions": _RUNS_STORE,
+    "POST /stores/{store}/exclusions": _SETS_RULES,
     "GET /v1/stores/{store}/exclusions": _COUNTS,
-    "PUT /v1/stores/{store}/exclusions": _RUNS_STORE,
-    "POST /v1/stores/{store}/exclusions/{change_no}/restore": _RUNS_STORE,
+    "PUT /v1/stores/{store}/exclusions": _SETS_RULES,
+    "POST /v1/stores/{store}/exclusions/{change_no}/restore": _SETS_RULES,
     "GET /v1/stores/{store}/shelf-items": _COUNTS,
     "PUT /v1/stores/{store}/shelf-items": _RUNS_STORE,
     # plans, edges
@@ -313,13 +317,20 @@ def may_open(roles: Iterable[Role], path: str) -> bool:
     return not TABLE[f"GET {path}"].roles.isdisjoint(roles)
 
 
+_IN_PART: Final = (
+    "In part: operations change opening hours and the limit of passers-by. Rules that keep groups of a few people out"
+    " of every figure (`staff`, `fixtures`, `staff_zone_s`, `long_stay_s`) are an admin's, also where older rules are"
+    " restored: 403 otherwise."
+)
+
+
 def as_markdown() -> str:
     """Return the table as docs/access.md has it."""
     lines = ["| route | " + " | ".join(Role) + " |", "|---|" + "---|" * len(Role)]
     for route, entry in sorted(TABLE.items(), key=lambda item: (item[0].split()[1], item[0])):
         if entry.roles:
-            cells = ["yes" if role in entry.roles else "" for role in Role]
+            cells = ["in part" if role in entry.in_part else "yes" if role in entry.roles else "" for role in Role]
             lines.append(f"| `{route}` | " + " | ".join(cells) + " |")
-    lines += ["", "| without a login | because |", "|---|---|"]
+    lines += ["", _IN_PART, "", "| without a login | because |", "|---|---|"]
     lines += [f"| `{route}` | {entry.because} |" for route, entry in sorted(TABLE.items()) if not entry.roles]
     return "\n".join(lines) + "\n"

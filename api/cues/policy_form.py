@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api.forms import Form
+from api.forms import Form, finite
 from core.errors import InputError
 from core.journey.cues import Cue, CuePolicy, CueRule, read_policy
 
@@ -44,7 +44,7 @@ def changed_draft(form: Form) -> CuePolicy:
     """
     rules = list(read_policy(form.get("draft").encode()).rules)
     act, _, number = form.get("act").partition(" ")
-    place = int(number) - 1 if number.isdecimal() and 1 <= int(number) <= len(rules) else None
+    place = next((at for at in range(len(rules)) if number == str(at + 1)), None)
     if act == "add":
         rules.append(_rule(form))
     elif act == "change" and place is not None:
@@ -79,10 +79,7 @@ def _number(form: Form, name: str) -> float | None:
     text = form.get(name).replace(",", ".")
     if not text:
         return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise InputError("This is no number.", hint="Write 30.", where=NUMBERS[name][0]) from error
+    value = finite(text, NUMBERS[name][0])
     return value / 100 if name.startswith("browses") else value
 
 

@@ -111,8 +111,8 @@ def keep(
 
 def _rule(form: Form) -> SegmentRule:
     given = {name: form.get(name) for name in _WORDS if form.get(name)}
-    numbers = {name: float(form.get(name)) for name in _NUMBERS if form.get(name).isdecimal()}
-    whole = {name: value if name.startswith("dwell") else int(value) for name, value in numbers.items()}
+    numbers = {name: value for name in _NUMBERS if (value := form.number(name)) is not None}
+    whole = {name: int(value) if value.is_integer() else value for name, value in numbers.items()}
     minutes = {name: value * 60 for name, value in numbers.items() if name.startswith("dwell")}
     return read_rule(msgspec.json.encode(given | whole | minutes))
 

@@ -24,7 +24,7 @@ from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
 from storage.connect import Connection
 from storage.coverage import HOURS_MOST, HourRow, coverage_hours, faults, newest_gaps
-from storage.occupancy import STORES_PER_PAGE, stores_page
+from storage.occupancy import STORES_PER_PAGE, occupancy, stores_page
 from storage.one_state import one_state
 from storage.stores import StoredPlan
 
@@ -204,6 +204,7 @@ def show_compare(
         stores=[row for row in stores_page(connection, limit=STORES_PER_PAGE).stores if row.id != stored.plan.id],
         by_preset=presets,
         preset_formulas=[FORMULAS[name] for name in BY_PRESET],
+        something=any(row.value or row.state == "hidden" for row in (*daily.rows, *beside)),
         chart=bar_chart(data),
     )
 
@@ -232,6 +233,7 @@ def _as_in(presets: ByPresetOut, answer: MetricOut, period: PeriodOut | None = N
 def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceDep) -> Response:
     """Which anchors work now, the share that worked in each hour of four weeks, and what edges dropped in them."""
     timezone = ZoneInfo(stored.plan.timezone)
+    as_of = occupancy(connection, stored.store_no).as_of
     by_day: dict[date, dict[int, HourRow]] = {}
     rows = coverage_hours(connection, stored.store_no, min(HOURS_MOST, 28 * 24))
     for row in rows:
@@ -244,6 +246,8 @@ def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceD
         plan=stored.plan,
         zones={zone.id: zone for zone in stored.plan.zones},
         now=CoverageNowOut.of(stored.plan, faults(connection, stored.store_no)),
+        heard=metric_wording.heard(as_of, service.now()),
+        as_of=as_of,
         days=sorted(by_day.items(), reverse=True),
         gaps=newest_gaps(connection, stored.store_no, rows[0].begins_at if rows else None),
         say=metric_wording,
@@ -251,7 +255,7 @@ def show_coverage(stored: StoreDep, connection: ConnectionDep, service: ServiceD
     )
 
 
-@router.get("/formulas")
+@router.get("/formulas", dependencies=[Depends(nothing_asked)])
 def show_formulas() -> Response:
     """Tell what each number means."""
     return render(

@@ -74,8 +74,21 @@ def nothing_asked(request: Request) -> None:
     InputError
         If there is one.
     """
+    only_asked(request)
+
+
+def only_asked(request: Request, *names: str) -> None:
+    """Refuse a parameter other than these, and one that is said twice.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    said_once(request)
     for name in request.query_params:
-        raise InputError(f"There is no parameter {name[:64]!r} here.", hint="Leave it out.", where=name[:64])
+        if name not in names:
+            raise InputError(f"There is no parameter {name[:64]!r} here.", hint="Leave it out.", where=name[:64])
 
 
 class MetricQuery(BaseModel):

@@ -25,6 +25,7 @@ from api.metrics.shapes import ROWS, Found
 from api.problems import described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep, find_store
 from api.stores.models import FreshnessOut
+from core.errors import InputError
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS
 from core.metrics.presets import PRESETS
@@ -118,6 +119,12 @@ def measure(
     beside = find_store(service, connection, query.compare_store) if query.compare_store else stored
     if other is not None and query.zone is not None:
         other = msgspec.structs.replace(other, zone_no=query.zone_no(other.formula, beside))
+    if other == question and beside.store_no == stored.store_no:
+        raise InputError(
+            "A store beside itself, on the same days, is no comparison.",
+            hint="Name another store, or other days with `compare`.",
+            where="compare_store",
+        )
     with snapshot(connection):
         own = _period(connection, stored, question)
         compared = _period(connection, beside, other) if other is not None else None
@@ -137,9 +144,13 @@ def _state(found: Found, question: Question, stored: StoredPlan, *, no_data_days
         return "partly_hidden" if states & {"told", "partly_hidden"} else "hidden"
     if found.rows:
         return next((one for one in ("told", "no_data") if one in states), "future")
+    return "no_data" if _is_silent(question, stored, no_data_days) else "told"
+
+
+def _is_silent(question: Question, stored: StoredPlan, no_data_days: int) -> bool:
+    """Return whether nobody listened on any day of the range until today."""
     today = question.now.astimezone(ZoneInfo(stored.plan.timezone)).date()
-    passed = (min(question.last, today) - question.first).days + 1
-    return "no_data" if no_data_days == passed else "told"
+    return no_data_days == (min(question.last, today) - question.first).days + 1
 
 
 def _period(connection: Connection, stored: StoredPlan, question: Question) -> PeriodOut:
@@ -152,6 +163,14 @@ def _period(connection: Connection, stored: StoredPlan, question: Question) -> P
     origin = origin_of(connection, stored, question)
     if question.formula.shape in _OF_WHOLE_DAYS:
         rows = [msgspec.structs.replace(row, no_data=origin.no_data_count) for row in rows]
+    if question.formula.shape == "orders" and not found.hidden:  # one row, also where nobody listened in any week
+        nobody = _is_silent(question, stored, origin.no_data_count)
+        rows = [
+            msgspec.structs.replace(row, state="no_data", no_data=origin.no_data_count)
+            if nobody and row.value is None else row
+            for row in rows
+        ]  # fmt: skip
+        found = msgspec.structs.replace(found, rows=rows)
     return PeriodOut(
         store=stored.plan.id,
         timezone=stored.plan.timezone,

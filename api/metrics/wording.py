@@ -1,13 +1,19 @@
 """How values of formulas are written for people."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Final
+from itertools import groupby
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from api.metrics.models import MetricRowOut
 from api.wording import dwell
+from core.metrics.exclusions import OpeningHours
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+QUIET_AFTER_S: Final = 30
+"""As the sign of the live page has it (static/live.js): from then on it is not said that anchors work."""
+Heard = Literal["now", "late", "never"]
 HIDDEN: Final = "hidden"
 NO_DATA: Final = "no data"
 _NOTHING: Final = "\N{EN DASH}"
@@ -29,7 +35,9 @@ def figure(value: float | None, unit: str) -> str:
 
 def alert_figure(value: float, unit: str) -> str:
     """Return a limit of an alert or its value with its unit, like 120 people; waits are steps of whole minutes."""
-    return _round_length(int(value)) if unit == "s" else f"{figure(value, unit)} {unit}"
+    if unit == "s":
+        return _round_length(int(value))
+    return f"{figure(value, unit)} {unit.removesuffix('s') if value == 1 else unit}"
 
 
 def row_figure(row: MetricRowOut | None, unit: str) -> str:
@@ -51,6 +59,27 @@ def change(now: float | None, before: float | None, unit: str) -> str:
     moved = (now - before) * 100 if unit == "share" else (now / before - 1) * 100
     sign = "+" if round(moved, 1) > 0 else _MINUS if round(moved, 1) < 0 else "\N{PLUS-MINUS SIGN}"
     return f"{sign}{abs(moved):.1f}" + (" points" if unit == "share" else "%")
+
+
+def heard(as_of: datetime | None, now: datetime) -> Heard:
+    """Return when a store was last heard, whose newest signal is that of `as_of`."""
+    if as_of is None:
+        return "never"
+    return "late" if (now - as_of).total_seconds() > QUIET_AFTER_S else "now"
+
+
+def opening_hours(week: Sequence[OpeningHours | None]) -> str:
+    """Return the hours of a week like Mon-Sat 09:00-20:00, Sun closed; days with the same ones stand together."""
+    said = []
+    for hours, days in groupby(range(len(week)), key=lambda day: week[day]):
+        first, *others = [WEEKDAYS[day][:3] for day in days]
+        when = "closed" if hours is None else f"{_clock(hours.opens_min)}\N{EN DASH}{_clock(hours.closes_min)}"
+        said.append(f"{first}\N{EN DASH}{others[-1]} {when}" if others else f"{first} {when}")
+    return ", ".join(said)
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def short_day(day: date) -> str:

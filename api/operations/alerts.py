@@ -132,6 +132,17 @@ def delete_store_alert_rule(
     rule_no: Annotated[int, Path(ge=1, le=2**62)], stored: StoreDep, service: ServiceDep, _: OperatorDep
 ) -> None:
     """Stop watching; an alert that is open is closed."""
+    drop_rule(service, stored, rule_no)
+
+
+def drop_rule(service: Service, stored: StoredPlan, rule_no: int) -> None:
+    """Stop watching by a rule.
+
+    Raises
+    ------
+    ProblemError
+        If the store has no such rule.
+    """
     if not service.writer.write(lambda connection: remove_rule(connection, stored.store_no, rule_no)):
         raise ProblemError(
             404,

@@ -12,7 +12,7 @@ from api.metrics.gaps import bucket_gaps
 from api.metrics.models import AskedFormulaOut, OriginOut, asked
 from api.metrics.origin import origin_of
 from api.metrics.query import Day, MetricQuery, said_once
-from api.metrics.question import Question, bucket_begins
+from api.metrics.question import Question, State, bucket_begins
 from api.metrics.rows import read
 from api.problems import described
 from api.service import ConnectionDep, ServiceDep, StoreDep
@@ -37,7 +37,7 @@ class BandOut(BaseModel):
     title: str
     from_s: int
     to_s: int | None = Field(description="null where open")
-    visit_count: int | None = Field(description="null where hidden: fewer than k, here or beside another preset")
+    visit_count: int | None = Field(description="null where hidden: few people, here or beside another; or no data")
     share: float | None
 
 
@@ -62,6 +62,7 @@ class ByPresetOut(OriginOut):
     store: str
     first_day: date
     last_day: date
+    state: State = Field(description="no_data: nobody listened on any of these days; hidden: no day may be told")
     hidden_count: int = Field(
         description="Days of fewer than k people, or that do not tell what the others do, left out of every figure"
     )
@@ -99,6 +100,10 @@ def by_preset(connection: Connection, stored: StoredPlan, question: Question) ->
     # of days without data nothing is known, not even that nobody came
     known = held or not gaps.is_whole(bucket_begins(stored, question)[0])
     told = set(dwell.lengths_s) if known else set()
+    left_out = dwell.left_out + sum(one.hide for one in held)
+    state: State = "no_data" if not known else "told"
+    if left_out:
+        state = "partly_hidden" if dwell.cell.visits else "hidden"
     return ByPresetOut(
         **dict(origin),
         formulas=[
@@ -108,7 +113,8 @@ def by_preset(connection: Connection, stored: StoredPlan, question: Question) ->
         store=stored.plan.id,
         first_day=question.first,
         last_day=question.last,
-        hidden_count=dwell.left_out + sum(one.hide for one in held),
+        state=state,
+        hidden_count=left_out,
         k_people=K_PEOPLE,
         presets=[_figures(preset, dwell.cell, told) for preset in PRESETS.values()],
     )

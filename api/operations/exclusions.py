@@ -7,6 +7,8 @@ import msgspec
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access.asking import asking_now
+from api.access.principal import Role
 from api.operators import OperatorDep
 from api.problems import ProblemError, described
 from api.service import ConnectionDep, Service, ServiceDep, StoreDep
@@ -133,17 +135,21 @@ def read_exclusions(stored: StoreDep, connection: ConnectionDep) -> ExclusionsOu
     )
 
 
-@router.put("/{store}/exclusions", responses=described(404, 422, 503), summary="Change who is not counted")
+@router.put("/{store}/exclusions", responses=described(403, 404, 422, 503), summary="Change who is not counted")
 def write_exclusions(
     asked: RulesIn, stored: StoreDep, service: ServiceDep, connection: ConnectionDep, operator: OperatorDep
 ) -> ExclusionsOut:
-    """Let other rules hold, for past days too; visits stay as they are. A frozen day keeps its counts."""
+    """Let other rules hold, for past days too; visits stay as they are. A frozen day keeps its counts.
+
+    `staff`, `fixtures`, `staff_zone_s` and `long_stay_s` need the role admin: they keep a few people out of every
+    figure, and figures before and after would tell what these did.
+    """
     change_rules(service, stored, asked.rules.rules(), operator=operator, reason=asked.reason)
     return read_exclusions(stored, connection)
 
 
 @router.post(
-    "/{store}/exclusions/{change_no}/restore", responses=described(404, 422, 503), summary="Take changes back"
+    "/{store}/exclusions/{change_no}/restore", responses=described(403, 404, 422, 503), summary="Take changes back"
 )
 def restore_exclusions(  # noqa: PLR0917 - FastAPI hands over by name
     change_no: Annotated[int, Path(ge=0, le=2**62, description="Whose rules hold again; 0: the defaults")],
@@ -153,24 +159,51 @@ def restore_exclusions(  # noqa: PLR0917 - FastAPI hands over by name
     connection: ConnectionDep,
     operator: OperatorDep,
 ) -> ExclusionsOut:
-    """Let the rules of an earlier change hold again; this too is written down as a change."""
+    """Let the rules of an earlier change hold again; this is written down, and judged, as any other change."""
     rules = find_rules(connection, stored.store_no, change_no)
     if rules is None:
-        raise ProblemError(
-            404,
-            "change-unknown",
-            "No such change",
-            detail=f"The store {stored.plan.id!r} has no change {change_no} of its exclusions.",
-            hint="GET the exclusions: each change has its change_no.",
-        )
+        raise change_unknown(stored, change_no)
     change_rules(service, stored, rules, operator=operator, reason=asked.reason)
     return read_exclusions(stored, connection)
 
 
+def may_change_groups() -> bool:
+    """Return whether whoever asks may change the rules of small groups: who lets a few people into every figure.
+
+    Figures before and after, subtracted, are what those few did; so it is not for whoever works with figures.
+    """
+    principal = asking_now().principal
+    return principal is not None and principal.may(Role.ADMIN)
+
+
 def change_rules(service: Service, stored: StoredPlan, rules: Rules, *, operator: str, reason: str) -> bool:
-    """Let rules hold from now on; return whether they are others than before."""
+    """Let rules hold from now on; return whether they are others than before.
+
+    Raises
+    ------
+    ForbiddenError
+        If the rule of a small group would change, and whoever asks is no admin.
+    """
+    small_groups = may_change_groups()
     return service.writer.write(
         lambda connection: set_rules(
-            connection, stored.store_no, rules, operator=operator, reason=reason, most_a_day=CHANGES_A_DAY
+            connection,
+            stored.store_no,
+            rules,
+            operator=operator,
+            reason=reason,
+            most_a_day=CHANGES_A_DAY,
+            small_groups=small_groups,
         )
+    )
+
+
+def change_unknown(stored: StoredPlan, change_no: int) -> ProblemError:
+    """Return the problem of a change that the store does not have."""
+    return ProblemError(
+        404,
+        "change-unknown",
+        "No such change",
+        detail=f"The store {stored.plan.id!r} has no change {change_no} of its exclusions.",
+        hint="GET the exclusions: each change has its change_no.",
     )

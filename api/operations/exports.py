@@ -25,7 +25,7 @@ from core.metrics.disclosure import K_PEOPLE
 from core.metrics.formulas import FORMULAS, settled
 from storage.connect import Connection
 from storage.one_state import snapshot
-from storage.page_cursors import read_cursor, write_cursor
+from storage.page_cursors import read_cursor, unreadable, write_cursor
 from storage.rollups.counting import STORE_SCOPE
 from storage.stores import StoredPlan
 
@@ -106,7 +106,9 @@ def read_cells(
         return _file(service, stored, question, query)
     begin = question.first
     if query.cursor is not None:
-        begin = date.fromisoformat(read_cursor(query.cursor, _asked(question, query), str))
+        begin = read_cursor(query.cursor, _asked(question, query), date)
+        if not question.first < begin <= question.last:  # anybody can write one: it opens no other day
+            raise unreadable()
     end = min(question.last, begin + timedelta(days=query.limit - 1))
     with snapshot(connection):
         cells = list(_cells(connection, stored, question, begin, end, query.by))

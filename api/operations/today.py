@@ -10,13 +10,14 @@ from api.charts import Datum, bar_chart
 from api.metrics.models import MetricOut, MetricRowOut
 from api.metrics.query import MetricQuery
 from api.metrics.routes import measure
-from api.metrics.wording import bucket_label, bucket_words, row_figure
+from api.metrics.wording import bucket_label, bucket_words, heard, row_figure
 from api.operations.alerts import StoreAlertOut
 from api.service import Service
 from api.stores.live_routes import read_state_now
 from core.metrics.formulas import FORMULAS
 from storage.alerts.rules import alerts
 from storage.connect import Connection
+from storage.instants import to_datetime
 from storage.one_state import one_state
 from storage.stores import StoredPlan
 
@@ -54,6 +55,7 @@ def today_context(connection: Connection, service: Service, stored: StoredPlan) 
             StoreAlertOut.of(row, stored.plan)
             for row in alerts(connection, stored.store_no, limit=_ALERTS_SHOWN, open_only=True)
         ],
+        "heard": heard(to_datetime(state.as_of_us * 1000) if state.as_of_us is not None else None, service.now()),
         "now": service.now(),
     }
 

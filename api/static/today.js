@@ -14,12 +14,31 @@ const ALARMS_EVERY_MS = 5_000; // limits are looked at every ten seconds
 let alarms = [];
 let askedAt = Date.now(); // the server has just written them
 
-new Live(store, timezone, (state) => {
+let known = false;
+const live = new Live(store, timezone, (state) => {
+  known = true;
   plan.show(new Map(state.occupancy.map((row) => [row.zone, row.people])));
   document.getElementById("total").textContent = state.total;
   document.getElementById("total-noun").textContent = noun(state.total);
   askAlarms(state.coverage.faults);
 });
+
+const calm = document.getElementById("no-alarms");
+setInterval(showCalm, 1_000); // that nothing comes is no event
+
+// says that nothing is wrong only while the store is heard
+function showCalm() {
+  if (!known) return; // until then the server's own words stand
+  const late = live.now() - live.asOfMs > Number(calm.dataset.quietS) * 1_000;
+  const heard = live.asOfMs === null ? "never" : late ? "late" : "now";
+  for (const words of calm.children) {
+    const hide = words.dataset.heard !== heard;
+    if (words.hidden !== hide) words.hidden = hide;
+  }
+  const section = calm.closest("section");
+  const state = !calm.hidden ? (heard === "now" ? "fine" : "unknown") : "wrong";
+  if (section.dataset.state !== state) section.dataset.state = state;
+}
 
 async function askAlarms(faults) {
   if (Date.now() - askedAt < ALARMS_EVERY_MS) return;
@@ -48,8 +67,8 @@ function showAlarms(faults) {
   const shown = lines.map((line) => line.join("|")).join("\n");
   if (list.dataset.shown === shown) return; // a status: it is read aloud when it changes
   list.dataset.shown = shown;
-  document.getElementById("no-alarms").hidden = lines.length > 0;
-  list.closest("section").dataset.state = lines.length ? "wrong" : "fine";
+  calm.hidden = lines.length > 0;
+  showCalm();
   list.replaceChildren(...lines.map(([name, what]) => {
     const line = blank.content.firstElementChild.cloneNode(true);
     line.children[0].textContent = name;
@@ -60,6 +79,6 @@ function showAlarms(faults) {
 
 // as api/metrics/wording.py writes it: waits are steps of whole minutes
 function figure(value, unit) {
-  if (unit !== "s") return `${Math.round(value * 10) / 10} ${unit}`;
+  if (unit !== "s") return `${Math.round(value * 10) / 10} ${value === 1 ? unit.replace(/s$/, "") : unit}`;
   return value < 3_600 ? `${value / 60} min` : `${value / 3_600} h`;
 }

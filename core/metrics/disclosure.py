@@ -1,4 +1,4 @@
-"""Small counts stay hidden: no figure speaks of fewer than K_PEOPLE people, alone or as a difference of two others.
+"""Small counts stay hidden: no figure speaks of fewer than K_PEOPLE people, nor a difference of two of one formula.
 
 Three rules, all of which depend on the data of one day alone:
 
@@ -9,8 +9,16 @@ Three rules, all of which depend on the data of one day alone:
    with most. Where none of them has k, or they are fewer than two, the next smallest hours are hidden too. So it is
    with hours of a crowd, with moves that begin or end in a zone, and with paths.
 3. *Differencing*: what is told of a longer range is made of the cells that are told by themselves, whole days or
-   hours. So the difference of any two answers is again a sum of cells with k people each, or of the complement in 2.
-   So it is with how dwell is spread: between two lengths that are told of a range lie 0 or k visits of each day.
+   hours. So the difference of two answers of one formula is again a sum of cells with k people each, or of the
+   complement in 2. So it is with how dwell is spread: between two lengths that are told of a range lie 0 or k visits
+   of each day.
+
+Each formula is looked at by itself. Figures of two formulas of the same day, beside each other, may differ by what
+one person did: 29 people moved from a zone to another, 28 of them are told as the path that ended there, and the one
+went on. To rule that out, every formula, cell and zone of a day would have to be hidden together (an audit of all
+linear combinations), and paths of a store with many ways would hardly ever be told. docs/metrics.md, "Not covered",
+says what that means. Nor does it hold for figures under two sets of exclusions: those of small groups are an admin's
+to change (`core.metrics.exclusions.SMALL_GROUPS`).
 
 After Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapter 4. People are counted, not visits: one
 person may visit a zone thirty times a day.

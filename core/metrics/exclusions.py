@@ -21,6 +21,9 @@ that minute, who may be one. No shop opens at 9:07."""
 CHANGES_A_DAY: Final = 6
 """How often rules of a store change within 24 hours: enough to correct a slip, too few to go through a day step
 by step and compare its figures."""
+SMALL_GROUPS: Final = ("staff", "fixtures", "staff_zone_s", "long_stay_s")
+"""Rules that keep groups of a few people out of every figure: the staff of a day, one cleaner. With such a rule and
+without it figures differ by what these few did, so whoever reads figures for their work must not switch them."""
 _LENGTHS: Final = ("staff_zone_s", "long_stay_s", "passer_by_s")
 _STEP_BELOW_S: Final = 10
 """Lengths change by whole minutes for the same reason; below a minute, as passers-by take, by ten seconds."""
@@ -67,6 +70,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 DEFAULT_RULES: Final = Rules()
+
+
+def changed_groups(before: Rules, after: Rules) -> list[str]:
+    """Return which of SMALL_GROUPS differ: what would let a few people into every figure, or take them out."""
+    return [name for name in SMALL_GROUPS if getattr(before, name) != getattr(after, name)]
 
 
 def checked(rules: Rules) -> Rules:

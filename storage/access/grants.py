@@ -42,6 +42,25 @@ _SENDERS: Final = (
 )
 
 
+_LOCKS: Final = """
+do $$
+declare one regprocedure;
+begin
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        return;
+    end if;
+    for one in
+        select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace and proname ~ '^pg_.*advisory'
+    loop
+        execute format('grant execute on function %s to current_user, {everybody}', one);
+        execute format('revoke execute on function %s from public', one);
+    end loop;
+end $$"""
+"""Advisory locks are for whom we let in: by them one process at a time erases, chains the audit, ingests and
+migrates, and whoever else may log in, such as a dashboard, could hold them for ever. Their functions are the server's
+superuser's, so another owner of the database cannot take them from anybody (docs/metrics.md says what to run)."""
+
+
 def grant(connection: Connection) -> bool:
     """Make roles, grants and policies as they are written here; True if something had to change.
 
@@ -82,9 +101,9 @@ def roles() -> tuple[str, ...]:
 
 
 def enrol(connection: Connection) -> None:
-    """Make the roles where the server does not have them, and let each be what it is made for."""
+    """Make the roles where the server does not have them, and let each be what it is made for, in a new database."""
     _make_roles(connection)
-    for statement in _memberships():
+    for statement in (*_memberships(), _locks()):
         connection.execute(statement.encode())
 
 
@@ -112,6 +131,10 @@ def _memberships() -> list[str]:
     made = [f"grant {role}, sojourn_{of} to {role}_{of}" for role, of in _acting()]
     # whoever migrates may act as each of them, and so may the API that comes with the same login
     return made + [f"grant {role}_{of} to current_user" for role, of in _acting()]
+
+
+def _locks() -> str:
+    return _LOCKS.replace("{everybody}", ", ".join(_grouped()))
 
 
 def _statements(held: dict[str, list[str]]) -> list[str]:
@@ -145,6 +168,7 @@ def _statements(held: dict[str, list[str]]) -> list[str]:
         f" and proname <> 'know_profile' loop execute format('grant execute on function %s to {everybody}', one);"
         " execute format('revoke execute on function %s from public', one); end loop; end $$"
     )
+    made.append(_locks())
     return made
 
 

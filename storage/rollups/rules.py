@@ -5,8 +5,8 @@ from datetime import datetime
 import msgspec
 from psycopg.types.json import Jsonb
 
-from core.errors import InputError
-from core.metrics.exclusions import DEFAULT_RULES, Rules, checked
+from core.errors import ForbiddenError, InputError
+from core.metrics.exclusions import DEFAULT_RULES, Rules, changed_groups, checked
 from storage.access.acting import in_own_right
 from storage.connect import Connection
 
@@ -61,9 +61,18 @@ def find_rules(connection: Connection, store_no: int, change_no: int) -> Rules |
 
 
 def set_rules(
-    connection: Connection, store_no: int, rules: Rules, *, operator: str, reason: str, most_a_day: int | None = None
+    connection: Connection,
+    store_no: int,
+    rules: Rules,
+    *,
+    operator: str,
+    reason: str,
+    most_a_day: int | None = None,
+    small_groups: bool = True,
 ) -> bool:
     """Let other rules hold from now on, for every day that is not frozen; return whether they are others.
+
+    `small_groups` says whether this operator may change the rules that keep few people out (SMALL_GROUPS).
 
     To be called in a transaction. Days are counted anew by `storage.rollups.keeping.refresh`, until then by whoever
     asks.
@@ -72,12 +81,22 @@ def set_rules(
     ------
     InputError
         If the rules do not fit together, or would be other rules more than `most_a_day` times within 24 hours.
+    ForbiddenError
+        If one of SMALL_GROUPS would change, and that is not for this operator.
     """
     checked(rules)
     with in_own_right(connection):  # a lock asks for the right to change the store, which is an admin's
         connection.execute("select from store where store_no = %s for no key update", [store_no])
-    if read_rules(connection, store_no) == rules:
+    before = read_rules(connection, store_no)
+    if before == rules:
         return False
+    changed_few = changed_groups(before, rules)
+    if changed_few and not small_groups:
+        raise ForbiddenError(
+            f"{', '.join(changed_few)}: such a rule keeps a few people out of every figure, so this needs the role"
+            " admin.",
+            hint="Leave these as they are, or ask an admin; opening hours and passers-by can be changed.",
+        )
     changed = connection.execute(
         "select count(*) from exclusion_change where store_no = %s and changed_at > now() - interval '1 day'",
         [store_no],

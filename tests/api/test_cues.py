@@ -262,3 +262,13 @@ def test_who_has_left_is_said_to_have_left(store: SeededStore, client: httpx.Cli
     left_at = datetime.fromisoformat(told(client)[0]["left_at"])
     assert left_at - arrived_at == timedelta(seconds=300)
     assert "has left" in client.get("/stores/marktplatz/cues").text
+
+
+def test_nonsense_in_the_form_of_a_rule_is_told_and_changes_nothing(client: httpx.Client) -> None:
+    """What is no finite number must not become a rule without its bound."""
+    page, number = "/stores/marktplatz/cue-policy/draft", "days_away_at_least"
+    rule = {"draft": json.dumps({"rules": []}), "version": "0", "cue": "greet", "says": "Everybody."}
+    headers = WHO | {"Sec-Fetch-Site": "same-origin"}
+    for form in ({"act": "add", number: "nan"}, {"act": "add", number: "1e999"}, {"act": "remove " + "9" * 5000}):
+        answer = client.post(page, data=rule | form, headers=headers)
+        assert (answer.status_code, "A fault of ours" in answer.text) == (422, False), form

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from api.access.asking import FORM_HEADER, form_token
+from api.access.asking import FORM_FIELD, FORM_HEADER, form_token
 from core.metrics.disclosure import K_PEOPLE
 from core.metrics.exclusions import CHANGES_A_DAY
+from core.records import Role
 from storage.alerts.looking import look
 from storage.connect import Connection
 from storage.identity.consents import ConsentWord, withdraw_everywhere
@@ -151,6 +152,61 @@ def test_rules_do_not_change_by_a_visit_nor_all_day_long(store: SeededStore, olg
     assert again.status_code == 422
     assert "tomorrow" in again.json()["hint"]
     assert put(passer_by_s=60 * CHANGES_A_DAY).status_code == 200, "the same rules are no change"
+
+
+def test_operations_let_no_group_of_few_into_the_figures(
+    store: SeededStore, client: httpx.Client, olga: httpx.Client
+) -> None:
+    """One employee among 400 shoppers: figures with her and without her, subtracted, would be her shift."""
+    insert(store.connection, store.store_no, shoppers(store.plan, DAY, 400, seed=5))
+    shift = [Stay(1_000_000, 99_999, None, at(8), 7 * 3600, Role.STAFF)]
+    shift += [
+        Stay(1_000_001 + nth, 99_999, zone, at(8 + 2 * nth), 60 * minutes, Role.STAFF)
+        for nth, (zone, minutes) in enumerate(((2, 37), (9, 55), (2, 11)))
+    ]
+    insert(store.connection, store.store_no, shift)
+    address = "/v1/stores/marktplatz/exclusions"
+
+    def cells() -> list[dict[str, Any]]:
+        days = {"from": str(DAY), "to": str(DAY), "by": "hour"}
+        found: list[dict[str, Any]] = olga.get("/v1/stores/marktplatz/cells", params=days).json()["cells"]
+        return found
+
+    def put(**rules: Any) -> httpx.Response:
+        return olga.put(address, json={"rules": rules, "reason": "x"}, headers=_form())
+
+    before = cells()
+    for switched in ({"staff": False}, {"fixtures": False}, {"staff_zone_s": None}, {"long_stay_s": None}):
+        refused = put(**switched)
+        assert refused.status_code == 403, switched
+        assert refused.json()["type"].endswith(":role")
+        assert next(iter(switched)) in refused.json()["detail"]
+    page = "/stores/marktplatz/exclusions"
+    token = {FORM_FIELD: form_token(_SESSION), "reason": "x"}
+    crafted = olga.post(page, data=token | {"staff": ""}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert crafted.status_code == 403
+    plain = olga.post(page, data=token | {"passer_by_s": "20"}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert plain.status_code == 303, "fields that are disabled are not sent, and stay"
+    rules = olga.get(address).json()["rules"]
+    assert rules == {**rules, "staff": True, "fixtures": True, "staff_zone_s": 600, "long_stay_s": 28_800}
+    assert rules["passer_by_s"] == 20
+    assert olga.post(f"{address}/0/restore", json={"reason": "x"}, headers=_form()).status_code == 200
+    assert cells() == before
+
+    # an admin counts staff for a training, and takes it back: neither is for operations, whatever it is called
+    asked = {"rules": {"staff": False}, "reason": "a training"}
+    changed = client.put(address, json=asked)
+    assert changed.status_code == 200, changed.text
+    number = changed.json()["changes"][0]["change_no"]
+    assert olga.post(f"{address}/0/restore", json={"reason": "x"}, headers=_form()).status_code == 403
+    assert put(staff=False, passer_by_s=30).status_code == 200, "what stays as it is needs no admin"
+    back = client.put(address, json={"rules": {}, "reason": "it is over"})
+    assert back.status_code == 200
+    assert olga.post(f"{address}/{number}/restore", json={"reason": "x"}, headers=_form()).status_code == 403
+    shown = olga.get(page).text
+    assert 'name="staff" value="on" checked disabled' in shown
+    assert "an admin restores them" in shown
+    assert cells() == before
 
 
 def test_no_band_of_one_product_comes_out_beside_another(store: SeededStore, olga: httpx.Client) -> None:

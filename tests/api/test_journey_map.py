@@ -157,3 +157,11 @@ def test_when_what_may_be_read_is_spent_fewer_customers_are_looked_at_and_the_an
     assert (told.people_count, told.exact, told.looked_at_count) == (60, False, 50)
     whole, _ = look_at(store.connection, sample, begin=begin, end=store.now)
     assert (whole.whole, len(whole.profiles)) == (True, 60)
+
+
+def test_nonsense_in_the_form_of_a_segment_is_told(client: httpx.Client) -> None:
+    headers = WHO | {"Sec-Fetch-Site": "same-origin"}
+    for number in ("nan", "1e999", "9" * 400, "some", "1.5"):
+        form = {"act": "count", "name": "x", "visits_at_least": number}
+        answer = client.post("/journey-map", data=form, headers=headers)
+        assert (answer.status_code, "A fault of ours" in answer.text) == (422, False), number

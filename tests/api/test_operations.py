@@ -1,6 +1,7 @@
 """What operations work with beside formulas: exclusions, cells as pages and files, heatmap, alerts, orders."""
 
 import io
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from core.records import Role
 from storage.alerts.looking import look
 from storage.coverage import save_faults
 from storage.instants import to_ns
+from storage.page_cursors import write_cursor
 from storage.rollups.keeping import refresh
 from storage.rollups.sources import hour_begins
 from tests.api.seeding import add_customers, device, set_people
@@ -255,6 +257,119 @@ def test_alerts_open_once_close_once_and_are_told(client: httpx.Client, store: S
     first = page["rules"][-1]["rule_no"]
     assert client.delete(f"{HERE}/alert-rules/{first}", headers=WHO).status_code == 204
     assert told()[0] == ("anchor_down", False), "what is not watched any more is over"
+
+
+NONSENSE = (
+    ("alerts", {"remove": "nan"}), ("alerts", {"remove": "inf"}), ("alerts", {"remove": "1.7"}),
+    ("alerts", {"remove": "-1"}), ("alerts", {"remove": "1e30"}), ("alerts", {"remove": "9" * 5000}),
+    ("alerts", {"kind": "nope"}), ("alerts", {"kind": "occupancy", "opens_at": "inf"}),
+    ("alerts", {"kind": "occupancy", "clears_at": "nan"}), ("alerts", {"kind": "occupancy", "opens_at": "1e400"}),
+    ("exclusions", {"restore": "nan"}), ("exclusions", {"restore": "inf"}), ("exclusions", {"restore": "-5"}),
+    ("exclusions", {"staff_zone_min": "inf"}), ("exclusions", {"staff_zone_min": "nan"}),
+    ("exclusions", {"long_stay_h": "1e308"}), ("exclusions", {"passer_by_s": "-1e308"}),
+    ("exclusions", {"hours_on": "1", "opens_0": "\N{SUPERSCRIPT TWO}:00", "closes_0": "20:00"}),
+    ("exclusions", {"hours_on": "1", "opens_0": "9" * 5000 + ":00", "closes_0": "20:00"}),
+    ("exclusions", {"hours_on": "1", "opens_0": "09:00", "closes_0": "24:15"}),
+)  # fmt: skip
+
+
+def submit(client: httpx.Client, page: str, form: dict[str, str]) -> httpx.Response:
+    return client.post(page, data=form, headers={"Sec-Fetch-Site": "same-origin"} | WHO)
+
+
+def test_nonsense_in_a_form_is_a_problem_of_whoever_sent_it(client: httpx.Client) -> None:
+    for page, form in NONSENSE:
+        answer = submit(client, f"/stores/marktplatz/{page}", form | {"reason": "r"})
+        assert answer.status_code == 422, (form, answer.text)
+        assert "A fault of ours" not in answer.text
+    assert client.get(f"{HERE}/exclusions").json()["changes"] == []
+
+
+def test_a_form_that_removes_what_is_not_there_says_so(client: httpx.Client) -> None:
+    kept = client.post(f"{HERE}/alert-rules", json={"kind": "occupancy", "opens_at": 20}, headers=WHO).json()
+    assert submit(client, "/stores/marktplatz/alerts", {"remove": "999"}).status_code == 404
+    assert submit(client, "/stores/marktplatz/exclusions", {"restore": "999", "reason": "r"}).status_code == 404
+    assert [rule["rule_no"] for rule in client.get(f"{HERE}/alerts").json()["rules"]] == [kept["rule_no"]]
+    assert submit(client, "/stores/marktplatz/alerts", {"remove": str(kept["rule_no"])}).status_code == 303
+
+
+def test_a_shop_is_open_until_midnight_and_each_change_says_its_hours(client: httpx.Client) -> None:
+    page = "/stores/marktplatz/exclusions"
+    rules = {"staff": "on", "fixtures": "on", "staff_zone_min": "10", "long_stay_h": "8", "hours_on": "on"}
+    week = {f"opens_{day}": "9:00" for day in range(6)} | {f"closes_{day}": "24:00" for day in range(6)}
+    changed = submit(client, page, rules | week | {"reason": "until midnight"})
+    assert changed.status_code == 303, changed.text
+    held = client.get(f"{HERE}/exclusions").json()["rules"]["opening_hours"]
+    assert held == [{"opens_min": 540, "closes_min": 1440}] * 6 + [None]
+    shown = client.get(page).text
+    assert "outside Mon\N{EN DASH}Sat 09:00\N{EN DASH}24:00, Sun closed" in shown
+    fields = dict(re.findall(r'name="((?:opens|closes)_\d)" value="([^"]*)"', shown))
+    again = submit(client, page, rules | fields | {"passer_by_s": "20", "reason": "what the page shows can be sent"})
+    assert again.status_code == 303, again.text
+    assert client.get(f"{HERE}/exclusions").json()["rules"]["opening_hours"] == held
+
+
+def test_a_cursor_that_anybody_can_write_opens_no_day_beyond_its_question(
+    seeded: list[Stay], client: httpx.Client
+) -> None:
+    for day in ("9999-12-31", "0001-01-01", "2020-01-01", "2026-10-24", "2026-10-26", "abc"):
+        cursor = write_cursor(day, ["cells", *DAYS.values(), "day"])
+        answer = client.get(f"{HERE}/cells", params=DAYS | {"cursor": cursor})
+        assert (answer.status_code, "cursor" in answer.json()["detail"]) == (422, True), day
+
+
+def test_a_week_in_which_nobody_listened_has_no_share_of_orders(client: httpx.Client) -> None:
+    told = metric(client, "online_share", **{"from": "2026-10-19", "to": "2026-10-25"})
+    (row,) = told["rows"]
+    assert (told["state"], row["state"], row["value"], row["no_data_count"]) == ("no_data", "no_data", None, 7)
+
+
+def test_of_a_store_that_nobody_heard_nothing_is_said_to_be_hidden_or_fine(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    assert client.get(f"{HERE}/presets", params=DAYS).json()["state"] == "no_data"
+    compared = client.get("/stores/marktplatz/compare").text
+    assert "These days have no data" in compared
+    assert "<strong>hidden</strong>" not in compared
+    assert "<strong>no data</strong>" in compared
+    wording = {
+        "never": ("no signal has come from this store yet", "no signal has come yet from its"),
+        "late": ("worked when the newest signal came", "anchors worked at the newest signal"),
+        "now": ("Nothing is wrong", "anchors work now"),
+    }
+    for heard, ago_s in (("never", None), ("late", 3600), ("now", 0)):
+        if ago_s is not None:
+            set_people(
+                store.connection, store.plan, store.store_no, {"women": 3},
+                at=datetime.now(UTC) - timedelta(seconds=ago_s),
+            )  # fmt: skip
+        today = client.get("/stores/marktplatz/today").text
+        (shown,) = re.findall(r'<p data-heard="(\w+)">', today)
+        assert (shown, f'data-state="{"fine" if heard == "now" else "unknown"}"' in today) == (heard, True)
+        assert wording[heard][0] in today
+        assert wording[heard][1] in client.get("/stores/marktplatz/coverage").text
+    assert "Today has no data yet" in today
+
+
+def test_what_is_not_asked_for_is_refused_and_what_is_not_possible_says_what_is(client: httpx.Client) -> None:
+    for address in (
+        "/stores/marktplatz/alerts?x=1",
+        "/stores/marktplatz/alerts?cursor=1&cursor=2",
+        "/formulas?x=1",
+        "/stores/marktplatz/compare?store=marktplatz",
+        f"{HERE}/metrics/footfall?compare_store=marktplatz",
+    ):
+        assert client.get(address).status_code == 422, address
+    assert client.get("/stores/marktplatz/alerts?cursor=1").status_code == 200
+    traffic, before = "/stores/marktplatz/traffic", "from=2026-10-24&to=2026-10-25"
+    referer = {"Referer": f"{str(client.base_url).rstrip('/')}{traffic}?{before}"}
+    for headers, back in (({}, traffic), (referer, f"{traffic}?{before.replace('&', '&amp;')}")):
+        problem = client.get(f"{traffic}?from=2026-10-25&to=2026-10-01", headers=headers)
+        assert f'href="{back}">Back to the form</a>' in problem.text
+    assert client.get("/stores/marktplatz/compare?store=marktplatz&compare=previous").status_code == 200
+    refused = client.post(f"{HERE}/metrics/footfall")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+    assert client.delete(f"{HERE}/exclusions").headers["allow"] == "GET, PUT"
 
 
 def test_a_form_with_a_mistake_leads_back_to_itself(client: httpx.Client) -> None:

@@ -13,6 +13,7 @@ from storage.alerts.looking import look as look_at_limits
 from storage.coverage import save_faults, save_hours
 from storage.instants import to_ns
 from storage.rollups.keeping import refresh
+from tests.access import cookies, log_in
 from tests.api.seeding import add_presence, announce, device, set_people
 from tests.api.serving import wait_for
 from tests.browser.looking import fits, no_violations, open_page, screenshot
@@ -86,6 +87,25 @@ def test_today_follows_who_is_there_and_what_is_wrong(weeks: SeededStore, site: 
     screenshot(page, "today-alarm")
     page.locator("dl a", has_text="Median dwell").click()
     expect(page.locator("#dwell_median")).to_be_in_viewport()
+
+
+def test_nothing_is_wrong_only_while_a_store_is_heard(store: SeededStore, site: str, browser: Browser) -> None:
+    for look in ("light", "dark", "phone"):
+        page = open_page(browser, look)
+        for name in ("compare", "coverage", "today"):
+            page.goto(f"{site}/stores/quay/{name}")
+            fits(page)
+            screenshot(page, f"{name}-unheard-{look}")
+        expect(page.locator("[data-heard=never]")).to_be_visible()
+    page.goto(f"{site}/stores/marktplatz/today")
+    expect(page.locator("#live-word")).not_to_have_text("Connecting")
+    for heard, ago_s, card in (("late", 60, "unknown"), ("now", 0, "fine")):
+        at = datetime.now(UTC) - timedelta(seconds=ago_s)
+        set_people(store.connection, store.plan, store.store_no, {"women": 9}, at=at)
+        announce(store.connection, "marktplatz", at=at)
+        expect(page.locator(f"[data-heard={heard}]")).to_be_visible()
+        assert page.locator("[data-heard]:visible").count() == 1
+        expect(page.locator(".today-alarms")).to_have_attribute("data-state", card)
 
 
 def test_the_zone_that_has_the_focus_is_seen(weeks: SeededStore, site: str, browser: Browser) -> None:
@@ -218,6 +238,38 @@ def test_exclusions_are_changed_and_restored_on_their_page(weeks: SeededStore, s
     page.get_by_role("button", name="Restore the defaults").click()
     expect(page.locator(".exclusion-changes li").first).to_contain_text("The defaults restored")
     expect(page.locator("input[name=passer_by_s]")).to_have_value("")
+
+
+def test_rules_of_small_groups_are_shown_to_operations_and_changed_by_admins(
+    weeks: SeededStore, site: str, browser: Browser
+) -> None:
+    log_in(weeks.connection, "Olga", "o" * 43, "operations")
+    admin = open_page(browser, "light")
+    address = f"{site}/stores/marktplatz/exclusions"
+    admin.goto(address)
+    admin.get_by_label("Staff: devices").uncheck()
+    admin.locator(".exclusion-rules input[name=reason]").fill("A training")
+    admin.get_by_role("button", name="Let these rules hold").click()
+    expect(admin.locator(".exclusion-changes li").first).to_contain_text("staff counted")
+    for look in ("light", "dark", "phone"):
+        page = open_page(browser, look)
+        page.context.add_cookies(cookies("o" * 43, "Olga"))  # type: ignore[arg-type]
+        page.goto(address)
+        for field in ("staff", "fixtures", "staff_zone_min", "long_stay_h"):
+            expect(page.locator(f"input[name={field}]")).to_be_disabled()
+            expect(page.locator(f"input[name={field}]")).to_have_accessible_description(
+                re.compile("an admin changes")
+            )
+        expect(page.locator(".exclusion-changes")).to_contain_text("an admin restores them")
+        fits(page)
+        no_violations(page)
+        screenshot(page, f"exclusions-operations-{look}")
+    page.locator("input[name=passer_by_s]").fill("20")
+    page.locator(".exclusion-rules input[name=reason]").fill("Passers-by")
+    page.get_by_role("button", name="Let these rules hold").click()
+    newest = page.locator(".exclusion-changes li").first
+    expect(newest).to_contain_text("passers-by under 20 s")
+    expect(newest).to_contain_text("staff counted")
 
 
 def test_the_url_holds_what_is_shown(weeks: SeededStore, site: str, page: Page) -> None:

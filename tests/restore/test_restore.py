@@ -71,5 +71,8 @@ def test_a_server_that_knew_none_of_our_roles_has_them_after_a_restore(
     restored = own_database.dsn("restored")
     assert restore(restored, backup, programs=programs).different == ()
     with connect(restored) as connection, connection.transaction():
+        lock = "select has_function_privilege(%s, 'pg_advisory_lock(bigint)', 'execute')"
+        may = [connection.execute(lock, [role]).fetchone() for role in ("sojourn_reader", "sojourn_crm_everywhere")]
+        assert may == [(False,), (True,)], "which are rights of the database, not of the server"
         connection.execute("set local role sojourn_crm_everywhere")  # as the API does for a request
         assert connection.execute("select count(*) from profile").fetchone() == (0,)

@@ -75,3 +75,17 @@ def test_whoever_reads_figures_acts_in_nobody_elses_right(store: SeededStore) ->
         reader.execute("set role sojourn_reader")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.execute('select public.audit_enter(\'{"actor": "ada", "kind": "profile.read"}\')')
+
+
+def test_whoever_reads_figures_holds_up_no_work(store: SeededStore) -> None:
+    """By an advisory lock one process at a time erases, chains the audit, ingests: whoever holds it stops that."""
+    with psycopg.connect(store.database_url, autocommit=True) as other:
+        other.execute("set role sojourn_reader")
+        for take in ("pg_try_advisory_lock(1)", "pg_advisory_lock(1, 2)", "pg_try_advisory_xact_lock_shared(1)"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                other.execute(f"select {take}")
+        other.execute("reset role")
+        for role in ("crm_own", "privacy_everywhere", "operations_everywhere", "edge_own", "admin_everywhere"):
+            other.execute(f"set role sojourn_{role}")
+            assert other.execute("select pg_try_advisory_xact_lock(1)").fetchone() == (True,), role
+            other.execute("reset role")
