@@ -47,7 +47,8 @@ def forget_before(connection: Connection, before: datetime) -> int:
     """Take the oldest links away up to the first that was sealed later; call it in a transaction.
 
     How old an entry is says the day of its link: the time that it says itself is whatever its writer said. Nothing
-    goes that every policy keeps, by the database's clock: its triggers hold that against whoever says to be retention. The last hash that goes is kept in `audit_start`, so that what stays can still be verified. Entries
+    goes that every policy keeps, by the database's clock: its triggers hold that against whoever says that he is
+    retention. The last hash that goes is kept in `audit_start`, so that what stays can still be verified. Entries
     that wait to be sealed stay. The run is noted here, in the same transaction: `storage.audit.verifying` looks for
     it.
 
