@@ -6,6 +6,7 @@ from fastapi import Request
 
 from api.access.asking import Asking, Session, cookie_name
 from api.access.principal import Principal, Role
+from api.problems import ProblemError
 from storage.access.keys import find_key, mark_used
 from storage.access.secrets import KEY_PREFIX, digest
 from storage.access.sessions import find_session, mark_seen
@@ -23,6 +24,8 @@ def find_asking(request: Request, cookie_only: bool) -> Asking:
     ------
     UnavailableError
         If the database is away.
+    ProblemError
+        401 if the person whom a key works for is shut out.
     """
     service = request.app.state.service
     said = request.headers.get("authorization", "")
@@ -40,10 +43,22 @@ def _by_key(reader: Reader, writer: Writer, key: str) -> Asking:
         found = find_key(connection, digest(key))
     if found is None:
         return Asking()
+    if not found.holds:
+        raise _owner_is_out()
     if found.stale:
         writer.write(lambda connection: mark_used(connection, found.key_no))
     roles, stores = _roles(found.roles), _stores(found.stores)
     return Asking(Principal(f"key-{found.key_no}", "key", found.name, roles, stores, found.owner))
+
+
+def _owner_is_out() -> ProblemError:
+    return ProblemError(
+        401,
+        "key-owner",
+        "The key's owner is shut out",
+        detail="This key works for somebody who may not log in any more, so it does not hold.",
+        hint="An admin makes one for the house on the page API keys, or lets its owner in again.",
+    )
 
 
 def _by_cookie(reader: Reader, writer: Writer, token: str, demanded: frozenset[Role]) -> Asking:

@@ -37,7 +37,11 @@ _SETTING_UP: Final = frozenset(
 )
 """What somebody reaches whose role demands a second step that is not set up."""
 _OPEN_BY_POST: Final = frozenset(
-    {"POST /v1/profiles/{profile}/card-tickets", "POST /v1/profiles/{profile}/messages/preview"}
+    {
+        "POST /v1/profiles/{profile}/card-tickets",
+        "POST /v1/profiles/{profile}/messages",
+        "POST /v1/profiles/{profile}/messages/preview",
+    }
 )
 """Writes by which somebody opens a profile: they cost as much of the day's budget as reading it."""
 Answer = Callable[[Request, Exception], Awaitable[Response]]

@@ -19,8 +19,9 @@ EVERYBODY: Final = frozenset({"/v1/exports/{what}"})
 """Of these everybody is read while the file is sent: entered as such, before the first byte."""
 CARD: Final = "/card"
 """The card of one profile; which one says the ticket in its form."""
-READ_BY_POST: Final = frozenset({"/v1/profiles/{profile}/messages/preview", CARD})
-"""Reads that send a body; other writes are entered by the tables that they change."""
+READ_BY_POST: Final = frozenset({"/v1/profiles/{profile}/messages", "/v1/profiles/{profile}/messages/preview", CARD})
+"""Reads that send a body, also where the answer is a refusal that tells of somebody; other writes are entered by the
+tables that they change."""
 _OF_ONE: Final = ("{profile}", "{note}", "{follow_up}", "{alert}")
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "/profiles/{profile}": ("profile", "consent", "journey", "visits", "understanding", "cue", "notes", "feelings"),

@@ -34,7 +34,16 @@ async def audited(request: Request) -> AsyncIterator[None]:
     people: dict[Any, None] = {}
     acting.set(who)
     seen.set(people)
-    yield
+    try:
+        yield
+    except ProblemError:
+        if _path(request) in READ_BY_POST:  # why it was refused tells of whom it was read
+            await _enter_read(request, who, people)
+        raise
+    await _enter_read(request, who, people)
+
+
+async def _enter_read(request: Request, who: Acting, people: dict[Any, None]) -> None:
     who = getattr(request.state, _LOOKS_AS, who)
     path = _path(request)
     everybody = path in EVERYBODY

@@ -31,6 +31,14 @@ class PlaceReceiptOut(BaseModel):
     verified: str | None = Field(examples=["every batch was read again: none holds her devices"])
 
 
+class NamingOut(BaseModel):
+    """Rows of a place that are of others or of nobody and name her in free text: to be looked at by a person."""
+
+    place: str = Field(examples=["note"])
+    row_count: int = Field(examples=[2])
+    ids: list[UUID] = Field(description="The first 100")
+
+
 class ErasureOut(BaseModel):
     """A receipt: it holds no identity. `subject` is a keyed hash of the profile, whose key is not in the database."""
 
@@ -42,6 +50,7 @@ class ErasureOut(BaseModel):
     asked_at: datetime
     finished_at: datetime | None
     places: list[PlaceReceiptOut]
+    naming: list[NamingOut] = Field(description="Whose text named her when the job began; nothing of it is deleted")
     not_reached: list[str] = Field(description="What no job can reach, and what to do about it")
 
     @classmethod
@@ -67,6 +76,7 @@ class ErasureOut(BaseModel):
                 )
                 for one in row.places
             ],
+            naming=[NamingOut(place=one.table, row_count=one.rows, ids=list(one.ids)) for one in row.naming],
             not_reached=list(NOT_REACHED),
         )
 

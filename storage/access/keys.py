@@ -26,7 +26,10 @@ USED_EVERY_S: Final = 60
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A key, without the key; `owner` is the person whom it works for, `owner_out` whether they are shut out."""
+    """A key, without the key; `owner` is the person whom it works for, `owner_out` whether they are shut out.
+
+    `in_time` is whether it is neither revoked nor over; it holds if its owner is not shut out either.
+    """
 
     key_no: int
     prefix: str
@@ -42,8 +45,13 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None
     last_used_at: datetime | None
     replaced_by: int | None
-    holds: bool
+    in_time: bool
     stale: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether it lets anybody in."""
+        return self.in_time and not self.owner_out
 
 
 def add_key(
@@ -94,14 +102,17 @@ def add_key(
 
 
 def keys(connection: Connection) -> list[KeyRow]:
-    """Return the keys: those that hold first, then the newest; at most KEYS_SHOWN."""
-    return _keys(connection, "true order by holds desc, key_no desc limit %s", KEYS_SHOWN)
+    """Return the keys: those that are not over first, then the newest; at most KEYS_SHOWN."""
+    return _keys(connection, "true order by in_time desc, key_no desc limit %s", KEYS_SHOWN)
 
 
 def find_key(connection: Connection, sha256: bytes) -> KeyRow | None:
-    """Return the key that a digest stands for; None if there is none or it does not hold any more."""
+    """Return the key that a digest stands for; None if there is none or it is over.
+
+    One whose owner is shut out is returned and does not hold: its program is told why.
+    """
     found = next(iter(_keys(connection, "key_sha256 = %s", sha256)), None)
-    return found if found is not None and found.holds else None
+    return found if found is not None and found.in_time else None
 
 
 def key_of(connection: Connection, key_no: int) -> KeyRow | None:
@@ -150,7 +161,7 @@ def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
     question = (  # the clauses are those of this file
         "select key_no, prefix, key.name, key.roles, key.stores, key.made_at, key.made_by, owner_id,"  # noqa: S608
         " owner.display_name, owner.disabled_at is not null, ends_at, revoked_at, last_used_at, replaced_by,"
-        " revoked_at is null and ends_at > clock_timestamp() as holds,"
+        " revoked_at is null and ends_at > clock_timestamp() as in_time,"
         f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true)"
         " from api_key key left join account owner on owner.account_id = key.owner_id where " + clause
     )
@@ -171,7 +182,7 @@ def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
             revoked_at=row[11],
             last_used_at=row[12],
             replaced_by=row[13],
-            holds=row[14],
+            in_time=row[14],
             stale=row[15],
         )
         for row in rows

@@ -20,21 +20,7 @@ def open_profile(connection: Connection, principal: str, profile: UUID, *, most:
     """
     # who opens a page does not wait for the disk: a database that crashes gives back what the last moment counted
     connection.execute("set local synchronous_commit = off")
-    opened = connection.execute(
-        "insert into profile_read (principal, day, profile_id)"
-        " select %(principal)s, current_date, profile_id from profile where profile_id = %(profile)s"
-        "    and (select count(*) from profile_read"
-        "          where principal = %(principal)s and day = current_date) < %(most)s"
-        " on conflict do nothing returning day",
-        {"principal": principal, "profile": profile, "most": most},
-    ).fetchone()
-    if opened is not None:
-        return True
-    row = connection.execute(
-        "select exists (select from profile_read where principal = %(principal)s and day = current_date"
-        "   and profile_id = %(profile)s) or not exists (select from profile where profile_id = %(profile)s)",
-        {"principal": principal, "profile": profile},
-    ).fetchone()
+    row = connection.execute("select open_profile(%s, %s, %s)", [principal, profile, most]).fetchone()
     return row == (True,)
 
 

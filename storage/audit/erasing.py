@@ -44,9 +44,10 @@ def named(connection: Connection, profile: UUID) -> int:
 
 
 def forget_before(connection: Connection, before: datetime) -> int:
-    """Take the oldest links away up to the first whose entry is not older; call it in a transaction.
+    """Take the oldest links away up to the first that was sealed later; call it in a transaction.
 
-    Nothing goes that every policy keeps, by the database's clock: its triggers hold that against whoever says to be
+    How old an entry is says the day of its link: the time that it says itself is whatever its writer said. Nothing
+    goes that every policy keeps, by the database's clock: its triggers hold that against whoever says that he is
     retention. The last hash that goes is kept in `audit_start`, so that what stays can still be verified. Entries
     that wait to be sealed stay. The run is noted here, in the same transaction: `storage.audit.verifying` looks for
     it.
@@ -59,7 +60,7 @@ def forget_before(connection: Connection, before: datetime) -> int:
     at = connection.execute("select least(%s, now() - %s)", [before, timedelta(days=KINDS["audit"].least)]).fetchone()
     row = connection.execute(
         "select link_no, hash from audit_link where link_no < coalesce("
-        " (select min(link_no) from audit_link join audit_entry using (entry_no) where at >= %s),"
+        " (select min(link_no) from audit_link where sealed_on >= (%s at time zone 'UTC')::date),"
         " (select max(link_no) + 1 from audit_link)) order by link_no desc limit 1",
         at,
     ).fetchone()
@@ -68,11 +69,13 @@ def forget_before(connection: Connection, before: datetime) -> int:
     last, digest = row
     connection.execute("select set_config('sojourn.forgetting', 'on', true)")
     connection.execute("insert into audit_start (link_no, hash) values (%s, %s)", [last, digest])
+    # the entries first: how old each is says its link
     gone = connection.execute(
-        "with gone as (delete from audit_link where link_no <= %s returning entry_no)"
-        " delete from audit_entry using gone where audit_entry.entry_no = gone.entry_no",
+        "delete from audit_entry using audit_link link where link.link_no <= %s"
+        " and audit_entry.entry_no = link.entry_no",
         [last],
     ).rowcount
+    connection.execute("delete from audit_link where link_no <= %s", [last])
     connection.execute("select set_config('sojourn.forgetting', 'off', true)")
     connection.execute(
         "insert into retention_run (kind, before_at, rows, unit) values ('audit', %s, %s, 'rows')", [at[0], gone]

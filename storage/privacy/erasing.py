@@ -12,12 +12,14 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID, uuid4
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from core.privacy.suppression import subject_hash
 from storage.connect import Connection, in_transaction
 from storage.customer_days import keep_customer_days
 from storage.log.signals import claim, release
 from storage.privacy.keys import PrivacyFolder
+from storage.privacy.naming import naming_rows
 from storage.privacy.places import PLACES, Place, Subject
 from storage.privacy.snapshots import redact_engines
 from storage.privacy.steps import run_place
@@ -164,6 +166,7 @@ def _begin(connection: Connection, folder: PrivacyFolder, erasure: UUID, at: dat
     """Take down whom it is about, and let nothing of her come any more."""
     subject, identifiers = capture(connection, erasure)
     entries = entries_of(folder.key, subject, identifiers, at)
+    naming = naming_rows(connection, subject, identifiers)  # afterwards nobody knows her name
     folder.append(entries)  # before the commit: the file never knows less than the database
 
     def work(connection: Connection) -> None:
@@ -189,8 +192,9 @@ def _begin(connection: Connection, folder: PrivacyFolder, erasure: UUID, at: dat
             )
         named = subject.profiles[0] if subject.profiles else subject.devices[0][0]
         connection.execute(
-            "update erasure set state = 'running', subject_hash = %s, version = %s where erasure_id = %s",
-            [subject_hash(folder.key, "profile", named.bytes), version, erasure],
+            "update erasure set state = 'running', subject_hash = %s, version = %s, naming = %s"
+            " where erasure_id = %s",
+            [subject_hash(folder.key, "profile", named.bytes), version, Jsonb(naming), erasure],
         )
 
     in_transaction(connection, work)

@@ -311,6 +311,8 @@ IMPERSONAL: Final[dict[str, str]] = {
 """Tables without anybody in them, each with what it holds."""
 
 NOT_REACHED: Final = (
+    "Free text of others that names her: notes and follow-ups are counted on the receipt, for people to look at.",
+    "Names of segments and texts of templates: they are not looked through.",
     "Files that people took out: CSV and JSON exports, access exports, screenshots.",
     "What other systems were told by webhooks before: they have to be asked.",
     "Recordings of `sojourn record`: they hold no pseudonym of ours, and the key of each was not kept.",

@@ -10,7 +10,7 @@ from storage.connect import Connection
 
 ERASURES_SHOWN: Final = 200
 """Three screens; older receipts are found by their id for as long as they are kept."""
-_COLUMNS: Final = "erasure_id, subject_hash, source, asked_by, asked_at, state, finished_at"
+_COLUMNS: Final = "erasure_id, subject_hash, source, asked_by, asked_at, state, finished_at, naming"
 
 
 class PlaceReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,14 @@ class PlaceReceipt(msgspec.Struct, frozen=True, kw_only=True):
     verified: str | None
 
 
+class Naming(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a table that are not hers and name her in free text: how many, and the first ids, to be looked at."""
+
+    table: str
+    rows: int
+    ids: tuple[UUID, ...]
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """An erasure; `subject` is the keyed hash of the profile as hexadecimal digits, None until it has begun."""
 
@@ -33,6 +41,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: datetime
     state: str
     finished_at: datetime | None
+    naming: tuple[Naming, ...] = ()
     places: tuple[PlaceReceipt, ...] = ()
 
 
@@ -82,7 +91,7 @@ def retention_runs(connection: Connection, *, most: int = 50) -> list[RetentionR
 
 
 def _receipt(row: tuple[Any, ...]) -> Receipt:
-    erasure, subject, source, asked_by, asked_at, state, finished_at = row
+    erasure, subject, source, asked_by, asked_at, state, finished_at, naming = row
     return Receipt(
         erasure_id=erasure,
         subject=None if subject is None else bytes(subject).hex(),
@@ -91,4 +100,8 @@ def _receipt(row: tuple[Any, ...]) -> Receipt:
         asked_at=asked_at,
         state=state,
         finished_at=finished_at,
+        naming=tuple(
+            Naming(table=table, rows=one["rows"], ids=tuple(map(UUID, one["ids"])))
+            for table, one in sorted(naming.items())
+        ),
     )

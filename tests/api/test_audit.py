@@ -1,10 +1,10 @@
 """What requests leave in the audit log: who, what for, of whom; and what the privacy desk sees of it."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -15,13 +15,15 @@ from api.access.people_pages import ROLE_FIELD
 from api.app import create_app
 from api.settings import Settings
 from core.audit.hints import AGAIN_DAYS, LISTED_A_DAY, MANY_AN_HOUR
+from storage.access.accounts import disable_account
 from storage.access.keys import add_key, key_of, rotate_key
+from storage.access.reads import open_profile
 from storage.access.secrets import digest
 from storage.audit.acting import Acting
 from storage.audit.entries import enter
 from storage.audit.sealing import seal
 from storage.audit.verifying import verify
-from storage.connect import in_transaction
+from storage.connect import connect, in_transaction
 from storage.cues.log import CHANNEL
 from tests.access import log_in
 from tests.api.inputting import customer, event, send
@@ -250,6 +252,46 @@ def test_whatever_a_key_does_names_the_person_it_works_for(
     assert (key_of(store.connection, rotated) or pytest.fail("no such key")).owner == "Ines"
 
 
+def test_a_key_holds_only_while_its_owner_may_log_in(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    (ines,) = store.connection.execute("select account_id from account where name = 'ines'").fetchone() or ("",)
+    for key, owner in (("sjk_hers", ines), ("sjk_of_the_house", None)):
+        add_key(
+            store.connection, digest(key), prefix=key, name=key, roles=["crm"], stores=None, made_by="tests",
+            holds_for=timedelta(days=1), owner=owner,
+        )  # fmt: skip
+
+    def asked(key: str) -> httpx.Response:
+        return client.get(f"/v1/profiles/{ada}", headers={"Authorization": f"Bearer {key}"})
+
+    assert asked("sjk_hers").status_code == 200
+    log_in(store.connection, "Root", "r" * 43, "admin")  # somebody has to stay
+    disable_account(store.connection, ines, disabled=True)
+    refused = asked("sjk_hers")
+    assert (refused.status_code, refused.json()["type"]) == (401, "urn:sojourn:problem:key-owner")
+    assert "somebody who may not log in any more" in refused.json()["detail"]
+    assert asked("sjk_of_the_house").status_code == 200
+    assert entered(client, kind="key")[0]["detail"]["why"] == "key-owner"
+    assert "(shut out, so it does not hold)" in client.get("/api-keys").text
+    disable_account(store.connection, ines, disabled=False)
+    assert asked("sjk_hers").status_code == 200, "whoever is let in again has what was hers"
+
+
+def test_profiles_opened_side_by_side_do_not_find_the_same_room_in_a_day(
+    store: SeededStore, client: httpx.Client, ada: UUID
+) -> None:
+    bert = UUID(send(client, "/v1/profiles", customer(2, at=store.now, email="b@shop.test")).json()["profile_id"])
+    with connect(store.database_url) as one, connect(store.database_url) as other, ThreadPoolExecutor(1) as pool:
+        with one.transaction():
+            assert open_profile(one, "nosy", ada, most=1)
+            assert open_profile(one, "anna", bert, most=1), "each has a day of their own"
+            meanwhile = pool.submit(open_profile, other, "nosy", bert, most=1)
+            wait([meanwhile], timeout=0.3)
+            assert not meanwhile.done(), "what is not committed yet may still be taken back: it waits"
+        assert meanwhile.result(20) is False
+        assert open_profile(other, "nosy", ada, most=1), "what is open stays open"
+        assert open_profile(other, "nosy", uuid4(), most=1), "nobody: whoever reads it says so"
+
+
 def key_of_name(store: SeededStore, name: str) -> int:
     row = store.connection.execute("select key_no from api_key where name = %s", [name]).fetchone()
     assert row is not None
@@ -354,6 +396,13 @@ def test_a_card_in_a_frame_costs_the_budget_and_is_a_look_of_whoever_made_its_ti
         assert [one.status_code for one in made] == [201, 201, 429]
         preview = nosy.post(f"/v1/profiles/{people[2]}/messages/preview", json={"template": "thanks"})
         assert preview.status_code == 429, "a message filled with her name is no way around it"
+        message = nosy.post(f"/v1/profiles/{people[2]}/messages", json={"template": "thanks"})
+        assert message.status_code == 429, "nor is one that would be refused with what is known of her"
+        refused = nosy.post(f"/v1/profiles/{people[1]}/messages", json={"template": "thanks"})
+        assert (refused.status_code, "consent" in refused.json()["detail"]) == (409, True)
+    told = entered(client, kind="read", actor="Nosy")[0]
+    assert (told["route"], told["people"]) == ("POST /v1/profiles/{profile}/messages", [people[1]])
+    assert told["fields"] == ["messages"]
     ticket = made[0].json()["path"].split("#")[1]
     with httpx.Client(base_url=client.base_url, timeout=20) as frame:  # nobody is logged in there
         answer = frame.post("/card", data={"ticket": ticket}, headers={"Sec-Fetch-Site": "same-origin"})

@@ -134,6 +134,49 @@ def test_nothing_is_left_of_her_anywhere_and_all_of_others(
     assert others == (3,)
 
 
+def test_what_others_notes_say_of_her_is_on_the_receipt_for_people_to_look_at(
+    store: SeededStore, her: Somebody, folder: PrivacyFolder
+) -> None:
+    row = store.connection.execute("select profile_id from profile where display_name = 'Somebody Else'").fetchone()
+    assert row is not None
+
+    def note(detail: str, of: UUID | None) -> UUID:
+        found = store.connection.execute(
+            "insert into note (note_id, asked_sha256, profile_id, noted_at, operator, source, purpose, subject,"
+            " detail, tags, feeling_chosen, feeling_read) values (gen_random_uuid(), 'x', %s, now(), 'Anna', 'staff',"
+            " 'service', 's', %s, '{}', 'neutral', '{}') returning note_id",
+            [of, detail],
+        ).fetchone()
+        assert found is not None
+        return UUID(str(found[0]))
+
+    named = {note(f"Found the scarf of {NAME.upper()}.", None), note(f"Came with her friend ({EMAIL})", row[0])}
+    note(f"{NAME}s are another family", None)  # no whole word
+    of_hers = note(f"{NAME} again", her.profile)
+    store.connection.execute(
+        "insert into follow_up (follow_up_id, note_id, operator, due_at, timezone, instructions, made_at)"
+        " select gen_random_uuid(), one, 'Anna', now(), 'UTC', %s, now() from unnest(%s::uuid[]) one",
+        [f"Call {NAME}", [*sorted(named)[:1], of_hers]],
+    )
+    erasure = erase(store.connection, folder, her.profile)
+    receipt = find_receipt(store.connection, erasure)
+    assert receipt is not None
+    follow_up, notes = receipt.naming
+    assert (notes.table, notes.rows, set(notes.ids)) == ("note", 2, named)
+    assert (follow_up.table, follow_up.rows) == ("follow_up", 1)
+    kept = store.connection.execute("select count(*) from note where note_id = any(%s)", [list(named)]).fetchone()
+    assert kept == (2,), "nothing is deleted: people look"
+    text = store.connection.execute("select naming::text from erasure").fetchone()
+    assert text is not None
+    assert "scarf" not in text[0]
+    with answering(create_app(store.database_url, Settings())) as client:
+        told = client.get(f"/v1/erasures/{erasure}").json()
+        assert [(one["place"], one["row_count"]) for one in told["naming"]] == [("follow_up", 1), ("note", 2)]
+        page = client.get(f"/privacy/erasures/{erasure}").text
+        assert "2 notes of others or of nobody named her" in page
+        assert "1 follow-up of others" in page
+
+
 def test_counts_of_her_days_stand(store: SeededStore, her: Somebody, folder: PrivacyFolder) -> None:
     erase(store.connection, folder, her.profile)
     frozen = store.connection.execute("select count(*) from rollup_frozen").fetchone()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from core.privacy.retention import KINDS
 from core.privacy.suppression import subject_hash
 from sojourn import app
+from storage.audit import sealing
 from storage.audit.acting import Acting, state
 from storage.audit.entries import PEOPLE_NAMED, AuditFilter, Shown, enter, entries_page
 from storage.audit.erasing import forget_before, named, pseudonymise
@@ -69,6 +70,25 @@ def owner_without_scruples(connection: Connection) -> Iterator[None]:
     with connection.transaction(force_rollback=True):
         connection.execute("set local session_replication_role = replica")
         yield
+
+
+def seal_as_of(connection: Connection, day: date) -> None:
+    """What was sealed on a day in the past: the database lets nobody say so whose triggers stand."""
+
+    def work(lent: Connection) -> None:
+        lent.execute("set local session_replication_role = replica")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sealing, "_today", lambda *_: day)
+            assert seal(lent) > 0
+
+    in_transaction(connection, work)
+
+
+def today(connection: Connection) -> date:
+    row = connection.execute("select (now() at time zone 'UTC')::date").fetchone()
+    assert row is not None
+    found: date = row[0]
+    return found
 
 
 def test_every_change_is_entered_with_digests_and_without_contents(connection: Connection) -> None:
@@ -331,8 +351,8 @@ def test_erasure_takes_the_person_and_leaves_the_chain(connection: Connection) -
 
 def test_retention_takes_the_oldest_and_the_rest_still_holds(connection: Connection) -> None:
     for days in (440, 430, 420, 410, 405):
-        enter(connection, msgspec.structs.replace(ANNA, at=AT - timedelta(days=days)), "read", people=[uuid4()])
-    in_transaction(connection, seal)
+        enter(connection, ANNA, "read", people=[uuid4()])
+        seal_as_of(connection, (AT - timedelta(days=days)).date())
     assert in_transaction(connection, lambda lent: forget_before(lent, AT - timedelta(days=425))) == 2
     assert in_transaction(connection, lambda lent: forget_before(lent, AT - timedelta(days=425))) == 0
     assert verify(connection).links == 3
@@ -367,15 +387,47 @@ def test_looks_side_by_side_do_not_find_the_same_room_in_a_day(database_url: str
 
 def test_retention_takes_nothing_that_every_policy_keeps(connection: Connection) -> None:
     kept = timedelta(days=KINDS["audit"].least)
-    row = connection.execute("select now()").fetchone()
-    assert row is not None
-    for at in (row[0] - kept - timedelta(minutes=1), row[0] - kept + timedelta(minutes=10)):
-        enter(connection, msgspec.structs.replace(ANNA, at=at), "read", people=[uuid4()])
-    in_transaction(connection, seal)
+    now = today(connection)
+    for day in (now - kept - timedelta(days=1), now - kept):
+        enter(connection, ANNA, "read", people=[uuid4()])
+        seal_as_of(connection, day)
+    long_after = datetime.now(UTC) + timedelta(days=9_000)
     # a clock that runs ahead, or a policy that was asked for otherwise
-    assert in_transaction(connection, lambda lent: forget_before(lent, row[0] + timedelta(days=9_000))) == 1
+    assert in_transaction(connection, lambda lent: forget_before(lent, long_after)) == 1
     found = verify(connection)
     assert (found.links, found.broken) == (1, None)
+
+
+def test_what_is_said_to_be_old_does_not_go_through_retentions_door(connection: Connection) -> None:
+    long_ago = msgspec.structs.replace(ANNA, at=datetime(2024, 1, 1, tzinfo=UTC))
+    ada = add_profile(connection, who=long_ago)
+    door = "set local sojourn.forgetting = 'on'"
+
+    def refused(*statements: str) -> None:
+        for statement in statements:
+            with connection.transaction(force_rollback=True):
+                connection.execute(door)
+                with pytest.raises(errors.RestrictViolation):
+                    connection.execute(statement)
+
+    waits = "delete from audit_entry", "delete from audit_subject"
+    refused(*waits)
+    with connection.transaction(force_rollback=True):
+        connection.execute("delete from audit_waiting")
+        refused(*waits)
+    refused(  # nobody seals by hand on a day that is over
+        "insert into audit_link (link_no, entry_no, sealed_on, hash)"
+        " select 1, entry_no, '2024-01-01', 'x' from audit_entry"
+    )
+    in_transaction(connection, seal)
+    refused(
+        *waits,
+        "delete from audit_link",
+        "insert into audit_start (link_no, hash) select link_no, hash from audit_link",
+    )
+    assert in_transaction(connection, lambda lent: forget_before(lent, datetime.now(UTC))) == 0
+    assert [entry.people for entry in entries_page(connection, AuditFilter(), limit=9).entries] == [[ada]]
+    assert verify(connection).broken is None
 
 
 def test_pages_go_through_every_entry_once(connection: Connection) -> None:
