@@ -361,7 +361,8 @@ def test_lists_that_show_more_people_than_a_day_holds_are_refused_as_a_whole(
     with answering(app) as asked, httpx.Client(base_url=asked.base_url, headers=session, timeout=20) as nosy:
         assert nosy.get("/v1/profiles").status_code == 429, "another process of the API knows the same budget"
     hints = {(one["hint"], one["actor"]): one for one in client.get("/v1/audit/hints").json()["found"]}
-    assert hints["budget", "Nosy"]["found_count"] >= 4
+    # two routes, and the other process; what one route refused within a second comes with its next refusal
+    assert hints["budget", "Nosy"]["found_count"] >= 3
 
 
 def test_notes_and_their_files_cost_the_budget_of_people(store: SeededStore, client: httpx.Client) -> None:
@@ -438,5 +439,5 @@ def test_what_was_refused_is_entered_and_a_flood_is_counted(client: httpx.Client
     found = [one for one in entered(client, kind="key") if one["outcome"] == "refused"]
     assert 1 <= len(found) < 5
     assert found[-1]["route"] == "POST /v1/hooks/{source}/{what}"
-    assert found[-1]["detail"] == {"status": 401, "more": 0}
+    assert found[-1]["detail"] == {"status": 401, "more": 0, "why": "signature"}
     assert found[-1]["actor_kind"] == "nobody"
