@@ -16,8 +16,10 @@ _BEARER: Final = "Bearer "
 _SECRET_CHARACTERS: Final = 200
 
 
-def find_asking(request: Request, cookie_only: bool) -> Asking:
+def find_asking(request: Request, cookie_only: bool, *, is_use: bool = True) -> Asking:
     """Return who asks: by the key in Authorization, else by the session's cookie; nobody where neither holds.
+
+    A page that is only left open is no use (`is_use`) of a session, or none would ever end unused.
 
     Raises
     ------
@@ -25,28 +27,29 @@ def find_asking(request: Request, cookie_only: bool) -> Asking:
         If the database is away.
     """
     service = request.app.state.service
+    writer = service.writer if is_use else None
     said = request.headers.get("authorization", "")
     if said and not cookie_only:  # whoever sends a key is that key, whatever cookies come along
         key = said.removeprefix(_BEARER) if said.startswith(_BEARER) else ""
-        return _by_key(service.reader, service.writer, key)
+        return _by_key(service.reader, writer, key)
     token = request.cookies.get(cookie_name(request.scope), "")
-    return _by_cookie(service.reader, service.writer, token, service.settings.second_step)
+    return _by_cookie(service.reader, writer, token, service.settings.second_step)
 
 
-def _by_key(reader: Reader, writer: Writer, key: str) -> Asking:
+def _by_key(reader: Reader, writer: Writer | None, key: str) -> Asking:
     if not key.startswith(KEY_PREFIX) or len(key) > _SECRET_CHARACTERS:
         return Asking()
     with reader.connection() as connection:
         found = find_key(connection, digest(key))
     if found is None:
         return Asking()
-    if found.stale:
+    if found.stale and writer is not None:
         writer.write(lambda connection: mark_used(connection, found.key_no))
     roles, stores = _roles(found.roles), _stores(found.stores)
     return Asking(Principal(f"key-{found.key_no}", "key", found.name, roles, stores, found.owner))
 
 
-def _by_cookie(reader: Reader, writer: Writer, token: str, demanded: frozenset[Role]) -> Asking:
+def _by_cookie(reader: Reader, writer: Writer | None, token: str, demanded: frozenset[Role]) -> Asking:
     if not token or len(token) > _SECRET_CHARACTERS:
         return Asking()
     kept = digest(token)
@@ -54,7 +57,7 @@ def _by_cookie(reader: Reader, writer: Writer, token: str, demanded: frozenset[R
         found = find_session(connection, kept)
     if found is None:
         return Asking()
-    if found.stale:
+    if found.stale and writer is not None:
         writer.write(lambda connection: mark_seen(connection, kept))
     session = Session(found.session_no, found.account_id, found.stage, token)
     if found.stage != "full":
