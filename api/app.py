@@ -20,7 +20,6 @@ from api.access.described import describe_access
 from api.access.first import let_first_in
 from api.access.gate import Gate, check_entered, read_places
 from api.access.limits import Limits
-from api.access.restored import Restored
 from api.audit.recording import audited
 from api.audit.refusals import Refusals
 from api.audit.sealing import keep_sealing
@@ -49,6 +48,7 @@ from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
 from storage.privacy.keys import PrivacyFolder
+from storage.privacy.restored import Restored
 from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer

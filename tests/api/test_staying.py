@@ -109,6 +109,10 @@ def test_a_stream_is_no_use_of_a_session(store: SeededStore, site: str, carl: UU
             "update account_session set seen_at = now() - interval '7 hours' where account_id = %s", [carl]
         )
 
+    def age_it() -> None:
+        age()
+        aged.append(seen())
+
     aged: list[object] = []
-    assert not ends(store, site, "cues/live", of_carl(), lambda: (age(), aged.append(seen())))
+    assert not ends(store, site, "cues/live", of_carl(), age_it)
     assert [seen()] == aged, "a card left open would hold the session for its seven days"
