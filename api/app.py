@@ -26,7 +26,7 @@ from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
-from api.headers import BodyLimit, SecurityHeaders
+from api.headers import BodyLimit, OneLength, SecurityHeaders
 from api.inputs.rows import CSV_BYTES
 from api.memory.watch import watch
 from api.meters import Metered, Meters
@@ -112,6 +112,7 @@ def create_app(
     places = read_places((*ROUTES, *PAGES), [route for route in app.routes if isinstance(route, Route)])
     app.add_middleware(Gate, places=places, answer=_answer_error, limits=limits)
     app.add_middleware(Refusals)
+    app.add_middleware(OneLength)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Metered, meters=meters, tracing=tracing)
     _describe_schemas(app)

@@ -75,7 +75,7 @@ def run(
     metrics : str
         Address that counts are served on, such as 127.0.0.1:9464; empty: nowhere.
     privacy : Path, optional
-        Folder of the suppression list: from a database that is older than it nothing is sent. Without it nobody knows.
+        Folder of the suppression list: from a database that is older than it nothing is sent.
 
     Raises
     ------

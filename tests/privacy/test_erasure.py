@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 from zipfile import ZipFile
@@ -22,8 +23,9 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from api.app import create_app
+from api.cues.arriving import Arrivals
 from api.settings import Settings
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, UnavailableError
 from core.identity import are_nobody
 from core.privacy.suppression import Suppressed
 from core.resolution import Identifier
@@ -36,6 +38,7 @@ from storage.access.secrets import digest
 from storage.connect import Connection, connect, in_transaction
 from storage.identity.consents import ConsentWord
 from storage.identity.links import GivenProfile, identify
+from storage.live import listen
 from storage.log.snapshots import good_snapshots
 from storage.privacy import batches, erasing, restored
 from storage.privacy.keys import KEY, LIST, PrivacyFolder
@@ -253,7 +256,7 @@ def test_she_is_hidden_at_once_and_cannot_be_brought_back(
     def bring(what: GivenProfile, guarding: Guard | None = guard) -> UUID | None:
         return in_transaction(store.connection, lambda lent: identify(lent, what, guarding)).profile_id
 
-    app = create_app(store.database_url, Settings(privacy=folder.folder))
+    site = create_app(store.database_url, Settings(privacy=folder.folder))
     with answering(app) as client:
         assert client.get(f"/v1/profiles/{her.profile}").status_code == 200
         answer = client.post(
@@ -338,13 +341,13 @@ def test_a_restored_backup_is_erased_again(
     monkeypatch.setattr(restored, "_UNDER_WAY", timedelta(0))
     app = create_app(store.database_url, Settings(privacy=folder.folder))
     no_news = partial(listen, store.database_url, application_name="tests")
-    with answering(app) as client:
+    with answering(site) as client:
         for path in ("/v1/profiles", "/v1/stores", "/v1/ready"):
             answer = client.get(path)
             assert [answer.status_code, "suppress reapply" in answer.text] == [503, True], path
         assert client.get("/v1/health").status_code == 200
         with pytest.raises(UnavailableError, match="restored"):
-            Arrivals(app.state.service, no_news).tell_arrivals("marktplatz")
+            Arrivals(site.state.service, no_news).tell_arrivals("marktplatz")
         again = reapply(store.connection, folder)
         assert again == (1, 1), "her profile, and a device that nothing links to it any more"
         assert str(again) == "1 profile and 1 device"
