@@ -256,7 +256,7 @@ def test_she_is_hidden_at_once_and_cannot_be_brought_back(
     def bring(what: GivenProfile, guarding: Guard | None = guard) -> UUID | None:
         return in_transaction(store.connection, lambda lent: identify(lent, what, guarding)).profile_id
 
-    site = create_app(store.database_url, Settings(privacy=folder.folder))
+    app = create_app(store.database_url, Settings(privacy=folder.folder))
     with answering(app) as client:
         assert client.get(f"/v1/profiles/{her.profile}").status_code == 200
         answer = client.post(
@@ -339,7 +339,7 @@ def test_a_restored_backup_is_erased_again(
     (found,) = [one for one in check_database(store.database_url, folder.folder) if one.what == "erasures"]
     assert [found.state, "suppress reapply" in found.do] == ["fail", True]
     monkeypatch.setattr(restored, "_UNDER_WAY", timedelta(0))
-    app = create_app(store.database_url, Settings(privacy=folder.folder))
+    site = create_app(store.database_url, Settings(privacy=folder.folder))
     no_news = partial(listen, store.database_url, application_name="tests")
     with answering(site) as client:
         for path in ("/v1/profiles", "/v1/stores", "/v1/ready"):
