@@ -20,14 +20,13 @@ from api.access.described import describe_access
 from api.access.first import let_first_in
 from api.access.gate import Gate, check_entered, methods_of, read_places
 from api.access.limits import Limits
-from api.access.restored import Restored
 from api.audit.recording import audited
 from api.audit.refusals import Refusals
 from api.audit.sealing import keep_sealing
 from api.cues.arriving import Arrivals
 from api.cues.hub import CueHub
 from api.examples import add_examples
-from api.headers import BodyLimit, SecurityHeaders
+from api.headers import BodyLimit, OneLength, SecurityHeaders
 from api.inputs.rows import CSV_BYTES
 from api.memory.watch import watch
 from api.meters import Metered, Meters
@@ -49,6 +48,7 @@ from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
 from storage.privacy.keys import PrivacyFolder
+from storage.privacy.restored import Restored
 from storage.privacy.suppression import Guard
 from storage.reading import Reader, check_url
 from storage.writing import Writer
@@ -113,6 +113,7 @@ def create_app(
     app.state.places = places
     app.add_middleware(Gate, places=places, answer=_answer_error, limits=limits)
     app.add_middleware(Refusals)
+    app.add_middleware(OneLength)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Metered, meters=meters, tracing=tracing)
     _describe_schemas(app)

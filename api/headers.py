@@ -4,7 +4,10 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import ProblemError, as_json
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'self';"
@@ -22,6 +25,7 @@ _ALWAYS: Final = {
 _HSTS: Final = "max-age=31536000"
 """A year. Told over TLS only (RFC 6797, 7.2), and without includeSubDomains: other hosts are not ours."""
 _STATIC: Final = "/static/"
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class SecurityHeaders:
@@ -49,6 +53,33 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class OneLength:
+    """ASGI middleware: a request that tells its length twice is refused, and its connection closed (RFC 9112, 6.1).
+
+    h11 goes by Transfer-Encoding, a proxy may go by Content-Length: what one takes for the body is the next request
+    to the other, and would be asked as whoever comes after it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or refuse it."""
+        if scope["type"] == "http" and {name for name, _ in scope["headers"]} >= _LENGTHS:
+            problem = ProblemError(
+                400,
+                "two-lengths",
+                "Two lengths",
+                detail="The request has both Content-Length and Transfer-Encoding.",
+                hint="Send one of them.",
+            )
+            response = as_json(Request(scope), problem)
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:

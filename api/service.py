@@ -10,7 +10,6 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from api.access.limits import Limits
-from api.access.restored import Restored
 from api.cues.hub import CueHub
 from api.metrics.dwell_cache import DwellCache
 from api.problems import profile_unknown, store_unknown
@@ -22,6 +21,7 @@ from core.metrics.formulas import FORMULAS
 from storage.access.acting import may_see
 from storage.connect import Connection
 from storage.occupancy import PlanCache
+from storage.privacy.restored import Restored
 from storage.privacy.suppression import Guard
 from storage.profiles.profiles import ProfileRow, find_profile
 from storage.reading import Reader

@@ -6,12 +6,12 @@ from typing import Final, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from api.access.restored import HINT, SAYS
 from api.service import Service, ServiceDep
 from core.errors import ConfigurationError, UnavailableError
 from storage.connect import Connection
 from storage.migrate import pending
 from storage.occupancy import IngestState, ingest_state
+from storage.privacy.restored import HINT, SAYS
 
 router = APIRouter(prefix="/v1", tags=["status"])
 

@@ -246,12 +246,14 @@ def api(
 
 
 @app.command()
-def webhooks(database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metrics: Metrics = "") -> None:
+def webhooks(
+    database_url: DatabaseUrl, webhook_allow: WebhookAllow = "", metrics: Metrics = "", privacy: Privacy = None
+) -> None:
     """Send what is queued for other systems to whoever subscribed."""
     from core.webhooks import read_networks
     from webhooks import run
 
-    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow), metrics=metrics)
+    run(database_url, stop_on_signals(), allowed=read_networks(webhook_allow), metrics=metrics, privacy=privacy)
 
 
 @app.command(name="app-presence")

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +18,9 @@ import structlog
 from core.errors import UnavailableError
 from core.webhooks import Network
 from storage.connect import Connection
-from storage.reading import check_url
+from storage.privacy.keys import PrivacyFolder
+from storage.privacy.restored import Restored
+from storage.reading import Reader, check_url
 from storage.webhooks.queue import (
     Attempt,
     DueDelivery,
@@ -52,7 +55,14 @@ STOP_S: Final = 5.0
 _log = structlog.get_logger()
 
 
-def run(database_url: str, stop: threading.Event, *, allowed: Sequence[Network] = (), metrics: str = "") -> None:
+def run(
+    database_url: str,
+    stop: threading.Event,
+    *,
+    allowed: Sequence[Network] = (),
+    metrics: str = "",
+    privacy: Path | None = None,
+) -> None:
     """Deliver until told to stop; survives the database's absence.
 
     Parameters
@@ -64,6 +74,8 @@ def run(database_url: str, stop: threading.Event, *, allowed: Sequence[Network] 
         Private networks, or such without TLS, that events may be sent to.
     metrics : str
         Address that counts are served on, such as 127.0.0.1:9464; empty: nowhere.
+    privacy : Path, optional
+        Folder of the suppression list: from a database that is older than it nothing is sent.
 
     Raises
     ------
@@ -75,16 +87,25 @@ def run(database_url: str, stop: threading.Event, *, allowed: Sequence[Network] 
     check_url(database_url)
     meters = Meters(make_registry("webhooks"))
     with exposed(meters.registry, metrics):
-        asyncio.run(Deliverer(database_url, allowed, meters).run(stop))
+        asyncio.run(Deliverer(database_url, allowed, meters, privacy=privacy).run(stop))
 
 
 class Deliverer:
     """See `run`."""
 
-    def __init__(self, database_url: str, allowed: Sequence[Network], meters: Meters | None = None) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        allowed: Sequence[Network],
+        meters: Meters | None = None,
+        *,
+        privacy: Path | None = None,
+    ) -> None:
         self._database_url = database_url
         self._meters = meters if meters is not None else Meters()
         self._writer = Writer(database_url, application_name="sojourn webhooks")
+        self._reader = Reader(database_url, connections=1)
+        self._restored = Restored(None if privacy is None else PrivacyFolder(privacy), self._reader)
         self._sender = Sender(allowed)
         self._wake = asyncio.Event()
         self._busy: Counter[UUID] = Counter()
@@ -114,6 +135,7 @@ class Deliverer:
                     task.cancel()
                 await asyncio.gather(*late, return_exceptions=True)
             await asyncio.to_thread(self._writer.close)
+            await asyncio.to_thread(self._reader.close)
 
     async def _take(self) -> bool:
         """Start what is due; return whether there may be more at once."""
@@ -126,9 +148,10 @@ class Deliverer:
             return take_due(connection, most=room, each=AT_ONCE_EACH, busy=busy)
 
         try:
+            await asyncio.to_thread(self._restored.check)
             due = await asyncio.to_thread(self._writer.write, work)
         except UnavailableError as error:
-            _log.warning("webhooks wait", error=str(error))
+            _log.warning("webhooks wait", error=str(error), hint=error.hint)
             await asyncio.sleep(AGAIN_S)
             return True
         for one in due:

@@ -17,8 +17,10 @@ _BEARER: Final = "Bearer "
 _SECRET_CHARACTERS: Final = 200
 
 
-def find_asking(request: Request, cookie_only: bool) -> Asking:
+def find_asking(request: Request, cookie_only: bool, *, is_use: bool = True) -> Asking:
     """Return who asks: by the key in Authorization, else by the session's cookie; nobody where neither holds.
+
+    A page that is only left open is no use (`is_use`) of a session, or none would ever end unused.
 
     Raises
     ------
@@ -28,15 +30,16 @@ def find_asking(request: Request, cookie_only: bool) -> Asking:
         401 if the person whom a key works for is shut out.
     """
     service = request.app.state.service
+    writer = service.writer if is_use else None
     said = request.headers.get("authorization", "")
     if said and not cookie_only:  # whoever sends a key is that key, whatever cookies come along
         key = said.removeprefix(_BEARER) if said.startswith(_BEARER) else ""
-        return _by_key(service.reader, service.writer, key)
+        return _by_key(service.reader, writer, key)
     token = request.cookies.get(cookie_name(request.scope), "")
-    return _by_cookie(service.reader, service.writer, token, service.settings.second_step)
+    return _by_cookie(service.reader, writer, token, service.settings.second_step)
 
 
-def _by_key(reader: Reader, writer: Writer, key: str) -> Asking:
+def _by_key(reader: Reader, writer: Writer | None, key: str) -> Asking:
     if not key.startswith(KEY_PREFIX) or len(key) > _SECRET_CHARACTERS:
         return Asking()
     with reader.connection() as connection:
@@ -45,7 +48,7 @@ def _by_key(reader: Reader, writer: Writer, key: str) -> Asking:
         return Asking()
     if not found.holds:
         raise _owner_is_out()
-    if found.stale:
+    if found.stale and writer is not None:
         writer.write(lambda connection: mark_used(connection, found.key_no))
     roles, stores = _roles(found.roles), _stores(found.stores)
     return Asking(Principal(f"key-{found.key_no}", "key", found.name, roles, stores, found.owner))
@@ -61,7 +64,7 @@ def _owner_is_out() -> ProblemError:
     )
 
 
-def _by_cookie(reader: Reader, writer: Writer, token: str, demanded: frozenset[Role]) -> Asking:
+def _by_cookie(reader: Reader, writer: Writer | None, token: str, demanded: frozenset[Role]) -> Asking:
     if not token or len(token) > _SECRET_CHARACTERS:
         return Asking()
     kept = digest(token)
@@ -69,7 +72,7 @@ def _by_cookie(reader: Reader, writer: Writer, token: str, demanded: frozenset[R
         found = find_session(connection, kept)
     if found is None:
         return Asking()
-    if found.stale:
+    if found.stale and writer is not None:
         writer.write(lambda connection: mark_seen(connection, kept))
     session = Session(found.session_no, found.account_id, found.stage, token)
     if found.stage != "full":

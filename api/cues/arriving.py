@@ -82,8 +82,9 @@ class Arrivals:
         Raises
         ------
         UnavailableError
-            If the database is away.
+            If the database is away, or was restored and knows people who were erased.
         """
+        self._service.restored.check()
         with self._service.reader.connection() as connection:
             here = arrivals(connection, store)
         return sum(self._tell(profile) for profile in here)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from api.access.staying import StayingDep
 from api.audit.recording import enter_streamed
 from api.cues.models import OutcomeIn, ToldCueOut, ToldCuesOut, TrialIn, TrialMadeOut, TrialOut, TrialsOut
 from api.identity.models import DoneOut
@@ -56,14 +57,19 @@ async def _followed(store: str, service: ServiceDep) -> tuple[StoredPlan, int]:
     summary="Follow a store's cues live",
 )
 async def follow_cues(
-    followed: Annotated[tuple[StoredPlan, int], Depends(_followed)], service: ServiceDep
+    followed: Annotated[tuple[StoredPlan, int], Depends(_followed)], service: ServiceDep, staying: StayingDep
 ) -> AsyncIterator[ServerSentEvent]:
-    """Send each cue within two seconds of the arrival it is for; cues from before are in the log."""
+    """Send each cue within two seconds of the arrival it is for; cues from before are in the log.
+
+    The stream ends with the login or key it was asked by, and with a change of roles or stores.
+    """
     stored, newest = followed
     watcher = service.cues.watch(stored.plan.id)
     try:
         while not watcher.closed:
             news = await watcher.wait(HEARTBEAT_S)
+            if not await staying.may():  # each time: what comes next may be a name
+                return
             told = await anyio.to_thread.run_sync(_told, service, stored.store_no, newest) if news else []
             for row in told:
                 newest = row.cue_no

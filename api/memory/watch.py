@@ -25,6 +25,7 @@ async def watch(service: Service) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
+            await asyncio.to_thread(service.restored.check)
             told = await asyncio.to_thread(service.writer.write, partial(remind, now=service.now()))
             made = await asyncio.to_thread(look, service)
         except SojournError as error:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.access.navigation import may_open
+from api.access.staying import StayingDep
 from api.problems import described, too_many_watching
 from api.service import Service, ServiceDep, find_store
 from api.stores.live import HEARTBEAT_S, Beat
@@ -65,20 +66,22 @@ async def follow_store(
     store: Annotated[str, Depends(_watchable)],
     service: ServiceDep,
     single: Annotated[bool, Depends(sees_visits)],
+    staying: StayingDep,
     last_event_id: Annotated[
         str | None, Header(description="Sent by browsers on reconnecting; every stream begins with the whole state")
     ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Send the whole state at once, then again whenever it changed.
 
-    Nothing has to be caught up after an interruption, so `Last-Event-ID` is accepted and needs no answer.
+    Nothing has to be caught up after an interruption, so `Last-Event-ID` is accepted and needs no answer. The stream
+    ends with the login or key it was asked by, and with a change of roles or stores.
     """
     del last_event_id
     watcher = service.live.watch(store)
     try:
         while True:
             news = await watcher.get(wait_s=HEARTBEAT_S)
-            if watcher.closed:
+            if watcher.closed or (staying.is_due and not await staying.may()):
                 return
             if isinstance(news, LiveStateOut):
                 yield ServerSentEvent(

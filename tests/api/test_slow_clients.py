@@ -129,3 +129,14 @@ def test_no_address_takes_all_connections() -> None:
     proxied = Bounds(connections=6, connections_each=4, trusted="127.0.0.0/8")
     assert not proxied.counts("127.0.0.2")
     assert proxied.counts("10.0.0.1")
+
+
+def test_two_lengths_are_refused_and_the_connection_closed() -> None:
+    hidden = b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"
+    head = b"POST /logout HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(Bounds()) as address:
+        for said in (head + b"0\r\n\r\n", head.replace(b"POST /logout", b"GET /v1/health") + b"0\r\n\r\n"):
+            with socket.create_connection(address) as client:
+                client.sendall(said % (5 + len(hidden)) + hidden)
+                ((status, problem),) = read_answers(client)
+            assert (status, problem["type"]) == (400, "urn:sojourn:problem:two-lengths")

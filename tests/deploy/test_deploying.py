@@ -125,10 +125,12 @@ def test_pods_have_no_rights_that_they_do_not_need(name: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["systemd", "compose", "kubernetes"])
-def test_ingest_and_api_share_a_privacy_folder_that_is_copied(way: str) -> None:
+def test_ingest_api_and_webhooks_share_a_privacy_folder_that_is_copied(way: str) -> None:
     """Without it nobody can be erased for good; without a copy elsewhere a lost machine brings the erased back."""
     if way == "systemd":
-        said = {name: (DEPLOY / f"systemd/sojourn-{name}.service").read_text() for name in ("ingest", "api")}
+        said = {
+            name: (DEPLOY / f"systemd/sojourn-{name}.service").read_text() for name in ("ingest", "api", "webhooks")
+        }
         copied = (DEPLOY / "systemd/sojourn-privacy-copy.service").read_text()
         folder = "SOJOURN_PRIVACY=/var/lib/sojourn/privacy"
         assert all(folder in text and "StateDirectory=sojourn" in text for text in (*said.values(), copied))
@@ -137,13 +139,13 @@ def test_ingest_and_api_share_a_privacy_folder_that_is_copied(way: str) -> None:
         return
     if way == "compose":
         services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-        for name in ("ingest", "api"):
+        for name in ("ingest", "api", "webhooks"):
             assert services[name]["environment"]["SOJOURN_PRIVACY"] == "/privacy/folder"
             assert "privacy:/privacy" in services[name]["volumes"]
         assert "suppress copy /copy/" in (DEPLOY / "compose.yaml").read_text()
         return
     built = manifests("base")
-    for name in ("ingest", "api"):
+    for name in ("ingest", "api", "webhooks"):
         pod = next(one for one in built if (one["kind"], one["metadata"]["name"]) == ("Deployment", name))
         (container,) = pod["spec"]["template"]["spec"]["containers"]
         assert {"name": "SOJOURN_PRIVACY", "value": "/privacy/folder"} in container["env"]

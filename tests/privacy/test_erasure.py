@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 from zipfile import ZipFile
@@ -21,10 +22,10 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from api.access import restored
 from api.app import create_app
+from api.cues.arriving import Arrivals
 from api.settings import Settings
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, UnavailableError
 from core.identity import are_nobody
 from core.privacy.suppression import Suppressed
 from core.resolution import Identifier
@@ -37,8 +38,9 @@ from storage.access.secrets import digest
 from storage.connect import Connection, connect, in_transaction
 from storage.identity.consents import ConsentWord
 from storage.identity.links import GivenProfile, identify
+from storage.live import listen
 from storage.log.snapshots import good_snapshots
-from storage.privacy import batches, erasing
+from storage.privacy import batches, erasing, restored
 from storage.privacy.keys import KEY, LIST, PrivacyFolder
 from storage.privacy.places import IMPERSONAL, PLACES
 from storage.privacy.receipts import find_receipt
@@ -380,11 +382,15 @@ def test_a_restored_backup_is_erased_again(
     (found,) = [one for one in check_database(store.database_url, folder.folder) if one.what == "erasures"]
     assert [found.state, "suppress reapply" in found.do] == ["fail", True]
     monkeypatch.setattr(restored, "_UNDER_WAY", timedelta(0))
-    with answering(create_app(store.database_url, Settings(privacy=folder.folder))) as client:
+    site = create_app(store.database_url, Settings(privacy=folder.folder))
+    no_news = partial(listen, store.database_url, application_name="tests")
+    with answering(site) as client:
         for path in ("/v1/profiles", "/v1/stores", "/v1/ready"):
             answer = client.get(path)
             assert [answer.status_code, "suppress reapply" in answer.text] == [503, True], path
         assert client.get("/v1/health").status_code == 200
+        with pytest.raises(UnavailableError, match="restored"):
+            Arrivals(site.state.service, no_news).tell_arrivals("marktplatz")
         again = reapply(store.connection, folder)
         assert again == (1, 1), "her profile, and a device that nothing links to it any more"
         assert str(again) == "1 profile and 1 device"

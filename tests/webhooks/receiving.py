@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from standardwebhooks import Webhook
@@ -62,10 +63,12 @@ def receiving() -> Iterator[Receiver]:
 
 
 @contextmanager
-def delivering(database_url: str, allow: str = "127.0.0.1", metrics: str = "") -> Iterator[None]:
+def delivering(
+    database_url: str, allow: str = "127.0.0.1", metrics: str = "", privacy: Path | None = None
+) -> Iterator[None]:
     """Run the loop in a thread."""
     stop = threading.Event()
-    how = {"allowed": read_networks(allow), "metrics": metrics}
+    how = {"allowed": read_networks(allow), "metrics": metrics, "privacy": privacy}
     thread = threading.Thread(target=run, args=(database_url, stop), kwargs=how)
     thread.start()
     try:

@@ -1,8 +1,9 @@
 """From an event that is written to a signed request that arrives, on real sockets."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,12 @@ from standardwebhooks import WebhookVerificationError
 
 from api.app import create_app
 from api.settings import Settings
-from core.errors import InputError
+from core.errors import InputError, UnavailableError
+from core.privacy.suppression import subject_hash
 from core.webhooks import read_networks
+from storage.privacy.keys import Entry, PrivacyFolder
+from storage.privacy.restored import Restored
+from storage.privacy.restoring import reapply
 from storage.profiles.profiles import create_profile, withdraw_consent
 from storage.webhooks import enqueue, queue
 from tests.api.inputting import send
@@ -104,6 +109,36 @@ def test_what_is_committed_arrives_signed_and_what_is_not_never_was(
     told = client.get(SUBSCRIPTIONS).json()["subscriptions"]
     assert [row["waiting_count"] for row in told] == [0, 0]
     assert secret not in client.get(SUBSCRIPTIONS).text
+
+
+def test_nothing_is_sent_from_a_database_that_knows_who_was_erased(
+    store: SeededStore,
+    client: httpx.Client,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = PrivacyFolder(tmp_path / "privacy")
+    long_ago_us = int((datetime.now(UTC) - timedelta(minutes=10)).timestamp() * 1e6)
+    folder.append([Entry("profile", subject_hash(folder.key, "profile", b"p" * 16), None, None, long_ago_us)])
+    subscribe(client, receiver.url, "a.b")
+    enqueue(store.connection, "a.b", {})
+    rested: list[bool] = []
+    check = Restored.check
+
+    def checked(restored: Restored) -> None:
+        try:
+            check(restored)
+        except UnavailableError:
+            rested.append(True)
+            raise
+
+    monkeypatch.setattr(Restored, "check", checked)
+    with delivering(store.database_url, privacy=folder.folder):
+        soon(lambda: len(rested) > 1, "that it rests")
+        assert [receiver.heard, newest(client)["attempts_count"]] == [[], 0]
+        reapply(store.connection, folder)
+        soon(lambda: receiver.heard, "what waited")
 
 
 def test_what_fails_is_tried_again_then_a_dead_letter_and_sent_again_by_hand(

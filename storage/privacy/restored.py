@@ -1,7 +1,8 @@
 """Nobody is served from a database that was restored from before an erasure: it knows people who are to be forgotten.
 
 The list of who was erased stands in the privacy folder too, and knows more than such a database. Ingest erases them
-again when it starts, `sojourn suppress reapply` at once; until then the API answers nothing of what is stored.
+again when it starts, `sojourn suppress reapply` at once; until then the API answers nothing of what is stored, tells
+no cue and makes no alert, and no webhook is sent.
 """
 
 import time
