@@ -45,7 +45,7 @@ def tell(site: str, amara: str) -> None:
         follow_up={"due_at": (now - timedelta(days=2)).isoformat(), "instructions": "Call her when 38 is in."},
     )  # fmt: skip
     write(site, profile_id=amara, subject="The queue was terrible", source="email")
-    write(site, profile_id=amara, subject="Hated the wait at the fitting rooms", tags=["left_queue"])
+    write(site, profile_id=amara, subject="Annoyed by the wait at the fitting rooms", tags=["left_queue"])
     write(site, store="marktplatz", zone="bags", tags=["confused_by_sign", "looked_for_help"], mood="frustrated")
     assert httpx.post(f"{site}/v1/alerts/look", headers=HEADERS | INES).json()["alert_count"] == 3
 

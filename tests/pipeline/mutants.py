@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 from core.wire import decode
 from edge import outbox
 from edge.outbox import Outbox, _count
-from edge.publisher import Publisher
 from edge.window import Window
 from ingest import commit, feed, worker
 from ingest.acceptance import Accepted, accept
@@ -20,6 +19,7 @@ from ingest.logged import Logged
 from ingest.messages import Arrival, read
 from ingest.subscriber import Subscriber
 from tests.pipeline.database import Connection, named_visits
+from tests.pipeline.edge import Client
 
 if TYPE_CHECKING:
     from tests.pipeline.edge import Edge
@@ -241,14 +241,14 @@ def not_caught_up(_world: "World") -> Iterator[None]:
 
 @contextmanager
 def offered_is_forgotten(_world: "World") -> Iterator[None]:
-    """Over a new connection an edge forgets what it ever offered, and drops what may arrive or is logged."""
-    connect = Publisher._connect
+    """With its connection an edge forgets what it ever offered, and drops what may arrive or is logged."""
+    lose = Client.lose
 
-    def mutant(self: Any, client: Any, link: Any) -> None:
-        connect(self, client, link)
-        self._outbox._offered_to = 0
+    def mutant(self: Any, why: str, *, told: bool = True) -> None:
+        lose(self, why, told=told)
+        self._edge.outbox._offered_to = 0
 
-    with patch.object(Publisher, "_connect", mutant):
+    with patch.object(Client, "lose", mutant):
         yield
 
 
