@@ -71,7 +71,7 @@ _UNDER_WAY: Final[LiteralString] = (
        and left_at >= %(newest)s - make_interval(secs => %(departure_s)s)
      order by device, left_at desc
 ), over as materialized (
-    -- as an array, as below: looked up one by one, each has been a scan where today's statistics were not yet there
+    -- as an array, as below: looked up at once, however few the planner expects
     select device, entered_at, left_at from store_visit
      where store_no = %(store_no)s and device = any(array(select device from lately)) and not withdrawn
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s -- spares other chunks
