@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell import decoder_kernels as kernels
+from core.dwell import watch_kernels as watching
 from core.dwell.emission import LANES_STEP, QUANTA, RSSI_FLOOR_DBM, Tables
 from core.dwell.prefetch import LINE_BYTES
 from core.dwell.settings import Settings
@@ -174,9 +175,9 @@ class Decoder:
         self.free: NDArray[np.int32] = np.zeros(0, np.int32)
         self.cursor: NDArray[np.int64] = np.zeros(kernels.CURSORS, np.int64)
         self.silence = tables.silence.copy()
-        self.watch: NDArray[np.int64] = np.zeros((kernels.WATCHES, tables.level.shape[0]), np.int64)
-        self.watch[kernels.WEIGHT] = kernels.FULL
-        self.watch[kernels.LAST] = kernels.NEVER
+        self.watch: NDArray[np.int64] = np.zeros((watching.WATCHES, tables.level.shape[0]), np.int64)
+        self.watch[watching.WEIGHT] = watching.FULL
+        self.watch[watching.LAST] = watching.NEVER
         self.present = np.zeros(tables.lanes, np.int64)
         self.devices = 0
         self._room = settings.undecided_stays + 8
@@ -185,14 +186,14 @@ class Decoder:
     @property
     def anchor_weights(self) -> NDArray[np.float64]:
         """How far each anchor is believed to work, 0..1, shape (anchors,)."""
-        weights: NDArray[np.float64] = self.watch[kernels.WEIGHT] / kernels.FULL
+        weights: NDArray[np.float64] = self.watch[watching.WEIGHT] / watching.FULL
         return weights
 
     @property
     def deaf(self) -> NDArray[np.bool_]:
         """Which anchors hear nothing of what others hear before them, shape (anchors,)."""
         fade = int(self.rules["fade"][0])
-        faded: NDArray[np.bool_] = (self.watch[kernels.QUIET] >= fade) & (fade > 0)
+        faded: NDArray[np.bool_] = (self.watch[watching.QUIET] >= fade) & (fade > 0)
         return faded
 
     @property
@@ -214,7 +215,7 @@ class Decoder:
         if tables.lanes != self.tables.lanes or tables.level.shape != self.tables.level.shape:
             raise ValueError("tables of another plan")
         self.tables = tables
-        kernels.weigh_silence(tables, self.watch, self.silence)
+        watching.weigh_silence(tables, self.watch, self.silence)
 
     def set_down(self, anchors: NDArray[np.int64], at_us: int, *, down: bool) -> None:
         """Let the silence of these anchors count nothing because they are told to be down, or count again.
@@ -224,21 +225,21 @@ class Decoder:
         fades by what it misses.
         """
         back = np.zeros(self.watch.shape[1], np.bool_)
-        back[anchors] = (self.watch[kernels.DOWN, anchors] != 0) & (not down)
-        self.watch[kernels.QUIET, back] = 0
-        self.watch[kernels.DESERTED, back] = 0
-        self.watch[kernels.DOWN, anchors] = int(down)
-        kernels.weigh_anchors(self.watch, self.rules)
-        kernels.weigh_silence(self.tables, self.watch, self.silence)
-        kernels.await_again(self.state, self.devices, self.tables, back, self.rules, at_us)
+        back[anchors] = (self.watch[watching.DOWN, anchors] != 0) & (not down)
+        self.watch[watching.QUIET, back] = 0
+        self.watch[watching.DESERTED, back] = 0
+        self.watch[watching.DOWN, anchors] = int(down)
+        watching.weigh_anchors(self.watch, self.rules)
+        watching.weigh_silence(self.tables, self.watch, self.silence)
+        watching.await_again(self.state, self.devices, self.tables, back, self.rules, at_us)
         if down:
-            gone = self.watch[kernels.WEIGHT] == 0
-            kernels.await_longer(self.state, self.devices, self.tables, gone, self.rules, at_us)
+            gone = self.watch[watching.WEIGHT] == 0
+            watching.await_longer(self.state, self.devices, self.tables, gone, self.rules, at_us)
 
     @property
     def down(self) -> NDArray[np.bool_]:
         """Which anchors are told to be down, shape (anchors,)."""
-        told: NDArray[np.bool_] = self.watch[kernels.DOWN] != 0
+        told: NDArray[np.bool_] = self.watch[watching.DOWN] != 0
         return told
 
     def decode(self, signals: NDArray[Any]) -> NDArray[Any]:

@@ -4,7 +4,8 @@ Per device one record: a few scalars and, per spot, a lane (score, whether it wa
 entering it has been possible, its running stay, the node of its past). Stays from which other lanes have come live in
 an arena of nodes until they are decided. All scores are whole quanta in 16 bits, all times whole microseconds.
 
-Constants stand in this file: with `cache=True` one imported from another module would stay stale after a change.
+What anchors are believed to do is watched in watch_kernels.py. Constants stand in the file that they belong to; the
+cache of compiled kernels is another one for every other content of these files (servers/kernel_cache.py).
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from numba import njit
 
 from core.dwell.lane_kernels import WIDTH, below, hear, highest, highest_elsewhere, lowest, move
 from core.dwell.prefetch import prefetch_row
+from core.dwell.watch_kernels import HEARD, TICK_SHIFT, WEIGHT, pass_ticks, patience_us
 
 # places in `cursor`, the decoder's own counters
 NEXT = 0  # next signal to take
@@ -22,19 +24,6 @@ FREE = 2  # nodes on the free list
 FORCED = 3  # decisions by the bound
 TICK = 4  # second of data time (2**20 microseconds) that `present` and HEARD tell of; those before it are over
 CURSORS = 5
-
-# rows of `watch`, one column per anchor
-HEARD = 0  # 1 if it heard anything in this tick
-QUIET = 1  # quanta against its still working: devices stood before it and it heard nothing
-WEIGHT = 2  # sixteenths of what its silence counts
-DOWN = 3  # 1 if a heartbeat says that it does not work
-LAST = 4  # tick in which it last heard anything, or NEVER
-DESERTED = 5  # 1 if too many fell silent at one with it to have left
-WATCHES = 6
-FULL = 16
-TICK_SHIFT = 20
-TICK_US = 1 << TICK_SHIFT
-NEVER = -(1 << 44)  # a tick before all
 
 AHEAD = 6  # signals between asking for a device's record and using it
 MANY_BYTES = 1 << 20  # of records, which then do not lie in the second-level cache; with less, asking costs more
@@ -48,7 +37,6 @@ NOTHING = -1  # lane of the node before the first stay; parent of that node
 LOWEST = -(1 << 15)  # of 16 bits
 ALL = (1 << 16) - 1  # sixteen lanes as bits
 SCORE_FLOOR = -(1 << 14)  # in the middle of an advertisement heard by very many, see `_settle_scores`
-SILENCE_FLOOR = -(1 << 13)  # quanta a step; lanes that are no spot stay there and never lead
 AT_ONCE = 16  # signals of one advertisement that 16 bits take beside the two floors: 16 x 10.5 nats x 64 = 10,752
 GAP_SHIFT = 17
 LEAD_SHIFT = 3
@@ -97,7 +85,8 @@ def decode(
     while cursor[NEXT] < signals.size:
         tick = signals[cursor[NEXT]]["ts"] >> TICK_SHIFT
         if tick != cursor[TICK]:
-            _pass_ticks(tick, state, tables, rules, silence, watch, present, cursor)
+            pass_ticks(cursor[TICK], tick, state, tables, rules, silence, watch, present)
+            cursor[TICK] = tick
         end = _first_from((tick + 1) << TICK_SHIFT, signals, cursor[NEXT])
         if not _decode_to(end, signals, state, nodes, free, tables, rules, silence, watch, present, out, cursor):
             return False
@@ -219,7 +208,7 @@ def _decode_to(
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
                         _force(place, device, nodes, free, silence, zone_of, out, cursor, cost)
                 if device["blind"]:  # what it is silent then is not its own doing
-                    device["timeout"] = _patience_us(device, rule)
+                    device["timeout"] = patience_us(device, rule)
                 else:
                     _learn_gap(device, rule, gap)
                 present[best] += device["firm"]
@@ -387,7 +376,7 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
         device["offset_db"] = 0
     elif gap <= rule["silence_max_us"] and 0 < device["heard"] == device["step_signals"]:
         _learn_gap(device, rule, gap)  # one advertisement is no visit: it rather advertises seldom
-    device["timeout"] = _patience_us(device, rule)
+    device["timeout"] = patience_us(device, rule)
     cursor[FREE] -= 1
     root = free[cursor[FREE]]
     lanes = device["score"].size
@@ -647,205 +636,7 @@ def _learn_gap(device: Any, rule: Any, gap: Any) -> None:
             shift = 3
         device["gap_mean"] += (gap - device["gap_mean"]) >> shift
         device["gap_steps"] = steps + 1
-    device["timeout"] = _patience_us(device, rule)
-
-
-@njit(inline="always")
-def _patience_us(device: Any, rule: Any) -> Any:
-    """How long a device may be silent by its own gaps before it has left."""
-    wanted = rule["silence_gaps"] * device["gap_mean"]
-    least = rule["silence_max_us"] if device["inside"] else rule["silence_us"]
-    return min(max(wanted, least), rule["silence_max_us"])
-
-
-@njit(cache=True, nogil=True)
-def await_again(state: Any, count: int, tables: Any, back: Any, rules: Any, since: int) -> None:
-    """Let the silence of who stands before anchors that are back (bool, shape (anchors,)) count from `since` on."""
-    rule = rules[0]
-    for place in range(count):
-        device = state[place]
-        if device["open"] and device["blind"] and back[tables.main[device["best"]]]:
-            unheard = max(since - device["last_at"], 0)
-            if unheard <= device["timeout"]:  # else it had left before
-                device["timeout"] = min(unheard + _patience_us(device, rule), rule["silence_max_us"])
-
-
-@njit(cache=True, nogil=True)
-def await_longer(state: Any, count: int, tables: Any, gone: Any, rules: Any, since: int) -> None:
-    """Wait for who stands before anchors that hear nobody from `since` on (bool, shape (anchors,)).
-
-    Who is heard by no other anchor has no step in which that would show. Who had left before has left.
-    """
-    for place in range(count):
-        device = state[place]
-        if not device["open"] or device["exited"] or since - device["last_at"] > device["timeout"]:
-            continue
-        if gone[tables.main[device["best"]]]:
-            device["blind"] = 1
-            device["timeout"] = rules[0]["silence_max_us"]
-
-
-@njit(cache=True, nogil=True)
-def _pass_ticks(
-    tick: int, state: Any, tables: Any, rules: Any, silence: Any, watch: Any, present: Any, cursor: Any
-) -> None:
-    """Let the ticks before `tick` be over; all signals of them have been decoded.
-
-    After the first nothing is heard; of the others those are looked at in which something is due.
-    """
-    ended = cursor[TICK]
-    while ended < tick:
-        _watch(ended, state, tables, rules, silence, watch, present)
-        ended = _due_after(ended, rules[0], watch)
-    cursor[TICK] = tick
-
-
-@njit(inline="always")
-def _look_ticks(rule: Any) -> Any:
-    """After how many silent ticks it is asked whether an anchor is deserted: before anybody has left by silence."""
-    return max(rule["silence_us"] // 2 >> TICK_SHIFT, 1)
-
-
-@njit(inline="always")
-def _forget_ticks(rule: Any) -> Any:
-    """After how many silent ticks nobody is left that is waited for, so that nothing tells of the anchor any more."""
-    return (rule["silence_max_us"] >> TICK_SHIFT) + 1
-
-
-@njit(cache=True, nogil=True)
-def _due_after(ended: int, rule: Any, watch: Any) -> int:
-    """Return the next tick at the end of which an anchor is looked at, if nothing more is heard."""
-    due = -NEVER
-    for anchor in range(watch.shape[1]):
-        for ticks in (_look_ticks(rule), _forget_ticks(rule)):
-            at = watch[LAST, anchor] + ticks
-            if at > ended:
-                due = min(due, at)
-    return due
-
-
-@njit(cache=True, nogil=True)
-def _watch(ended: int, state: Any, tables: Any, rules: Any, silence: Any, watch: Any, present: Any) -> None:
-    """At the end of a tick: the longer an anchor is deaf to devices before it, the less its silence counts.
-
-    It counts nothing, too, while it is deserted: too many fell silent at one with it to have left.
-    """
-    rule = rules[0]
-    fade = rule["fade"]
-    look = False
-    for anchor in range(watch.shape[1]):
-        quiet = watch[QUIET, anchor]
-        if watch[HEARD, anchor] != 0:
-            watch[LAST, anchor] = ended
-            watch[DESERTED, anchor] = 0
-        if watch[HEARD, anchor] != 0 or fade == 0:
-            quiet = 0
-        else:
-            for lane in range(present.size):
-                quiet += present[lane] * tables.alarm[anchor, lane]
-            quiet = min(quiet, fade)
-        watch[QUIET, anchor] = quiet
-        watch[HEARD, anchor] = 0
-        look |= fade > 0 and watch[LAST, anchor] + _look_ticks(rule) == ended
-        if watch[LAST, anchor] + _forget_ticks(rule) == ended:
-            watch[DESERTED, anchor] = 0
-    present[:] = 0
-    if look:
-        _find_deserted(ended - _look_ticks(rule), state, tables, rule, watch)
-    changed = False
-    for anchor in range(watch.shape[1]):
-        changed |= watch[WEIGHT, anchor] != _weight_of(anchor, watch, fade)
-    if changed:
-        before = watch[WEIGHT].copy()
-        weigh_anchors(watch, rules)
-        weigh_silence(tables, watch, silence)
-        since = (ended + 1) << TICK_SHIFT
-        gone = (watch[WEIGHT] == 0) & (before != 0)
-        back = (before == 0) & (watch[LAST] == ended) & (watch[WEIGHT] != 0)
-        if gone.any():
-            await_longer(state, state.size, tables, gone, rules, since)
-        if back.any():
-            await_again(state, state.size, tables, back, rules, since)
-
-
-@njit(inline="always")
-def _weight_of(anchor: Any, watch: Any, fade: Any) -> Any:
-    """Return what the silence of an anchor counts, in sixteenths."""
-    if watch[DOWN, anchor] != 0 or watch[DESERTED, anchor] != 0:
-        return 0
-    return FULL - watch[QUIET, anchor] * FULL // max(fade, 1)
-
-
-@njit(cache=True, nogil=True)
-def weigh_anchors(watch: Any, rules: Any) -> None:
-    """Write what the silence of each anchor counts, by what is known of it."""
-    for anchor in range(watch.shape[1]):
-        watch[WEIGHT, anchor] = _weight_of(anchor, watch, rules[0]["fade"])
-
-
-@njit(cache=True, nogil=True)
-def _find_deserted(last: int, state: Any, tables: Any, rule: Any, watch: Any) -> None:
-    """Mark anchors that have heard nobody since the tick `last`, if too many fell silent with it to have left.
-
-    Devices that leave on their own leave within their windows of one moment by chance; `tables.together` tells up to
-    which sum of windows so many beside the first do so too seldom to be believed. Counted are the devices before each
-    anchor that fell silent in this tick, and those of the whole store before any anchor that is silent since: anchors
-    may fall together, each with too few devices to tell.
-    """
-    anchors = watch.shape[1]
-    silent = np.zeros(anchors + 1, np.int64)  # devices, by anchor; of the whole store behind them
-    windows = np.zeros(anchors + 1, np.int64)  # microseconds
-    for place in range(state.size):
-        device = state[place]
-        if not device["open"] or device["exited"] or device["heard"] == device["step_signals"]:
-            continue  # not here, gone by its own word, or a passer-by of one advertisement
-        window = rule["together_gaps"] * np.int64(device["gap_mean"]) + TICK_US
-        if device["last_at"] < (last << TICK_SHIFT) - window:
-            continue  # had fallen silent before
-        anchor = tables.main[device["best"]]
-        silent_since = watch[LAST, anchor]
-        fell = device["last_at"] < (last + 1) << TICK_SHIFT and last - _forget_ticks(rule) < silent_since <= last
-        windows[anchor] += window
-        windows[anchors] += window
-        silent[anchor] += fell
-        silent[anchors] += fell
-    whole = _too_many(silent[anchors], windows[anchors], tables.together)
-    for anchor in range(anchors):
-        alone = watch[LAST, anchor] == last and _too_many(silent[anchor], windows[anchor], tables.together)
-        if silent[anchor] > 0 and (whole or alone):
-            watch[DESERTED, anchor] = 1
-
-
-@njit(cache=True, nogil=True)
-def _too_many(count: int, windows: int, together: Any) -> bool:
-    """Whether so many devices with these windows (summed, in microseconds) leave at one too seldom to be believed."""
-    beside = count - 1
-    most = together.size - 1
-    if beside < 0:
-        return False
-    if beside <= most:
-        return bool(windows <= together[beside])
-    return bool(windows <= together[most] // most * beside)
-
-
-@njit(cache=True, nogil=True)
-def weigh_silence(tables: Any, watch: Any, silence: Any) -> None:
-    """Write what hearing nothing says of each spot, as far as the anchors are believed to work; the best is 0."""
-    most = np.int64(SILENCE_FLOOR)
-    totals = np.empty(silence.size, np.int64)
-    for lane in range(silence.size):
-        total = 0
-        for anchor in range(watch.shape[1]):
-            total += tables.missed[anchor, lane] * watch[WEIGHT, anchor] // FULL
-        totals[lane] = total
-    first = True
-    for lane in range(silence.size):
-        if tables.able[lane] and (first or totals[lane] > most):
-            most = totals[lane]
-            first = False
-    for lane in range(silence.size):
-        relative = max(totals[lane] - most, SILENCE_FLOOR)
-        silence[lane] = relative if tables.able[lane] else SILENCE_FLOOR
+    device["timeout"] = patience_us(device, rule)
 
 
 @njit(cache=True, nogil=True)
@@ -883,7 +674,8 @@ def close_silent(
     `cursor[NEXT]` is the next device; `frontier` in microseconds: all signals before it have been decoded.
     """
     if closed_by == SILENCE and frontier >> TICK_SHIFT > cursor[TICK]:
-        _pass_ticks(frontier >> TICK_SHIFT, state, tables, rules, silence, watch, present, cursor)
+        pass_ticks(cursor[TICK], frontier >> TICK_SHIFT, state, tables, rules, silence, watch, present)
+        cursor[TICK] = frontier >> TICK_SHIFT
     for place in range(cursor[NEXT], count):
         device = state[place]
         if device["open"] and frontier - device["last_at"] > device["timeout"]:

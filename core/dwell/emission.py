@@ -151,7 +151,7 @@ def _readings(model: Model, odds: NDArray[np.float64]) -> NDArray[np.int16]:
 
 
 def _silence(quiet: NDArray[np.int32], able: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Return what hearing nothing says while all anchors work; also see decoder_kernels.weigh_silence."""
+    """Return what hearing nothing says while all anchors work; also see watch_kernels.weigh_silence."""
     total = quiet.sum(axis=0)
     relative = np.maximum(total - total[able].max(), SILENCE_FLOOR)
     return np.where(able, relative, SILENCE_FLOOR).astype(np.int16)

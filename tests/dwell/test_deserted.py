@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from core.dwell import decoder_kernels as kernels
+from core.dwell import watch_kernels as kernels
 from core.dwell.decoder import Decoder
 from core.dwell.emission import tables
 from core.dwell.engine import StoreEngine
