@@ -2,9 +2,12 @@
 
 const list = document.getElementById("people");
 
-document.addEventListener("toggle", ({ target }) => {
-  for (const field of target.querySelectorAll("select[data-people]")) {
+function fill(part) {
+  for (const field of part.querySelectorAll("select[data-people]")) {
     field.append(list.content.cloneNode(true));
     delete field.dataset.people;
   }
-}, true); // a toggle does not bubble
+}
+
+document.addEventListener("toggle", ({ target }) => fill(target), true); // a toggle does not bubble
+for (const part of document.querySelectorAll("details[open]")) fill(part); // opened before this was read

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from api.lexicons import reminder
 from storage.access.accounts import disable_account
@@ -217,6 +217,7 @@ def test_a_task_is_done_and_the_next_one_chained(site: str, page: Page, store: S
     expect(page.locator(".task-who")).to_have_text("Nobody's (as Tom)")
     page.locator("summary", has_text="Reassign").focus()
     page.keyboard.press("Enter")  # by the keyboard alone
+    expect(page.locator("form:visible [name=operator] option", has_text="Ada")).to_have_count(1)
     page.keyboard.press("Tab")
     page.keyboard.type("Ada")
     page.keyboard.press("Tab")
@@ -233,6 +234,25 @@ def test_a_task_is_done_and_the_next_one_chained(site: str, page: Page, store: S
     expect(page.locator(".task h2")).to_have_text("Ask how they fit")
     page.get_by_role("link", name="Done", exact=True).click()
     expect(page.locator(".task-result")).to_contain_text("Reached her")
+
+
+def test_colleagues_can_be_chosen_where_a_form_was_opened_before_its_script_came(
+    site: str, page: Page, store: SeededStore
+) -> None:
+    employ(store.connection, "Ada")
+    write(site, subject="Wants size 38", follow_up={"due_at": datetime.now(UTC).isoformat(), "instructions": "Call"})
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # Playwright marks the function that it is given
+        held.append(route)
+
+    page.route("**/people.js", hold)
+    with page.expect_request("**/people.js"):
+        named(page, site).goto(f"{site}/follow-ups", wait_until="commit")
+    page.locator("summary", has_text="Reassign").click()
+    expect(page.locator("form:visible [name=operator] option")).to_have_count(1)
+    held[0].continue_()
+    expect(page.locator("form:visible [name=operator] option", has_text="Ada")).to_have_count(1)
 
 
 def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, customers: dict[str, UUID]) -> None:
