@@ -162,6 +162,14 @@ def test_no_template_holds_anything_inline() -> None:
         assert written is None, script.name
 
 
+def test_what_is_typed_never_lands_in_a_url() -> None:
+    # a form that a script sends does nothing by itself: sent before its script came, its text would stand in the URL
+    for template in sorted((HERE / "templates").glob("*.html")):
+        for form in re.findall(r"<form\b[^>]*>", template.read_text()):
+            assert 'method="' in form, (template.name, form)
+            assert ('method="dialog"' in form) == ("data-send" in form or "<form id=" in form), (template.name, form)
+
+
 def test_no_secret_stands_in_a_url() -> None:
     secret = re.compile(r"token|ticket|secret|password|api_?key|code$", re.IGNORECASE)
     for router in (*ROUTES, *PAGES):
