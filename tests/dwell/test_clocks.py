@@ -311,6 +311,22 @@ def test_an_order_that_is_not_that_of_arrival_says_nothing_of_clocks() -> None:
     assert not ahead_by_arrival(mixed, 6).any()
 
 
+def test_two_of_many_clocks_that_agree_by_chance_are_not_the_stores() -> None:
+    plan = grid_plan(7)
+    ahead_us = np.array([-19_000_000, 5_000_000, -19_020_000, 11_000_000, -7_000_000, 2_000_000, 15_000_000])
+    clocks = compared(skewed(walk(plan, 1, SHOPPERS), ahead_us), 7)
+    assert clocks.known.all()
+    assert clocks.ahead_us.tolist() == pytest.approx((ahead_us - 2_000_000).tolist(), abs=30_000)
+
+
+def test_clocks_that_were_put_right_before_do_not_agree_because_of_it() -> None:
+    roughly_us = np.array([10, 20, 30, 41, 50, 60]) * 1_000_000
+    by_us = walk(PLAN, 1, SHOPPERS)
+    by_us["ts"] //= 1000
+    clocks = estimate_clocks(by_us[np.lexsort((by_us["ts"], by_us["device"]))], 6, STEP_US, roughly_us)
+    assert clocks.ahead_us.tolist() == pytest.approx((roughly_us - 30_000_000).tolist(), abs=30_000)
+
+
 def test_a_model_keeps_its_clocks_and_a_snapshot_belongs_to_them() -> None:
     clocks = Clocks(SKEWS_US, np.arange(6), np.array([True] * 5 + [False]), 1_760_000_000_000_000)
     model = replace(prior_model(PLAN), clocks=clocks, survey_signals=7)
