@@ -73,8 +73,8 @@ AGREEING_LEAST: Final = 2 / 3
 
 
 KEPT_LEAST: Final = 1 / 3
-"""So many clocks that agree are kept in time. Of twelve that are anywhere within 20 s of the true time two agree by chance
-in 28% of stores, four in less than one of three thousand."""
+"""So many clocks that agree are kept in time. Of twelve that are anywhere within 20 s of the true time two agree by
+chance in 28% of stores, four in less than one of three thousand."""
 
 
 class Clocks(NamedTuple):
