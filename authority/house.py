@@ -7,6 +7,7 @@ from typing import Final
 
 from cryptography import x509
 
+from authority.access import MEMBERS
 from authority.authority import Authority
 from edge.broker import CA, CERTIFICATE
 from edge.tls import RENEW_BEFORE
@@ -14,9 +15,11 @@ from edge.tls import RENEW_BEFORE
 RUNNING: Final = ("ingest", "kafka-bridge", "app-presence")
 """The services that run all day beside the broker; the others are certified when somebody needs them."""
 WATCH: Final = "watch"
+GROUP: Final = "kafka-ingest"
+"""The folder that the ingests on Kafka share; each draws an identity of its own from it."""
 
 
-def equip(authority: Authority, hosts: Sequence[str], out: Path, now: datetime) -> list[str]:
+def equip(authority: Authority, hosts: Sequence[str], out: Path, now: datetime, *, members: int = 0) -> list[str]:
     """Make what is missing, ends within a month, or is another authority's; return what was made.
 
     Parameters
@@ -27,6 +30,8 @@ def equip(authority: Authority, hosts: Sequence[str], out: Path, now: datetime) 
     out : Path
         Takes a folder for each service; the one for health checks stands in the broker's own folder.
     now : datetime
+    members : int
+        Identities for so many ingests on Kafka, as folders in one folder; 0: none.
 
     Raises
     ------
@@ -39,6 +44,7 @@ def equip(authority: Authority, hosts: Sequence[str], out: Path, now: datetime) 
         made.append("broker")
     for service, folder in (
         *((service, out / service) for service in RUNNING),
+        *((member, out / GROUP / member) for member in MEMBERS[:members]),
         (WATCH, authority.broker_folder / WATCH),
     ):
         if not _good(folder, authority, now):

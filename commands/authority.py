@@ -35,12 +35,16 @@ def house(
     hosts: Annotated[list[str], typer.Argument(metavar="HOST…", help="Each name and address of the broker.")],
     authority: AuthorityFolder,
     out: Annotated[Path, typer.Option(help="Takes a folder of credentials for each service.")],
+    *,
+    kafka_ingests: Annotated[
+        int, typer.Option(min=0, max=32, help="Identities for so many ingests on Kafka, in one folder kafka-ingest.")
+    ] = 0,
 ) -> None:
     """Make what is missing or ends within a month: authority, broker, ingest, apps. Meant to be run at each start."""
     from authority.authority import Authority
     from authority.house import equip
 
-    made = equip(Authority.create(authority, _now()), hosts, out, _now())
+    made = equip(Authority.create(authority, _now()), hosts, out, _now(), members=kafka_ingests)
     typer.echo(f"Made or renewed: {', '.join(made)}." if made else "Everything holds for more than a month.")
 
 

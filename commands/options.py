@@ -12,7 +12,8 @@ MqttCredentials = Annotated[
     typer.Option(
         "--mqtt-credentials",
         envvar="SOJOURN_MQTT_CREDENTIALS",
-        help="Folder with ca.pem, certificate.pem and key.pem, for mqtts://.",
+        help="Folder with ca.pem, certificate.pem and key.pem, for mqtts://; or with a folder for each of several"
+        " identities, which ingests on Kafka share.",
     ),
 ]
 AuthorityFolder = Annotated[

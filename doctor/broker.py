@@ -11,13 +11,19 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from doctor.certificates import check_der, check_files
 from doctor.findings import Finding, fail, ok, warn
+from edge.broker import CA, CERTIFICATE, KEY, identities
 
 PATIENCE_S: Final = 5.0
 _RUNNING: Final = "Is it running, and is SOJOURN_MQTT_URL right?"
+_SESSION_S: Final = 7 * 24 * 3600
+"""As services ask for: whoever comes by a service's certificate is the same client to the broker, and a session that
+were to end with this connection would take along what waits for the service."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -29,8 +35,11 @@ def check_broker(mqtt_url: str, credentials: Path | None = None) -> list[Finding
     mqtt_url : str
         mqtt://[user:secret@]host[:port], or mqtts:// for TLS.
     credentials : Path, optional
-        Folder with `ca.pem`, and `certificate.pem` and `key.pem` where the broker wants to know us.
+        Folder with `ca.pem`, and `certificate.pem` and `key.pem` where the broker wants to know us; or with a folder
+        for each of several identities, the last of which is tried.
     """
+    folders: tuple[Path | None, ...] = (None,) if credentials is None else identities(credentials)
+    tried = folders[-1]
     url = urlsplit(mqtt_url)
     if url.scheme not in ("mqtt", "mqtts") or url.hostname is None:
         return [fail("broker", "Its URL cannot be read.", "It looks like mqtt://host:1883 or mqtts://host:8883.")]
@@ -38,8 +47,8 @@ def check_broker(mqtt_url: str, credentials: Path | None = None) -> list[Finding
     port = url.port if url.port is not None else 8883 if secure else 1883
     findings: list[Finding] = []
     if secure:
-        findings += _files(credentials)
-        shown = _handshake(url.hostname, port, credentials)
+        findings += [finding for folder in folders for finding in _files(folder, credentials)]
+        shown = _handshake(url.hostname, port, tried)
         if isinstance(shown, Finding):
             return [*findings, shown]
         findings += [
@@ -50,26 +59,27 @@ def check_broker(mqtt_url: str, credentials: Path | None = None) -> list[Finding
         findings.append(
             warn("TLS of the broker", "The connection is not encrypted.", "Use mqtts://, docs/protect.md says how.")
         )
-    findings.append(_connect(url, port, _context(credentials) if secure else None))
+    findings.append(_connect(url, port, _context(tried) if secure else None))
     return findings
 
 
-def _files(credentials: Path | None) -> list[Finding]:
-    if credentials is None:
+def _files(folder: Path | None, credentials: Path | None) -> list[Finding]:
+    if folder is None:
         return []
+    whose = "" if folder == credentials else f" {folder.name}"
     return [
-        check_files(what, credentials / name)
-        for what, name in (("whom we trust", "ca.pem"), ("our certificate", "certificate.pem"))
-        if (credentials / name).exists()
+        check_files(f"{what}{whose}", folder / name)
+        for what, name in (("whom we trust", CA), ("our certificate", CERTIFICATE))
+        if (folder / name).exists()
     ]
 
 
 def _context(credentials: Path | None) -> ssl.SSLContext:
-    ca = None if credentials is None or not (credentials / "ca.pem").exists() else credentials / "ca.pem"
+    ca = None if credentials is None or not (credentials / CA).exists() else credentials / CA
     context = ssl.create_default_context(cafile=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if credentials is not None and (credentials / "certificate.pem").exists():
-        context.load_cert_chain(credentials / "certificate.pem", credentials / "key.pem", password="")
+    if credentials is not None and (credentials / CERTIFICATE).exists():
+        context.load_cert_chain(credentials / CERTIFICATE, credentials / KEY, password="")
     return context
 
 
@@ -101,6 +111,7 @@ def _connect(url: SplitResult, port: int, context: ssl.SSLContext | None) -> Fin
         CallbackAPIVersion.VERSION2,
         f"sojourn-doctor-{token_hex(4)}",
         protocol=paho.MQTTv5,
+        manual_ack=True,  # what waits for the service is the service's to acknowledge
         reconnect_on_failure=False,
     )
 
@@ -118,7 +129,9 @@ def _connect(url: SplitResult, port: int, context: ssl.SSLContext | None) -> Fin
         client.tls_set_context(context)
     begun_s = time.monotonic()
     try:
-        client.connect(str(url.hostname), port)
+        asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own annotations end here
+        asked.SessionExpiryInterval = _SESSION_S if context is not None else 0
+        client.connect(str(url.hostname), port, clean_start=context is None, properties=asked)
         client.loop_start()
         heard = answered.wait(PATIENCE_S)
     except OSError as error:

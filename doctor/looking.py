@@ -13,6 +13,7 @@ from doctor.database import check_database
 from doctor.findings import Finding, fail, warn
 from doctor.kafka import KafkaPlace, check_kafka
 from doctor.machine import check_disk, check_kernels, check_private, check_versions
+from edge.broker import KEY, identities
 from edge.settings import EdgeSettings
 from servers.home import sojourn_home
 
@@ -48,8 +49,10 @@ def look(installation: Installation) -> Iterator[Finding]:
         yield from check_broker(installation.mqtt_url, installation.credentials)
     if installation.kafka is not None:
         yield from check_kafka(installation.kafka)
-    if installation.credentials is not None and (installation.credentials / "key.pem").exists():
-        yield check_private("our key", [installation.credentials / "key.pem"])
+    if installation.credentials is not None:
+        ours = [folder / KEY for folder in identities(installation.credentials) if (folder / KEY).exists()]
+        if ours:
+            yield check_private("our key", ours)
     if installation.keys:
         yield check_private("keys", installation.keys)
     if installation.edge is not None:

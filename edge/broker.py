@@ -80,6 +80,18 @@ class Broker:
         return replace(self, ca=credentials / CA, certificate=credentials / CERTIFICATE, key=credentials / KEY)
 
 
+def identities(credentials: Path) -> tuple[Path, ...]:
+    """Return the folders with a certificate: this one, or, where it has none itself, those in it, in order.
+
+    Replicas of one container share a folder. An identity is one connection at the broker, so such a folder holds one
+    for each of them. Without any certificate it is the folder itself, and whoever reads it says what is missing.
+    """
+    if (credentials / CERTIFICATE).exists():
+        return (credentials,)
+    inside = (one.parent for one in credentials.glob(f"*/{CERTIFICATE}") if not one.parent.name.startswith("."))
+    return tuple(sorted(inside)) or (credentials,)
+
+
 @dataclass(frozen=True)
 class Topics:
     """What one edge writes and reads.

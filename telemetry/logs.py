@@ -54,6 +54,12 @@ def configure(form: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], force=True)
 
 
+def read_by_a_person(stream: TextIO) -> bool:
+    """Whether what is written to `stream` is seen by somebody at a terminal, and not collected as a log."""
+    renderer = structlog.get_config()["processors"][-1]
+    return stream.isatty() and isinstance(renderer, structlog.dev.ConsoleRenderer)
+
+
 def _renderer(form: str, out: TextIO) -> Any:
     if form.strip().lower() == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)

@@ -33,8 +33,8 @@ from storage.migrate import migrate
 from storage.profiles.profiles import create_profile
 from storage.stores import save_plan
 
-_READY_S: Final = 300.0
-"""The first start compiles the kernels, half a minute on free cores."""
+_READY_S: Final = 900.0
+"""The first start compiles the kernels: half a minute on free cores, several minutes beside other work."""
 MEMBERS: Final = 20
 """Profiles of the first store whose journeys are asked for."""
 PARTITIONS: Final = 16

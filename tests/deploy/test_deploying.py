@@ -13,6 +13,8 @@ import typer
 import yaml
 
 import sojourn
+from authority.access import MEMBERS
+from authority.house import GROUP
 
 TOP = Path(__file__).parents[2]
 DEPLOY = TOP / "deploy"
@@ -186,6 +188,23 @@ def test_with_kafka_the_ingests_are_a_group_and_there_is_one_bridge() -> None:
     (ingest,) = found["ingest"]["template"]["spec"]["containers"]
     assert (ingest["args"], found["ingest"]["replicas"]) == (["ingest", "--source", "kafka"], 3)
     assert (found["bridge"]["replicas"], found["bridge"]["strategy"]) == (1, {"type": "Recreate"})
+    (shared,) = (one for one in found["ingest"]["template"]["spec"]["volumes"] if one["name"] == "credentials")
+    secrets = [source["secret"] for source in shared["projected"]["sources"]]
+    folders = [{item["path"].split("/")[0] for item in secret["items"]} for secret in secrets]
+    surge = found["ingest"]["strategy"]["rollingUpdate"]["maxSurge"]
+    assert folders == [{name} for name in MEMBERS[: found["ingest"]["replicas"] + surge]], "an identity for each pod"
+
+
+def test_replicas_on_kafka_have_an_identity_each() -> None:
+    base = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["certificates"]
+    ingest = yaml.safe_load((DEPLOY / "compose.kafka.yaml").read_text())["services"]["kafka-ingest"]
+    folder = ingest["environment"]["SOJOURN_MQTT_CREDENTIALS"]
+    words = base["command"]
+    assert folder == f"{words[words.index('--out') + 1]}/{GROUP}"
+    assert int(words[words.index("--kafka-ingests") + 1]) > ingest["deploy"]["replicas"]
+    (volume,) = {one.split(":")[0] for one in ingest["volumes"] if f":{folder}" in one}
+    assert f"{volume}:{folder}" in base["volumes"]
+    assert folder in (DEPLOY / "Dockerfile").read_text(), "whose owner a new volume takes"
 
 
 def test_the_image_is_built_in_two_stages_and_runs_as_nobody_special() -> None:
