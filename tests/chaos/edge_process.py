@@ -157,7 +157,7 @@ def main(spec: Spec) -> int:
     edge.window.REFUSED_S = 0.3  # type: ignore[misc]
     mutants.apply()
     writer = Writer(Path(spec.folder) / f"{spec.edge}.journal")
-    edge.agent.Outbox = partial(JournaledOutbox, spec.edge, writer)  # type: ignore[attr-defined]
+    edge.agent.Outbox = partial(JournaledOutbox, spec.edge, writer)  # type: ignore[attr-defined,assignment]
     world, readings = World(), ReadingQueue()
     folder = Path(spec.folder)
 
