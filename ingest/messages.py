@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Protocol, TypeAlias
 import msgspec
 
 from core.errors import WireError
-from core.limits import NS_PER_US
-from core.wire import Batch, decode, identity
+from core.limits import BATCH_SIGNALS, NS_PER_US
+from core.wire import Batch, Gap, decode, identity
 from ingest import topics
 from storage.log.dead_letters import DeadLetter
 
@@ -77,6 +77,10 @@ _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """What an outbox may hold or have lost: the largest whole number that JSON readers agree about, inside bigint."""
 
 
+GAP_BATCHES_MOST: Final = 2**53 // BATCH_SIGNALS
+"""So many batches hold no more signals than `_Count`: at a thousand batches a second four years without a network."""
+
+
 _AnchorName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
 """PostgreSQL stores no NUL. A name that lost it on its way there could be that of another anchor: the live engine
 would hear nothing, and whoever replays the log that this other one is down. So such a status is refused."""
@@ -134,8 +138,26 @@ def read(message: Received) -> Reading:
             return _dead(message, topic.store, topic.edge, error.reason, str(error))
         boot, sequence = named
         return _arrival(message, topic, (boot, sequence, sequence), fault=error)
-    first = batch.sequence if batch.gap is None else batch.gap.first
-    return _arrival(message, topic, (batch.boot, first, batch.sequence), batch=batch)
+    if batch.gap is None:
+        return _arrival(message, topic, (batch.boot, batch.sequence, batch.sequence), batch=batch)
+    fault = _gap_fault(batch.gap, batch.sequence)
+    stands_for = (batch.boot, batch.gap.first, batch.sequence)
+    return _arrival(message, topic, stands_for, batch=batch if fault is None else None, fault=fault)
+
+
+def _gap_fault(gap: Gap, last: int) -> WireError | None:
+    """Say what a gap claims that no outbox can have held in its sequences.
+
+    The edge does not judge that: what it cannot tell it would try to tell for ever, and nothing would follow.
+    """
+    batches = last - gap.first + 1
+    if batches > GAP_BATCHES_MOST:
+        return WireError("gap", f"A gap stands for at most {GAP_BATCHES_MOST} batches, this one for {batches}.")
+    if gap.signals > batches * BATCH_SIGNALS:
+        return WireError(
+            "gap", f"{batches} batches hold at most {batches * BATCH_SIGNALS} signals, this gap says {gap.signals}."
+        )
+    return None
 
 
 def _arrival(

@@ -18,7 +18,7 @@ STORES_TOLD: Final = 2_000
 and their number is told."""
 REASONS: Final = frozenset(
     (
-        "columns", "encoding", "future", "identity", "ids", "past", "rssi", "size", "span", "unknown_anchor",
+        "columns", "encoding", "future", "gap", "identity", "ids", "past", "rssi", "size", "span", "unknown_anchor",
         "unknown_store", "version", "zstd",
     )
 )  # fmt: skip

@@ -90,14 +90,14 @@ def faults(connection: Connection, store_no: int) -> list[AnchorFault]:
 def coverage_hours(connection: Connection, store_no: int, most: int) -> list[HourRow]:
     """Return the newest hours of a store, at most `most`, in the order of time."""
     rows = connection.execute(
-        "select begins_at, covered_s, share, (select coalesce(sum(signals), 0)::bigint from signal_gap gap"
+        "select begins_at, covered_s, share, (select coalesce(sum(signals), 0) from signal_gap gap"
         "   where gap.store_no = hour.store_no and gap.until_at >= hour.begins_at"
         "     and gap.from_at < hour.begins_at + interval '1 hour')"
         " from coverage_hour hour where store_no = %s order by begins_at desc limit %s",
         [store_no, most],
     ).fetchall()
     return [
-        HourRow(begins_at=begins, covered_s=covered, share=share, gap_signals=gaps)
+        HourRow(begins_at=begins, covered_s=covered, share=share, gap_signals=int(gaps))
         for begins, covered, share, gaps in reversed(rows)
     ]
 
@@ -116,8 +116,7 @@ def newest_gaps(connection: Connection, store_no: int, since: datetime | None) -
 def gap_signals(connection: Connection, store_no: int, begins: datetime, ends: datetime) -> int:
     """Return how many signals the gaps hold that touch a time."""
     row = connection.execute(
-        "select coalesce(sum(signals), 0)::bigint from signal_gap"
-        " where store_no = %s and from_at < %s and until_at >= %s",
+        "select coalesce(sum(signals), 0) from signal_gap where store_no = %s and from_at < %s and until_at >= %s",
         [store_no, ends, begins],
     ).fetchone()
     return 0 if row is None else int(row[0])

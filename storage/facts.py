@@ -86,7 +86,7 @@ def log_facts(connection: Connection) -> LogFacts:
             " extract(epoch from now() - max(status_at))::float8 from edge"
         ).fetchone()
         gaps = connection.execute(
-            "select coalesce(sum(signals), 0)::bigint, min(store.id || '/' || edge.id) from signal_gap"
+            "select coalesce(sum(signals), 0), min(store.id || '/' || edge.id) from signal_gap"
             " join edge using (edge_no) join store on store.store_no = signal_gap.store_no"
             " where received_at > now() - interval '1 day'"
         ).fetchone()
@@ -98,6 +98,6 @@ def log_facts(connection: Connection) -> LogFacts:
         stores=stores,
         edges=edges,
         newest_heartbeat_s=newest_s,
-        dropped_signals=dropped,
+        dropped_signals=int(dropped),
         dropped_by=dropped_by,
     )

@@ -157,7 +157,7 @@ class OriginOut(BaseModel):
     )
     gap_signal_count: int = Field(
         description="Signals that edges dropped in gaps that touch these days (an outbox was full or damaged);"
-        " coverage counts their anchors as working. Gaps are kept as long as signals",
+        " coverage counts their anchors as working. Gaps are kept as long as coverage, longer than signals",
     )
     no_data_count: int = Field(
         description="Days until now of which nothing is known, no anchor heard and nobody counted: left out of values"

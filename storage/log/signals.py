@@ -43,18 +43,18 @@ with logged as (
       from signal_gap join store using (store_no) where store.id = %(store)s
 ), told as (  -- gaps may overlap: an edge that starts anew may drop what it had sent before, without knowing
     select range_agg(told) as spans
-      from (select edge_no, boot, int8range(sequence, sequence, '[]') as told
+      from (select edge_no, boot, numrange(sequence, sequence + 1::numeric) as told
               from logged join boots using (edge_no, boot) where sequence <= committed
              union all
-            select edge_no, boot, int8range(first_sequence, last_sequence, '[]') from gaps) as each
+            select edge_no, boot, numrange(first_sequence, last_sequence + 1::numeric) from gaps) as each
      group by edge_no, boot
 )
-select coalesce(sum(logged.times), 0)::bigint,
-       coalesce(sum(logged.signals), 0)::bigint,
-       ((select coalesce(sum(committed), 0) from boots)
-         - (select coalesce(sum(upper(span) - lower(span)), 0) from told, unnest(spans) as span))::bigint,
-       coalesce(sum(logged.times - 1), 0)::bigint,
-       (select coalesce(sum(signals), 0) from gaps)::bigint
+select coalesce(sum(logged.times), 0),
+       coalesce(sum(logged.signals), 0),
+       (select coalesce(sum(committed), 0) from boots)
+         - (select coalesce(sum(upper(span) - lower(span)), 0) from told, unnest(spans) as span),
+       coalesce(sum(logged.times - 1), 0),
+       (select coalesce(sum(signals), 0) from gaps)
   from logged
 """
 
@@ -328,4 +328,4 @@ def tally(connection: Connection, store: str) -> Tally:
     row = connection.execute(_TALLY, {"store": store}).fetchone()
     if row is None:  # an aggregate always has a row
         raise RuntimeError("The database returned no tally.")
-    return Tally(*row)
+    return Tally(*map(int, row))  # numeric: what two edges say may be more together than a bigint holds

@@ -282,7 +282,8 @@ PLACES: Final[tuple[Place, ...]] = (
 IMPERSONAL: Final[dict[str, str]] = {
     "store": "A store and its plan", "zone": "Zones", "anchor": "Anchors", "adopted_plan": "Plans",
     "edge": "Edges and their state", "edge_cursor": "How far an edge's batches came", "edge_change": "Edges' states",
-    "signal_gap": "How many signals were dropped", "dead_letter": "Faults, without a device",
+    "signal_gap": "How many signals were dropped, and when; kept as long as coverage",
+    "dead_letter": "Faults, without a device",
     "closed_by": "Words", "role": "Words", "note_choice": "Words", "engine_progress": "How far an engine is",
     "ingest_status": "How ingest fares", "store_owner": "Which ingest a store belongs to",
     "model": "How anchors sound", "adopted_model": "Which model when",

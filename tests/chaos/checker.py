@@ -1,16 +1,21 @@
 """What must hold once everything has drained; each broken promise is one sentence."""
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from core.limits import NS_PER_US
+from core.wire import decode
 from ingest.feed import restore
 from storage.connect import Connection, connect
+from storage.instants import to_ns
 from storage.occupancy import occupancy
 from storage.rollups.keeping import refresh, waiting
 from tests.chaos.house import await_that
-from tests.chaos.journal import Identity, Journal
+from tests.chaos.journal import Identity, Journal, Line
+from tests.edge.watched_outbox import told
 
 _SHOWN: Final = 5
 _DERIVED: Final = ("zone_visit", "store_visit", "presence", "engine_snapshot", "engine_progress")
@@ -22,23 +27,34 @@ _UNCOUNTED: Final = ("rollup_change", "rollup_stale")
 """What has not gone into the counts yet."""
 
 
+class LoggedGap(NamedTuple):
+    """What the database has been told of batches that gave way: since which sequence, how many signals, when (ns)."""
+
+    first: int
+    signals: int
+    from_ns: int
+    until_ns: int
+    received_at: int
+
+
 @dataclass
 class Logged:
     """What the database has of the edges."""
 
     rows: list[tuple[Identity, bytes]] = field(default_factory=list)
     """In log order, with the hash that stands there."""
-    gaps: dict[Identity, tuple[int, int]] = field(default_factory=dict)
-    """By the identity that a gap stands under: its first sequence and the signals it says were dropped."""
+    gaps: dict[Identity, LoggedGap] = field(default_factory=dict)
+    """By the identity that a gap stands under."""
     cursors: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    looked_at_ns: int = field(default_factory=time.time_ns)
 
     @property
     def covered(self) -> set[Identity]:
         """Identities that gave way to a gap."""
         return {
             (edge, boot, sequence)
-            for (edge, boot, last), (first, _) in self.gaps.items()
-            for sequence in range(first, last + 1)
+            for (edge, boot, last), gap in self.gaps.items()
+            for sequence in range(gap.first, last + 1)
         }
 
 
@@ -54,14 +70,18 @@ def _logged(connection: Connection) -> Logged:
         "select edge.id, boot, sequence, sha256 from signal_log join edge using (edge_no) order by signal_log.log_no"
     ).fetchall()
     gaps = connection.execute(
-        "select edge.id, boot, last_sequence, first_sequence, signals from signal_gap join edge using (edge_no)"
+        "select edge.id, boot, last_sequence, first_sequence, signals, from_at, until_at, received_at"
+        " from signal_gap join edge using (edge_no)"
     ).fetchall()
     cursors = connection.execute(
         "select edge.id, boot, committed from edge_cursor join edge using (edge_no)"
     ).fetchall()
     return Logged(
         [((edge, boot.bytes, sequence), bytes(digest)) for edge, boot, sequence, digest in rows],
-        {(edge, boot.bytes, last): (first, signals) for edge, boot, last, first, signals in gaps},
+        {
+            (edge, boot.bytes, last): LoggedGap(first, signals, *map(to_ns, times))
+            for edge, boot, last, first, signals, *times in gaps
+        },
         {(edge, boot.bytes): committed for edge, boot, committed in cursors},
     )
 
@@ -104,7 +124,7 @@ def _check_order(found: Logged) -> list[str]:
     broken = []
     for identity, _ in found.rows:
         edge, boot, sequence = identity
-        first = found.gaps.get(identity, (sequence, 0))[0]
+        first = found.gaps[identity].first if identity in found.gaps else sequence
         if first != reached[edge, boot] + 1:
             broken.append(f"{edge} {boot.hex()[:8]}: {first} stands behind {reached[edge, boot]}")
         reached[edge, boot] = max(sequence, reached[edge, boot])
@@ -115,12 +135,35 @@ def _check_order(found: Logged) -> list[str]:
 
 
 def _check_gaps(journal: Journal, found: Logged) -> list[str]:
+    """Return which gaps are none that a full outbox made of its oldest rows, or say something else of them."""
+    digests = dict(found.rows)
     broken = []
-    for (edge, boot, last), (first, signals) in found.gaps.items():
-        dropped = [journal.attempts.get((edge, boot, sequence)) for sequence in range(first, last + 1)]
-        if None in dropped or sum(line.signals for line in dropped if line is not None) != signals:
-            broken.append(f"{edge} {boot.hex()[:8]}: the gap {first}..{last} does not say what was dropped")
+    for identity, gap in found.gaps.items():
+        edge, boot, last = identity
+        lines = [line for line in journal.gaps.get(identity, []) if line.sha256 == digests.get(identity)]
+        name = f"{edge} {boot.hex()[:8]}: the gap {gap.first}..{last}"
+        broken += [f"{name} {said}" for said in _of_gap(journal, identity, gap, lines)]
+        made_at = min((line.at_ns for line in lines), default=0) // NS_PER_US * NS_PER_US
+        if not made_at <= gap.received_at <= found.looked_at_ns:
+            broken.append(f"{name} was received at {gap.received_at}, made at {made_at}")
     return broken
+
+
+def _of_gap(journal: Journal, identity: Identity, gap: LoggedGap, lines: list[Line]) -> Iterator[str]:
+    edge, boot, last = identity
+    dropped = [journal.attempts.get((edge, boot, sequence)) for sequence in range(gap.first, last + 1)]
+    if None in dropped:
+        yield "stands for what was never attempted"
+    else:
+        true = told(decode(line.payload) for line in dropped if line is not None)
+        if (gap.signals, gap.from_ns, gap.until_ns) != true:
+            yield f"does not say what was dropped: (signals, from, until) {gap[1:4]}, not {true}"
+    looks = [line.look for line in lines if line.look is not None]
+    due = [(run[0].boot, run[0].first, run[-1].last) for look in looks for run in look.due()]
+    if not any(look.is_full for look in looks):
+        yield "was made though no outbox was full"
+    elif (boot, gap.first, last) not in due:
+        yield f"is not of the oldest that had to give way: {[(first, last) for _, first, last in due]}"
 
 
 def visits(connection: Connection, store_no: int) -> dict[str, str]:

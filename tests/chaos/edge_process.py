@@ -8,11 +8,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import numpy as np
@@ -25,10 +26,11 @@ from edge.agent import Accepted, Agent, AgentSettings
 from edge.batching import Batcher
 from edge.broker import Broker
 from edge.clock import Clock
-from edge.outbox import MOST_BYTES, Dropped, Entry, Outbox
+from edge.outbox import MOST_BYTES, Dropped, Entry
 from edge.readings import ReadingQueue, Readings
 from tests.chaos import mutants
 from tests.chaos.journal import Kind, Line, Writer
+from tests.edge.watched_outbox import WatchedOutbox
 from tests.ingest.world import ZONES, S
 
 PACE: Final = 3
@@ -93,31 +95,32 @@ def heard(spec: Spec, from_ns: int, until_ns: int, offset_ns: int) -> Readings |
     )
 
 
-def keep_journal(spec: Spec) -> Writer:
-    """Note each batch before the outbox gets it, and each gap before it takes the place of rows."""
-    writer = Writer(Path(spec.folder) / f"{spec.edge}.journal")
-    append, gap_payload = Outbox.append, edge.agent.gap_payload
+class JournaledOutbox(WatchedOutbox):
+    """Notes each batch before it is kept, and each gap, with what was held, before it takes the place of rows."""
 
-    def noted(self: Outbox, entries: Sequence[Entry], at_ns: int) -> list[bytes]:
+    def __init__(
+        self, edge: str, writer: Writer, path: Path, gap_payload: Callable[[Dropped], bytes], most_bytes: int
+    ) -> None:
+        def noted(dropped: Dropped) -> bytes:
+            payload = gap_payload(dropped)
+            line = _line(edge, "gap", dropped, sha256(payload).digest(), payload)
+            writer.write(msgspec.structs.replace(line, look=self.look))
+            return payload
+
+        self._edge, self._writer = edge, writer
+        super().__init__(path, noted, most_bytes)
+
+    def append(self, entries: Sequence[Entry], at_ns: int) -> list[bytes]:
         for entry in entries:
-            writer.write(_line(spec, "attempt", entry, sha256(entry.payload).digest(), entry.payload))
-        return append(self, entries, at_ns)
-
-    def noted_gap(dropped: Dropped) -> bytes:
-        payload = gap_payload(dropped)
-        writer.write(_line(spec, "gap", dropped, sha256(payload).digest(), payload))
-        return payload
-
-    Outbox.append = noted  # type: ignore[method-assign]
-    edge.agent.gap_payload = noted_gap
-    return writer
+            self._writer.write(_line(self._edge, "attempt", entry, sha256(entry.payload).digest(), entry.payload))
+        return super().append(entries, at_ns)
 
 
-def _line(spec: Spec, kind: Kind, of: Accepted | Dropped | Entry, digest: bytes, payload: bytes = b"") -> Line:
+def _line(edge: str, kind: Kind, of: Accepted | Dropped | Entry, digest: bytes, payload: bytes = b"") -> Line:
     first, last = (of.first, of.last) if isinstance(of, Dropped) else (of.sequence, of.sequence)
     return Line(
         kind=kind,
-        edge=spec.edge,
+        edge=edge,
         boot=of.boot,
         sequence=last,
         first=first,
@@ -153,12 +156,13 @@ def main(spec: Spec) -> int:
     edge.window.PATIENCE_S = (1.0, 20.0)  # type: ignore[misc]
     edge.window.REFUSED_S = 0.3  # type: ignore[misc]
     mutants.apply()
-    writer = keep_journal(spec)
+    writer = Writer(Path(spec.folder) / f"{spec.edge}.journal")
+    edge.agent.Outbox = partial(JournaledOutbox, spec.edge, writer)  # type: ignore[attr-defined,assignment]
     world, readings = World(), ReadingQueue()
     folder = Path(spec.folder)
 
     def on_accepted(batch: Accepted) -> None:
-        writer.write(_line(spec, "accepted", batch, batch.sha256))
+        writer.write(_line(spec.edge, "accepted", batch, batch.sha256))
 
     settings = AgentSettings(
         store=spec.store,
@@ -174,6 +178,7 @@ def main(spec: Spec) -> int:
     clock = Clock(now_ns=lambda: data_now_ns(spec) + world.offset_ns)
     agent = Agent(settings, readings, clock=clock, on_accepted=on_accepted)
     agent._batcher = Batcher(wait_s=_BATCH_WAIT_S)
+    outbox = cast("JournaledOutbox", agent._outbox)
     agent.start()
     source = threading.Thread(target=listen, args=(spec, world, readings), daemon=True)
     source.start()
@@ -186,9 +191,9 @@ def main(spec: Spec) -> int:
             os.environ["TZ"] = given[0]
             time.tzset()
         elif word == "full":
-            agent._outbox._most_bytes = agent._outbox.held_bytes + _ROOM_BYTES
+            outbox.leave_room(_ROOM_BYTES)
         elif word == "roomy":
-            agent._outbox._most_bytes = MOST_BYTES
+            outbox.leave_room(MOST_BYTES)
         elif word == "halt":
             world.halted = True
             source.join()

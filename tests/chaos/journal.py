@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from tests.edge.watched_outbox import Look
+
 Identity: TypeAlias = tuple[str, bytes, int]
 """(edge, boot, sequence)."""
 
@@ -21,7 +23,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One word of an edge.
 
     `attempt`: a batch is about to be written to the outbox. `accepted`: it is there. `gap`: rows are about to give
-    way to a batch that stands for `first` to `sequence`.
+    way to a batch that stands for `first` to `sequence`; `look` is what the outbox held and might hold.
     """
 
     kind: Kind
@@ -33,6 +35,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     signals: int
     at_ns: int
     payload: bytes = b""
+    look: Look | None = None
 
     @property
     def identity(self) -> Identity:

@@ -19,17 +19,21 @@ import ingest.subscriber
 import ingest.worker
 import storage.visits
 from core import wire
+from edge.outbox import Outbox
 from ingest.cursors import Arranged
 from ingest.messages import Arrival
 from ingest.subscriber import Message, Subscriber
 from ingest.topics import SUBSCRIPTIONS
 from storage.log.signals import CursorKey
+from tests.edge.outbox_mutants import MUTANTS as OUTBOX_MUTANTS
 
 
 def apply() -> None:
     """Become the mutant that the environment names, if any."""
     name = os.environ.get("CHAOS_MUTANT", "")
-    if name:
+    if name in OUTBOX_MUTANTS:
+        _put(Outbox, *OUTBOX_MUTANTS[name])
+    elif name:
         MUTANTS[name]()
 
 

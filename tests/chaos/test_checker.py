@@ -2,28 +2,42 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
-from tests.chaos.checker import Logged, check_log, differences
+from core.wire import encode
+from tests.chaos.checker import Logged, LoggedGap, check_log, differences
 from tests.chaos.journal import Journal, Line, Writer, read_journal
+from tests.edge.watched_outbox import Kept, Look
+from tests.ingest.world import S, batch
 
 _BOOT: Final = b"\1" * 16
+_GAP: Final = ("north", _BOOT, 4)
+
+
+def _rows(*, offered: int) -> tuple[Kept, ...]:
+    return tuple(Kept(_BOOT, place, place, False, 100, place <= offered) for place in range(1, 6))
 
 
 def _sound() -> tuple[Journal, Logged]:
-    """Six batches, of which the third and fourth gave way to a gap."""
+    """Six batches of two signals; the third and fourth, the oldest that were not offered, gave way to a gap."""
     journal, found = Journal(), Logged()
-    for sequence in range(1, 7):
-        payload = bytes([sequence])
-        journal.accept("north", _BOOT, sequence, payload, signals=10, at_ns=sequence)
+    batches = {
+        sequence: batch(sequence, boot=_BOOT, ts=[sequence * S, sequence * S + 5_000]) for sequence in range(1, 7)
+    }
+    for sequence, one in batches.items():
+        journal.accept("north", _BOOT, sequence, encode(one), signals=2, at_ns=sequence)
         if sequence not in (3, 4):
             found.rows.append((("north", _BOOT, sequence), journal.accepted["north", _BOOT, sequence].sha256))
-    gap = Line(kind="gap", edge="north", boot=_BOOT, sequence=4, first=3, sha256=b"gap", signals=20, at_ns=5)
+    look = Look(_rows(offered=2), most_bytes=400)  # 500 are held: what makes 380 of it gives way, two rows
+    gap = Line(
+        kind="gap", edge="north", boot=_BOOT, sequence=4, first=3, sha256=b"gap", signals=4, at_ns=5_000, look=look
+    )
     journal.add(gap)
     found.rows.insert(2, (gap.identity, b"gap"))
-    found.gaps[gap.identity] = (3, 20)
+    found.gaps[gap.identity] = LoggedGap(3, 4, 3 * S, 4 * S + 5_000, received_at=6_000)
     found.cursors["north", _BOOT] = 6
     return journal, found
 
@@ -57,12 +71,26 @@ def _run_ahead(_journal: Journal, found: Logged) -> None:
     found.cursors["north", _BOOT] = 7
 
 
-def _understate(_journal: Journal, found: Logged) -> None:
-    found.gaps["north", _BOOT, 4] = (3, 19)
+def _say(**other: int) -> Callable[[Journal, Logged], None]:
+    def damage(_journal: Journal, found: Logged) -> None:
+        found.gaps[_GAP] = found.gaps[_GAP]._replace(**other)
+
+    return damage
+
+
+def _have(**other: Any) -> Callable[[Journal, Logged], None]:
+    """Let the outbox have been another one when the gap was made."""
+
+    def damage(journal: Journal, _found: Logged) -> None:
+        (line,) = journal.gaps[_GAP]
+        look = None if line.look is None or not other else replace(line.look, **other)
+        journal.gaps[_GAP] = [replace(line, look=look)]
+
+    return damage
 
 
 def _drop_silently(_journal: Journal, found: Logged) -> None:
-    del found.rows[2], found.gaps["north", _BOOT, 4]
+    del found.rows[2], found.gaps[_GAP]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +102,17 @@ def _drop_silently(_journal: Journal, found: Logged) -> None:
         (_change, "logged with another content"),
         (_swap, "stands behind"),
         (_run_ahead, "the cursor says"),
-        (_understate, "does not say what was dropped"),
+        (_say(signals=3), "does not say what was dropped"),
+        (_say(from_ns=3 * S - 1_000), "does not say what was dropped"),
+        (_say(until_ns=4 * S), "does not say what was dropped"),
+        (_say(first=4), "is not of the oldest that had to give way"),
+        (_say(received_at=4_000), "was received at"),
+        (_say(received_at=2**62), "was received at"),
+        (_have(), "though no outbox was full"),
+        (_have(most_bytes=500), "though no outbox was full"),
+        (_have(most_bytes=499), "is not of the oldest that had to give way"),
+        (_have(most_bytes=300), "is not of the oldest that had to give way"),
+        (_have(rows=_rows(offered=1)), "is not of the oldest that had to give way"),
         (_drop_silently, "accepted and not logged"),
     ],
 )

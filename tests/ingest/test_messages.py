@@ -5,6 +5,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_fields
 
 from core.wire import BOOT_BYTES, Gap, encode
 from ingest.messages import Arrival, Reading, Said, read
@@ -45,14 +46,37 @@ def test_json_is_read_too() -> None:
     assert (arrival.last, arrival.batch is not None) == (3, True)
 
 
+def gap_batch(last: int, **gap: int) -> bytes:
+    said = Gap(**({"from_ns": 1_000, "until_ns": 2_000} | gap))
+    return encode(replace_fields(batch(last, boot=BOOT, ts=[]), gap=said))
+
+
 def test_a_gap_stands_for_every_sequence_it_covers() -> None:
-    empty = batch(9, boot=BOOT, ts=[])
-    gap = Gap(first=4, signals=70, from_ns=1_000, until_ns=2_000)
-    arrival = read(
-        Received(encode(type(empty)(**{f: getattr(empty, f) for f in empty.__struct_fields__} | {"gap": gap})))
-    )
+    arrival = read(Received(gap_batch(9, first=4, signals=70)))
     assert isinstance(arrival, Arrival)
     assert (arrival.first, arrival.last) == (4, 9)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "signals", "believed"),
+    [
+        (4, 6, 3 * 65_535, True),
+        (4, 6, 3 * 65_535 + 1, False),
+        (4, 6, 2**63 - 1, False),
+        (1, 2**53 // 65_535, 2**53 // 65_535 * 65_535, True),
+        (1, 2**53 // 65_535 + 1, 0, False),
+        (1, 2**63 - 1, 2**63 - 1, False),
+    ],
+)
+def test_a_gap_claims_no_more_than_its_batches_can_have_held(
+    first: int, last: int, signals: int, believed: bool
+) -> None:
+    """What it claims is not kept; that its sequences will never come is, or everything behind them would wait."""
+    arrival = read(Received(gap_batch(last, first=first, signals=signals)))
+    assert isinstance(arrival, Arrival)
+    assert (arrival.first, arrival.last) == (first, last)
+    assert (arrival.batch is not None) == believed
+    assert (None if arrival.fault is None else arrival.fault.reason) == (None if believed else "gap")
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,24 @@ def test_a_gap_of_the_edge_is_recorded_and_moves_the_cursor(store: Store, mqtt_u
     assert (row[0], row[1], row[2].microseconds) == (2, 5, 5)
 
 
+def test_a_gap_that_claims_more_than_can_be_is_refused_and_nothing_waits_for_it(
+    store: Store, mqtt_url: str, edge: EdgeDouble
+) -> None:
+    at_ns = time.time_ns() // 1_000 * 1_000
+    claimed = Gap(first=2, signals=2**63 - 1, from_ns=at_ns, until_ns=at_ns)
+    gap = msgspec.structs.replace(batch(3, boot=BOOT, ts=[]), gap=claimed)
+    with ingesting(store.url, mqtt_url):
+        edge.send(encode(batch(1, boot=BOOT)), encode(gap), encode(batch(4, boot=BOOT)))
+        edge.drain()
+    with connect(store.url) as connection:
+        letters = connection.execute("select reason, boot, sequence, detail->>'what' from dead_letter").fetchall()
+        assert [(reason, sequence) for reason, _, sequence, _ in letters] == [("gap", 3)]
+        assert "131070" in letters[0][3]
+        assert connection.execute("select count(*) from signal_gap").fetchone() == (0,)
+        # 3 has its place in the log; that 2 is gone stands nowhere but in the dead letter, and so it is missing
+        assert tally(connection, store.id) == Tally(3, 2, 1, 0, 0)
+
+
 def test_an_unknown_store_is_told_and_nothing_is_lost_once_its_plan_is_there(
     database_url: str, mqtt_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,12 +7,12 @@ import numpy as np
 
 from core.dwell.engine import EngineCounts, StoreEngine
 from core.floorplan import StorePlan
-from core.limits import NS_PER_US
 from core.wire import Batch, decode
 from ingest.rows import to_signals
 from storage.log.edge_status import EdgeChange
 from storage.log.signals import GapEntry, LogEntry
 from storage.stores import EdgeNumber
+from tests.edge.watched_outbox import told
 from tests.pipeline.database import STORE_NO, BrokenPromiseError, State, named_visits
 from tests.pipeline.hearing import UNPLACED
 
@@ -102,11 +102,7 @@ def _check_gap(gap: GapEntry, dropped: dict[int, Batch], gave_way: set[int]) -> 
     needless = dropped.keys() - gave_way
     _expect(not needless, f"{sorted(needless)} are in a gap, and no outbox was full")
     said = gap.signals, gap.from_ns, gap.until_ns
-    true = (
-        sum(map(len, dropped.values())),
-        min(int(batch.ts.min()) for batch in dropped.values()) // NS_PER_US * NS_PER_US,
-        max(int(batch.ts.max()) for batch in dropped.values()) // NS_PER_US * NS_PER_US,
-    )
+    true = told(dropped.values())
     _expect(said == true, f"the gap {gap.first}..{gap.last} says (signals, from, until) {said}, not {true}")
 
 
@@ -154,13 +150,13 @@ def _uninterrupted(world: "World") -> dict[bytes, bytes]:
     for edge in state.edges.values():
         engine.expect(edge.edge_no)
     logged = {entry.sha256 for _, entry in state.log}
-    told = [
+    arrivals = [
         (int(batch.ts.max()), state.edges[STORE_NO, one.edge].edge_no, batch)
         for one in world.accepted
         if one.sha256 in logged
         for batch in [decode(one.payload)]
     ]
-    for last_ns, edge_no, batch in sorted(told, key=lambda one: one[:2]):
+    for last_ns, edge_no, batch in sorted(arrivals, key=lambda one: one[:2]):
         found |= _pushed(engine, batch, edge_no, last_ns + 10**9)
     return found | _finished(engine)
 

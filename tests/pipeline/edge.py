@@ -21,7 +21,7 @@ from edge.window import MOST_ROWS, Step, Window
 from tests.pipeline.broker import NOBODY, Broker, Wire
 from tests.pipeline.clock import Time, WallClock
 from tests.pipeline.database import BrokenPromiseError
-from tests.pipeline.outbox import WatchedOutbox
+from tests.pipeline.outbox import JudgedOutbox
 
 MOST_CONNECTIONS: Final = 300
 """A run with all its faults takes less than a tenth of that."""
@@ -183,7 +183,7 @@ class Edge:
         """Begin a boot of its own over the outbox that is there."""
         self.boot = self._random.randbytes(wire.BOOT_BYTES)
         self.sequence = 0
-        self.outbox = WatchedOutbox(self._folder / f"{self.name}.db", gap_payload, self._most_bytes, self.gave_way)
+        self.outbox = JudgedOutbox(self._folder / f"{self.name}.db", gap_payload, self._most_bytes, self.gave_way)
         clock = Clock(self.clock.time_ns, self.clock.monotonic)
         self.publisher = Publisher(_NOWHERE, self.topics, self.outbox, clock, self.status)
         self.publisher._window = Window(self._random.choice((1, 3, MOST_ROWS)))

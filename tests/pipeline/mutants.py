@@ -18,6 +18,7 @@ from ingest.holding import Holding
 from ingest.logged import Logged
 from ingest.messages import Arrival, read
 from ingest.subscriber import Subscriber
+from tests.edge.outbox_mutants import MUTANTS as OUTBOX_MUTANTS
 from tests.pipeline.database import Connection, named_visits
 from tests.pipeline.edge import Client
 
@@ -281,15 +282,29 @@ def nearly_all_is_dropped(_world: "World") -> Iterator[None]:
 
 
 @contextmanager
+def drops_with_room(_world: "World") -> Iterator[None]:
+    """An outbox lets go of rows when it is half full."""
+    with _other_outbox("drops_with_room"):
+        yield
+
+
+@contextmanager
+def drops_the_newest(_world: "World") -> Iterator[None]:
+    """A full outbox lets go of what came last."""
+    with _other_outbox("drops_the_newest"):
+        yield
+
+
+@contextmanager
 def gaps_of_another_time(_world: "World") -> Iterator[None]:
     """A gap does not say when what it stands for was heard."""
-    drop = Outbox._drop
-
-    def mutant(self: Any, run: Any) -> None:
-        drop(self, [row._replace(from_us=1, until_us=2) for row in run])
-
-    with patch.object(Outbox, "_drop", mutant):
+    with _other_outbox("gaps_of_another_time"):
         yield
+
+
+def _other_outbox(name: str) -> AbstractContextManager[object]:
+    attribute, other = OUTBOX_MUTANTS[name]
+    return patch.object(Outbox, attribute, other)
 
 
 @contextmanager
@@ -308,6 +323,6 @@ MUTANTS: Final[tuple[Callable[["World"], AbstractContextManager[None]], ...]] = 
     told_before_commit, acknowledged_before_commit, highest_not_contiguous, deleted_on_puback, stale_acks_count,
     any_boot_counts, visits_inserted_again, visits_written_or_not, window_is_kept, dropped_on_their_way,
     any_word_counts, refused_as_a_whole, acknowledged_backwards, states_not_replayed, first_words_not_replayed,
-    not_caught_up, offered_is_forgotten, given_up_undamaged, nearly_all_is_dropped, gaps_of_another_time,
-    heard_at_another_time,
+    not_caught_up, offered_is_forgotten, given_up_undamaged, nearly_all_is_dropped, drops_with_room,
+    drops_the_newest, gaps_of_another_time, heard_at_another_time,
 )  # fmt: skip

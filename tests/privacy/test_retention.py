@@ -5,15 +5,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from core.dwell.coverage import HOUR_US, CoveredHour
 from core.errors import ConfigurationError
 from core.privacy.retention import KINDS, cutoff_s, read_policy
 from storage.connect import Connection
+from storage.coverage import coverage_hours, gap_signals, newest_gaps, save_hours
+from storage.instants import to_datetime, to_ns
+from storage.log.signals import save_gaps
 from storage.privacy.places import PLACES
 from storage.privacy.receipts import retention_runs
 from storage.privacy.retention import retain
 from storage.profiles.profiles import create_profile, withdraw_consent
 from storage.rollups.keeping import refresh
-from tests.api.seeding import add_visit, device
+from tests.api.seeding import add_visit, device, gap_of
 from tests.fix_api import SeededStore
 
 
@@ -107,6 +111,23 @@ def test_what_is_too_old_goes_and_counts_stand(store: SeededStore) -> None:
     }  # fmt: skip
     waits = connection.execute("select source, state from erasure").fetchall()
     assert waits == [("retention", "waiting")]
+
+
+@pytest.mark.servers
+def test_what_edges_dropped_is_told_as_long_as_coverage_is(store: SeededStore) -> None:
+    """Without its gap an hour of which signals were lost would look as heard as any other."""
+    connection, hour_us = store.connection, to_ns(store.now) // 1_000 // HOUR_US * HOUR_US
+    begins = to_datetime(hour_us * 1_000)
+    save_hours(connection, store.store_no, [CoveredHour(hour_us, HOUR_US, 1.0)])
+    save_gaps(
+        connection,
+        [gap_of(connection, store.store_no, hour_us * 1_000, hour_us * 1_000 + 10**9, signals=70, last=3)],
+    )
+    for days in (20, 40, 500, 5_000):
+        retain(connection, read_policy(""), store.now + timedelta(days=days))
+        assert [hour.gap_signals for hour in coverage_hours(connection, store.store_no, 1)] == [70], f"{days} days on"
+        assert [gap.signals for gap in newest_gaps(connection, store.store_no, None)] == [70]
+        assert gap_signals(connection, store.store_no, begins, begins + timedelta(hours=1)) == 70
 
 
 def _few(connection: Connection, table: str, more: str = "true") -> int:

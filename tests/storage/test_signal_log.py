@@ -6,8 +6,11 @@ from functools import partial
 import pytest
 from psycopg import errors
 
+from core.dwell.coverage import CoveredHour
 from core.floorplan import load
 from storage.connect import Connection, connect, in_transaction
+from storage.coverage import coverage_hours, gap_signals, save_hours
+from storage.instants import to_datetime
 from storage.log.signals import (
     GapEntry,
     LogEntry,
@@ -161,6 +164,19 @@ def test_dropped_batches_are_known_and_not_missing(log: Connection) -> None:
     gap = GapEntry(1, 1, BOOT, 2, 5, 40, 1_700_000_000 * S, 1_700_000_009 * S, 1_700_000_100 * S)
     commit(log, [entry(1), entry(5, signals=0)], 5, gap)
     assert tally(log, "s") == Tally(2, 3, 0, 0, 40)
+
+
+def test_what_gaps_claim_together_may_be_more_than_a_bigint_holds(log: Connection) -> None:
+    """One that older versions of ingest believed: it must not end every look at the store."""
+    most, at = 2**63 - 1, 1_700_000_000 * S
+    for boot in (BOOT, bytes(16)):
+        save_gaps(log, [GapEntry(1, 1, boot, 1, most, most, at, at, at)])
+        lock_cursors(log, {(1, boot)})
+        advance_cursors(log, {(1, boot): most})
+    assert tally(log, "s") == Tally(0, 0, 0, 0, 2 * most)
+    assert gap_signals(log, 1, to_datetime(at), to_datetime(at + S)) == 2 * most
+    save_hours(log, 1, [CoveredHour(at // (3600 * S) * 3_600_000_000, 1, 1.0)])
+    assert [hour.gap_signals for hour in coverage_hours(log, 1, 1)] == [2 * most]
 
 
 def test_a_gap_that_grew_after_it_was_sent_hides_nothing_that_is_missing(log: Connection) -> None:
