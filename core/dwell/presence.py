@@ -24,8 +24,6 @@ _TAIL_US: Final = 2_000_000
 Later than that before the slowest source's newest, signals are worked out again with each question."""
 _SPARE: Final = 2
 """So many times what was seen of it is waited for: a signal that comes behind what was kept costs all of it."""
-_FADES: Final = 64
-"""A 64th of the tail goes with each question: at five questions a second it halves within ten seconds."""
 _AFRESH_US: Final = 10_000_000
 """What is kept stands on the decoder's state of back then, which goes on learning levels and timeouts: ten seconds of
 data time are little beside the half minute that the decoder itself lies behind."""
@@ -96,7 +94,7 @@ class Presence:
     def _carried(self, decoder: Decoder, reorder: Reorder) -> _Carried:
         """Return the records carried on over all that is held."""
         if self._kept is not None:
-            self._learn_tail(reorder.changed_from_us)
+            self._learn_tail(reorder.changed_from_us, reorder.told_through_us)
         kept = self._kept if self._kept is not None and _holds(self._kept, reorder) else None
         if kept is None:
             kept = _begun(decoder, reorder)
@@ -116,10 +114,14 @@ class Presence:
         _carry_on(now, held, decoder)
         return now
 
-    def _learn_tail(self, changed_from_us: int) -> None:
-        """Learn how far behind what was told something came since; it only decides how much is worked out again."""
+    def _learn_tail(self, changed_from_us: int, told_us: int) -> None:
+        """Learn how far behind what was told something came since; it only decides how much is worked out again.
+
+        What was learnt fades within the time that anything kept is good for.
+        """
         behind_us = max(self._told_us - changed_from_us, 0)
-        self._tail_us = min(max(_SPARE * behind_us, self._tail_us - self._tail_us // _FADES), _TAIL_US)
+        faded_us = self._tail_us * min(max(told_us - self._told_us, 0), _AFRESH_US) // _AFRESH_US
+        self._tail_us = min(max(_SPARE * behind_us, self._tail_us - faded_us), _TAIL_US)
 
 
 def _holds(kept: _Carried, reorder: Reorder) -> bool:
