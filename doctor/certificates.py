@@ -10,7 +10,10 @@ from doctor.findings import Finding, fail, ok, warn
 
 RENEW_DAYS: Final = 30
 """A month before its end there is time for a request to travel to whoever signs."""
-_RENEW: Final = "Renew it, and let who uses it read it anew."
+_RENEW: Final = (
+    "Renew it: `sojourn certify service` for a service, `sojourn certify broker` and a reload for the broker,"
+    " `sojourn edge request --renew` for an edge (docs/transport.md)."
+)
 
 
 def check_files(what: str, path: Path, now: datetime | None = None) -> Finding:

@@ -25,9 +25,11 @@ def check_disk(what: str, folder: Path) -> Finding:
     usage = shutil.disk_usage(there)
     says = f"{usage.free / 1e9:,.1f} of {usage.total / 1e9:,.0f} GB free for {folder}."
     if usage.free < FAIL_BYTES:
-        return fail(what, says, "Make room now: writes will fail.")
+        return fail(
+            what, says, "Make room now: writes will fail. Old backups and logs go first; SOJOURN_RETAIN keeps less."
+        )
     if usage.free < WARN_BYTES:
-        return warn(what, says, "Make room, or let retention keep less.")
+        return warn(what, says, "Make room, or let retention keep less: SOJOURN_RETAIN, docs/protect.md.")
     return ok(what, says)
 
 

@@ -42,7 +42,8 @@ _REFUSALS: Final = {
 """What the broker says of us (RFC 8446, section 6.2), and what to do."""
 
 _REFUSED: Final = {
-    "not authorized": "its access list does not allow it; who may read and write what stands in docs/transport.md",
+    "not authorized": "it does not know this name and password, or its access list does not allow it; who may"
+    " read and write what stands in docs/transport.md",
     "bad user name or password": "mend username and password_file, or have the password made anew; docs/transport.md",
     "bad authentication method": "it wants to know us in another way: a certificate, or username and password",
     "client identifier not valid": "it does not take names such as sojourn-STORE-EDGE; change that at the broker",

@@ -20,7 +20,10 @@ _NOWHERE: Final = -1
 _KEPT_FROM: Final = 20_000
 """Held signals from which on it is worth keeping what was carried on: two milliseconds; most stores hold less."""
 _TAIL_US: Final = 2_000_000
-"""How far a source's signals come behind its newest as a rule: an edge sends once a second what it has heard."""
+"""How far a source's signals come behind its newest as a rule, at most: an edge sends once a second what it heard.
+Later than that before the slowest source's newest, signals are worked out again with each question."""
+_SPARE: Final = 2
+"""So many times what was seen of it is waited for: a signal that comes behind what was kept costs all of it."""
 _AFRESH_US: Final = 10_000_000
 """What is kept stands on the decoder's state of back then, which goes on learning levels and timeouts: ten seconds of
 data time are little beside the half minute that the decoder itself lies behind."""
@@ -51,11 +54,14 @@ class Presence:
     """Says where devices are: the decoder's state carried on over signals that are still being put in order.
 
     Where much is held, what was carried on is kept up to shortly before what the slowest source has told, so that the
-    next question begins there. It is worked out afresh when anything earlier came, and every ten seconds of data.
+    next question begins there; how shortly is learnt from how far behind signals come. It is worked out afresh when
+    anything earlier came, and every ten seconds of data.
     """
 
     def __init__(self) -> None:
         self._kept: _Carried | None = None
+        self._tail_us = _TAIL_US
+        self._told_us = LONG_AGO
 
     def forget(self) -> None:
         """Work it out afresh the next time: devices, tables or spots are others."""
@@ -87,6 +93,8 @@ class Presence:
 
     def _carried(self, decoder: Decoder, reorder: Reorder) -> _Carried:
         """Return the records carried on over all that is held."""
+        if self._kept is not None:
+            self._learn_tail(reorder.changed_from_us, reorder.told_through_us)
         kept = self._kept if self._kept is not None and _holds(self._kept, reorder) else None
         if kept is None:
             kept = _begun(decoder, reorder)
@@ -95,16 +103,25 @@ class Presence:
             self._kept = None
             _carry_on(kept, held, decoder)
             return kept
-        until_us = (reorder.told_through_us - _TAIL_US) & -SLOT_US
+        until_us = (reorder.told_through_us - self._tail_us) & -SLOT_US
         if until_us > kept.until_us:
             settled = int(np.searchsorted(held["ts"], until_us))
             _carry_on(kept, held[:settled], decoder)
             held, kept.until_us = held[settled:], until_us
-        self._kept = kept
+        self._kept, self._told_us = kept, reorder.told_through_us
         reorder.note_changes()
         now = kept.copied()
         _carry_on(now, held, decoder)
         return now
+
+    def _learn_tail(self, changed_from_us: int, told_us: int) -> None:
+        """Learn how far behind what was told something came since; it only decides how much is worked out again.
+
+        What was learnt fades within the time that anything kept is good for.
+        """
+        behind_us = max(self._told_us - changed_from_us, 0)
+        faded_us = self._tail_us * min(max(told_us - self._told_us, 0), _AFRESH_US) // _AFRESH_US
+        self._tail_us = min(max(_SPARE * behind_us, self._tail_us - faded_us), _TAIL_US)
 
 
 def _holds(kept: _Carried, reorder: Reorder) -> bool:

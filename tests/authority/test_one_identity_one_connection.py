@@ -1,10 +1,12 @@
 """An identity is one connection at the broker: ingests of a group draw one each, and a doctor only looks."""
 
+import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -117,3 +119,41 @@ def test_a_folder_without_certificates_is_itself(tmp_path: Path) -> None:
     (tmp_path / "..2026/certificate.pem").touch()
     assert identities(tmp_path) == (tmp_path,)
     assert identities(tmp_path / "nowhere") == (tmp_path / "nowhere",)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("ended", r"It ended \d+ days ago", "Renew it"),
+        ("of a stranger", "It refuses our certificate", "broker's own authority|docs/transport.md|log of the broker"),
+        ("of another broker", "from nobody in", "copy ca.pem of the broker's own authority"),
+        ("another's key", "is not the key of", "docs/transport.md"),
+        ("nowhere", "has no ca.pem", "sojourn certify service"),
+        ("a plain address", "address is without TLS", "mqtts://host:port"),
+    ],
+    ids=lambda told: told[0],
+)
+def test_a_doctor_says_what_is_wrong_at_the_broker_and_what_to_do(
+    url: str, credentials: Path, tmp_path: Path, told: tuple[str, str, str]
+) -> None:
+    what, says, do = told
+    own = tmp_path / "own"
+    shutil.copytree(credentials / "ingest", own)
+    other = Authority.create(tmp_path / "other", datetime.now(UTC))
+    if what == "ended":
+        authority = Authority(credentials.parent / "authority")
+        authority.certify_service("ingest", own, datetime.now(UTC) - timedelta(days=400))
+    elif what == "of a stranger":
+        other.certify_service("ingest", own, datetime.now(UTC))
+        shutil.copy(credentials / "ingest" / CA, own / CA)
+    elif what == "of another broker":
+        shutil.copy(tmp_path / "other" / CA, own / CA)
+    elif what == "another's key":
+        shutil.copy(credentials / "kafka-bridge" / KEY, own / KEY)
+    elif what == "nowhere":
+        own = tmp_path / "nowhere"
+    found = check_broker(url.replace("mqtts://", "mqtt://") if what == "a plain address" else url, own)
+    wrong = [finding for finding in found if finding.state == "fail"]
+    assert wrong, found
+    assert all(finding.do for finding in wrong)
+    assert any(re.search(says, one.says) and re.search(do, one.do, re.IGNORECASE) for one in wrong), wrong

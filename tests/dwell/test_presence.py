@@ -171,6 +171,37 @@ def test_what_presence_keeps_for_the_next_question_changes_no_answer(
     assert 5 < begun_anew < worked_out / 2, "what was kept was of use, and was given up when it had to be"
 
 
+@pytest.mark.parametrize("behind_s", [0.0, 0.5])
+def test_what_is_worked_out_again_is_as_long_as_signals_come_behind(
+    behind_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five questions a second of data: what every answer is worked out from anew shrinks to what may still change."""
+    looked_at: list[int] = []
+    preview = Reorder.preview
+
+    def counted(reorder: Reorder, since_us: int) -> Any:
+        found = preview(reorder, since_us)
+        looked_at.append(len(found))
+        return found
+
+    monkeypatch.setattr(presence, "_KEPT_FROM", 0)
+    monkeypatch.setattr(Reorder, "preview", counted)
+    a_second, questions = 200, 300
+    signals = np.zeros(questions // 5 * a_second, SIGNAL)
+    signals["ts"] = START_NS + np.arange(len(signals)) * (10**9 // a_second)
+    signals["rssi_dbm"] = -60
+    arrival = signals["ts"] + (np.arange(len(signals)) % 7 == 0) * int(behind_s * 1e9)
+    signals = signals[np.argsort(arrival, kind="stable")]
+    engine = engine_for()
+    for part in np.array_split(signals, questions):
+        engine.push(part)
+        engine.presence()
+    newest = float(np.median(looked_at[-50:])) / a_second
+    assert newest < 0.2 + 2 * behind_s + 0.2, "seconds of signals: the new ones, and twice how far they come behind"
+    assert newest > behind_s
+    assert np.median(looked_at[20:40]) / a_second > newest
+
+
 def test_a_store_visit_of_more_than_a_day_is_cut() -> None:
     engine = StoreEngine(grid_plan(1), settings=Settings(silence_ns=1_000 * 10**9, silence_max_ns=1_000 * 10**9))
     engine.device_index(pseudonyms(1))

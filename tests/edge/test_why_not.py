@@ -28,7 +28,11 @@ def test_what_the_network_says_comes_with_what_to_do(error: OSError, sentence: s
 @pytest.mark.parametrize(
     ("packet", "word", "sentence"),
     [
-        (PacketTypes.CONNACK, "Not authorized", "not authorized; its access list does not allow it"),
+        (
+            PacketTypes.CONNACK,
+            "Not authorized",
+            "not authorized; it does not know this name and password, or its access list",
+        ),
         (PacketTypes.CONNACK, "Bad user name or password", "bad user name or password; mend username"),
         (PacketTypes.CONNACK, "Unsupported protocol version", "unsupported protocol version; it speaks no MQTT 5"),
         (PacketTypes.CONNACK, "Packet too large", "packet too large; it takes smaller messages"),
