@@ -76,7 +76,7 @@ class FeelingLexicon(msgspec.Struct, frozen=True, kw_only=True):
     of its own that takes back what the one before says ("the rug is a dream, its smell is not"). `rewrites` are
     phrases that mean something else than their words add up to, with what is read in their place: `*` is any one
     word, `...` none to AMID_WORDS of them, `@group` one of `groups`; in their place `*` is the first of these, `$2`
-    the second. `emoji` have valences as words have.
+    the second. `emoji` have valences as words have. `negation` is how the language denies.
     """
 
     language: str
