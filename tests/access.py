@@ -39,11 +39,13 @@ def log_in(connection: Connection, name: str, session: str, *roles: str, stores:
     add_session(connection, made, digest(session), stage="full", agent="tests")
 
 
-def cookies(session: str = SESSION, name: str = PERSON) -> list[dict[str, str]]:
-    """What the login gives a browser."""
-    from api.access.asking import FORM_COOKIE, NAME_COOKIE, PLAIN_COOKIE, form_token  # noqa: PLC0415
+def cookies(session: str = SESSION, name: str = PERSON, account: str = "") -> list[dict[str, str]]:
+    """What the login gives a browser; without `account` one of before there was a cookie for it."""
+    from api.access.asking import ACCOUNT_COOKIE, FORM_COOKIE, NAME_COOKIE, PLAIN_COOKIE, form_token  # noqa: PLC0415
 
     held = {PLAIN_COOKIE: session, FORM_COOKIE: form_token(session), NAME_COOKIE: name}
+    if account:
+        held[ACCOUNT_COOKIE] = account
     return [{"name": word, "value": value, "domain": "127.0.0.1", "path": "/"} for word, value in held.items()]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from api.access.asking import FORM_COOKIE, NAME_COOKIE, Session, asking_now, cookie_name, form_token
+from api.access.asking import ACCOUNT_COOKIE, FORM_COOKIE, NAME_COOKIE, Session, asking_now, cookie_name, form_token
 from api.service import Service
 from storage.access.secrets import digest
 from storage.access.sessions import MOST, Stage, add_session, end_session
@@ -38,6 +38,7 @@ def begin_session(
     _set(request, response, FORM_COOKIE, form_token(token), script=True)
     if stage == "full":
         _set(request, response, NAME_COOKIE, quote(name), script=True)
+        _set(request, response, ACCOUNT_COOKIE, str(account), script=True)
     return response
 
 
@@ -46,7 +47,7 @@ def finish_session(request: Request, service: Service, session: Session | None, 
     if session is not None:
         service.writer.write(lambda connection: end_session(connection, session.account_id, session.session_no))
     response = RedirectResponse(to, SEE_OTHER, headers={"Clear-Site-Data": '"cache"'})
-    for name in (cookie_name(request.scope), FORM_COOKIE, NAME_COOKIE):
+    for name in (cookie_name(request.scope), FORM_COOKIE, NAME_COOKIE, ACCOUNT_COOKIE):
         response.delete_cookie(name, path="/", secure=request.url.scheme == "https")
     return response
 

@@ -206,12 +206,13 @@ class FeelingOut(BaseModel):
     likelihood: float | None = Field(
         None, description="Of the feeling, 0..1, where a sentence model read it; null: by words alone"
     )
+    doubted: bool = Field(False, description="Something is denied in it, and what that says is not clear")
 
     @computed_field(description="Whether it is to be told as it is; else ask whoever was there")  # type: ignore[prop-decorator]
     @property
     def sure(self) -> bool:
         """Return what `is_sure` says, of readings of before as well."""
-        return sure(self.model_dump(include={"feeling", "score", "clauses", "likelihood"}))
+        return sure(self.model_dump(include={"feeling", "score", "clauses", "likelihood", "doubted"}))
 
     @classmethod
     def of(cls, reading: Reading) -> Self:

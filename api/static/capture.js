@@ -4,7 +4,7 @@ import { offerDictation } from "/static/dictation.js";
 import { add, all, discard, sync } from "/static/queue.js";
 import { flags } from "/static/reminder.js";
 import { dropDraft, fill, keepDraft, restoreDraft } from "/static/drafts.js";
-import { fieldsOf, operator } from "/static/sending.js";
+import { fieldsOf, isMine, operator } from "/static/sending.js";
 
 const LOOK_EVERY_MS = 15_000; // browsers do not always say that a connection is back
 const page = document.getElementById("capture-page");
@@ -169,7 +169,7 @@ function lineOf(waiting) {
   const words = document.createElement("span");
   const state = document.createElement("span");
   state.className = "muted small";
-  const mine = name === operator();
+  const mine = isMine(waiting);
   // what somebody else wrote is theirs to read
   words.textContent = mine ? [note.subject, note.detail].filter(Boolean).join(" · ") || labels(note.tags).join(", ") : `A note of ${name}`;
   state.textContent = !mine ? "Waits until they log in on this device" : refused ? `Refused: ${refused}` : navigator.onLine ? "Waits to be sent" : "Waits for a connection";

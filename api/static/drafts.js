@@ -1,15 +1,15 @@
 // What is being written stays on this device until it is saved: a tab that the phone drops, or a login that ran out, loses
 // nothing. It is only shown to whoever wrote it.
 
-import { fieldsOf, operator } from "/static/sending.js";
+import { account, fieldsOf, isMine, operator } from "/static/sending.js";
 
 const DRAFT = "sojourn-draft";
-let name = operator(); // a login that runs out while one writes takes the name along
+let writer = { name: operator(), account: account() }; // a login that runs out while one writes takes the name along
 
 export function keepDraft(form) {
-  name = operator() || name;
+  if (operator()) writer = { name: operator(), account: account() };
   try {
-    localStorage.setItem(DRAFT, JSON.stringify({ name, fields: fieldsOf(form) }));
+    localStorage.setItem(DRAFT, JSON.stringify({ ...writer, fields: fieldsOf(form) }));
   } catch {
     // no room on the device: the page itself still holds it
   }
@@ -22,7 +22,7 @@ export function dropDraft() {
 export function restoreDraft(form) {
   try {
     const draft = JSON.parse(localStorage.getItem(DRAFT));
-    if (draft?.name && draft.name === operator()) fill(form, draft.fields);
+    if (draft && isMine(draft)) fill(form, draft.fields);
   } catch {
     dropDraft();
   }

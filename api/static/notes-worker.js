@@ -1,7 +1,7 @@
 // Keeps the page for writing notes usable without a connection. Only that page and what it loads are kept, nothing that
 // names a customer; everything else goes to the server as if this were not here.
 
-const CACHE = "notes-3";
+const CACHE = "notes-4";
 const LOADED = ["/static/sojourn.css", "/static/mark.svg", "/static/capture.js", "/static/sending.js", "/static/queue.js", "/static/drafts.js",
   "/static/reminder.js", "/static/reminders.js", "/static/dictation.js"];
 
@@ -34,14 +34,14 @@ async function keepPage(address) {
   const url = new URL(address);
   if (url.pathname !== "/notes/new") return;
   const answer = await fetch(keyOf(url)).catch(() => null);
-  if (answer?.ok && !answer.redirected) await (await caches.open(CACHE)).put(keyOf(url), answer);
+  if (answer && await isThePage(answer)) await (await caches.open(CACHE)).put(keyOf(url), answer);
 }
 
 async function newestPage(request, url) {
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request);
-    if (answer.ok && !answer.redirected) await cache.put(keyOf(url), answer.clone());
+    if (await isThePage(answer)) await cache.put(keyOf(url), answer.clone());
     if (answer.status < 500) return answer;
   } catch {
     // no connection
@@ -49,11 +49,20 @@ async function newestPage(request, url) {
   return (await cache.match(keyOf(url))) ?? (await cache.match("/notes/new")) ?? Response.error();
 }
 
+// A hotspot's login page comes with 200 too, and must not stand where the page for notes was.
+async function isThePage(answer) {
+  return answer.ok && !answer.redirected && isHtml(answer) && (await answer.clone().text()).includes('id="capture-page"');
+}
+
+function isHtml(answer) {
+  return (answer.headers.get("Content-Type") ?? "").startsWith("text/html");
+}
+
 async function newest(request, key) {
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request);
-    if (answer.ok) await cache.put(key, answer.clone());
+    if (answer.ok && !isHtml(answer)) await cache.put(key, answer.clone());
     return answer;
   } catch {
     return (await cache.match(key)) ?? Response.error();

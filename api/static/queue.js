@@ -1,7 +1,8 @@
-// Notes that wait on this device: kept before they are sent, sent in their order, removed once the server has them.
+// Notes that wait on this device: kept before they are sent, sent in their order, removed once the server says that it has
+// this very note. What stands between, a hotspot's login page or a proxy, answers too, and often with 200.
 // Each has a key of its own, so that one that was sent and not answered is kept once when it is sent again.
 
-import { operator, problemOf, send } from "/static/sending.js";
+import { account, isMine, problemOf, send } from "/static/sending.js";
 
 export const MOST = 200; // two full days without a connection
 const LATE_MS = 60_000; // a note that waited longer says itself when it was written; else the server's clock is better
@@ -9,7 +10,7 @@ let sending = null;
 
 export async function add(note, name) {
   if ((await all()).length >= MOST) throw new Error(`This device keeps ${MOST} notes at most. Connect it first.`);
-  const waiting = { key: crypto.randomUUID(), note, name, written: Date.now(), refused: "" };
+  const waiting = { key: crypto.randomUUID(), note, name, account: account(), written: Date.now(), refused: "" };
   await store("readwrite", (notes) => notes.put(waiting));
   return waiting.key;
 }
@@ -32,7 +33,7 @@ export function sync() {
 async function sendAll() {
   const kept = [];
   for (const waiting of await all()) {
-    if (waiting.refused || waiting.name !== operator()) continue; // each note is sent by whoever wrote it
+    if (waiting.refused || !isMine(waiting)) continue; // each note is sent by whoever wrote it
     const late = Date.now() - waiting.written > LATE_MS;
     let answer;
     try {
@@ -41,17 +42,27 @@ async function sendAll() {
     } catch {
       return kept; // no connection: everything waits on
     }
-    if (answer.ok) {
+    if (await isKept(answer, waiting.key)) {
       await discard(waiting.key);
       kept.push(waiting.key);
-    } else if (answer.status >= 500 || [401, 403, 429].includes(answer.status)) { // it waits for a login too
-      return kept;
+    } else if (answer.status >= 500 || [401, 403, 429].includes(answer.status) || !isProblem(answer)) {
+      return kept; // it waits for a login too, and for the server's own word
     } else {
       waiting.refused = (await problemOf(answer)).text; // nothing written is thrown away by a program
       await store("readwrite", (notes) => notes.put(waiting));
     }
   }
   return kept;
+}
+
+async function isKept(answer, key) {
+  if (answer.redirected || ![200, 201].includes(answer.status)) return false;
+  const said = await answer.json().catch(() => null); // a page is no JSON
+  return said?.note_id === key;
+}
+
+function isProblem(answer) {
+  return !answer.redirected && (answer.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
 }
 
 // By how much the server's clock is ahead of this device's, which may be minutes off; to a second.

@@ -5,6 +5,16 @@ export function operator() {
   return decodeURIComponent(cookie("sojourn_operator"));
 }
 
+// Whose login it is; names are not unique. Empty for nobody, and for a login of before there was this cookie.
+export function account() {
+  return cookie("sojourn_account");
+}
+
+// Whether what is kept on this device, with `name` and `account` of its writer, is of whoever is logged in.
+export function isMine({ name, account: writer }) {
+  return writer ? writer === account() : !!name && name === operator();
+}
+
 function cookie(name) {
   const held = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return held ? held.slice(name.length + 1) : "";

@@ -7,7 +7,7 @@ import httpx
 import pyotp
 import pytest
 
-from api.access.asking import FORM_COOKIE, FORM_FIELD, FORM_HEADER, PLAIN_COOKIE, form_token
+from api.access.asking import ACCOUNT_COOKIE, FORM_COOKIE, FORM_FIELD, FORM_HEADER, PLAIN_COOKIE, form_token
 from api.access.limits import Limits, Rates
 from api.access.signing_in import local_path
 from api.problems import ProblemError
@@ -46,6 +46,8 @@ def test_from_the_one_time_secret_to_the_second_step_and_out(store: SeededStore,
         assert bea.get("/people").status_code == 403
         kept = store.connection.execute("select row_to_json(account_session)::text from account_session").fetchall()
         assert bea.cookies[PLAIN_COOKIE] not in str(kept)
+        (account,) = store.connection.execute("select account_id::text from account where name = 'bea'").fetchall()
+        assert bea.cookies[ACCOUNT_COOKIE] == account[0]
 
         foreign = bea.post("/logout", headers={"Sec-Fetch-Site": "cross-site"})
         assert (foreign.status_code, bea.get("/profiles").status_code) == (403, 200)
@@ -56,6 +58,7 @@ def test_from_the_one_time_secret_to_the_second_step_and_out(store: SeededStore,
         assert shown.text.count("<li><code>") == 8
         recovery = shown.text.split("<li><code>")[1].split("<")[0]
         post("/logout")
+        assert ACCOUNT_COOKIE not in bea.cookies
         assert bea.get("/profiles").status_code == 303
         step = post("/login", name="bea", password=PASSWORD)
         assert step.headers["location"].startswith("/login/second-step")

@@ -155,6 +155,61 @@ def test_what_is_written_is_never_lost_by_a_mistake(site: str, browser: Browser,
     context.close()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 200, "content_type": "text/html", "body": "<h1>Welcome to the guest network</h1>"},
+        {"status": 200, "content_type": "application/json", "body": '{"logged_in": false}'},
+        {"status": 404, "content_type": "text/html", "body": "<h1>No such page</h1>"},
+    ],
+    ids=["a page", "another's JSON", "a refusal that is no problem of ours"],
+)
+def test_a_note_is_saved_only_by_the_servers_own_word(
+    site: str, browser: Browser, store: SeededStore, answer: dict[str, Any]
+) -> None:
+    """A hotspot's login page answers 200 to everything, and a note that was taken for saved was gone."""
+    context = browser.new_context(viewport=PHONE, locale="en-GB", service_workers="block")
+    page = named(context.new_page(), site)
+    page.goto(f"{site}/notes/new?store=marktplatz")
+    page.route("**/v1/notes", lambda route: route.fulfill(**answer))
+    page.locator("#detail").fill("Wants the green one")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("#saved")).to_have_text("Kept on this device. It is sent when there is a connection.")
+    expect(page.locator("#waiting-list li")).to_contain_text("Wants the green one")
+    page.unroute("**/v1/notes")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#saved")).to_have_text("Sent the note that waited.")
+    expect(page.locator("#waiting")).to_be_hidden()
+    assert [note["detail"] for note in notes(site)] == ["Wants the green one"]
+    context.close()
+
+
+def test_two_people_of_one_name_share_no_notes_that_wait(site: str, browser: Browser, store: SeededStore) -> None:
+    context = browser.new_context(viewport=PHONE, locale="en-GB", service_workers="block")
+    one, other = (str(UUID(int=number)) for number in (1, 2))
+    page = context.new_page()
+    context.add_cookies(cookies(account=one))  # type: ignore[arg-type]  # a cookie is a dict of strings here
+    page.goto(f"{site}/notes/new?store=marktplatz")
+    page.evaluate(
+        "async () => (await import('/static/queue.js'))"
+        ".add({ purpose: 'observation', store: 'marktplatz', detail: 'Secret' }, 'Ines')"
+    )
+    page.locator("#detail").fill("A draft of hers")
+    context.add_cookies(cookies(account=other))  # type: ignore[arg-type]
+    page.reload()
+    line = page.locator("#waiting-list li")
+    expect(line).to_contain_text("A note of Ines")
+    expect(line).to_contain_text("Waits until they log in on this device")
+    expect(page.get_by_text("Secret")).to_have_count(0)
+    expect(page.locator("#detail")).to_have_value("")
+    assert page.evaluate("async () => (await import('/static/queue.js')).sync()") == []
+    context.add_cookies(cookies(account=one))  # type: ignore[arg-type]
+    page.reload()
+    expect(page.locator("#saved")).to_have_text("Sent the note that waited.")
+    assert [note["detail"] for note in notes(site)] == ["Secret"]
+    context.close()
+
+
 def test_what_cannot_be_observed_is_flagged_before_it_is_saved(site: str, page: Page, store: SeededStore) -> None:
     named(page, site).goto(f"{site}/notes/new?store=marktplatz")
     page.locator("#detail").fill("She is pregnant")

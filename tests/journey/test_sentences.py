@@ -63,12 +63,33 @@ def test_what_is_long_or_says_nothing_is_left_to_the_words() -> None:
         assert reader(never).read(text) == feeling_reader_by_words().read(text)
 
 
-def test_what_is_not_likelier_than_not_is_unsure() -> None:
-    assert is_sure(Feeling.MIXED, 0.0, [], 0.5)
-    assert not is_sure(Feeling.MIXED, 0.0, [], 0.49)
+def test_what_is_not_likely_enough_is_unsure() -> None:
+    assert is_sure(Feeling.MIXED, 0.0, [], 0.55)
+    assert not is_sure(Feeling.MIXED, 0.0, [], 0.54)
     held = {"feeling": "positive", "score": 0.9, "clauses": []}
     assert sure(held), "of before there was a sentence model"
     assert not sure(held | {"likelihood": 0.4})
+    assert not sure(held | {"likelihood": 0.9, "doubted": True})
+
+
+def test_where_words_and_places_contradict_each_other_about_a_denial_it_is_doubted() -> None:
+    bad = reader(lambda _: np.array([-5, 5], np.float32))
+    for text, doubted in {
+        "The staff were never rude": True,
+        "The staff were kind": False,
+        "Rude staff": False,
+    }.items():
+        reading = bad.read(text)
+        assert (reading.feeling, reading.doubted) == ("negative", doubted)
+
+
+def test_what_is_denied_weighs_by_itself() -> None:
+    weights = FeelingWeights(bias=0.0, good_words=0.0, bad_words=0.0, good_denied=4.0, place=(1.0, 0.0))
+    nothing = FeelingWeights(bias=-9.0, good_words=0.0, bad_words=0.0, place=(0.0, 0.0))
+    learnt = SentenceWeights(language="en", version=1, model="two", model_version="1", good=weights, bad=nothing)
+    read = FeelingReader(feeling_lexicon(), SentenceReader(learnt, lambda _: np.array([-1, 0], np.float32))).read
+    assert read("The staff were never rude").feeling == "positive"
+    assert read("The staff were kind").feeling == "neutral"
 
 
 @needs_sentence_model
