@@ -99,6 +99,7 @@ def create_app(
         ),
         docs_url=None,  # the usual page loads from a CDN
         redoc_url=None,
+        redirect_slashes=False,  # such a redirect would lead to whatever host the question says
         generate_unique_id_function=_operation_id,
         # "function": the entry is written when the answer is made and before it is sent
         dependencies=[Depends(check_entered), Depends(known_parameters), Depends(audited, scope="function")],

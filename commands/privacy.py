@@ -25,7 +25,7 @@ _Profile = Annotated[UUID, typer.Option(help="Any profile of hers, as the API na
 def erase(
     *,
     profile: _Profile,
-    by: Annotated[str, typer.Option(help="Who asks, for the receipt.")],
+    by: Annotated[str, typer.Option(help="Which colleague asks, for the receipt; never the customer.")],
     database_url: DatabaseUrl,
     privacy: Privacy,
 ) -> None:

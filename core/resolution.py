@@ -14,7 +14,6 @@ from unicodedata import normalize
 import msgspec
 
 from core.errors import InputError
-from core.privacy.masking import masked
 
 VALUE_CHARACTERS: Final = 254
 """The longest e-mail address that can be delivered to (RFC 5321)."""
@@ -98,7 +97,7 @@ def identifier(kind: str, value: str, *, held: bool = False) -> Identifier:
     """
     if kind not in KINDS:
         raise InputError(
-            f"There is no kind of identifier {masked(kind[:40])!r}.",
+            "There is no such kind of identifier.",
             hint=f"Kinds are {', '.join(KINDS)}.",
             where="identifier",
         )
@@ -113,17 +112,22 @@ def identifier(kind: str, value: str, *, held: bool = False) -> Identifier:
     if pattern is not None and not pattern.fullmatch(clean):
         raise InputError(f"This is no {kind}.", where=kind)
     if not held and (_BLOCKED.fullmatch(clean) or (kind not in _COUNTED and _HURRIED.fullmatch(clean))):
-        raise InputError(
-            f"{masked(clean[:40])!r} identifies nobody, so it is blocked.", hint="Leave the field empty.", where=kind
-        )
+        raise InputError("This value identifies nobody, so it is blocked.", hint="Leave the field empty.", where=kind)
     return Identifier(kind, clean)
 
 
 def spellings(one: Identifier) -> tuple[Identifier, ...]:
-    """Return an identifier with how it was written before phones were compared by E.164: a digest is of one."""
+    """Return an identifier with what may have been written for it elsewhere: a digest is of one spelling.
+
+    As phones were before they were compared by E.164, and with plain letters and digits for those of full or half
+    width and the like (Unicode's NFKC), as they come out of another keyboard.
+    """
+    plain = normalize("NFKC", one.value)
+    plain = plain.lower() if one.kind == "email" else plain
+    found = [one.value, plain]
     if one.kind == "phone" and one.value.startswith("+"):
-        return (one, Identifier(one.kind, f"00{one.value[1:]}"))
-    return (one,)
+        found.append(f"00{one.value[1:]}")
+    return tuple(Identifier(one.kind, value) for value in dict.fromkeys(found))
 
 
 def _telephone(digits: str) -> str:

@@ -45,8 +45,11 @@ _CARRY_IPV4: Final = (
     IPv6Network("::/96"),  # IPv4-compatible (RFC 4291)
     IPv6Network("::ffff:0:0:0/96"),  # SIIT (RFC 2765)
 )
+_ISATAP: Final = 0x00005EFE
+"""Before the IPv4 address in the lower half of an IPv6 one (RFC 5214), but for the bit of a public one."""
 _NOT_PUBLIC: Final[tuple[Network, ...]] = (
     IPv4Network("192.0.0.0/24"),  # for protocols (RFC 6890); a cloud's metadata are at 192.0.0.192
+    IPv4Network("168.63.129.16/32"),  # a cloud's host (Azure's wire server), for its machines alone
     IPv6Network("fec0::/10"),  # site-local (RFC 3879)
     IPv6Network("5f00::/16"),  # segment routing (RFC 9602)
     IPv6Network("64:ff9b:1::/48"),  # a NAT64 of one's own (RFC 8215)
@@ -68,6 +71,21 @@ def check_event_type(event_type: str) -> str:
             f"{event_type[:TYPE_CHARACTERS]!r} is no type of event.",
             hint="It looks like service_cue.shown.",
             where="event_types",
+        )
+    return event_type
+
+
+def check_known(event_type: str) -> str:
+    """Return an event type that something here tells; of another nobody would ever hear.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name.
+    """
+    if check_event_type(event_type) not in EVENT_TYPES:
+        raise InputError(
+            f"There is no event {event_type!r}.", hint=f"There are {', '.join(EVENT_TYPES)}.", where="event_types"
         )
     return event_type
 
@@ -166,4 +184,5 @@ def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    return IPv4Address(int(address) & 0xFFFFFFFF) if any(address in one for one in _CARRY_IPV4) else address
+    carries = any(address in one for one in _CARRY_IPV4) or (int(address) >> 32) & 0xFDFFFFFF == _ISATAP
+    return IPv4Address(int(address) & 0xFFFFFFFF) if carries else address

@@ -24,6 +24,7 @@ from api.access.limits import Limits
 from api.access.origin import check_origin
 from api.access.principal import Principal, Role
 from api.access.table import TABLE, Entry
+from api.audit.kinds import LISTS
 from api.problems import ProblemError, from_exception
 from core.errors import ConfigurationError, SojournError
 from storage.access.acting import Acting, acting_as
@@ -162,6 +163,8 @@ class Gate:
         restored = request.app.state.service.restored
         if restored.is_due:
             await to_thread.run_sync(restored.check)
+        if request.method in {"GET", "HEAD"} and place.route.split(" ", 1)[1] in LISTS:
+            await to_thread.run_sync(self._limits.check_lists, request.app.state.service.writer, principal)
         opens = request.method in {"GET", "HEAD"} or place.route in _OPEN_BY_POST
         if opens and (found := place.pattern.match(_path(request.scope))) is not None:
             await self._spend(request, principal, found.groupdict().get("profile"))

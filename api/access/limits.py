@@ -22,7 +22,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from api.access.asking import asking_now
 from api.access.principal import Principal
 from api.problems import ProblemError
-from storage.access.reads import forget_old_reads, open_profile
+from storage.access.reads import forget_old_reads, lists_are_closed, open_profile
 from storage.audit.acting import Acting
 from storage.audit.entries import Shown
 from storage.audit.hints import BUDGET
@@ -128,6 +128,8 @@ class Limits:
         self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
         self._day = date.min
         self._opened: OrderedDict[tuple[str, UUID], None] = OrderedDict()
+        self._closed: dict[str, bool] = {}
+        """Of whoever asked for a list today, whether lists are closed to them; asked of the database once a day."""
 
     def ask(self, route: str, who: str, *, known: bool) -> None:
         """Count one request.
@@ -278,6 +280,8 @@ class Limits:
     ) -> None:
         """Enter a look that shows people to whoever is logged in, and count them, each once a day.
 
+        Who is refused a list once gets no further one today, see `check_lists`.
+
         Raises
         ------
         ProblemError
@@ -291,12 +295,34 @@ class Limits:
         most = self.rates.people_a_day if who.actor_kind == "person" else self.rates.people_a_day_key
         shown = Shown(principal=who.actor_id, people=people, most=most)
         if writer.add(lambda connection: enter(connection, shown)) is None:
-            raise over_budget(
-                f"With these {len(people):,} lists, notes and tasks would have shown you more than {most:,} different"
-                f" people today, as many as one {who.actor_kind} may be shown in a day.",
-                hint="Whom you were shown today stays visible, and profiles can still be opened. Ask for a shorter"
-                " list; ask an admin if your work needs more, or the privacy desk for an export.",
-            )
+            with self._lock:
+                self._closed[who.actor_id] = True
+            raise _lists_closed(most, who.actor_kind)
+
+    def check_lists(self, writer: Writer, principal: Principal) -> None:
+        """Refuse a list before it is asked for, if one was refused today: whatever would be found, or nobody.
+
+        Else the refusal itself would tell whether somebody is found, and a name could be spelled by it. Each process
+        asks the database once a day for each principal, and remembers its own refusals.
+
+        Raises
+        ------
+        ProblemError
+            429 if lists are closed.
+        UnavailableError
+            If the database is away.
+        """
+        self._begin_day(writer)
+        who = principal.principal_id
+        with self._lock:
+            closed = self._closed.get(who)
+        if closed is None:
+            closed = writer.add(lambda connection: lists_are_closed(connection, who))
+            with self._lock:
+                closed = self._closed.setdefault(who, closed)
+        if closed:
+            most = self.rates.people_a_day if principal.kind == "person" else self.rates.people_a_day_key
+            raise _lists_closed(most, principal.kind)
 
     def _begin_day(self, writer: Writer) -> None:
         """Forget, with the first look of a day, what no budget looks at any more."""
@@ -305,6 +331,7 @@ class Limits:
                 return
             self._day = self.today()
             self._opened.clear()
+            self._closed.clear()
         writer.write(forget_old_reads)
 
 
@@ -313,6 +340,15 @@ def too_many(detail: str, *, hint: str, retry_s: int) -> ProblemError:
     problem = ProblemError(429, "too-many", "Too many requests", detail=detail, hint=hint)
     problem.retry_s = retry_s
     return problem
+
+
+def _lists_closed(most: int, kind: str) -> ProblemError:
+    return over_budget(
+        f"Lists, notes and tasks would have shown you more than {most:,} different people today, as many as one"
+        f" {kind} may be shown in a day.",
+        hint="Lists are closed to you until midnight (UTC); profiles can still be opened by their links. Ask an admin"
+        " if your work needs more, or the privacy desk for an export.",
+    )
 
 
 def over_budget(detail: str, *, hint: str) -> ProblemError:

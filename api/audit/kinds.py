@@ -22,7 +22,7 @@ CARD: Final = "/card"
 READ_BY_POST: Final = frozenset({"/v1/profiles/{profile}/messages", "/v1/profiles/{profile}/messages/preview", CARD})
 """Reads that send a body, also where the answer is a refusal that tells of somebody; other writes are entered by the
 tables that they change."""
-_OF_ONE: Final = ("{profile}", "{note}", "{follow_up}", "{alert}")
+_OF_ONE: Final = ("{profile}", "{note}", "{follow_up}", "{alert}", "{delivery_no}")
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "/profiles/{profile}": ("profile", "consent", "journey", "visits", "understanding", "cue", "notes", "feelings"),
     "/v1/profiles/{profile}": ("profile", "consent", "whereabouts"),
@@ -31,6 +31,18 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "/profiles/{profile}/consent": ("profile", "consent", "devices"),
 }
 """What each shows where its path does not say it."""
+
+BY_ID: Final = frozenset({"/audit", "/v1/audit", "/v1/profiles/{profile}/access-export"})
+"""Lists, and a file, that say of whom they are by the profile that was named: nobody is found by them."""
+LISTS: Final = frozenset(
+    {
+        "/profiles", "/v1/profiles", "/notes", "/v1/notes", "/notes.csv", "/v1/notes/over-time", "/v1/notes/counts",
+        "/notes-counts.csv", "/notes/reports", "/notes/reports.csv", "/follow-ups", "/v1/follow-ups",
+        "/follow-ups.csv", "/alerts", "/v1/alerts", "/identity", "/v1/identity/cases", "/stores/{store}/cues",
+        "/v1/stores/{store}/cues", "/v1/stores/{store}/cues/live", "/v1/app/installations",
+    }
+)  # fmt: skip
+"""Routes that find people: closed for the rest of the day to whoever was refused one, whatever it would find."""
 
 COUNTS: Final[dict[str, str]] = {
     "/v1/journey-map": "counts of a segment, none below the disclosure limit",
@@ -54,6 +66,8 @@ COUNTS: Final[dict[str, str]] = {
     "/v1/notes/feelings": "how right the suggested feelings were",
     "/v1/stores/{store}/note-tags": "tags by zone, none below the disclosure limit",
     "/v1/follow-ups/due-count": "how much is due for whoever asks",
+    "/v1/webhooks/deliveries": "which event went where and when, and nothing of what it tells",
+    "/webhooks": "the same as a page",
     "/v1/alert-rules": "how often each rule was right",
 }
 """Routes that ask tables about people and answer with counts, each with what it counts."""

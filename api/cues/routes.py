@@ -61,7 +61,8 @@ async def follow_cues(
 ) -> AsyncIterator[ServerSentEvent]:
     """Send each cue within two seconds of the arrival it is for; cues from before are in the log.
 
-    The stream ends with the login or key it was asked by, and with a change of roles or stores.
+    The stream ends with the login or key it was asked by, and with a change of roles or stores. Where a day holds no
+    more people it ends with an event `refused`, which says why and what to do.
     """
     stored, newest = followed
     watcher = service.cues.watch(stored.plan.id)
@@ -70,7 +71,11 @@ async def follow_cues(
             news = await watcher.wait(HEARTBEAT_S)
             if not await staying.may():  # each time: what comes next may be a name
                 return
-            told = await anyio.to_thread.run_sync(_told, service, stored.store_no, newest) if news else []
+            try:
+                told = await anyio.to_thread.run_sync(_told, service, stored.store_no, newest) if news else []
+            except ProblemError as refused:
+                yield ServerSentEvent(event="refused", data={"detail": refused.detail, "hint": refused.hint})
+                return
             for row in told:
                 newest = row.cue_no
                 yield ServerSentEvent(event="cue", id=str(newest), raw_data=ToldCueOut.of(row).model_dump_json())
@@ -181,6 +186,6 @@ def _told(service: Service, store_no: int, after: int) -> list[CueRow]:
         with service.reader.connection() as connection:
             rows = cues_after(connection, store_no, after)
         enter_streamed(service)
-    except (UnavailableError, ProblemError):
-        return []  # the next notice, or the page's own look, shows them or says why not
+    except UnavailableError:
+        return []  # the next notice, or the page's own look, shows them
     return rows

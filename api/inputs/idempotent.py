@@ -13,7 +13,8 @@ from api.service import Service, ServiceDep
 from storage.connect import Connection
 from storage.inputs.idempotency import KEY_CHARACTERS, KeyReusedError, once
 
-_REPEATED: Final = "Idempotency-Replayed"
+REPEATED: Final = "Idempotency-Replayed"
+"""A header of an answer that was given before."""
 
 
 class Once:
@@ -56,7 +57,7 @@ class Once:
                 "This was done when it was sent first. Its answer held a secret, which is shown once and not kept.",
                 hint="If that answer was lost, make a new secret or ticket, with a new Idempotency-Key.",
             )
-        headers = {_REPEATED: "true"} if given.repeated else {}
+        headers = {REPEATED: "true"} if given.repeated else {}
         return JSONResponse(given.body, given.status, headers=headers)
 
 

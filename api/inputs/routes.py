@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from json import loads
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from api.access.principal import Role, principal_of
 from api.identity.models import DoneOut
-from api.inputs.idempotent import Once, OnceDep
+from api.inputs.idempotent import REPEATED, Once, OnceDep
 from api.inputs.models import (
     EventsIn,
     IdentifiedOut,
@@ -27,7 +28,6 @@ from api.problems import ProblemError, conflict, described, unknown
 from api.profiles.rows import read_profiles
 from api.service import ConnectionDep, ServiceDep
 from api.texts import SOURCE_PATTERN
-from core.privacy.masking import masked
 from storage.connect import Connection
 from storage.identity.withdrawals import import_withdrawals
 from storage.inputs.imports import (
@@ -192,13 +192,15 @@ def _file_of(given_input: str, source: str, body: bytes, malformed: list[RowErro
 
 
 def _imported(once: Once, body: bytes, left_out: tuple[str, ...], run: Callable[[Connection], ImportRow]) -> Response:
-    left_out = tuple(map(masked, left_out))  # the answer is kept, and a header may hold anything
+    # a header may hold anything, a customer too, where it was forgotten: what it says is told, and is in no answer
+    # that is kept
     try:
-        return once.answer(
-            body, lambda connection: (200, ImportOut.of(run(connection), left_out).model_dump(mode="json"))
-        )
+        answer = once.answer(body, lambda connection: (200, ImportOut.of(run(connection)).model_dump(mode="json")))
     except DryRun as tried:
         return Response(ImportOut.of(tried.row, left_out).model_dump_json(), media_type="application/json")
+    told = loads(bytes(answer.body)) | {"left_out": list(left_out)}
+    kept = {REPEATED: answer.headers[REPEATED]} if REPEATED in answer.headers else {}
+    return JSONResponse(told, answer.status_code, headers=kept)
 
 
 @router.get("/imports", responses=described(503), summary="Imports, newest first")

@@ -15,9 +15,6 @@ class ErasureIn(BaseModel):
     """A wish to erase a person, by any of her profiles."""
 
     profile_id: UUID
-    asked_by: str = Field(
-        min_length=1, max_length=100, description="Who asks, for the receipt", examples=["M. Okafor"]
-    )
 
 
 class PlaceReceiptOut(BaseModel):
@@ -46,7 +43,10 @@ class ErasureOut(BaseModel):
     state: Literal["waiting", "running", "done"]
     source: Literal["request", "retention", "restored"]
     subject: str | None = Field(examples=["9c1f0a"])
-    asked_by: str
+    asked_by: str = Field(
+        description="The colleague, or the program, that asked; empty where that would name who was erased",
+        examples=["M. Okafor"],
+    )
     asked_at: datetime
     finished_at: datetime | None
     places: list[PlaceReceiptOut]

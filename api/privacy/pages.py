@@ -3,12 +3,12 @@
 from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.forms import FormDep
 from api.privacy.models import DataMapOut, ErasureOut
-from api.privacy.routes import ask_for, check_folder, found_receipt
+from api.privacy.routes import ask_for, check_folder, found_receipt, whoever_asks
 from api.problems import ProblemError
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep
@@ -33,7 +33,7 @@ def show_desk(connection: ConnectionDep, service: ServiceDep) -> Response:
 
 
 @router.post("/privacy/erasures")
-def ask_erasure(form: FormDep, service: ServiceDep) -> Response:
+def ask_erasure(form: FormDep, service: ServiceDep, request: Request) -> Response:
     """Ask for an erasure as the form says."""
     try:
         profile = UUID(form.text("profile_id", most=40))
@@ -45,7 +45,7 @@ def ask_erasure(form: FormDep, service: ServiceDep) -> Response:
             detail="This is not the id of a profile.",
             hint="Go back and copy it.",
         ) from error
-    asked_by = form.text("asked_by", most=100)
+    asked_by = whoever_asks(request)
     check_folder(service)
     erasure = service.writer.write(lambda connection: ask_for(connection, profile, asked_by))
     return RedirectResponse(f"/privacy/erasures/{erasure}", _SEE_OTHER)

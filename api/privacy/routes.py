@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from api.access.principal import principal_of
 from api.inputs.idempotent import OnceDep
 from api.privacy.exporting import zip_of
 from api.privacy.models import DataMapOut, ErasureIn, ErasureOut, ErasuresOut
@@ -27,16 +28,17 @@ router = APIRouter(prefix="/v1", tags=["privacy"])
     responses={202: {"model": ErasureOut}, **described(400, 404, 422, 503)},
     summary="Erase a person",
 )
-def ask_erasure(given: ErasureIn, once: OnceDep, service: ServiceDep) -> Response:
+def ask_erasure(given: ErasureIn, once: OnceDep, service: ServiceDep, request: Request) -> Response:
     """Hide a person at once and begin a job that erases her everywhere; its receipt is at `/v1/erasures/{erasure}`.
 
     It runs in the background and goes on after any crash. Asking again for somebody whose job is under way answers
-    that job.
+    that job. The receipt says which account or key asked, and nothing of who wished it: that is mostly she herself.
     """
+    asked_by = whoever_asks(request)
     check_folder(service)
 
     def work(connection: Connection) -> tuple[int, Any]:
-        erasure = ask_for(connection, given.profile_id, given.asked_by)
+        erasure = ask_for(connection, given.profile_id, asked_by)
         return 202, ErasureOut.of(found_receipt(connection, erasure)).model_dump(mode="json")
 
     return once.answer(given.model_dump_json().encode(), work)
@@ -83,6 +85,12 @@ def export_access(profile: UUID, connection: ConnectionDep, service: ServiceDep)
 def read_data_map() -> DataMapOut:
     """Return every table: what it holds of people, why and how long, or that nobody is in it."""
     return DataMapOut.whole()
+
+
+def whoever_asks(request: Request) -> str:
+    """Return the name of the account or key that asks, for a receipt."""
+    principal = principal_of(request)
+    return principal.name if principal is not None else ""
 
 
 def check_folder(service: Service) -> None:

@@ -146,7 +146,8 @@ class DeliveryDetailOut(DeliveryOut):
     """A delivery with what is sent and each attempt."""
 
     body: dict[str, Any] = Field(
-        description="type, timestamp and data, as they are sent",
+        description="type, timestamp and data, as they are sent; data is null where it tells of a customer, and"
+        " whoever asks may not read of every one",
         examples=[
             {"type": "webhook.test", "timestamp": "2026-11-21T17:56:31.731000Z", "data": {"says": "It arrives."}}
         ],

@@ -4,7 +4,7 @@ from re import fullmatch
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.forms import OWN_FORM, FormDep
@@ -13,7 +13,14 @@ from api.service import ConnectionDep, ServiceDep
 from api.texts import SOURCE_PATTERN
 from api.webhooks.inbound import MadeSenderOut, SenderIn, make_sender, sender_unknown
 from api.webhooks.models import MadeSubscriptionOut, StatusWord, SubscriptionIn
-from api.webhooks.routes import delivery_unknown, make_subscription, new_secret, queue_test, subscription_unknown
+from api.webhooks.routes import (
+    delivery_unknown,
+    make_subscription,
+    new_secret,
+    queue_test,
+    reads_of_all,
+    subscription_unknown,
+)
 from core.errors import InputError
 from core.webhooks import ATTEMPTS, EVENT_TYPES, URL_CHARACTERS
 from storage.connect import Connection
@@ -84,9 +91,9 @@ def change(subscription: UUID, form: FormDep, service: ServiceDep, connection: C
 
 
 @router.get("/webhooks/deliveries/{delivery_no}")
-def show_delivery(delivery_no: int, connection: ConnectionDep, service: ServiceDep) -> Response:
+def show_delivery(delivery_no: int, connection: ConnectionDep, service: ServiceDep, request: Request) -> Response:
     """Show what is sent and what came of each attempt."""
-    found = find_delivery(connection, delivery_no)
+    found = find_delivery(connection, delivery_no, with_people=reads_of_all(request))
     if found is None:
         raise delivery_unknown()
     row, body, attempts = found

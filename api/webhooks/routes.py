@@ -5,9 +5,10 @@ from secrets import token_bytes
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from api.access.principal import Role, principal_of
 from api.identity.models import DoneOut
 from api.inputs.idempotent import OnceDep
 from api.problems import ProblemError, described, unknown
@@ -150,9 +151,13 @@ def list_deliveries(
 
 
 @router.get("/deliveries/{delivery_no}", responses=described(404, 422, 503), summary="One delivery")
-def read_delivery(delivery_no: int, connection: ConnectionDep) -> DeliveryDetailOut:
-    """Return what is sent and what came of each attempt."""
-    found = find_delivery(connection, delivery_no)
+def read_delivery(delivery_no: int, connection: ConnectionDep, request: Request) -> DeliveryDetailOut:
+    """Return what is sent and what came of each attempt.
+
+    What it tells of a customer (`data`) is shown to whoever also has the role crm or privacy, for every store; to
+    others it is null.
+    """
+    found = find_delivery(connection, delivery_no, with_people=reads_of_all(request))
     if found is None:
         raise delivery_unknown()
     return DeliveryDetailOut.told(*found)
@@ -172,6 +177,12 @@ def send_delivery_again(delivery_no: int, once: OnceDep) -> Response:
         return 200, {"done": True}
 
     return once.answer(b"", work)
+
+
+def reads_of_all(request: Request) -> bool:
+    """Return whether whoever asks may read of every customer, beside what the route is for."""
+    principal = principal_of(request)
+    return principal is not None and principal.stores is None and principal.may(Role.CRM, Role.PRIVACY)
 
 
 def make_subscription(

@@ -14,7 +14,6 @@ import msgspec
 
 from core.errors import InputError
 from core.journey.cues import Cue
-from core.privacy.masking import masked
 
 KEY_CHARACTERS: Final = 200
 """The longest name an event has at its source; UUIDs, order numbers and Segment's message ids are far shorter."""
@@ -131,7 +130,7 @@ def event_kind(given_input: str, name: str) -> str:
     if found is None:
         words = ", ".join(sorted({kind.kind for kind in kinds.values()}))
         raise InputError(
-            f"{given_input} bring no event {masked(name[:40])!r}.",
+            f"{given_input} bring no event of this kind.",
             hint=f"They bring {words}, or Segment's names of these; `events` brings every kind.",
             where="kind",
         )

@@ -21,10 +21,10 @@ from storage.access.tables import (
     DEVICE,
     FOR_PEOPLE,
     HOUSE,
+    OF_HOUSE,
     PEOPLE,
     PLAIN,
     PSEUDONYMOUS,
-    SECRET,
     WRITES,
 )
 from storage.connect import Connection
@@ -35,11 +35,7 @@ _KNOWN: Final = (
     "exists (select from profile_store known where known.profile_id = {table}.profile_id"
     " and known.store_no = any((select own_store_nos())::integer[]))"
 )
-_SENDERS: Final = (
-    "grant select, update (heard_at) on webhook_sender to sojourn_crm, sojourn_edge",
-    "grant select, insert, update, delete on webhook_sender to sojourn_admin",
-    "grant select, insert, update, delete on app_edge, app_outbox to sojourn_edge",
-)
+_SENDERS: Final = ("grant select, insert, update, delete on app_edge, app_outbox to sojourn_edge",)
 
 
 _LOCKS: Final = """
@@ -177,14 +173,9 @@ def _reads(table: str, columns: list[str]) -> list[str]:
         return ", ".join(f"sojourn_{role}" for role in roles)
 
     if table in PLAIN:
-        hidden = SECRET.get(table)
-        if hidden is None:
-            return [f"grant select on {table} to {to(*COUNTS)}"]
-        shown = ", ".join(column for column in columns if column not in hidden)
-        return [
-            f"grant select on {table} to {to(*PEOPLE, *HOUSE)}",
-            f"grant select ({shown}) on {table} to {to('operations')}",
-        ]
+        return [f"grant select on {table} to {to(*COUNTS)}"]
+    if table in OF_HOUSE:
+        return [f"grant select on {table} to {to(*HOUSE)}"]
     if table in PSEUDONYMOUS:
         shown = ", ".join(column for column in columns if column != DEVICE)
         return [

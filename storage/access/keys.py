@@ -25,10 +25,21 @@ USED_EVERY_S: Final = 60
 """When a key was used is written once a minute."""
 
 
+_HAS: Final = "key.owner_id is null or one = 'edge' or one = any(owner.roles)"
+"""A key does for a person what she may do herself; `edge` is of programs alone, nobody has it to lose."""
+_ROLES: Final = f"array(select one from unnest(key.roles) one where {_HAS})"  # noqa: S608 - constants
+_LOST: Final = f"array(select one from unnest(key.roles) one where not ({_HAS}))"  # noqa: S608 - constants
+_STORES: Final = (
+    "case when owner.stores is null then key.stores when key.stores is null then owner.stores"
+    " else array(select one from unnest(key.stores) one where one = any(owner.stores)) end"
+)
+
+
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     """A key, without the key; `owner` is the person whom it works for, `owner_out` whether they are shut out.
 
-    `in_time` is whether it is neither revoked nor over; it holds if its owner is not shut out either.
+    `in_time` is whether it is neither revoked nor over; it holds if its owner is not shut out either. `roles` and
+    `stores` are what was given to it and its owner still has; `lost` are roles that the owner has no more.
     """
 
     key_no: int
@@ -36,6 +47,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     roles: tuple[str, ...]
     stores: tuple[str, ...] | None
+    lost: tuple[str, ...]
     made_at: datetime
     made_by: str
     owner_id: UUID | None
@@ -159,7 +171,7 @@ def rotate_key(connection: Connection, key_no: int, sha256: bytes, *, prefix: st
 
 def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
     question = (  # the clauses are those of this file
-        "select key_no, prefix, key.name, key.roles, key.stores, key.made_at, key.made_by, owner_id,"  # noqa: S608
+        f"select key_no, prefix, key.name, {_ROLES}, {_STORES}, {_LOST}, key.made_at, key.made_by, owner_id,"  # noqa: S608
         " owner.display_name, owner.disabled_at is not null, ends_at, revoked_at, last_used_at, replaced_by,"
         " revoked_at is null and ends_at > clock_timestamp() as in_time,"
         f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true)"
@@ -173,17 +185,18 @@ def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
             name=row[2],
             roles=tuple(row[3]),
             stores=tuple(row[4]) if row[4] is not None else None,
-            made_at=row[5],
-            made_by=row[6],
-            owner_id=row[7],
-            owner=row[8],
-            owner_out=row[9],
-            ends_at=row[10],
-            revoked_at=row[11],
-            last_used_at=row[12],
-            replaced_by=row[13],
-            in_time=row[14],
-            stale=row[15],
+            lost=tuple(row[5]),
+            made_at=row[6],
+            made_by=row[7],
+            owner_id=row[8],
+            owner=row[9],
+            owner_out=row[10],
+            ends_at=row[11],
+            revoked_at=row[12],
+            last_used_at=row[13],
+            replaced_by=row[14],
+            in_time=row[15],
+            stale=row[16],
         )
         for row in rows
     ]

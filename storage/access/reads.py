@@ -24,6 +24,11 @@ def open_profile(connection: Connection, principal: str, profile: UUID, *, most:
     return row == (True,)
 
 
+def lists_are_closed(connection: Connection, principal: str) -> bool:
+    """Return whether somebody was refused a list today (UTC) because a day holds no more people; one statement."""
+    return connection.execute("select lists_are_closed(%s)", [principal]).fetchone() == (True,)
+
+
 def forget_old_reads(connection: Connection) -> int:
     """Take away what no budget looks at any more; return how many rows."""
     with in_own_right(connection):  # whoever looks first in a day may be anybody

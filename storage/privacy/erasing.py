@@ -19,11 +19,11 @@ from storage.connect import Connection, in_transaction
 from storage.customer_days import keep_customer_days
 from storage.log.signals import claim, release
 from storage.privacy.keys import PrivacyFolder
-from storage.privacy.naming import naming_rows
+from storage.privacy.naming import names_her, naming_rows
 from storage.privacy.places import PLACES, Place, Subject
 from storage.privacy.snapshots import redact_engines
 from storage.privacy.steps import run_place
-from storage.privacy.subjects import capture, entries_of, load_subject
+from storage.privacy.subjects import capture, entries_of, find_subject, load_subject
 from storage.privacy.suppression import adopt_version, adopted_version, list_version, load_suppressed, suppress
 
 Source: TypeAlias = Literal["request", "retention", "restored"]
@@ -39,6 +39,7 @@ def ask(connection: Connection, profile: UUID, *, asked_by: str, source: Source 
     """Ask for the erasure of a person, by any of her profiles; from then on she is found no more.
 
     To be called in a transaction. None if there is no such profile; a job that is under way already is returned.
+    `asked_by` is the colleague or the program; what would name the person is not kept.
     """
     kept = connection.execute(
         "select coalesce(merged_into, profile_id) from profile where profile_id = %s", [profile]
@@ -53,7 +54,9 @@ def ask(connection: Connection, profile: UUID, *, asked_by: str, source: Source 
     if known is not None:
         found: UUID = known[0]
         return found
-    return begin_job(connection, [("profile", kept[0])], asked_by=asked_by, source=source)
+    subject = find_subject(connection, kept[0])
+    named = source == "request" and subject is not None and names_her(connection, subject, asked_by)
+    return begin_job(connection, [("profile", kept[0])], asked_by="" if named else asked_by, source=source)
 
 
 def _hide(connection: Connection, erasure: UUID, profile: UUID) -> list[UUID]:

@@ -41,7 +41,8 @@ def find_subject(connection: Connection, profile: UUID) -> Subject | None:
 def capture(connection: Connection, erasure: UUID) -> tuple[Subject, list[tuple[str, str]]]:
     """Return whom a job is about that has not begun, and her identifiers (kind and value, ended ones too).
 
-    Without those that somebody else holds by now: that customer is not to be refused for her.
+    Each in plain letters and digits as well, see `core.resolution.spellings`. Without those that somebody else holds
+    by now: that customer is not to be refused for her.
     """
     asked = load_subject(connection, erasure)
     profiles: list[UUID] = []
@@ -52,8 +53,9 @@ def capture(connection: Connection, erasure: UUID) -> tuple[Subject, list[tuple[
     devices = {device: (device, begin, end) for device, begin, end in asked.devices}
     spans = [*_devices(connection, own), *devices.values()]
     identifiers = connection.execute(
-        "select distinct kind, value from profile_identifier held where profile_id = any(%(own)s) and not exists"
-        " (select from profile_identifier other where (other.kind, other.value) = (held.kind, held.value)"
+        "select distinct kind, spelled from profile_identifier held,"
+        "  unnest(array[value, normalize(value, nfkc)]) spelled where profile_id = any(%(own)s) and not exists"
+        " (select from profile_identifier other where (other.kind, other.value) = (held.kind, spelled)"
         "   and other.ended_at is null and other.profile_id <> all(%(own)s))",
         {"own": list(own)},
     ).fetchall()

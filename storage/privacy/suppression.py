@@ -170,19 +170,23 @@ class Guard:
         connection: Connection, identifiers: Sequence[Identifier], devices: Sequence[bytes]
     ) -> tuple[str, ...]:
         """Return the fields of somebody whose erasure is under way."""
-        rows = connection.execute(
-            "with leaving as (select value as profile_id from erasure_subject where kind = 'profile')"
-            " select held.kind from unnest(%s::text[], %s::text[]) asked (kind, value)"
-            "  join profile_identifier held using (kind, value) join leaving using (profile_id) where not exists"
-            "   (select from profile_identifier other where (other.kind, other.value) = (held.kind, held.value)"
-            "     and other.ended_at is null and other.profile_id not in (select profile_id from leaving))"
-            " union select 'devices' from device_link join leaving using (profile_id) where device = any(%s::uuid[])",
-            [
-                [one.kind for one in identifiers],
-                [one.value for one in identifiers],
-                [bytes(device).hex() for device in devices],
-            ],
-        ).fetchall()
+        with in_own_right(connection):  # whose erasure is under way is nobody's to read
+            rows = connection.execute(
+                "with leaving as (select value as profile_id from erasure_subject where kind = 'profile')"
+                " select held.kind from unnest(%s::text[], %s::text[]) asked (kind, value)"
+                "  join profile_identifier held on held.kind = asked.kind"
+                "   and normalize(held.value, nfkc) = normalize(asked.value, nfkc)"
+                "  join leaving using (profile_id) where not exists"
+                "   (select from profile_identifier other where (other.kind, other.value) = (held.kind, held.value)"
+                "     and other.ended_at is null and other.profile_id not in (select profile_id from leaving))"
+                " union select 'devices' from device_link join leaving using (profile_id)"
+                "  where device = any(%s::uuid[])",
+                [
+                    [one.kind for one in identifiers],
+                    [one.value for one in identifiers],
+                    [bytes(device).hex() for device in devices],
+                ],
+            ).fetchall()
         return tuple(row[0] for row in rows)
 
     def _lift(self, connection: Connection, asked: Sequence[tuple[Kind, bytes]], since: Any) -> None:

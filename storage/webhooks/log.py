@@ -9,6 +9,7 @@ from psycopg import sql
 
 from core.errors import InputError
 from storage.access.acting import in_own_right
+from storage.audit.seen import saw
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
 from storage.profiles.profiles import PURPOSE
@@ -104,11 +105,17 @@ def deliveries_page(
     )
 
 
-def find_delivery(connection: Connection, delivery: int) -> tuple[DeliveryRow, str, list[AttemptRow]] | None:
-    """Return a delivery, the body that is sent, and its attempts, oldest first; None if it may not be seen."""
-    query = sql.SQL("select {}, message.body from {} where delivery_id = %(delivery)s and {}").format(
-        sql.SQL(_COLUMNS), sql.SQL(_SOURCE), sql.SQL(_SEEN)
-    )
+def find_delivery(
+    connection: Connection, delivery: int, *, with_people: bool
+) -> tuple[DeliveryRow, str, list[AttemptRow]] | None:
+    """Return a delivery, the body that is sent, and its attempts, oldest first; None if it may not be seen.
+
+    What a body tells of a customer is in it only `with_people`: for whom may read of every customer; to have it is to
+    have read of her. Else its `data` is null.
+    """
+    query = sql.SQL(
+        "select {}, message.body, message.profile_id from {} where delivery_id = %(delivery)s and {}"
+    ).format(sql.SQL(_COLUMNS), sql.SQL(_SOURCE), sql.SQL(_SEEN))
     with in_own_right(connection):
         row = connection.execute(query, {"delivery": delivery, "purpose": PURPOSE}).fetchone()
     if row is None:
@@ -122,7 +129,12 @@ def find_delivery(connection: Connection, delivery: int) -> tuple[DeliveryRow, s
         AttemptRow(begun_at=one[0], duration_ms=one[1], http_status=one[2], outcome=one[3])
         for one in reversed(attempts)
     ]
-    return _delivery(row), row[11], tried
+    body, profile = row[11], row[12]
+    if profile is not None and not with_people:
+        body = msgspec.json.encode(msgspec.json.decode(body) | {"data": None}).decode()
+    elif profile is not None:
+        saw(profile)
+    return _delivery(row), body, tried
 
 
 def send_again(connection: Connection, delivery: int) -> bool:

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from core.errors import InputError
 from core.webhooks import BODY_BYTES, check_event_type
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.listening import notices
 from storage.profiles.profiles import PURPOSE
@@ -95,6 +96,13 @@ def enqueue(
     body = msgspec.json.encode(said).decode()
     if len(body.encode()) > BODY_BYTES:
         raise InputError(f"An event has at most {BODY_BYTES} bytes.", hint="Send ids and let it be asked for.")
+    with in_own_right(connection):  # whoever tells something reads no other event, and no secret that signs
+        return _queue(connection, event_type, body, profile, subscription)
+
+
+def _queue(
+    connection: Connection, event_type: str, body: str, profile: UUID | None, subscription: UUID | None
+) -> int:
     wanted = {"type": event_type, "one": subscription, "most": WAITING_AT_MOST}
     rows = connection.execute(
         "select subscription_id, (select count(*) from (select from webhook_delivery delivery"

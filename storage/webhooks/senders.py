@@ -7,6 +7,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.webhooks.subscriptions import CHANGE_OVER
 
@@ -53,11 +54,12 @@ def senders(connection: Connection) -> list[Sender]:
 
 def sender_secrets(connection: Connection, source: str) -> list[str]:
     """Return the secrets that hold for a sender, the newest first; empty if there is none."""
-    row = connection.execute(
-        "select secret, case when previous_until > now() then previous_secret end"
-        "  from webhook_sender where source = %s",
-        [source],
-    ).fetchone()
+    with in_own_right(connection):  # whoever sends reads no secret of anybody
+        row = connection.execute(
+            "select secret, case when previous_until > now() then previous_secret end"
+            "  from webhook_sender where source = %s",
+            [source],
+        ).fetchone()
     return [secret for secret in row or () if secret is not None]
 
 
@@ -77,4 +79,5 @@ def remove_sender(connection: Connection, source: str) -> bool:
 
 def heard(connection: Connection, source: str) -> None:
     """Write that something with a good signature came."""
-    connection.execute("update webhook_sender set heard_at = clock_timestamp() where source = %s", [source])
+    with in_own_right(connection):
+        connection.execute("update webhook_sender set heard_at = clock_timestamp() where source = %s", [source])

@@ -9,7 +9,7 @@ import msgspec
 from psycopg import sql
 
 from core.errors import InputError
-from core.webhooks import check_event_type
+from core.webhooks import check_known
 from storage.connect import Connection
 from storage.storable import storable
 
@@ -54,7 +54,7 @@ def add_subscription(
     InputError
         If there are SUBSCRIPTIONS of them, or a value is not possible.
     """
-    wanted = sorted({check_event_type(one) for one in event_types})
+    wanted = sorted({check_known(one) for one in event_types})
     if len(wanted) > TYPES_PER_SUBSCRIPTION:
         raise InputError(f"At most {TYPES_PER_SUBSCRIPTION} types; leave them out for all.", where="event_types")
     if len(description) > DESCRIPTION_CHARACTERS:

@@ -24,6 +24,7 @@ from storage.access.tables import (
     BY_STORE,
     FOR_PEOPLE,
     NOBODY,
+    OF_HOUSE,
     PLAIN,
     PSEUDONYMOUS,
     WRITES,
@@ -122,7 +123,7 @@ def test_every_table_says_what_it_holds(store: SeededStore) -> None:
             "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
         )
     }
-    known = PLAIN | PSEUDONYMOUS | BY_PROFILE | AROUND_PROFILE.keys() | BY_STORE | NOBODY | FOR_PEOPLE
+    known = PLAIN | OF_HOUSE | PSEUDONYMOUS | BY_PROFILE | AROUND_PROFILE.keys() | BY_STORE | NOBODY | FOR_PEOPLE
     assert tables == known, "put it into storage/access/tables.py"
     assert {table for tables in WRITES.values() for table in tables} <= known
 
@@ -161,7 +162,7 @@ def seen(connection: Connection, role: str, stores: str, question: str) -> list[
 @servers
 def test_the_database_gives_operations_nothing_of_a_person(two_stores: Connection) -> None:
     for role in ("sojourn_operations_everywhere", "sojourn_operations_own", "sojourn_admin_everywhere"):
-        for table in sorted(BY_PROFILE | AROUND_PROFILE.keys() | NOBODY - {"webhook_sender"}):
+        for table in sorted(BY_PROFILE | AROUND_PROFILE.keys() | NOBODY):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 seen(two_stores, role, "marktplatz", f"select 1 from {table}")
         for view in (
@@ -199,6 +200,35 @@ def test_the_database_gives_crm_the_profiles_of_own_stores(two_stores: Connectio
         seen(two_stores, "sojourn_crm_own", "quay", "select know_profile(profile_id, 1)::text from profile")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         seen(two_stores, "sojourn_crm_everywhere", "", "select password_hash from account")
+
+
+@servers
+def test_the_database_shows_nobody_who_is_bound_to_stores_a_person_without_a_policy(two_stores: Connection) -> None:
+    """Any table, also one that is new: what says whom or whose device it is about is read by row, or by nobody."""
+    told = []
+    for table, policies, columns in two_stores.execute(
+        "select relname, relrowsecurity, array_agg(attname::text)"
+        "  from pg_class join pg_attribute on attrelid = pg_class.oid"
+        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and attnum > 0 and not attisdropped"
+        " group by pg_class.oid, relname"
+    ).fetchall():
+        for role in ROLES:
+            read = [
+                column
+                for column in columns
+                if two_stores.execute(
+                    "select has_column_privilege(%s, %s, %s, 'select')", [f"sojourn_{role}_own", table, column]
+                ).fetchone()
+                == (True,)
+            ]
+            told += [f"{table} to {role}"] if {"profile_id", "device"} & set(read) and not policies else []
+            told += [f"{table}.{one} to {role}" for one in read if "secret" in one and role != "admin"]
+    assert told == []
+    for role in ROLES:
+        for table in sorted(NOBODY - {"app_edge", "app_outbox"} | (OF_HOUSE if role != "admin" else set())):
+            for question in (f"select 1 from {table}", f"delete from {table}"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    seen(two_stores, f"sojourn_{role}_own", "quay", question)
 
 
 @servers

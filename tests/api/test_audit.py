@@ -213,6 +213,23 @@ def test_a_stream_of_cues_enters_each_that_it_sends(store: SeededStore, client: 
     assert (newest["fields"], newest["people"], newest["actor"]) == (["cues"], [str(ada)], "tests")
 
 
+def test_a_stream_of_cues_that_a_day_has_no_room_for_says_so_and_ends(store: SeededStore, ada: UUID) -> None:
+    app = create_app(store.database_url, Settings(rates=Rates(people_a_day_key=0)))
+    live = "/v1/stores/marktplatz/cues/live"
+    with answering(app) as asked:
+        with asked.stream("GET", live) as answer:
+            lines = answer.iter_lines()
+            store.connection.execute(
+                "insert into cue_log (visit_id, store_no, profile_id, arrived_at, cue, because, policy_version)"
+                " values (gen_random_uuid(), %s, %s, now(), 'greet', 'x', 0)",
+                [store.store_no, ada],
+            )
+            store.connection.execute("select pg_notify(%s, 'marktplatz')", [CHANNEL])
+            said = "\n".join(lines)  # to its end
+        assert ("event: refused" in said, "until midnight" in said, "event: cue" in said) == (True, True, False)
+        assert asked.get(live).status_code == 429, "and whoever asks anew is told before it begins"
+
+
 def test_what_people_write_stays_text(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
     wild = '<img src=x onerror="alert(1)">\'"&'
     store.connection.execute("update profile set display_name = %s where profile_id = %s", [wild, ada])
@@ -325,6 +342,36 @@ def test_more_profiles_than_a_day_holds_are_refused_entered_and_worth_asking_abo
     )
 
 
+def test_a_key_loses_what_its_owner_loses(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
+    log_in(store.connection, "Olga", "o" * 43, "crm", "privacy")
+    (olga,) = store.connection.execute("select account_id from account where name = 'olga'").fetchone() or ("",)
+    add_key(
+        store.connection, digest("sjk_hers"), prefix="sjk_hers", name="Hers", roles=["crm", "privacy", "edge"],
+        stores=["quay", "marktplatz"], made_by="tests", holds_for=timedelta(days=1), owner=olga,
+    )  # fmt: skip
+
+    def asked(path: str) -> int:
+        return client.get(path, headers={"Authorization": "Bearer sjk_hers"}).status_code
+
+    def owner(**changed: Any) -> None:
+        store.connection.execute(
+            "update account set roles = %(roles)s, stores = %(stores)s where account_id = %(olga)s",
+            {"olga": olga, **changed},
+        )
+
+    audit, exports, zones = "/v1/audit", "/v1/exports/notes", "/v1/stores/marktplatz/zones"
+    assert [asked(audit), asked(zones)] == [200, 200]
+    owner(roles=["crm"], stores=None)
+    assert [asked(audit), asked(exports), asked(zones)] == [403, 403, 200], "the role privacy is gone"
+    assert "Without privacy: the owner has lost that." in client.get("/api-keys").text
+    owner(roles=["crm"], stores=["quay"])
+    assert [asked("/v1/stores/quay/zones"), asked(zones)] == [200, 404], "and stores as hers"
+    owner(roles=["operations"], stores=[])
+    assert [asked("/v1/profiles"), asked("/v1/stores/quay/zones")] == [403, 403]
+    owner(roles=["crm", "privacy"], stores=None)
+    assert [asked(audit), asked(zones)] == [200, 200], "what she has again, it has again"
+
+
 def test_lists_that_show_more_people_than_a_day_holds_are_refused_as_a_whole(
     store: SeededStore, client: httpx.Client
 ) -> None:
@@ -338,30 +385,37 @@ def test_lists_that_show_more_people_than_a_day_holds_are_refused_as_a_whole(
     with answering(app) as asked, httpx.Client(base_url=asked.base_url, headers=session, timeout=20) as nosy:
         first = nosy.get("/v1/profiles", params={"limit": 3})
         assert (first.status_code, len(first.json()["profiles"])) == (200, 3)
-        further = {"limit": 3, "cursor": first.json()["next_cursor"]}
-        for path, params in (("/v1/profiles", further), ("/profiles", {}), ("/v1/profiles", {})):
-            refused = nosy.get(path, params=params)
-            assert refused.status_code == 429, f"three, and more than two others: {path}"
-            assert "different people today" in refused.text
-            assert "Customer" not in refused.text
-        assert refused.json()["type"] == "urn:sojourn:problem:budget"
-        assert int(refused.headers["Retry-After"]) > 60
-        assert nosy.get("/v1/profiles", params={"limit": 3}).status_code == 200, "whom she saw stays visible"
         # side by side: each of the six others by herself, and two are left of the day
         shown = {one["profile_id"] for one in first.json()["profiles"]}
         others = [number for number, one in enumerate(people) if one not in shown]
         with ThreadPoolExecutor(6) as pool:
             told = list(pool.map(lambda n: nosy.get("/v1/profiles", params={"q": f"Customer {n}"}), others))
         assert sorted(one.status_code for one in told) == [200, 200, 429, 429, 429, 429]
+        # from the first refusal on each list is refused alike, whomever it would find: a refusal tells of nobody
+        texts = set()
+        for path, params in (
+            ("/v1/profiles", {"limit": 3}), ("/v1/profiles", {"q": f"Customer {others[0]}"}), ("/v1/profiles", {}),
+            ("/v1/profiles", {"q": "Nobody at all"}), ("/v1/notes", {"q": "nothing"}), ("/v1/alerts", {}),
+        ):  # fmt: skip
+            refused = nosy.get(path, params=params)
+            assert refused.status_code == 429, f"{path} {params}"
+            texts.add(refused.json()["detail"])
+        assert (len(texts), "different people today" in texts.pop()) == (1, True)
+        page = nosy.get("/profiles")
+        assert (page.status_code, "Customer" in page.text) == (429, False)
+        assert refused.json()["type"] == "urn:sojourn:problem:budget"
+        assert int(refused.headers["Retry-After"]) > 60
+        assert nosy.get("/v1/stores/marktplatz/zones").status_code == 200, "what finds nobody stays open"
         assert all(nosy.get(f"/v1/profiles/{one}").status_code == 200 for one in people), "opening has its own budget"
         assert asked.get("/v1/profiles").status_code == 200, "and everybody has theirs"
     looked = entered(client, kind="list", actor="Nosy", limit=200)
     assert len({one for entry in looked for one in entry["people"]}) == 5, "what was refused was shown to nobody"
     app = create_app(store.database_url, Settings(rates=Rates(people_a_day=5)))
     with answering(app) as asked, httpx.Client(base_url=asked.base_url, headers=session, timeout=20) as nosy:
-        assert nosy.get("/v1/profiles").status_code == 429, "another process of the API knows the same budget"
+        nobody = nosy.get("/v1/profiles", params={"q": "Nobody at all"})
+        assert nobody.status_code == 429, "another process of the API knows the same budget"
     hints = {(one["hint"], one["actor"]): one for one in client.get("/v1/audit/hints").json()["found"]}
-    # two routes, and the other process; what one route refused within a second comes with its next refusal
+    # several routes, and the other process; what one route refused within a second comes with its next refusal
     assert hints["budget", "Nosy"]["found_count"] >= 3
 
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from api.audit.kinds import COUNTS, EVERYBODY, EXPORTS, READ_BY_POST, kind_of, parts_of
+from api.audit.kinds import BY_ID, COUNTS, EVERYBODY, EXPORTS, LISTS, READ_BY_POST, kind_of, parts_of
 from api.routing import PAGES, ROUTES
 from storage.audit.seen import AboutPerson, saw
 from tests.api.reaching import reached
@@ -17,6 +17,7 @@ PEOPLE = (
     "event_seen", "profile_change",
     "card_ticket", "note", "note_seen", "note_revision", "follow_up", "follow_up_seen", "follow_up_change", "alert",
     "alert_seen", "message", "message_seen", "cue_log", "app_installation", "profile_device", "person",
+    "webhook_message",
     "consent_current",
 )  # fmt: skip
 """Tables and views about people."""
@@ -56,9 +57,18 @@ def test_every_route_that_reads_of_people_is_entered() -> None:
     )
 
 
+def test_every_route_that_finds_people_is_one_that_a_spent_budget_closes() -> None:
+    finds = {
+        route.path
+        for route in routes()
+        if "GET" in (route.methods or ()) and of_people(route)[1] and kind_of(route.path) in {"list", "export"}
+    }
+    assert finds - COUNTS.keys() - EVERYBODY - BY_ID == LISTS, "say in api.audit.kinds what it is"
+
+
 def test_the_lists_name_routes_that_there_are() -> None:
     there = {route.path for route in routes()}
-    assert there >= EXPORTS | EVERYBODY | READ_BY_POST
+    assert there >= EXPORTS | EVERYBODY | READ_BY_POST | BY_ID
     assert set(COUNTS) <= there
 
 

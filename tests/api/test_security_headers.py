@@ -27,6 +27,12 @@ def test_no_other_origin_may_read(client: httpx.Client) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
+def test_no_answer_leads_to_the_host_that_a_question_names(client: httpx.Client) -> None:
+    for path in ("/v1/stores/", "/profiles/", "/login/", "/", "//evil.example/", "/profiles", "/static/"):
+        answer = client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+        assert not answer.headers.get("location", "/").startswith(("http", "//")), path
+
+
 def test_nothing_lists_a_folder_and_trace_is_refused(client: httpx.Client) -> None:
     for path in ("/static/", "/static", "/.git/config", "/static/../api/app.py", "/static/%2e%2e/app.py"):
         assert client.get(path, follow_redirects=True).status_code in {401, 404, 405}, path

@@ -23,7 +23,7 @@ def kept(store: SeededStore) -> str:
 
 def test_a_secret_is_told_once_and_kept_nowhere(store: SeededStore, client: httpx.Client) -> None:
     amara = add_customers(store.connection, store.plan, store.store_no, now=store.now)["Amara Okafor"]
-    subscription: dict[str, Any] = {"url": "https://93.184.215.14/in", "event_types": ["visit.ended"]}
+    subscription: dict[str, Any] = {"url": "https://93.184.215.14/in", "event_types": ["alert.made"]}
     asked: list[tuple[str, Any]] = [
         ("/v1/webhooks/senders", {"source": "shop"}),
         ("/v1/webhooks/senders/shop/secret", None),

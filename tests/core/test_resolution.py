@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.resolution import KINDS, Identifier, identifier, resolve, spellings
+from tests.privacy.searching import wide
 
 ADA = identifier("customer_id", "4711")
 MAIL = identifier("email", "Ada@Shop.test")
@@ -50,6 +51,13 @@ def test_values_are_compared_in_one_form() -> None:
     ]  # fmt: skip
     for value in ("4711", "12345", "112233", "ada@shop.test"):
         assert spellings(identifier("customer_id", value)) == (Identifier("customer_id", value),)
+    assert [one.value for one in spellings(identifier("customer_id", wide("KD-77312")))] == [
+        wide("KD-77312"), "KD-77312",
+    ]  # fmt: skip
+    assert [one.value for one in spellings(identifier("email", wide("A") + "da@Shop.test"))] == [
+        wide("a") + "da@shop.test",
+        "ada@shop.test",
+    ]
     for kind, value in (
         ("email", "ada"), ("email", "x@example.com"), ("email", "no-reply@shop.test"), ("email", "a@test.com"),
         ("phone", "call me"), ("phone", "+1111111111"), ("app_user", "123456"), ("shoe_size", "39"),

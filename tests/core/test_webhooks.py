@@ -5,14 +5,15 @@ from ipaddress import ip_address
 import pytest
 
 from core.errors import ConfigurationError, InputError
-from core.webhooks import ATTEMPTS, check_event_type, check_url, read_networks, wait_s, why_refused
+from core.webhooks import ATTEMPTS, check_event_type, check_known, check_url, read_networks, wait_s, why_refused
 
 PRIVATE = (
     "127.0.0.1", "10.0.0.7", "172.16.3.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
     "255.255.255.255", "::1", "::", "fd00::1", "fe80::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
     "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::a00:1", "::127.0.0.1", "::ffff:0:127.0.0.1",
     "fec0::1", "5f00::1", "192.0.0.192", "192.0.0.9", "::ffff:192.0.0.192", "64:ff9b::c000:c0", "3fff::1",
-    "3fff:fff::1",
+    "3fff:fff::1", "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "2606:4700::5efe:10.0.0.1",
+    "2606:4700::200:5efe:127.0.0.1",
 )  # fmt: skip
 
 
@@ -22,7 +23,7 @@ def test_a_private_address_is_refused_however_it_is_written(address: str) -> Non
 
 
 def test_a_public_one_needs_https_and_an_allowed_one_nothing() -> None:
-    for address in ("8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"):
+    for address in ("8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "2606:4700::5efe:8.8.8.8"):
         assert why_refused(ip_address(address), (), secure=True) == ""
         assert why_refused(ip_address(address), (), secure=False)
     allowed = read_networks("10.1.0.0/16, 127.0.0.1 fd00::/8")
@@ -43,6 +44,13 @@ def test_a_public_one_needs_https_and_an_allowed_one_nothing() -> None:
 def test_what_is_no_target_is_refused_at_once(url: str) -> None:
     with pytest.raises(InputError):
         check_url(url)
+
+
+def test_an_event_that_nobody_tells_is_not_subscribed_to() -> None:
+    assert check_known("service_cue.shown") == "service_cue.shown"
+    for name in ("visit.ended", "service_cue.shon", "X"):
+        with pytest.raises(InputError):
+            check_known(name)
 
 
 def test_targets() -> None:

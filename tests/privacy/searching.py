@@ -37,6 +37,11 @@ def spelled(value: bytes) -> dict[str, bytes]:
     return {name: way for name, way in found.items() if len(way) >= 6}
 
 
+def wide(text: str) -> str:
+    """The same in letters and digits of full width, as another keyboard writes it."""
+    return "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text)
+
+
 def needles(secrets: Mapping[str, bytes]) -> dict[str, bytes]:
     """What to look for: every secret in every spelling."""
     return {f"{name} ({way})": written for name, value in secrets.items() for way, written in spelled(value).items()}

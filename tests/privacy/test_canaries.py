@@ -66,6 +66,9 @@ class Canaries:
     member: bytes
     installation: UUID
     email: str
+    name: str
+    number: str
+    """A customer's, short as most are: nothing in it looks like an address."""
 
     @classmethod
     def drawn(cls, seed: int) -> "Canaries":
@@ -79,6 +82,8 @@ class Canaries:
             member=namespace + rng.randbytes(4),
             installation=UUID(bytes=rng.randbytes(16), version=4),
             email=f"canary.{rng.randbytes(4).hex()}@aviary.test",
+            name=f"Zarathustra {rng.choice(('Kanari', 'Kanarienvogel'))}",
+            number=f"KD-{rng.randrange(10_000, 100_000)}",
         )
 
     def identity(self, beacon: bytes) -> bytes:
@@ -94,6 +99,8 @@ class Canaries:
             "beacon": self.beacon[8:],
             "installation": self.installation.bytes,
             "e-mail": self.email.encode(),
+            "name": self.name.encode(),
+            "customer number": self.number.encode(),
             "stable pseudonym": pseudonym(self.identity(self.beacon), stable),
             "stable pseudonym of an address": pseudonym(self.static, stable),
         }
@@ -158,6 +165,7 @@ def nonsense(canaries: Canaries) -> list[tuple[str, bytes]]:
 def ask_wrongly(client: httpx.Client, canaries: Canaries) -> None:
     """Requests that are refused, or say nothing, with canaries in wrong fields."""
     key = {"Idempotency-Key": canaries.email}
+    plain = (canaries.name, canaries.number)
     mac, app = colons(canaries.public), str(canaries.installation)
     said = [
         client.post("/v1/app/presence", headers={"Authorization": f"Bearer {app}", **key},
@@ -171,6 +179,15 @@ def ask_wrongly(client: httpx.Client, canaries: Canaries) -> None:
         client.post("/v1/imports/profiles?source=crm", headers={"Idempotency-Key": mac, "Content-Type": "text/csv"},
                     content=f"display_name,email,consent_source,consent_wording,consent_at,{mac}\n"
                     f"{canaries.email},test,{app},1,{mac},{app}\n{mac},{canaries.email}@,crm,1,2026-11-01T00:00:00Z,x\n"),
+        *(client.post(f"/v1/inputs/{given_input}", headers={"Idempotency-Key": f"{word} {given_input}"}, json={
+            "source": "shop", "events": [{"key": word, "kind": word, "customer_id": word, "query": word,
+                                          "identifier": {"kind": word, "value": word}}]})
+          for word in plain for given_input in ("orders", "online", "events")),
+        # columns that were mixed up, and a header of somebody's data
+        *(client.post("/v1/imports/online?source=shop", headers={"Idempotency-Key": word, "Content-Type": "text/csv"},
+                      content=f"key,kind,occurred_at,customer_id,query,{word}\n"
+                      f"k,{word},2026-11-01T00:00:00Z,searched,x,{word}\n") for word in plain),
+        client.post("/v1/erasures", headers=key, json={"profile_id": app, "asked_by": canaries.name}),
         client.post("/v1/hooks/crm/profiles", headers={"webhook-id": app, "webhook-signature": mac},
                     content=json.dumps({"data": {"email": canaries.email}})),
         client.get("/v1/profiles", params={"q": canaries.email}),
