@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, Literal
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from api.access.origin import counted_address
 from api.problems import MEDIA_TYPE
 
 LOOK_S: Final = 1.0
@@ -125,7 +126,10 @@ class Patient(H11Protocol):
         address = _address(self)
         if len(self.connections) <= self.bounds.connections_each or not self.bounds.counts(address):
             return False
-        return sum(_address(other) == address for other in self.connections) > self.bounds.connections_each
+        counted = counted_address(address)
+        return sum(counted_address(_address(other)) == counted for other in self.connections) > (
+            self.bounds.connections_each
+        )
 
     def _stage(self) -> Stage | None:
         """Return what is waited for from the client; None where it waits for us."""

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access.asking import Session, asking_now
 from api.access.login import read_new_password
+from api.access.origin import address_of
 from api.access.second_step import kept, offer, recovery_codes, step_of
 from api.access.signing_in import SEE_OTHER, begin_session
 from api.forms import FormDep
@@ -142,7 +143,7 @@ def _proved(service: Service, request: Request, account: AccountRow, password: s
     """Return whether the person knows the password; who has none logs in by the provider, which has proved it."""
     if account.password_hash is None:
         return account.subject is not None
-    address = request.client.host if request.client is not None else ""
+    address = address_of(request)
     service.limits.may_log_in(address, account.name)
     if passwords.right(password, account.password_hash):
         return True

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.access.asking import FORM_FIELD, FORM_HEADER, Asking, asking_now, cookie_name, same, serving
 from api.access.finding import find_asking
 from api.access.limits import Limits
-from api.access.origin import check_origin
+from api.access.origin import address_of, check_origin
 from api.access.principal import Principal, Role
 from api.access.table import TABLE, Entry
 from api.audit.kinds import LISTS
@@ -137,7 +137,7 @@ class Gate:
     async def _enter(self, request: Request, place: Place) -> tuple[Asking, Acting | None]:
         entry = place.entry
         request.scope.setdefault("state", {})["asked_for"] = place.route.split(" ", 1)[1]
-        address = request.client.host if request.client is not None else ""
+        address = address_of(request)
         if not entry.roles:
             self._limits.ask(place.route, address, known=False)
             cookie = request.cookies.get(cookie_name(request.scope))

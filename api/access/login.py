@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access.asking import Session, asking_now
+from api.access.origin import address_of
 from api.access.second_step import pass_second_step
 from api.access.signing_in import SEE_OTHER, begin_session, finish_session, local_path
 from api.forms import OWN_FORM, Form, FormDep
@@ -49,7 +50,7 @@ def show_login(
 def log_in(request: Request, form: FormDep, service: ServiceDep) -> Response:
     """Look at name and password; go on to the second step, the first password or the page that was asked for."""
     name, password, after = form.get("name").lower(), form.get("password"), form.get("next") or "/"
-    address = _address(request)
+    address = address_of(request)
     try:
         service.limits.may_log_in(address, name)
     except ProblemError as problem:
@@ -98,7 +99,8 @@ def take_second_step(request: Request, form: FormDep, service: ServiceDep) -> Re
         return RedirectResponse("/login", SEE_OTHER)
     account = _account(service, session)
     request.state.tried = account.name
-    address, who = _address(request), f"second step of {account.name}"
+    # of the account, wherever it is tried from: whoever comes so far has the password, and a code has six digits
+    address, who = "", f"second step of {account.name}"
     after = local_path(form.get("next"))
     try:
         service.limits.may_log_in(address, who)
@@ -195,7 +197,3 @@ def _account(service: Service, session: Session) -> AccountRow:
     if found is None:
         raise ProblemError(401, "not-logged-in", "Who asks?", detail="This needs a login.", hint="Log in at /login.")
     return found
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else ""

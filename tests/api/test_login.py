@@ -9,13 +9,14 @@ import pytest
 
 from api.access.asking import ACCOUNT_COOKIE, FORM_COOKIE, FORM_FIELD, FORM_HEADER, PLAIN_COOKIE, form_token
 from api.access.limits import Limits, Rates
+from api.access.origin import counted_address
 from api.access.signing_in import local_path
 from api.problems import ProblemError
 from core.errors import InputError
-from storage.access.accounts import add_account, give_secret
+from storage.access.accounts import add_account, give_secret, set_second_step
 from storage.access.passwords import check_new
 from storage.access.secrets import digest
-from storage.access.sessions import IDLE
+from storage.access.sessions import IDLE, add_session
 from tests.access import SESSION
 from tests.fix_api import SeededStore
 
@@ -140,6 +141,34 @@ def test_waits_grow_for_a_name_at_an_address_alone() -> None:
     with pytest.raises(ProblemError, match="More than 2"):
         limits.ask("GET /v1/stores", "somebody", known=True)
     limits.ask("GET /v1/fleet", "somebody", known=True)
+
+
+def test_one_subscriber_is_one_address() -> None:
+    counted = {
+        "10.0.0.1": "10.0.0.1", "::ffff:10.0.0.1": "10.0.0.1", "2001:db8:1:2::1": "2001:db8:1:2::/64",
+        "2001:db8:1:2:ffff::9": "2001:db8:1:2::/64", "2001:db8:1:3::1": "2001:db8:1:3::/64",
+        "fe80::1%eth0": "fe80::/64",
+        "testclient": "testclient", "": "",
+    }  # fmt: skip
+    assert {address: counted_address(address) for address in counted} == counted
+
+
+@pytest.mark.servers
+def test_codes_of_a_second_step_are_counted_wherever_they_are_tried_from(
+    store: SeededStore, client: httpx.Client
+) -> None:
+    made = add_account(store.connection, name="bea", display_name="Bea", roles=["crm"], made_by="tests")
+    set_second_step(store.connection, made, pyotp.random_base32())
+    told = []
+    for number in range(7):
+        session = f"{number}" * 43
+        add_session(store.connection, made, digest(session), stage="second_step", agent="tests")
+        place = httpx.HTTPTransport(local_address=f"127.0.0.{number + 2}")
+        headers = SAME | {"Cookie": f"{PLAIN_COOKIE}={session}"}
+        with httpx.Client(base_url=client.base_url, headers=headers, transport=place, timeout=20) as tries:
+            code = {"code": "000000", FORM_FIELD: form_token(session)}
+            told.append(tries.post("/login/second-step", data=code).status_code)
+    assert told == [401] * 6 + [429]
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example", "/login?next=/", ""])
