@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from api.lexicons import reminder
 from storage.access.accounts import disable_account
+from storage.profiles.profiles import withdraw_consent
 from tests.access import HEADERS, cookies, employ
 from tests.api.seeding import add_customers, database_now
 from tests.api.serving import Served
@@ -336,7 +337,7 @@ def test_what_is_dictated_is_in_the_draft(site: str, page: Page, store: SeededSt
 
 
 def test_a_note_about_somebody_who_withdrew_is_only_discarded(
-    site: str, browser: Browser, customers: dict[str, UUID]
+    site: str, browser: Browser, store: SeededStore, customers: dict[str, UUID]
 ) -> None:
     context = browser.new_context(viewport=PHONE, locale="en-GB", service_workers="block")
     page = named(context.new_page(), site)
@@ -346,8 +347,7 @@ def test_a_note_about_somebody_who_withdrew_is_only_discarded(
     page.locator("#detail").fill("Wants the green one")
     page.get_by_role("button", name="Save note").click()
     expect(page.locator("#saved")).to_have_text("Kept on this device. It is sent when there is a connection.")
-    withdrawn = {"purpose": "in_store_journey", "status": "withdrawn", "source": "till", "wording": "2026-03"}
-    assert httpx.post(f"{site}/v1/profiles/{yusuf}/consents", json=withdrawn, headers=INES).is_success
+    withdraw_consent(store.connection, yusuf, source="till", wording="2026-03", at=database_now(store.connection))
     page.unroute("**/v1/notes")
     page.evaluate("dispatchEvent(new Event('online'))")
     line = page.locator("#waiting-list li")
