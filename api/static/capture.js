@@ -1,7 +1,7 @@
 // The page on which a note is written, with or without a connection.
 
 import { offerDictation } from "/static/dictation.js";
-import { add, all, discard, sync } from "/static/queue.js";
+import { CannotKeep, add, all, discard, sendUnkept, sync } from "/static/queue.js";
 import { flags } from "/static/reminder.js";
 import { dropDraft, fill, keepDraft, restoreDraft } from "/static/drafts.js";
 import { fieldsOf, isMine, operator } from "/static/sending.js";
@@ -12,12 +12,26 @@ const form = document.getElementById("capture");
 const saved = document.getElementById("saved");
 const reminder = document.getElementById("reminder");
 const lexicon = JSON.parse(page.dataset.reminder);
-const profile = new URLSearchParams(location.search).get("profile");
+const address = new URLSearchParams(location.search);
+const profile = address.get("profile");
+// without a connection the page may be another store's, or none's: the address counts
+const store = address.get("store") || page.dataset.store;
 const TWICE_MS = 1_000; // a second tap within so long is the same one
+const SLOW_MS = 1_000; // a note that is sent within so long is not listed meanwhile
+const WAITS = {
+  connection: "It is sent when there is a connection.",
+  server: "The server cannot take it now; it is sent again by itself.",
+  role: "Your login may not write notes any more; ask an admin.",
+  login: "You are not logged in any more; it is sent once you are.",
+};
+const WAITING = { connection: "Waits for a connection", server: "Waits for the server", role: "Waits until you may write notes", login: "Waits until you log in again" };
+const GONE = "profile-unknown"; // what a note about a customer is refused for who withdrew her consent
 let seen = ""; // the text whose flagged words were looked at
 let saving = false;
 let corrected = null; // the note that waits and is being corrected in the form
 let savedAt = -TWICE_MS;
+let newest = ""; // the key of the note that the word beside Save is about
+let stopped = ""; // why notes wait
 
 offerDictation(document.getElementById("dictate"), document.getElementById("dictation-word"), document.getElementById("detail"));
 form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
@@ -27,6 +41,8 @@ addEventListener("online", look);
 setInterval(look, LOOK_EVERY_MS);
 navigator.serviceWorker?.register("/notes/worker.js", { scope: "/notes/" });
 if (profile) nameCustomer();
+else if (store !== page.dataset.store) document.getElementById("about").textContent = `About the store ${store}; its zones show with a connection`;
+if (store !== page.dataset.store) form.elements.zone?.closest("label").remove();
 look();
 
 async function nameCustomer() {
@@ -56,7 +72,7 @@ async function save() {
 async function keep() {
   if (!operator()) {
     keepDraft(form);
-    say("Log in first; what you wrote stays on this device.", "bad");
+    say("Log in first; what you wrote stays on this device.", "bad", loginLink());
     return;
   }
   const note = noteOf();
@@ -75,20 +91,65 @@ async function keep() {
   if (found.length && seen !== text) return remind(found, text);
   if (found.length) note.reminder_seen = true;
   try {
-    const key = await add(note, operator());
+    newest = await add(note, operator());
     if (corrected) await discard(corrected.key);
-    savedAt = performance.now();
-    clear();
-    say("Kept on this device …", "");
-    const kept = await sync();
-    const left = (await all()).find((waiting) => waiting.key === key);
-    if (kept.includes(key)) say("Saved", "good");
-    else if (left?.refused) say("Not saved: correct it below.", "bad");
-    else say("Kept on this device. It is sent when there is a connection.", "");
   } catch (error) {
-    say(error.message, "bad");
+    if (error instanceof CannotKeep) await sendAtOnce(note, error.message);
+    else say(error.message, "bad");
+    return;
   }
-  await show();
+  finish();
+  say("Kept on this device …", "");
+  deliver(newest); // not awaited: the next note is written while this one is sent
+}
+
+function finish() {
+  savedAt = performance.now();
+  clear();
+}
+
+// What this device cannot keep stays in the form until the server has it.
+async function sendAtOnce(note, why) {
+  say("Sending …", "");
+  const found = await sendUnkept(note);
+  if (found.refused) say(found.refused, "bad");
+  else if (found.stopped) say(`Not saved: ${why} ${found.stopped === "connection" ? "And there is no connection." : ""} What you wrote stays in the form.`, "bad", found.stopped === "login" && loginLink());
+  else {
+    if (corrected) await discard(corrected.key).catch(() => {});
+    finish();
+    say("Saved", "good");
+  }
+}
+
+async function deliver(key) {
+  const slow = setTimeout(show, SLOW_MS);
+  const found = await sendAll();
+  clearTimeout(slow);
+  const waiting = await show();
+  if (key !== newest) return; // a newer note has the word
+  if (found.kept.includes(key)) say("Saved", "good");
+  else tellOf(waiting.find((one) => one.key === key));
+}
+
+async function sendAll() {
+  const found = await sync().catch(() => ({ kept: [], stopped: "" })); // a browser that keeps nothing has nothing to send
+  stopped = found.stopped;
+  return found;
+}
+
+// Says how it stands with a note that is not sent.
+function tellOf(waiting) {
+  if (!waiting) return;
+  if (waiting.refused) say(`Not saved: ${waiting.kind === GONE ? "look at it" : "correct it"} below.`, "bad");
+  else if (stopped) say(`Kept on this device. ${WAITS[stopped]}`, stopped === "connection" ? "" : "bad", stopped === "login" && loginLink());
+}
+
+function loginLink() {
+  const link = document.createElement("a");
+  link.className = "plain";
+  link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = "Log in again";
+  return link;
 }
 
 function noteOf() {
@@ -100,7 +161,7 @@ function noteOf() {
     return note;
   }
   if (profile) note.profile_id = profile;
-  if (page.dataset.store && (!profile || note.zone)) note.store = page.dataset.store;
+  if (store && (!profile || note.zone)) note.store = store;
   return note;
 }
 
@@ -146,25 +207,27 @@ function clear() {
   dropDraft();
 }
 
-function say(words, tone) {
-  saved.textContent = words;
+function say(words, tone, link) {
+  saved.replaceChildren(words, ...(link ? [" ", link] : []));
   saved.dataset.tone = tone;
 }
 
 async function look() {
-  const kept = await sync();
-  if (kept.length) say(kept.length === 1 ? "Sent the note that waited." : `Sent ${kept.length} notes that waited.`, "good");
-  await show();
+  const found = await sendAll();
+  const waiting = await show();
+  if (found.kept.length) say(found.kept.length === 1 ? "Sent the note that waited." : `Sent ${found.kept.length} notes that waited.`, "good");
+  else tellOf(waiting.find((one) => one.key === newest));
 }
 
 async function show() {
-  const waiting = await all();
+  const waiting = await all().catch(() => []);
   document.getElementById("waiting").hidden = !waiting.length;
   document.getElementById("waiting-list").replaceChildren(...waiting.map(lineOf));
+  return waiting;
 }
 
 function lineOf(waiting) {
-  const { key, note, name, refused } = waiting;
+  const { key, note, name, refused, kind } = waiting;
   const line = document.createElement("li");
   const words = document.createElement("span");
   const state = document.createElement("span");
@@ -172,9 +235,9 @@ function lineOf(waiting) {
   const mine = isMine(waiting);
   // what somebody else wrote is theirs to read
   words.textContent = mine ? [note.subject, note.detail].filter(Boolean).join(" · ") || labels(note.tags).join(", ") : `A note of ${name}`;
-  state.textContent = !mine ? "Waits until they log in on this device" : refused ? `Refused: ${refused}` : navigator.onLine ? "Waits to be sent" : "Waits for a connection";
+  state.textContent = !mine ? "Waits until they log in on this device" : kind === GONE ? "Refused: no note may be kept about this customer, no consent holds." : refused ? `Refused: ${refused}` : WAITING[navigator.onLine ? stopped : "connection"] ?? "Waits to be sent";
   line.append(words, state);
-  if (mine && refused) line.append(button("Correct", () => correct(waiting)));
+  if (mine && refused && kind !== GONE) line.append(button("Correct", () => correct(waiting)));
   if (refused || !mine) {
     const drop = button("Discard", async () => {
       if (drop.dataset.sure) {
@@ -204,7 +267,7 @@ function correct(waiting) {
   const { note, written } = waiting;
   const old = Date.now() - written > 86_400_000 ? `Written on ${new Date(written).toLocaleDateString()}.` : "";
   fill(form, { ...note, detail: [note.detail, old].filter(Boolean).join("\n") });
-  corrected = waiting;
+  corrected = waiting.kind === "store-unknown" ? { ...waiting, note: { ...note, store: null } } : waiting;
   say("Mend it and save it again.", "");
   form.scrollIntoView();
 }

@@ -17,6 +17,7 @@ export async function offerDictation(button, word, field) {
   recognition.onresult = (event) => {
     const said = [...event.results].slice(event.resultIndex).map((result) => result[0].transcript).join(" ");
     field.value = `${field.value} ${said}`.trim();
+    field.dispatchEvent(new Event("input", { bubbles: true })); // a draft keeps what is dictated as it keeps what is typed
   };
   recognition.onend = () => { button.textContent = "Dictate"; };
   button.addEventListener("click", () => {

@@ -5,8 +5,13 @@
 import { account, isMine, problemOf, send } from "/static/sending.js";
 
 export const MOST = 200; // two full days without a connection
+const PATIENCE_MS = 10_000; // a connection that hangs is none
 const LATE_MS = 60_000; // a note that waited longer says itself when it was written; else the server's clock is better
 let sending = null;
+let unkept = null; // what went to the server past the queue and was not answered: its words, and its key
+
+// That this device keeps nothing now: no room is left, or the browser allows no storage.
+export class CannotKeep extends Error {}
 
 export async function add(note, name) {
   if ((await all()).length >= MOST) throw new Error(`This device keeps ${MOST} notes at most. Connect it first.`);
@@ -24,35 +29,54 @@ export function discard(key) {
   return store("readwrite", (notes) => notes.delete(key));
 }
 
-// Sends what waits; returns the keys that the server has. Two at once would only do the same work.
+// Sends what waits, also what is added meanwhile; returns the keys that the server has, and what stopped it: `connection`, `login`,
+// `role`, `server`, or nothing. Two at once would only do the same work.
 export function sync() {
   sending ??= sendAll().finally(() => { sending = null; });
   return sending;
 }
 
+// Sends a note that this device could not keep. The same words sent again are the same note.
+export async function sendUnkept(note) {
+  const words = JSON.stringify(note);
+  if (unkept?.words !== words) unkept = { words, key: crypto.randomUUID() };
+  const found = await sendOne({ ...unkept, note, written: Date.now() });
+  if (!found.stopped) unkept = null;
+  return found;
+}
+
 async function sendAll() {
   const kept = [];
-  for (const waiting of await all()) {
-    if (waiting.refused || !isMine(waiting)) continue; // each note is sent by whoever wrote it
-    const late = Date.now() - waiting.written > LATE_MS;
-    let answer;
-    try {
-      const body = late ? { ...waiting.note, noted_at: new Date(waiting.written + (await clockBehindMs())).toISOString() } : waiting.note;
-      answer = await send("/v1/notes", body, { headers: { "Idempotency-Key": waiting.key } });
-    } catch {
-      return kept; // no connection: everything waits on
-    }
-    if (await isKept(answer, waiting.key)) {
-      await discard(waiting.key);
+  for (;;) {
+    const waiting = (await all()).find((one) => !one.refused && isMine(one) && !kept.includes(one.key));
+    if (!waiting) return { kept, stopped: "" }; // each note is sent by whoever wrote it
+    const { stopped, refused, kind } = await sendOne(waiting);
+    if (stopped) return { kept, stopped }; // everything waits on
+    if (refused) await store("readwrite", (notes) => notes.put({ ...waiting, refused, kind })); // no program throws it away
+    else {
       kept.push(waiting.key);
-    } else if (answer.status >= 500 || [401, 403, 429].includes(answer.status) || !isProblem(answer)) {
-      return kept; // it waits for a login too, and for the server's own word
-    } else {
-      waiting.refused = (await problemOf(answer)).text; // nothing written is thrown away by a program
-      await store("readwrite", (notes) => notes.put(waiting));
+      await discard(waiting.key);
     }
   }
-  return kept;
+}
+
+async function sendOne({ key, note, written }) {
+  let answer;
+  try {
+    const late = Date.now() - written > LATE_MS;
+    const body = late ? { ...note, noted_at: new Date(written + (await clockBehindMs())).toISOString() } : note;
+    answer = await send("/v1/notes", body, { headers: { "Idempotency-Key": key }, signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (await isKept(answer, key)) return {};
+    if (answer.status >= 500 || answer.status === 429) return { stopped: "server" };
+    if (!isProblem(answer)) return { stopped: "connection" }; // what answers is not the server
+    const { type, text } = await problemOf(answer);
+    const kind = (type ?? "").split(":").pop();
+    if (answer.status === 401 || kind === "form-token") return { stopped: "login" };
+    if (answer.status === 403) return { stopped: "role" };
+    return { refused: text, kind };
+  } catch {
+    return { stopped: "connection" };
+  }
 }
 
 async function isKept(answer, key) {
@@ -67,22 +91,34 @@ function isProblem(answer) {
 
 // By how much the server's clock is ahead of this device's, which may be minutes off; to a second.
 async function clockBehindMs() {
-  const said = Date.parse((await fetch("/v1/health", { cache: "no-store" })).headers.get("Date"));
-  const apart = said - Date.now();
+  const answer = await fetch("/v1/health", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+  const apart = Date.parse(answer.headers.get("Date")) - Date.now();
   return Number.isFinite(apart) && Math.abs(apart) > 1_000 ? apart : 0;
 }
 
 function store(mode, work) {
   return new Promise((resolve, reject) => {
-    const opening = indexedDB.open("sojourn-notes", 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore("notes", { keyPath: "key" });
-    opening.onerror = () => reject(opening.error);
-    opening.onsuccess = () => {
-      const database = opening.result;
-      const transaction = database.transaction("notes", mode);
-      const asked = work(transaction.objectStore("notes"));
-      transaction.oncomplete = () => { database.close(); resolve(asked.result); };
-      transaction.onabort = () => { database.close(); reject(transaction.error); };
-    };
+    const fail = (error) => reject(new CannotKeep(
+      error?.name === "QuotaExceededError" ? "There is no room left on this device." : "This browser keeps nothing on this device.", { cause: error },
+    ));
+    try {
+      const opening = indexedDB.open("sojourn-notes", 1);
+      opening.onupgradeneeded = () => opening.result.createObjectStore("notes", { keyPath: "key" });
+      opening.onerror = () => fail(opening.error);
+      opening.onsuccess = () => {
+        const database = opening.result;
+        try {
+          const transaction = database.transaction("notes", mode);
+          const asked = work(transaction.objectStore("notes"));
+          transaction.oncomplete = () => { database.close(); resolve(asked.result); };
+          transaction.onabort = () => { database.close(); fail(transaction.error ?? asked.error); };
+        } catch (error) {
+          database.close();
+          fail(error);
+        }
+      };
+    } catch (error) {
+      fail(error);
+    }
   });
 }

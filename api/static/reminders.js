@@ -1,4 +1,7 @@
 // Says on every page how much is due for whoever is at work: a figure beside Follow-ups, and a word for who cannot see it.
+// Notes that wait on this device are sent from every page too; the page for notes sends them itself and says so.
+
+import { sync } from "/static/queue.js";
 
 const EVERY_MS = 60_000;
 const link = document.querySelector('nav a[href="/follow-ups"]');
@@ -6,6 +9,7 @@ const named = () => document.cookie.split("; ").some((part) => part.startsWith("
 
 async function look() {
   if (!named() || document.hidden) return;
+  if (!document.getElementById("capture-page")) sync().catch(() => {}); // a browser that keeps nothing has nothing to send
   let found;
   try {
     const answer = await fetch("/v1/follow-ups/due-count");

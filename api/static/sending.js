@@ -25,17 +25,20 @@ export function formHeaders() {
   return { "Sojourn-Form": cookie("sojourn_form") };
 }
 
-export async function send(url, body, { method = "POST", headers = {} } = {}) {
+export async function send(url, body, { method = "POST", headers = {}, signal } = {}) {
   return fetch(url, {
     method,
+    signal,
     headers: { "Content-Type": "application/json", ...formHeaders(), ...headers },
     body: JSON.stringify(body),
   });
 }
 
+// What is wrong, in words for people: a hint that names an address of the API is for programs.
 export async function problemOf(answer) {
   try {
-    const { detail, hint, faults, type } = await answer.json();
+    const { detail, hint: advice, faults, type } = await answer.json();
+    const hint = /^(GET|PUT|POST|DELETE) /.test(advice) ? "" : advice;
     const said = type?.endsWith(":value") && faults ? faults.map((fault) => `${fault.where.replace(/^body\./, "")}: ${fault.what}`) : [detail];
     return { type, text: [...said, hint].filter(Boolean).join(" ") };
   } catch {

@@ -6,6 +6,7 @@ The page does the same while it is offline (api/static/reminder.js), by the same
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -17,10 +18,9 @@ FLAGS: Final = 20
 _PHRASE_WORDS: Final = 6
 _KEY_CHARACTERS: Final = 2
 """By so many letters phrases are looked up; no word or stem of a lexicon is shorter."""
-_UNSEEN: Final = "\u00ad\u200b-\u200d\u2060\ufeff"
+_UNSEEN: Final = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 """Soft hyphens, joiners and spaces without width: texts that are pasted have them within words."""
-_WORD: Final = re.compile(rf"[^\W\d_](?:[{_UNSEEN}]*[^\W\d_])*")
-_HIDDEN: Final = re.compile(f"[{_UNSEEN}]+")
+_WORD: Final = re.compile(r"[^ ]+")
 
 
 class ReminderTopic(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,8 @@ class Reminder:
 
     def flags(self, text: str) -> tuple[Flag, ...]:
         """Return what a text asserts, in its order, FLAGS at most; a phrase counts once."""
-        tokens = [(_HIDDEN.sub("", match.group()).casefold(), *match.span()) for match in _WORD.finditer(text)]
+        letters, places = folded(text)
+        tokens = [(match.group(), places[match.start()], places[match.end()]) for match in _WORD.finditer(letters)]
         found: list[Flag] = []
         place = 0
         while place < len(tokens) and len(found) < FLAGS:
@@ -110,3 +111,22 @@ class Reminder:
                 yield from self.lexicon.groups[word[1:]]
             else:
                 yield word
+
+
+def folded(text: str) -> tuple[str, list[int]]:
+    """Return a text in small letters without accents, and where in the text each of them stands.
+
+    Letters are compatibility-decomposed (NFKD: ligatures, full width), their marks left out, so that one word has one
+    spelling; all that is no letter is a space. The places have one more at the end, the text's length.
+    """
+    letters: list[str] = []
+    places: list[int] = []
+    for place, sign in enumerate(text):
+        if sign in _UNSEEN or unicodedata.category(sign).startswith("M"):
+            continue
+        parts = unicodedata.normalize("NFKD", sign) if sign.isalpha() else " "
+        for part in parts.lower():
+            if part.isalpha() or part == " ":
+                letters.append(part)
+                places.append(place)
+    return "".join(letters), [*places, len(text)]

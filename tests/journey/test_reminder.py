@@ -41,6 +41,8 @@ def test_words_are_flagged_whole_and_phrases_as_one() -> None:
         ("asked for kosher", "religion"), ("only eats halal", "religion"), ("she wears a headscarf", "religion"),
         ("came with her wife", "orientation"), ("goes to Mass", "religion"),
         ("is preg\N{SOFT HYPHEN}nant", "health"), ("is Mus\N{ZERO WIDTH SPACE}lim", "religion"),
+        ("gay\N{COMBINING ACUTE ACCENT}", "orientation"), ("a \N{LATIN SMALL LIGATURE FI}nnish man", "origin"),
+        ("\N{FULLWIDTH LATIN SMALL LETTER A}DHD", "health"), ("épileptique", "health"), ("gay²", "orientation"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_observed_is_flagged_in_its_forms(text: str, topic: str) -> None:
