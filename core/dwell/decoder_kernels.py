@@ -418,10 +418,9 @@ def _exit(device: Any, tables: Any, rule: Any, anchor: int, now: int) -> None:
     """Take an app's word that it left a beacon's region; systems give it late, so it counts from before it came."""
     if not device["open"]:
         return
-    gone_at = now - rule["app_late_us"]
-    if gone_at - device["last_at"] > device["timeout"]:
-        return  # it had left the store long before
-    device["last_at"] = max(device["last_at"], gone_at)
+    if now - device["last_at"] > device["timeout"]:
+        return  # it had left the store before, whether that was seen yet or not
+    device["last_at"] = max(device["last_at"], now - rule["app_late_us"])
     device["inside"] = 0
     device["exited"] = 1
     device["timeout"] = rule["silence_us"]
