@@ -202,6 +202,7 @@ def _fit(
             signals=int((labelled.spot >= 0).sum()),
             plan_fingerprint=prior.plan_fingerprint,
             places=prior.places,
+            outlines=prior.outlines,
         ),
         offset_db,
     )

@@ -72,6 +72,7 @@ RULE: Final = np.dtype(
         ("app_enter", "<i8"),
         ("app_late_us", "<i8"),
         ("together_gaps", "<i8"),
+        ("together_stay_us", "<i8"),
     ],
 )
 """The settings as kernels read them."""
@@ -103,7 +104,7 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("inside", "i1"),  # 1 since an app said that it entered
             ("exited", "i1"),  # 1 since an app said that it left
             ("forced", "i1"),  # 1 while the bound decides
-            ("blind", "i1"),  # 1 if the anchor before which it stands is thought to be down
+            ("blind", "i1"),  # OWN or BESIDE if it may be where no anchor listens, see watch_kernels.find_unseen
             ("gap_steps", "i1"),
             ("reserved", "i1", (3,)),
             ("timeout", "<i4"),  # µs of silence that mean departure
@@ -178,6 +179,7 @@ class Decoder:
         self.watch: NDArray[np.int64] = np.zeros((watching.WATCHES, tables.level.shape[0]), np.int64)
         self.watch[watching.WEIGHT] = watching.FULL
         self.watch[watching.LAST] = watching.NEVER
+        self.unseen = np.zeros(tables.lanes, np.int8)
         self.present = np.zeros(tables.lanes, np.int64)
         self.devices = 0
         self._room = settings.undecided_stays + 8
@@ -216,13 +218,18 @@ class Decoder:
             raise ValueError("tables of another plan")
         self.tables = tables
         watching.weigh_silence(tables, self.watch, self.silence)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Work out afresh which spots are unseen: tables or what is known of anchors are others."""
+        watching.find_unseen(self.tables, self.watch, self.unseen)
 
     def set_down(self, anchors: NDArray[np.int64], at_us: int, *, down: bool) -> None:
         """Let the silence of these anchors count nothing because they are told to be down, or count again.
 
-        What an anchor that comes back has missed meanwhile is not held against it, nor against who stood before it:
-        their silence counts from `at_us` on. An anchor that was not down is left as it is: alive and deaf, it still
-        fades by what it misses.
+        What an anchor that comes back has missed meanwhile is not held against it, nor against who stood before or
+        beside it: their silence counts from `at_us` on. An anchor that was not down is left as it is: alive and deaf,
+        it still fades by what it misses.
         """
         back = np.zeros(self.watch.shape[1], np.bool_)
         back[anchors] = (self.watch[watching.DOWN, anchors] != 0) & (not down)
@@ -231,10 +238,12 @@ class Decoder:
         self.watch[watching.DOWN, anchors] = int(down)
         watching.weigh_anchors(self.watch, self.rules)
         watching.weigh_silence(self.tables, self.watch, self.silence)
-        watching.await_again(self.state, self.devices, self.tables, back, self.rules, at_us)
+        before = self.unseen.copy()
+        self.look_again()
+        seen_again = (before != 0) & (self.unseen == 0)
+        watching.await_again(self.state, self.devices, seen_again, self.rules, at_us)
         if down:
-            gone = self.watch[watching.WEIGHT] == 0
-            watching.await_longer(self.state, self.devices, self.tables, gone, self.rules, at_us)
+            watching.await_longer(self.state, self.devices, self.unseen, self.rules, at_us)
 
     @property
     def down(self) -> NDArray[np.bool_]:
@@ -262,6 +271,7 @@ class Decoder:
                 self.tables,
                 self.rules,
                 self.silence,
+                self.unseen,
                 self.watch,
                 self.present,
                 self._out,
@@ -286,6 +296,7 @@ class Decoder:
                 self.tables,
                 self.rules,
                 self.silence,
+                self.unseen,
                 self.watch,
                 self.present,
                 frontier_us,
@@ -337,4 +348,5 @@ def _rules(settings: Settings) -> NDArray[Any]:
     rules["app_enter"] = APP_ENTER
     rules["app_late_us"] = settings.app_late_ns // NS_PER_US
     rules["together_gaps"] = settings.together_gaps
+    rules["together_stay_us"] = settings.together_stay_ns // NS_PER_US
     return rules

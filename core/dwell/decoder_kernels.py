@@ -15,7 +15,7 @@ from numba import njit
 
 from core.dwell.lane_kernels import WIDTH, below, hear, highest, highest_elsewhere, lowest, move
 from core.dwell.prefetch import prefetch_row
-from core.dwell.watch_kernels import HEARD, TICK_SHIFT, WEIGHT, pass_ticks, patience_us
+from core.dwell.watch_kernels import HEARD, OWN, TICK_SHIFT, pass_ticks, patience_us
 
 # places in `cursor`, the decoder's own counters
 NEXT = 0  # next signal to take
@@ -68,6 +68,7 @@ def decode(
     tables: Any,
     rules: Any,
     silence: Any,
+    unseen: Any,
     watch: Any,
     present: Any,
     out: Any,
@@ -79,16 +80,19 @@ def decode(
     state : record array, one row per device; nodes, free : the arena and its free list
     tables : core.dwell.emission.Tables; rules : one-row record array
     silence : int16 (lanes,), what hearing nothing says while anchors are as `watch` tells
+    unseen : int8 (lanes,), where who falls silent may be where no anchor listens, see watch_kernels.find_unseen
     watch : int64 (WATCHES, anchors); present : int64 (lanes,), adverts of this tick by spot
     out : record array for stays; cursor : int64 (CURSORS,)
     """
     while cursor[NEXT] < signals.size:
         tick = signals[cursor[NEXT]]["ts"] >> TICK_SHIFT
         if tick != cursor[TICK]:
-            pass_ticks(cursor[TICK], tick, state, tables, rules, silence, watch, present)
+            pass_ticks(cursor[TICK], tick, state, tables, rules, silence, unseen, watch, present)
             cursor[TICK] = tick
         end = _first_from((tick + 1) << TICK_SHIFT, signals, cursor[NEXT])
-        if not _decode_to(end, signals, state, nodes, free, tables, rules, silence, watch, present, out, cursor):
+        if not _decode_to(
+            end, signals, state, nodes, free, tables, rules, silence, unseen, watch, present, out, cursor
+        ):
             return False
     return True
 
@@ -116,6 +120,7 @@ def _decode_to(
     tables: Any,
     rules: Any,
     silence: Any,
+    unseen: Any,
     watch: Any,
     present: Any,
     out: Any,
@@ -207,12 +212,12 @@ def _decode_to(
                     ended = _first_end(device, nodes, best)
                     if ended < device["last_at"] and now - ended > rule["undecided_us"]:
                         _force(place, device, nodes, free, silence, zone_of, out, cursor, cost)
-                if device["blind"]:  # what it is silent then is not its own doing
-                    device["timeout"] = patience_us(device, rule)
+                if device["blind"] and (device["blind"] == OWN or gap > patience_us(device, rule)):
+                    device["timeout"] = patience_us(device, rule)  # what it is silent then is not its own doing
                 else:
                     _learn_gap(device, rule, gap)
                 present[best] += device["firm"]
-                device["blind"] = watch[WEIGHT, tables.main[best]] == 0
+                device["blind"] = unseen[best]
                 if device["blind"]:
                     device["timeout"] = rule["silence_max_us"]
                 if device["offset_count"] >= device["offset_due"]:
@@ -418,10 +423,9 @@ def _exit(device: Any, tables: Any, rule: Any, anchor: int, now: int) -> None:
     """Take an app's word that it left a beacon's region; systems give it late, so it counts from before it came."""
     if not device["open"]:
         return
-    gone_at = now - rule["app_late_us"]
-    if gone_at - device["last_at"] > device["timeout"]:
-        return  # it had left the store long before
-    device["last_at"] = max(device["last_at"], gone_at)
+    if now - device["last_at"] > device["timeout"]:
+        return  # it had left the store before, whether that was seen yet or not
+    device["last_at"] = max(device["last_at"], now - rule["app_late_us"])
     device["inside"] = 0
     device["exited"] = 1
     device["timeout"] = rule["silence_us"]
@@ -661,6 +665,7 @@ def close_silent(
     tables: Any,
     rules: Any,
     silence: Any,
+    unseen: Any,
     watch: Any,
     present: Any,
     frontier: int,
@@ -674,7 +679,7 @@ def close_silent(
     `cursor[NEXT]` is the next device; `frontier` in microseconds: all signals before it have been decoded.
     """
     if closed_by == SILENCE and frontier >> TICK_SHIFT > cursor[TICK]:
-        pass_ticks(cursor[TICK], frontier >> TICK_SHIFT, state, tables, rules, silence, watch, present)
+        pass_ticks(cursor[TICK], frontier >> TICK_SHIFT, state, tables, rules, silence, unseen, watch, present)
         cursor[TICK] = frontier >> TICK_SHIFT
     for place in range(cursor[NEXT], count):
         device = state[place]

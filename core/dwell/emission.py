@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell.model import Model
+from core.dwell.places import neighbours
 from core.dwell.settings import Settings
 from core.limits import NS_PER_US
 
@@ -33,8 +34,9 @@ GAP_SHIFT: Final = 17
 """Penalties are tabled by the gap in units of 2**17 microseconds (131 ms), up to 18 minutes."""
 TOGETHER_MOST: Final = 64
 """Up to so many devices that fall silent at one are tabled; for more the bound grows with their number."""
-ALARM_DETECTION_MIN: Final = 0.3
-"""Anchors that hear less than this of a spot may well be silent; their silence tells nothing about them."""
+DETECTION_SOME: Final = 0.3
+"""Anchors that hear less than this of a spot may well be silent; their silence tells nothing about them. By the prior
+it is 20 m, as far as one walks in a quarter of a minute."""
 LEAD_SHIFT: Final = 3
 LEAD_BINS: Final = 64
 OFFSET_UNITS: Final = 8
@@ -55,9 +57,12 @@ class Tables(NamedTuple):
     (GAP_BINS,): quanta that leaving a spot costs, by gap. `posterior` int32 (LEAD_BINS,): 64ths of certainty by lead.
     `missed` int32 (anchors, lanes) is each anchor's part of `silence`, `alarm` int32 (anchors, lanes) the quanta
     against an anchor's working that its silence to an advert from there is worth, 0 where it is not to be expected;
-    `main` int32 (lanes,) the anchor that hears a spot best. `together` int64 (TOGETHER_MOST + 1,) tells, for so many
-    devices beside the first that fall silent with it, up to which sum of windows (microseconds) they have not just
-    left; -1: never. `lanes` is the number of spots rounded up to a multiple of LANES_STEP.
+    `main` int32 (lanes,) the anchor that hears a spot best. `beside` bool (anchors, lanes) says to which anchors one
+    gets from a spot before anybody else notices: those that hear the spot, and the neighbours of its main one and
+    theirs, as who only crosses a zone is found in it half of the time; all spots of a zone alike. `together` int64
+    (TOGETHER_MOST + 1,) tells, for so many devices beside the first that fall silent with it, up to which sum of
+    windows (microseconds) they have not just left; -1: never. `lanes` is the number of spots rounded up to a
+    multiple of LANES_STEP.
     """
 
     level: NDArray[np.int16]
@@ -70,6 +75,7 @@ class Tables(NamedTuple):
     missed: NDArray[np.int32]
     alarm: NDArray[np.int32]
     main: NDArray[np.int32]
+    beside: NDArray[np.bool_]
     together: NDArray[np.int64]
 
     @property
@@ -103,9 +109,20 @@ def tables(model: Model, settings: Settings) -> Tables:
     quiet[:, :spots] = np.rint(QUANTA * weight * missed.T)
     silence = _silence(quiet, able)
     alarm = np.zeros((anchors, lanes), np.int32)
-    alarm[:, :spots] = np.rint(-QUANTA * missed.T) * (model.detection.T >= ALARM_DETECTION_MIN)
     main = np.zeros(lanes, np.int32)
     main[:spots] = (model.detection + 1e-3 * model.level_dbm).argmax(axis=1)  # louder among equals
+    hears = model.detection.T >= DETECTION_SOME
+    own = np.arange(anchors)[:, None] == main[:spots]
+    # how far an anchor reaches is a guess until it was learnt: until then only who is before it can miss it
+    alarm[:, :spots] = np.rint(-QUANTA * missed.T) * (hears & own if model.origin == "prior" else hears)
+    beside = np.zeros((anchors, lanes), np.bool_)
+    beside[:, :spots] = hears
+    if model.places is not None:
+        near = neighbours(model.places).astype(np.float32)
+        beside[:, :spots] |= (near + near @ near > 0)[:, main[:spots]]
+    for zone in range(len(model.decodable)):
+        spots_in = np.flatnonzero(model.spot_zone == zone)
+        beside[:, spots_in] = beside[:, spots_in].any(axis=1, keepdims=True)
     expected = np.zeros((anchors, lanes), np.int16)
     expected[:, :spots] = np.rint(OFFSET_UNITS * model.level_dbm.T)
     zone_of = np.full(lanes, -1, np.int16)
@@ -126,6 +143,7 @@ def tables(model: Model, settings: Settings) -> Tables:
         quiet,
         alarm,
         main,
+        beside,
         _together(settings),
     )
 

@@ -443,6 +443,7 @@ class StoreEngine:
         decoder.silence = snapshot.array(state.silence, np.int16)
         decoder.watch = snapshot.array(state.watch, np.int64).reshape(decoder.watch.shape)
         decoder.present = snapshot.array(state.present, np.int64)
+        decoder.look_again()
         engine._residents.memory = snapshot.array(state.residents, MEMORY)
         engine._rollup.restore(snapshot.array(state.open_stays, OPEN_STAY))
         reorder.restore_pending(snapshot.array(state.pending, SIGNAL))

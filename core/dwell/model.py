@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dwell.clocks import Clocks, no_clocks
-from core.dwell.places import check_places, places_of
+from core.dwell.places import check_outlines, check_places, outlines_of, places_of
 from core.dwell.spots import SPOTS_PER_STORE, ZONE_RADIUS_M, Spot, spots_of
 from core.errors import ModelError
 from core.floorplan import Anchor, StorePlan
@@ -69,7 +69,8 @@ class Model:
     standard deviation for all. `decodable` is bool, shape (zones,): False for a zone that no anchor covers and whose
     place is not known; such a zone is never reported (it would otherwise win whenever everything is heard weakly).
     `clocks` is None where they were not compared; `survey_signals` is how many signals survey points labelled.
-    `places` is where the anchors stood (core.dwell.places), None where that is not known.
+    `places` is where the anchors stood, `outlines` the outlines over which spots are laid (core.dwell.places), None
+    where that is not known.
     """
 
     spot_zone: NDArray[np.int16]
@@ -83,6 +84,7 @@ class Model:
     clocks: Clocks | None = None
     survey_signals: int = 0
     places: NDArray[np.float64] | None = None
+    outlines: NDArray[np.float64] | None = None
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -106,6 +108,7 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_known: bytes
     clock_at_us: int
     places: bytes = b""
+    outlines: bytes = b""  # only where there are any: models from before know no such field
     checksum: bytes = b""  # over all the rest
 
 
@@ -149,8 +152,9 @@ def prior_model(plan: StorePlan) -> Model:
     decodable = np.zeros(len(plan.zones), np.bool_)
     for spot in spots:
         decodable[spot.zone] |= bool(spot.anchors or spot.places)
+    spot_zone = np.array([spot.zone for spot in spots], np.int16)
     return Model(
-        spot_zone=np.array([spot.zone for spot in spots], np.int16),
+        spot_zone=spot_zone,
         level_dbm=level_dbm,
         detection=detection,
         spread_db=SPREAD_DB,
@@ -159,6 +163,7 @@ def prior_model(plan: StorePlan) -> Model:
         signals=0,
         plan_fingerprint=plan_fingerprint(plan),
         places=places_of(plan),
+        outlines=outlines_of(plan, spot_zone),
     )
 
 
@@ -182,13 +187,20 @@ def dump(model: Model) -> bytes:
         clocks.known.astype("u1").tobytes(),
         clocks.at_us,
         b"" if model.places is None else model.places.astype("<f8").tobytes(),
+        b"" if model.outlines is None else model.outlines.astype("<f8").tobytes(),
     )
-    return msgspec.msgpack.encode(msgspec.structs.replace(stored, checksum=_checksum(stored)))
+    return _encoded(stored, _checksum(stored))
+
+
+def _encoded(stored: _Stored, checksum: bytes) -> bytes:
+    told = msgspec.structs.asdict(stored) | {"checksum": checksum}
+    if not stored.outlines:
+        del told["outlines"]
+    return msgspec.msgpack.encode(told)
 
 
 def _checksum(stored: _Stored) -> bytes:
-    told = msgspec.msgpack.encode(msgspec.structs.replace(stored, checksum=b""))
-    return blake2b(told, digest_size=16).digest()
+    return blake2b(_encoded(stored, b""), digest_size=16).digest()
 
 
 def load(data: bytes, plan: StorePlan) -> Model:
@@ -239,6 +251,9 @@ def load(data: bytes, plan: StorePlan) -> Model:
     places = _places(stored)
     if places is not None:
         check_places(places, plan)
+    outlines = _outlines(stored)
+    if outlines is not None:
+        check_outlines(outlines, plan, spot_zone)
     return Model(
         spot_zone=spot_zone,
         level_dbm=level_dbm,
@@ -251,6 +266,7 @@ def load(data: bytes, plan: StorePlan) -> Model:
         clocks=_clocks(stored),
         survey_signals=stored.survey_signals,
         places=places,
+        outlines=outlines,
     )
 
 
@@ -260,6 +276,14 @@ def _places(stored: _Stored) -> NDArray[np.float64] | None:
     if len(stored.places) != 3 * 8 * stored.anchors:
         raise ModelError("The model's arrays do not have the plan's size.", hint="Calibrate again.")
     return np.frombuffer(stored.places, "<f8").reshape(stored.anchors, 3).astype(np.float64)
+
+
+def _outlines(stored: _Stored) -> NDArray[np.float64] | None:
+    if not stored.outlines:
+        return None
+    if len(stored.outlines) % (3 * 8):
+        raise ModelError("The model's arrays do not have the plan's size.", hint="Calibrate again.")
+    return np.frombuffer(stored.outlines, "<f8").reshape(-1, 3).astype(np.float64)
 
 
 def _clocks(stored: _Stored) -> Clocks | None:
@@ -292,12 +316,14 @@ def never_reported(plan: StorePlan, model: Model) -> tuple[str, ...]:
 
 
 def check_fits(model: Model, plan: StorePlan) -> None:
-    """Raise ModelError unless the model was made for this plan, its anchors standing where they stand in it."""
+    """Raise ModelError unless the model was made for this plan, anchors and outlines as they are in it."""
     shape = (len(model.spot_zone), len(plan.anchors))
     if model.plan_fingerprint != plan_fingerprint(plan) or model.level_dbm.shape != shape:
         raise ModelError(f"The model was made for another floor plan than that of store {plan.id!r}.")
     if model.places is not None:
         check_places(model.places, plan)
+    if model.outlines is not None:
+        check_outlines(model.outlines, plan, model.spot_zone)
 
 
 def _expect(spot: Spot, anchor: Anchor, zone: str) -> tuple[float, float]:

@@ -45,9 +45,8 @@ def carry_on(
         rssi_dbm = signal["rssi_dbm"]
         gap = now - device["last_at"]
         if rssi_dbm > rule["app_enter"]:
-            gone_at = now - rule["app_late_us"]
-            if device["open"] and gone_at - device["last_at"] <= device["timeout"]:
-                device["last_at"] = max(device["last_at"], gone_at)
+            if device["open"] and gap <= device["timeout"]:
+                device["last_at"] = max(device["last_at"], now - rule["app_late_us"])
                 device["timeout"] = rule["silence_us"]
                 _hear(score, level[signal["anchor"], top_row + 2], True)
             continue

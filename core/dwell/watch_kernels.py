@@ -22,6 +22,10 @@ TICK_SHIFT = 20
 TICK_US = 1 << TICK_SHIFT
 NEVER = -(1 << 44)  # a tick before all
 
+# what `unseen` tells of a spot, and `blind` of a device that was last heard there
+OWN = 1  # the anchor that hears it best weighs nothing
+BESIDE = 2  # an anchor beside it is told to be down: who goes there is not heard
+
 SILENCE_FLOOR = -(1 << 13)  # quanta a step; lanes that are no spot stay there and never lead
 
 
@@ -34,20 +38,20 @@ def patience_us(device: Any, rule: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def await_again(state: Any, count: int, tables: Any, back: Any, rules: Any, since: int) -> None:
-    """Let the silence of who stands before anchors that are back (bool, shape (anchors,)) count from `since` on."""
+def await_again(state: Any, count: int, back: Any, rules: Any, since: int) -> None:
+    """Let the silence of who was last heard at spots that are seen again (bool, (lanes,)) count from `since`."""
     rule = rules[0]
     for place in range(count):
         device = state[place]
-        if device["open"] and device["blind"] and back[tables.main[device["best"]]]:
+        if device["open"] and device["blind"] and back[device["best"]]:
             unheard = max(since - device["last_at"], 0)
             if unheard <= device["timeout"]:  # else it had left before
                 device["timeout"] = min(unheard + patience_us(device, rule), rule["silence_max_us"])
 
 
 @njit(cache=True, nogil=True)
-def await_longer(state: Any, count: int, tables: Any, gone: Any, rules: Any, since: int) -> None:
-    """Wait for who stands before anchors that hear nobody from `since` on (bool, shape (anchors,)).
+def await_longer(state: Any, count: int, unseen: Any, rules: Any, since: int) -> None:
+    """Wait for who was last heard at spots that are unseen from `since` on.
 
     Who is heard by no other anchor has no step in which that would show. Who had left before has left.
     """
@@ -55,21 +59,29 @@ def await_longer(state: Any, count: int, tables: Any, gone: Any, rules: Any, sin
         device = state[place]
         if not device["open"] or device["exited"] or since - device["last_at"] > device["timeout"]:
             continue
-        if gone[tables.main[device["best"]]]:
-            device["blind"] = 1
+        if unseen[device["best"]]:
+            device["blind"] = unseen[device["best"]]
             device["timeout"] = rules[0]["silence_max_us"]
 
 
 @njit(cache=True, nogil=True)
 def pass_ticks(
-    ended: int, tick: int, state: Any, tables: Any, rules: Any, silence: Any, watch: Any, present: Any
+    ended: int,
+    tick: int,
+    state: Any,
+    tables: Any,
+    rules: Any,
+    silence: Any,
+    unseen: Any,
+    watch: Any,
+    present: Any,
 ) -> None:
     """Let the ticks from `ended` to before `tick` be over; all signals of them have been decoded.
 
     After the first nothing is heard; of the others those are looked at in which something is due.
     """
     while ended < tick:
-        _watch(ended, state, tables, rules, silence, watch, present)
+        _watch(ended, state, tables, rules, silence, unseen, watch, present)
         ended = _due_after(ended, rules[0], watch)
 
 
@@ -98,7 +110,9 @@ def _due_after(ended: int, rule: Any, watch: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _watch(ended: int, state: Any, tables: Any, rules: Any, silence: Any, watch: Any, present: Any) -> None:
+def _watch(
+    ended: int, state: Any, tables: Any, rules: Any, silence: Any, unseen: Any, watch: Any, present: Any
+) -> None:
     """At the end of a tick: the longer an anchor is deaf to devices before it, the less its silence counts.
 
     It counts nothing, too, while it is deserted: too many fell silent at one with it to have left.
@@ -129,16 +143,16 @@ def _watch(ended: int, state: Any, tables: Any, rules: Any, silence: Any, watch:
     for anchor in range(watch.shape[1]):
         changed |= watch[WEIGHT, anchor] != _weight_of(anchor, watch, fade)
     if changed:
-        before = watch[WEIGHT].copy()
+        before = unseen.copy()
         weigh_anchors(watch, rules)
         weigh_silence(tables, watch, silence)
+        find_unseen(tables, watch, unseen)
         since = (ended + 1) << TICK_SHIFT
-        gone = (watch[WEIGHT] == 0) & (before != 0)
-        back = (before == 0) & (watch[LAST] == ended) & (watch[WEIGHT] != 0)
-        if gone.any():
-            await_longer(state, state.size, tables, gone, rules, since)
+        back = (before != 0) & (unseen == 0)
+        if ((before == 0) & (unseen != 0)).any():
+            await_longer(state, state.size, unseen, rules, since)
         if back.any():
-            await_again(state, state.size, tables, back, rules, since)
+            await_again(state, state.size, back, rules, since)
 
 
 @njit(inline="always")
@@ -163,9 +177,12 @@ def _find_deserted(last: int, state: Any, tables: Any, rule: Any, watch: Any) ->
     Devices that leave on their own leave within their windows of one moment by chance; `tables.together` tells up to
     which sum of windows so many beside the first do so too seldom to be believed. Counted are the devices before each
     anchor that fell silent in this tick, and those of the whole store before any anchor that is silent since: anchors
-    may fall together, each with too few devices to tell.
+    may fall together, each with too few devices to tell. In a busy store that sum is too large, so anchors are
+    counted, too: those that all of their devices fell silent with, see `_parties_us`.
     """
     anchors = watch.shape[1]
+    now = (last + _look_ticks(rule) + 1) << TICK_SHIFT
+    here = np.zeros(anchors, np.int64)  # devices, by anchor
     silent = np.zeros(anchors + 1, np.int64)  # devices, by anchor; of the whole store behind them
     windows = np.zeros(anchors + 1, np.int64)  # microseconds
     for place in range(state.size):
@@ -175,18 +192,42 @@ def _find_deserted(last: int, state: Any, tables: Any, rule: Any, watch: Any) ->
         window = rule["together_gaps"] * np.int64(device["gap_mean"]) + TICK_US
         if device["last_at"] < (last << TICK_SHIFT) - window:
             continue  # had fallen silent before
+        if now - device["last_at"] > device["timeout"]:
+            continue  # has left, whether that was seen yet or not
         anchor = tables.main[device["best"]]
         silent_since = watch[LAST, anchor]
         fell = device["last_at"] < (last + 1) << TICK_SHIFT and last - _forget_ticks(rule) < silent_since <= last
+        here[anchor] += 1
         windows[anchor] += window
         windows[anchors] += window
         silent[anchor] += fell
         silent[anchors] += fell
     whole = _too_many(silent[anchors], windows[anchors], tables.together)
+    emptied = 0
+    parties_us = 0
+    for anchor in range(anchors):
+        emptied += here[anchor] > 0 and silent[anchor] == here[anchor]
+        parties_us += _parties_us(here[anchor], windows[anchor], rule["together_stay_us"])
+    apart = _too_many(emptied, parties_us, tables.together)
     for anchor in range(anchors):
         alone = watch[LAST, anchor] == last and _too_many(silent[anchor], windows[anchor], tables.together)
-        if silent[anchor] > 0 and (whole or alone):
+        if silent[anchor] > 0 and (whole or alone or (apart and silent[anchor] == here[anchor])):
             watch[DESERTED, anchor] = 1
+
+
+@njit(cache=True, nogil=True)
+def _parties_us(devices: int, windows: int, stay_us: int) -> int:
+    """Return the window (microseconds) in which one device leaves by the chance by which all of an anchor's do.
+
+    They leave in couples, each within their mean window by the chance of it to `stay_us`, and all couples must.
+    """
+    if devices == 0:
+        return 0
+    chance = min(windows / devices / stay_us, 1.0)
+    all_leave = chance
+    for _ in range(min((devices + 1) // 2, 64) - 1):
+        all_leave *= chance
+    return int(all_leave * stay_us)
 
 
 @njit(cache=True, nogil=True)
@@ -219,3 +260,23 @@ def weigh_silence(tables: Any, watch: Any, silence: Any) -> None:
     for lane in range(silence.size):
         relative = max(totals[lane] - most, SILENCE_FLOOR)
         silence[lane] = relative if tables.able[lane] else SILENCE_FLOOR
+
+
+@njit(cache=True, nogil=True)
+def find_unseen(tables: Any, watch: Any, unseen: Any) -> None:
+    """Write at which spots (int8, shape (lanes,)) who falls silent may be where no anchor listens: 0, OWN or BESIDE.
+
+    Beside counts only what edges tell: an anchor that fades is one of whose people others hear, and one that is
+    deserted may have been left by everybody.
+    """
+    for lane in range(unseen.size):
+        unseen[lane] = 0
+        if not tables.able[lane]:
+            continue
+        if watch[WEIGHT, tables.main[lane]] == 0:
+            unseen[lane] = OWN
+            continue
+        for anchor in range(watch.shape[1]):
+            if watch[DOWN, anchor] != 0 and tables.beside[anchor, lane]:
+                unseen[lane] = BESIDE
+                break

@@ -11,6 +11,7 @@ from core.dwell.sample import SIGNALS_AT_LEAST, SIGNALS_IN_ALL, Sample
 from core.dwell.settings import Settings
 from core.errors import SurveyError
 from core.floorplan import FloorPlan, StorePlan
+from core.limits import RSSI_MAX_DBM
 from core.records import SignalArray
 from simulators.recordings.reading import open_recording
 from simulators.recordings.rejects import Reason, Rejects
@@ -30,13 +31,13 @@ class CalibrationReport(NamedTuple):
     rejected: Mapping[Reason, int]
     """Rows that were no signals, by reason."""
     used: Mapping[str, int]
-    """Signals that were used, by store."""
+    """Readings that were used, by store; of the stores of which the recording holds any."""
     models: Mapping[str, Model]
     """What was learnt, by store; of the stores that the recording holds."""
     stores: Mapping[str, StorePlan]
     """Those stores."""
     unheard: tuple[str, ...]
-    """Stores of the plan that the recording does not hold; they keep what the plan alone suggests."""
+    """Stores of the plan that the recording holds no reading of; they keep what the plan alone suggests."""
 
 
 class Learnt(NamedTuple):
@@ -97,8 +98,9 @@ def learn(source: Recording, plan: FloorPlan, progress: Progress, survey: Sequen
             raise SurveyError(f"The recording holds no signal of store {row.store!r}.", where=row.where)
     with ThreadPoolExecutor(threads()) as pool:
         learnt = dict(zip((lane.store.id for lane in lanes), pool.map(_SampleLane.learn, lanes), strict=True))
-    used = {lane.store.id: len(lane.sample.signals()) for lane in lanes}
-    unheard = tuple(store.id for store in plan.stores if store.id not in heard)
+    readings = {lane.store.id: int((lane.sample.signals()["rssi_dbm"] <= RSSI_MAX_DBM).sum()) for lane in lanes}
+    used = {store: count for store, count in readings.items() if count}  # what apps say is no reading
+    unheard = tuple(store.id for store in plan.stores if store.id not in used)
     return Learnt(learnt, CalibrationReport(rows, dict(refused.counts), used, learnt, heard, unheard))
 
 

@@ -121,7 +121,7 @@ def print_calibration(report: CalibrationReport) -> None:
             for line in alike_lines(report.stores[store]):
                 console.print(f"  {line}", style="yellow")
     for store in report.unheard:
-        console.print(f"{store}: not in the recording, the floor plan alone counts", style="yellow")
+        console.print(f"{store}: no reading in the recording, the floor plan alone counts", style="yellow")
 
 
 def clock_lines(store: StorePlan, model: Model) -> Iterator[str]:

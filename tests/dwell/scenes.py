@@ -139,16 +139,21 @@ def noise(plan: StorePlan, seed: int, signals: int, devices: int = 2, gap_s: flo
 def with_words(signals: SignalArray, seed: int, share: float = 0.15) -> SignalArray:
     """Return the signals with words of apps woven in: in place of readings, beside them, late after them, twice.
 
-    A word shares the device and anchor of a reading, at its time, within its advertisement, or up to 40 s after it,
-    so that it also falls into silences and behind departures.
+    A word shares the device and anchor of a reading, at its time, within its advertisement, or up to 91 s after it:
+    about the departure timeout of 60 s, and that with the 30 s by which systems are late. A third of the words are
+    followed by another one, as late again. So words also fall into silences and behind departures.
     """
     rng = np.random.default_rng([seed, 3])
     chosen = signals[rng.random(len(signals)) < share]
-    after_us = rng.choice([0, 1, 99_999, 100_000, 100_001, 20_000_000, 30_000_000, 40_000_000], len(chosen))
-    chosen["ts"] += after_us * 1000
+    late_us = np.array(
+        [0, 1, 99_999, 100_000, 100_001, *(1_000_000 * np.array([20, 30, 40, 59, 60, 61, 75, 89, 90, 91]))]
+    )
+    chosen["ts"] += rng.choice(late_us, len(chosen)) * 1000
     chosen["rssi_dbm"] = rng.choice([APP_ENTER, APP_EXIT], len(chosen))
+    again = chosen[rng.random(len(chosen)) < 1 / 3]
+    again["ts"] += rng.choice(late_us, len(again)) * 1000
     kept = signals[rng.random(len(signals)) >= share / 2]
-    both = np.concatenate([kept, chosen, chosen[: len(chosen) // 8]])
+    both = np.concatenate([kept, chosen, chosen[: len(chosen) // 8], again])
     return both[np.argsort(both["ts"], kind="stable")]
 
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from core.dwell.engine import StoreEngine
 from core.dwell.model import prior_model
 from core.limits import NS_PER_S
 from core.records import APP_ENTER, APP_EXIT, SIGNAL, ClosedBy, SignalArray, VisitArray, VisitKind
 from tests.dwell.comparing import rows_of, run, told
-from tests.dwell.scenes import START_NS, grid_plan
+from tests.dwell.scenes import START_NS, grid_plan, pseudonyms
 
 pytestmark = pytest.mark.kernels
 
@@ -22,6 +23,11 @@ def scene(*words: tuple[float, int]) -> SignalArray:
     rows += [(4000 + second, 1, 1, -60) for second in range(20)]
     rows.sort(key=lambda row: row[0])
     return np.array([(START_NS + round(at_s * NS_PER_S), *rest) for at_s, *rest in rows], SIGNAL)
+
+
+def time_kept(begin_s: int, end_s: int) -> SignalArray:
+    """Somebody else, heard all the time, so that departures are looked for."""
+    return np.array([(START_NS + second * NS_PER_S, 1, 1, -60) for second in range(begin_s, end_s)], SIGNAL)
 
 
 def visits_of(*words: tuple[float, int]) -> VisitArray:
@@ -63,6 +69,31 @@ def test_the_bounds_of_a_word_hold_the_truth_however_late_it_comes(late_s: float
 
 def test_an_exit_long_after_everybody_was_gone_says_nothing() -> None:
     assert visits_of((STAY_S + 1800, APP_EXIT)).tolist() == visits_of().tolist()
+
+
+@pytest.mark.parametrize("late_s", [59, 60, 60.001, 75, 89, 90, 91])
+@pytest.mark.parametrize("words", [1, 2])
+def test_an_exit_after_the_timeout_says_nothing_however_signals_are_cut(late_s: float, words: int) -> None:
+    """Swept or not, the silence has ended the visit; one of two words that came in time counts."""
+    first = [(STAY_S + 15, APP_EXIT)] if words == 2 else []
+    signals = np.concatenate([scene(*first, (STAY_S + late_s, APP_EXIT)), time_kept(STAY_S, 400)])
+    signals = signals[np.argsort(signals["ts"], kind="stable")]
+    whole = run(PLAN, signals)
+    swept = run(PLAN, signals, cuts=list(range(5, len(signals), 5)))
+    assert np.sort(whole).tobytes() == np.sort(swept).tobytes()
+    heard = late_s <= 60
+    own = whole[whole["device"] == 0]
+    assert left_s(own, VisitKind.STORE) == (STAY_S + late_s - 30 if heard else STAY_S)
+    assert set(own["closed_by"].tolist()) == {ClosedBy.APP_EXIT if heard or words == 2 else ClosedBy.SILENCE}
+
+
+def test_presence_hears_a_word_no_longer_than_the_timeout_either() -> None:
+    """What is decoded and what is still held are told alike: at 30 s of lateness all of it is held."""
+    signals = scene((STAY_S + 75, APP_EXIT))
+    engine = StoreEngine(PLAN)
+    engine.device_index(pseudonyms(2))
+    engine.push(signals[signals["ts"] < START_NS + 3000 * NS_PER_S])
+    assert len(engine.presence()) == 0
 
 
 def test_an_exit_that_never_comes_keeps_no_visit_open() -> None:

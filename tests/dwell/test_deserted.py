@@ -11,6 +11,7 @@ from core.dwell.emission import tables
 from core.dwell.engine import StoreEngine
 from core.dwell.model import prior_model
 from core.dwell.settings import Settings
+from core.floorplan import StorePlan
 from core.records import APP_EXIT, SIGNAL, ClosedBy, SignalArray, VisitArray, VisitKind
 from tests.dwell.scenes import START_NS, grid_plan, pseudonyms
 from tests.oracle.deserted import Stood, deserted
@@ -45,10 +46,10 @@ def before(
     return np.array(rows, SIGNAL)
 
 
-def decoded(*parts: SignalArray, settings: Settings | None = None) -> VisitArray:
+def decoded(*parts: SignalArray, settings: Settings | None = None, plan: StorePlan = PLAN) -> VisitArray:
     signals = np.concatenate(parts)
     signals = signals[np.argsort(signals["ts"], kind="stable")]
-    engine = StoreEngine(PLAN, settings=settings or Settings())
+    engine = StoreEngine(plan, settings=settings or Settings())
     engine.device_index(pseudonyms(int(signals["device"].max()) + 1))
     return np.concatenate([*(engine.push(part) for part in np.array_split(signals, 40)), engine.finish()])
 
@@ -90,6 +91,23 @@ def test_some_gateways_are_off_at_once_each_with_too_few_people_to_tell() -> Non
     dead = [before(anchor, 2, AROUND, first=2 * place) for place, anchor in enumerate(APART[:3])]
     visits = decoded(*dead, before(8, 3, [(0, 1800)], first=6))
     assert len(stores(visits, range(6))) == 6
+
+
+SIXTEEN = grid_plan(16)
+
+
+@pytest.mark.parametrize(
+    ("gateways", "every_s", "others"), [(3, 1.0, 200), (5, 1.0, 200), (5, 10.0, 20), (5, 10.0, 200)]
+)
+def test_a_busy_store_hides_no_outage_of_many_gateways(gateways: int, every_s: float, others: int) -> None:
+    """So many others may leave in the meantime that ten people are few; that each gateway lost all of its is not."""
+    dead = [
+        before(anchor, 2, AROUND, first=2 * place, every_s=every_s)
+        for place, anchor in enumerate((0, 2, 6, 8, 12)[:gateways])
+    ]
+    crowd = before(14, others, [(0, 1800)], first=2 * gateways, every_s=every_s)
+    visits = decoded(*dead, crowd, plan=SIXTEEN)
+    assert len(stores(visits, range(2 * gateways))) == 2 * gateways
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -196,6 +214,7 @@ def test_anchors_are_found_deserted_as_the_oracle_finds_them(seed: int) -> None:
         record = decoder.state[place]
         record["open"], record["best"], record["gap_mean"] = 1, lane_of[anchor], stood.gap_us
         record["last_at"], record["exited"] = stood.last_at, stood.said_that_it_left
+        record["timeout"] = settings.silence_max_ns // 1000
         record["heard"], record["step_signals"] = stood.adverts, 1
     kernels._find_deserted(tick, decoder.state, decoder.tables, decoder.rules[0], decoder.watch)
     found = set(np.flatnonzero(decoder.watch[kernels.DESERTED]).tolist())

@@ -94,6 +94,46 @@ def test_names_and_outlines_do_not_make_another_plan() -> None:
     assert plan_fingerprint(plan_of(id="t")) != plan_fingerprint(plan_of())
 
 
+HALL = [[-4.0, -6.0], [16.0, -6.0], [16.0, 6.0], [-4.0, 6.0]]
+IN_HALL = [{"id": str(i), "zone": "a", "x": 6.0 * i, "y": 0} for i in range(3)]
+BESIDE = {"id": "9", "zone": "b", "x": 30, "y": 0}
+
+
+def hall(outline: list[list[float]] | None, right_m: float = 0, beside: list[list[float]] | None = None) -> StorePlan:
+    """A hall of several spots beside a zone of one, counted from `right_m` further to the left."""
+    moved = [[x + right_m, y] for x, y in outline] if outline else None
+    zones = [
+        {"id": "a"} | ({"outline": moved} if moved else {}),
+        {"id": "b"} | ({"outline": beside} if beside else {}),
+    ]
+    anchors = [one | {"x": float(str(one["x"])) + right_m} for one in [*IN_HALL, BESIDE]]
+    return plan_of(zones=zones, anchors=anchors)
+
+
+def test_a_model_is_refused_where_the_outline_under_its_spots_is_another_one() -> None:
+    model = prior_model(hall(HALL))
+    assert np.count_nonzero(model.spot_zone == 0) > 3
+    for other in ([[-4.0, -6.0], [16.0, -6.0], [16.0, 16.0], [-4.0, 6.0]], HALL[:3]):
+        with pytest.raises(ModelError, match="the outline of zone 'a' of store 's' has changed"):
+            load(dump(model), hall(other))
+        with pytest.raises(ModelError, match="outline of zone 'a'"):
+            StoreEngine(hall(other), model)
+
+
+def test_outlines_that_lie_under_no_spots_that_moved_with_the_plan_or_that_are_not_told_change_nothing() -> None:
+    model = prior_model(hall(HALL))
+    nearly = [[x + 0.5, y] for x, y in HALL]
+    square = [[28.0, -2.0], [32.0, -2.0], [32.0, 2.0], [28.0, 2.0]]
+    for plan in (hall(HALL, 100.0), hall(nearly), hall(None), hall(HALL, beside=square)):
+        assert dump(load(dump(model), plan)) == dump(model)
+        StoreEngine(plan, model)
+    told = msgspec.msgpack.decode(dump(model))
+    before = {name: value for name, value in told.items() if name not in ("outlines", "checksum")}
+    assert load(altered(msgspec.msgpack.encode(before | {"checksum": b""}), {}), hall(HALL[:3])).outlines is None
+    with pytest.raises(ModelError, match="size"):
+        load(altered(dump(model), {"outlines": bytes(8)}), hall(HALL))
+
+
 def altered(data: bytes, changes: dict[str, object]) -> bytes:
     """A model with other fields and a checksum that fits them."""
     told = msgspec.msgpack.decode(data) | changes | {"checksum": b""}

@@ -29,6 +29,12 @@ def too_many(fell: int, windows_us: int, stay_us: int, chance: Fraction) -> bool
     return beside >= 2 and Fraction(windows_us, stay_us) ** beside / factorial(beside) <= chance
 
 
+def party_chance(windows_us: list[int], stay_us: int) -> float:
+    """The chance that couples, each within their mean window, all leave before an anchor."""
+    couples = (len(windows_us) + 1) // 2
+    return float(min(sum(windows_us) / len(windows_us) / stay_us, 1.0) ** couples)
+
+
 def deserted(
     devices: list[Stood],
     heard_last: dict[int, int],
@@ -59,6 +65,11 @@ def deserted(
     if too_many(len(fell), sum(map(window, here)), stay_us, chance):
         return {device.anchor for device in fell}
     found = set()
+    people = {anchor: [device for device in here if device.anchor == anchor] for anchor in {d.anchor for d in here}}
+    emptied = {anchor for anchor, before in people.items() if all(device in fell for device in before)}
+    parties_us = sum(int(party_chance(list(map(window, before)), stay_us) * stay_us) for before in people.values())
+    if too_many(len(emptied), parties_us, stay_us, chance):
+        found |= emptied
     for anchor in {device.anchor for device in fell if heard_last[device.anchor] == tick}:
         before = [device for device in here if device.anchor == anchor]
         if too_many(sum(device.anchor == anchor for device in fell), sum(map(window, before)), stay_us, chance):

@@ -125,10 +125,9 @@ class Device:
             self._bound()
 
     def _exit(self, signal: Heard) -> None:
-        gone_at = signal.at_us - self.rules.app_late_us
-        if not self.lanes or gone_at - self.last_at > self.timeout:
+        if not self.lanes or signal.at_us - self.last_at > self.timeout:
             return
-        self.last_at = max(self.last_at, gone_at)
+        self.last_at = max(self.last_at, signal.at_us - self.rules.app_late_us)
         self.inside, self.exited = False, True
         self.timeout = self.rules.silence_us
         for spot, lane in self.lanes.items():

@@ -169,8 +169,18 @@ def test_anchors_that_the_plan_lacks_are_counted_and_pointed_out(folder: Path) -
 def test_a_store_that_was_not_heard_keeps_what_the_plan_suggests_and_that_is_said(folder: Path) -> None:
     done = sojourn(folder, "calibrate", "good.csv", "--floorplan", "two.json", "--out", "two.model", "--quiet")
     assert done.returncode == 0
-    assert "s2: not in the recording" in done.stderr
+    assert "s2: no reading in the recording" in done.stderr
     assert replay(folder / "good.csv", folder / "two.json", folder / "t.csv", model=folder / "two.model").zone_visits
+
+
+@pytest.mark.parametrize("words", ["g7,p0,-60", "g1,p0,126"], ids=["unknown anchors alone", "words of apps alone"])
+def test_a_recording_without_a_single_reading_calibrates_nothing_and_that_is_said(folder: Path, words: str) -> None:
+    rows = [f"{BEGIN + second * 1_000_000_000},s1,{words}" for second in range(100)]
+    (folder / "nothing.csv").write_text("\n".join(["ts,store,anchor,device,rssi_dbm", *rows]) + "\n")
+    done = sojourn(folder, "calibrate", "nothing.csv", "--floorplan", "plan.json", "--out", "n.model", "--quiet")
+    assert done.returncode == 0
+    assert "s1: no reading in the recording, the floor plan alone counts" in done.stderr
+    assert "calibrated on" not in done.stderr
 
 
 def test_a_clock_that_is_off_is_found_told_and_corrected(folder: Path) -> None:
