@@ -24,7 +24,7 @@ from api.service import ConnectionDep, ProfileDep, ServiceDep
 from core.errors import InputError
 from core.memory.messages import FIELDS, Template, check_template
 from storage.connect import Connection
-from storage.identity.consents import ConsentWord, add_consent
+from storage.identity.consents import ConsentWord, add_consent, withdraw_everywhere
 from storage.memory.messages import (
     MessageRow,
     find_message,
@@ -129,7 +129,7 @@ def list_messages(found: ProfileDep, connection: ConnectionDep) -> MessagesOut:
 
 @router.post("/profiles/{profile}/consents", responses=described(404, 422, 503), summary="Add a word of consent")
 def write_consent(found: ProfileDep, asked: ConsentWordIn, service: ServiceDep, _: OperatorDep) -> LedgerOut:
-    """Add what a customer said on a purpose beside in-store journeys to the ledger.
+    """Add what a customer said on a purpose beside in-store journeys to the ledger; she withdraws with all profiles.
 
     For `in_store_journey` there are `POST /v1/withdrawals` and the import of profiles.
     """
@@ -140,9 +140,10 @@ def write_consent(found: ProfileDep, asked: ConsentWordIn, service: ServiceDep, 
             where="purpose",
         )
     word = ConsentWord(occurred_at=service.now(), **asked.model_dump())
+    add = withdraw_everywhere if word.status == "withdrawn" else add_consent
 
     def work(connection: Connection) -> LedgerOut:
-        add_consent(connection, found.profile_id, word)
+        add(connection, found.profile_id, word)
         return read_ledger(found, connection)
 
     return service.writer.write(work)

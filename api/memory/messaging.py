@@ -5,10 +5,11 @@ from uuid import UUID
 
 import msgspec
 
-from api.memory.recall import memory_of, recalled
+from api.memory.recall import Recalled, memory_of, recalled
 from api.problems import ProblemError, unknown
 from api.service import Service, find_store
 from core.memory.messages import Filled, Obstacle, Template, fields_of, fill, newest_visit, obstacles
+from storage.access.acting import in_own_right
 from storage.connect import Connection
 from storage.instants import to_ns
 from storage.memory.messages import consents_held, messages_of, templates
@@ -45,8 +46,11 @@ def previews(
         name=profile.display_name,
         last_store=find_store(service, connection, last.store).plan.label if last is not None else None,
     )
-    held = consents_held(connection, profile.profile_id, [one.purpose for one in found.values()])
-    sent_at = [to_ns(row.made_at) for row in messages_of(connection, profile.profile_id)]
+    # what stands against a message does so whichever of her profiles, or which store, it is known at
+    with in_own_right(connection):
+        held = consents_held(connection, profile.profile_id, [one.purpose for one in found.values()])
+        sent_at = [to_ns(row.made_at) for row in messages_of(connection, profile.profile_id)]
+        felt = recalled(connection, profile.profile_id).felt
     made = []
     for template in found.values():
         filled = fill(template, fields)
@@ -54,12 +58,19 @@ def previews(
             template,
             filled,
             consented=template.purpose in held,
-            felt=known.felt,
+            felt=felt,
             sent_at=sent_at,
             as_of=to_ns(now),
         )
-        made.append(Preview(template=template, filled=filled, obstacles=against))
+        made.append(Preview(template=template, filled=filled, obstacles=tuple(_shown(one, known) for one in against)))
     return made
+
+
+def _shown(obstacle: Obstacle, known: Recalled) -> Obstacle:
+    """Return an obstacle with the evidence that whoever asks may see."""
+    seen = {(one.kind, one.id) for one in known.felt}
+    evidence = tuple(one for one in obstacle.evidence if (one.kind, one.id) in seen)
+    return msgspec.structs.replace(obstacle, evidence=evidence)
 
 
 def template_unknown() -> ProblemError:

@@ -14,6 +14,7 @@ from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.listening import notices
 from storage.page_cursors import read_cursor, write_cursor
+from storage.profiles.people import OF_PERSON
 from storage.profiles.profiles import PURPOSE
 from storage.storable import storable
 from storage.webhooks import enqueue
@@ -125,7 +126,8 @@ def arrivals(connection: Connection, store: str) -> list[UUID]:
             " where store.id = %(store)s and presence.role = 0"
             "   and presence.arrived_at > clock_timestamp() - interval {news}"
             "   and exists (select from device_link where device_link.device = presence.device)"
-            "   and not exists (select from cue_log told where told.profile_id = link.profile_id"
+            "   and not exists (select from cue_log told where told.profile_id in (select profile_id from person"
+            "      where kept_id = link.profile_id)"
             "     and told.store_no = store.store_no and told.told_at > clock_timestamp() - interval {once})"
             " order by presence.arrived_at limit %(limit)s"
         ).format(news=sql.Literal(STILL_NEWS_FOR), once=sql.Literal(ONCE_WITHIN)),
@@ -151,11 +153,11 @@ def tell(connection: Connection, cue: NewCue) -> int | None:
             " select %(visit_id)s, %(store_no)s, %(profile_id)s, %(arrived_at)s, %(cue)s, %(because)s, %(rule_no)s,"
             "  %(policy_version)s, %(trial_no)s, %(tried)s, %(order_event)s"
             " where consent_holds(%(profile_id)s, %(purpose)s)"
-            "  and not exists (select from cue_log told where told.profile_id = %(profile_id)s"
-            "   and told.store_no = %(store_no)s and told.told_at > clock_timestamp() - interval {})"
+            "  and not exists (select from cue_log told where told.profile_id = any({of_person})"
+            "   and told.store_no = %(store_no)s and told.told_at > clock_timestamp() - interval {within})"
             " on conflict (visit_id) do nothing returning cue_no, told_at"
-        ).format(sql.Literal(ONCE_WITHIN)),
-        msgspec.structs.asdict(cue) | {"purpose": PURPOSE},
+        ).format(of_person=sql.SQL(OF_PERSON), within=sql.Literal(ONCE_WITHIN)),
+        msgspec.structs.asdict(cue) | {"purpose": PURPOSE, "profile": cue.profile_id},
     ).fetchone()
     if row is None:
         return None

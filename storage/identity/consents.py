@@ -33,7 +33,8 @@ class ConsentWord(msgspec.Struct, frozen=True, kw_only=True):
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
     """A word of the ledger as it stands there; `recorded_at` is when it was heard of, `holds` whether it is valid.
 
-    `profile_id` is whose it was when it was said: one that was merged since keeps its words.
+    `profile_id` is whose it was when it was said: one that was merged since keeps its words. Of PURPOSE the newest
+    word of each profile counts, for what is on that profile; of any other purpose the newest of the person.
     """
 
     consent_no: int
@@ -145,14 +146,14 @@ def full_ledger(connection: Connection, profile: UUID) -> list[LedgerRow]:
     rows: list[tuple[Any, ...]] = connection.execute(
         "select event.consent_no, event.purpose, event.status, event.source, event.wording, event.occurred_at,"
         "       event.expires_at, event.recorded_at,"
-        "       event.status = 'granted'"
-        "         and coalesce(current.holds and current.consent_no = event.consent_no, false),"
+        "       event.status = 'granted' and event.occurred_at <= now()"
+        "         and (event.expires_at is null or event.expires_at > now())"
+        "         and row_number() over (partition by event.occurred_at <= now(), event.purpose,"
+        "              case when event.purpose = %(of_each)s then event.profile_id end"
+        "             order by event.occurred_at desc, event.consent_no desc) = 1,"
         "       event.profile_id from person join consent_event event using (profile_id)"
-        # the limit keeps the planner from joining the whole ledger
-        "  left join lateral (select holds, consent_no from consent_current held where held.purpose = event.purpose"
-        "    and held.profile_id = event.profile_id limit 1) current on true"
-        " where person.kept_id = %s order by event.occurred_at desc, event.consent_no desc",
-        [profile],
+        " where person.kept_id = %(profile)s order by event.occurred_at desc, event.consent_no desc",
+        {"profile": profile, "of_each": PURPOSE},
     ).fetchall()
     return [
         LedgerRow(

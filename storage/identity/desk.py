@@ -10,6 +10,7 @@ from psycopg import errors, sql
 from core.errors import InputError
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
+from storage.memory.messages import lock_messages
 from storage.profiles.profiles import PURPOSE
 
 ROWS_SHOWN: Final = 100
@@ -231,6 +232,7 @@ def _merge(connection: Connection, profiles: list[UUID], keep: UUID) -> None:
     if keep not in profiles:
         raise DeskConflictError("The profile to keep is not one of this case.", hint="Choose one of its profiles.")
     others = [profile for profile in profiles if profile != keep]
+    lock_messages(connection, *profiles)  # one that is being made counts for all of them from now on
     busy = connection.execute(
         "select exists (select from profile where (profile_id = any(%(others)s) or profile_id = %(keep)s)"
         "   and merged_into is distinct from %(keep)s and merged_into is not null)"

@@ -155,7 +155,8 @@ def read_people(
             people[row[0]].words.append(row[1:])
     for row in connection.execute(
         "select profile_id, note_id, noted_at, feeling, source = 'staff' from note_seen"
-        " where profile_id = any (%(profiles)s) and noted_at >= %(since)s order by noted_at, note_id",
+        " where of_profile = any (array(select profile_id from person where kept_id = any (%(profiles)s)))"
+        "   and noted_at >= %(since)s order by noted_at, note_id",
         values,
     ).fetchall():
         if row[0] in people:

@@ -13,6 +13,7 @@ from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.notes.follow_ups import lowered
 from storage.page_cursors import read_cursor, write_cursor
+from storage.profiles.people import OF_PERSON
 from storage.storable import storable
 
 ALERTS_PER_PAGE: Final = 200
@@ -85,12 +86,19 @@ def insert_alert(connection: Connection, alert: NewAlert) -> bool:
     """Keep an alert; False, and nothing is kept, if its evidence alerted before or the rule's last task is open."""
     return bool(
         connection.execute(
-            "insert into alert (alert_id, profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"
+            "insert into alert (alert_id, profile_id, rule, rule_version, because, evidence, evidence_key, made_at)"  # noqa: S608 - constants
             " select %(alert_id)s, %(profile_id)s, %(rule)s, %(rule_version)s, %(because)s, %(evidence)s,"
-            " %(evidence_key)s, %(made_at)s where not exists (select from alert join follow_up task using (alert_id)"
-            "  where alert.profile_id = %(profile_id)s and alert.rule = %(rule)s and task.done_at is null)"
+            " %(evidence_key)s, %(made_at)s where not exists (select from alert"
+            f"  where alert.profile_id = any({OF_PERSON}) and alert.rule = %(rule)s"
+            "   and (alert.evidence_key = %(evidence_key)s or exists (select from follow_up task"
+            "    where task.alert_id = alert.alert_id and task.done_at is null)))"
             " on conflict (profile_id, rule, evidence_key) do nothing",
-            msgspec.structs.asdict(alert) | {"because": storable(alert.because), "evidence": Jsonb(alert.evidence)},
+            msgspec.structs.asdict(alert)
+            | {
+                "profile": alert.profile_id,
+                "because": storable(alert.because),
+                "evidence": Jsonb(alert.evidence),
+            },
         ).rowcount
     )
 
@@ -122,7 +130,7 @@ def alerts_page(
         values["at"], values["id"] = read_cursor(cursor, question, tuple[datetime, UUID])
     rows = connection.execute(
         f"select {_COLUMNS} from alert_seen alert"  # noqa: S608 - constants
-        " where (%(profile)s::uuid is null or profile_id = %(profile)s)"
+        f" where (%(profile)s::uuid is null or of_profile = any({OF_PERSON}))"
         " and (%(rule)s::text is null or rule = %(rule)s)"
         " and (%(at)s::timestamptz is null or (made_at, alert_id) < (%(at)s, %(id)s::uuid))"
         " order by made_at desc, alert_id desc limit %(limit)s",
@@ -142,9 +150,10 @@ def judge_alert(connection: Connection, alert: UUID, *, was_right: bool, operato
 
 
 def unsettled(connection: Connection, profile: UUID) -> list[tuple[UUID, str, datetime]]:
-    """Return (alert, rule, made_at) of a profile's alerts of which nobody knows yet what followed."""
+    """Return (alert, rule, made_at) of a person's alerts of which nobody knows yet what followed."""
     return connection.execute(
-        "select alert_id, rule, made_at from alert where profile_id = %s and followed is null", [profile]
+        f"select alert_id, rule, made_at from alert where profile_id = any({OF_PERSON}) and followed is null",  # noqa: S608 - constants
+        {"profile": profile},
     ).fetchall()
 
 
@@ -186,9 +195,9 @@ def rename_rule_owner(connection: Connection, before: str, after: str) -> None:
 def who_knows(connection: Connection, profile: UUID, people: Iterable[str]) -> str:
     """Return who of these people wrote the newest note on a customer; NOBODY_YET if none has."""
     row = connection.execute(
-        "select operator from note_seen where profile_id = %s and source = 'staff' and lower(operator) = any(%s)"
-        " order by noted_at desc limit 1",
-        [profile, lowered(people)],
+        f"select operator from note_seen where of_profile = any({OF_PERSON}) and source = 'staff'"  # noqa: S608 - constants
+        " and lower(operator) = any(%(people)s) order by noted_at desc limit 1",
+        {"profile": profile, "people": lowered(people)},
     ).fetchone()
     return str(row[0]) if row is not None else NOBODY_YET
 

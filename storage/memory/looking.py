@@ -28,11 +28,13 @@ class StayRow(msgspec.Struct, frozen=True, kw_only=True):
 def looked_at_next(connection: Connection, *, limit: int) -> list[UUID]:
     """Return profiles to look at: first those with news since the last look, then those longest not looked at."""
     rows = connection.execute(
-        "with news as (select distinct note.profile_id from note left join alert_look looked using (profile_id)"
-        "   where note.profile_id is not null and note.noted_at > now() - interval '8 days'"
+        "with news as (select distinct person.kept_id as profile_id from note join person using (profile_id)"
+        "   left join alert_look looked on looked.profile_id = person.kept_id"
+        "   where note.noted_at > now() - interval '8 days'"
         "   and greatest(note.received_at, note.edited_at) > coalesce(looked.looked_at, '-infinity')),"
-        " due as (select distinct note.profile_id from follow_up task join note using (note_id)"
-        "   left join alert_look looked using (profile_id) where note.profile_id is not null and task.done_at is null"
+        " due as (select distinct person.kept_id as profile_id from follow_up task join note using (note_id)"
+        "   join person using (profile_id) left join alert_look looked on looked.profile_id = person.kept_id"
+        "   where task.done_at is null"
         "   and task.due_at + interval '1 day' between coalesce(looked.looked_at, '-infinity') and now())"
         " select profile_id from ("
         "  select profile_id, 0 as turn, null::timestamptz as looked_at from news"

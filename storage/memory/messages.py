@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.memory.messages import Template
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
+from storage.profiles.people import OF_PERSON
 from storage.storable import storable
 
 TEMPLATES: Final = 100
@@ -66,17 +67,25 @@ def save_template(connection: Connection, template: Template) -> None:
 
 
 def consents_held(connection: Connection, profile: UUID, purposes: Sequence[str]) -> frozenset[str]:
-    """Return for which of these purposes a customer's consent holds now."""
+    """Return on which of these purposes the newest word of a person is a grant that holds now.
+
+    Whichever of her profiles she said it on: a withdrawal on one that was merged is a withdrawal of hers.
+    """
     rows = connection.execute(
-        "select purpose from unnest(%s::text[]) asked (purpose) where consent_holds(%s, purpose)",
-        [list(purposes), profile],
+        "select purpose from (select distinct on (purpose) purpose, status, expires_at"
+        "   from person join consent_event using (profile_id)"
+        "  where person.kept_id = %s and purpose = any(%s) and occurred_at <= now()"
+        "  order by purpose, occurred_at desc, consent_no desc) newest"
+        " where status = 'granted' and (expires_at is null or expires_at > now())",
+        [profile, list(purposes)],
     ).fetchall()
     return frozenset(row[0] for row in rows)
 
 
-def lock_messages(connection: Connection, profile: UUID) -> None:
-    """Let nobody else make a message for this customer until the transaction ends: two would both fit under a cap."""
-    connection.execute("select pg_advisory_xact_lock(hashtextextended('message ' || %s::text, 0))", [profile])
+def lock_messages(connection: Connection, *profiles: UUID) -> None:
+    """Let nobody else make a message for these until the transaction ends: two would both fit under a cap."""
+    for profile in sorted(profiles):  # two who lock the same ones never wait for each other
+        connection.execute("select pg_advisory_xact_lock(hashtextextended('message ' || %s::text, 0))", [profile])
 
 
 def insert_message(connection: Connection, message: MessageRow) -> None:
@@ -99,11 +108,11 @@ def find_message(connection: Connection, message: UUID) -> MessageRow | None:
 
 
 def messages_of(connection: Connection, profile: UUID) -> list[MessageRow]:
-    """Return the newest MESSAGES_SHOWN messages to a customer; nothing without a consent that holds."""
+    """Return the newest MESSAGES_SHOWN messages to a person; nothing without a consent that holds."""
     rows = connection.execute(
-        f"select {_COLUMNS} from message_seen where profile_id = %s"  # noqa: S608 - constants
-        " order by made_at desc, message_id limit %s",
-        [profile, MESSAGES_SHOWN],
+        f"select {_COLUMNS} from message_seen where of_profile = any({OF_PERSON})"  # noqa: S608 - constants
+        " order by made_at desc, message_id limit %(most)s",
+        {"profile": profile, "most": MESSAGES_SHOWN},
     ).fetchall()
     return [_row(row) for row in rows]
 

@@ -50,7 +50,7 @@ def notes_remembered(connection: Connection, profile: UUID) -> list[NotedRow]:
     rows = connection.execute(
         "select note.note_id, note.noted_at, note.source, note.purpose, note.operator, note.subject, note.detail,"
         "       note.tags, note.feeling, note.feeling_chosen is not null, note.feeling_read, zone.kind"
-        "  from person join note_seen note using (profile_id)"
+        "  from person join note_seen note on note.of_profile = person.profile_id"
         "  left join zone on zone.store_no = note.store_no and zone.zone_no = note.zone_no"
         " where person.kept_id = %s order by note.noted_at desc, note.note_id limit %s",
         [profile, NOTES_REMEMBERED],
@@ -71,7 +71,8 @@ def dues_remembered(connection: Connection, profile: UUID) -> list[DueRow]:
         "       task.done_at, coalesce((select change.before::timestamptz from follow_up_change change"
         " where change.follow_up_id = task.follow_up_id and change.change = 'snoozed' order by change.change_no"
         " limit 1), task.due_at)"
-        "  from person join note_seen note using (profile_id) join follow_up task using (note_id)"
+        "  from person join note_seen note on note.of_profile = person.profile_id"
+        "  join follow_up task using (note_id)"
         " where person.kept_id = %s order by task.made_at desc, task.follow_up_id limit %s",
         [profile, DUES_REMEMBERED],
     ).fetchall()

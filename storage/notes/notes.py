@@ -11,6 +11,7 @@ from core.errors import InputError
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.notes.choices import FeelingWord
+from storage.profiles.people import OF_PERSON
 from storage.storable import cleaned, storable
 
 SourceWord: TypeAlias = Literal["staff", "email", "chat", "social"]
@@ -216,11 +217,12 @@ def note_history(connection: Connection, note: UUID) -> list[NoteChange]:
 def noted_on(
     connection: Connection, profile: UUID, *, known_at: datetime | None = None
 ) -> list[tuple[UUID, datetime]]:
-    """Return the newest notes of staff on a profile that were known at that time (None: now), the oldest first."""
+    """Return the newest notes of staff on a person that were known at that time (None: now), the oldest first."""
     rows = connection.execute(
-        "select note_id, noted_at from note_seen where profile_id = %s and source = 'staff'"
-        " and received_at <= coalesce(%s::timestamptz, 'infinity') order by noted_at desc, note_id limit %s",
-        [profile, known_at, NOTES_PER_JOURNEY],
+        f"select note_id, noted_at from note_seen where of_profile = any({OF_PERSON}) and source = 'staff'"  # noqa: S608 - constants
+        " and received_at <= coalesce(%(known_at)s::timestamptz, 'infinity')"
+        " order by noted_at desc, note_id limit %(most)s",
+        {"profile": profile, "known_at": known_at, "most": NOTES_PER_JOURNEY},
     ).fetchall()
     return [(row[0], row[1]) for row in reversed(rows)]
 

@@ -20,37 +20,31 @@ LINES_PER_PAGE: Final = 200
 STORE_VISIT: Final = "store_visit"
 _Place: TypeAlias = tuple[datetime, str, str]
 """When, what kind, and which of it."""
-_EVENTS: Final[LiteralString] = (
-    "select event.* from person cross join lateral (select {columns} from event_seen event"
-    "   where event.profile_id = person.profile_id and newest and not removed and {before} {page}) event"
+_PART: Final[LiteralString] = (
+    "select part.* from person cross join lateral (select {columns} from {table}"
+    "   where {table}.{of} = person.profile_id and {seen} and {before} {page}) part"
     " where person.kept_id = %(profile)s and consent_holds(person.profile_id, %(purpose)s)"
 )
-_OF_THE_PROFILE: Final[LiteralString] = (
-    "select * from (select {columns} from {table} where profile_id = %(profile)s and {seen} and {before} {page}) part"
-)
-_PARTS: Final[tuple[tuple[LiteralString, dict[str, LiteralString]], ...]] = (
-    (_EVENTS, {"at": "occurred_at", "kind": "kind", "id": "event_id", "store": "store_no", "source": "source",
-               "detail": "detail"}),
-    (_OF_THE_PROFILE, {
-        "table": "consent_event", "seen": "purpose = %(purpose)s and occurred_at <= now()", "at": "occurred_at",
-        "kind": "'consent_' || status", "id": "consent_no", "store": "null::integer", "source": "source",
-        "detail": "jsonb_build_object('wording', wording)"}),
-    (_OF_THE_PROFILE, {
-        "table": "note_seen", "seen": "true", "at": "noted_at", "kind": "'noted'", "id": "note_id",
-        "store": "store_no", "source": "operator", "detail": "jsonb_build_object('subject', subject)"}),
-    (_OF_THE_PROFILE, {
-        "table": "cue_log", "seen": "not consent_broken(profile_id, %(purpose)s, arrived_at)", "at": "told_at",
-        "kind": "'cue_told'", "id": "cue_no", "store": "store_no", "source": "'sojourn'",
-        "detail": "jsonb_build_object('cue', cue, 'because', because, 'outcome', outcome, 'by', outcome_by)"}),
-    (_OF_THE_PROFILE, {
-        "table": "alert_seen", "seen": "true", "at": "made_at", "kind": "'alerted'", "id": "alert_id",
-        "store": "null::integer", "source": "'sojourn'",
-        "detail": "jsonb_build_object('because', because, 'right', coalesce(was_right, followed))"}),
-    (_OF_THE_PROFILE, {
-        "table": "message_seen", "seen": "true", "at": "made_at", "kind": "'message_made'", "id": "message_id",
-        "store": "null::integer", "source": "operator", "detail": "jsonb_build_object('subject', subject)"}),
+_PARTS: Final[tuple[dict[str, LiteralString], ...]] = (
+    {"table": "event_seen", "seen": "newest and not removed", "at": "occurred_at", "kind": "kind", "id": "event_id",
+     "store": "store_no", "source": "source", "detail": "detail"},
+    {"table": "consent_event", "seen": "purpose = %(purpose)s and occurred_at <= now()", "at": "occurred_at",
+     "kind": "'consent_' || status", "id": "consent_no", "store": "null::integer", "source": "source",
+     "detail": "jsonb_build_object('wording', wording)"},
+    {"table": "note_seen", "of": "of_profile", "seen": "true", "at": "noted_at", "kind": "'noted'",
+     "id": "note_id", "store": "store_no", "source": "operator",
+     "detail": "jsonb_build_object('subject', subject)"},
+    {"table": "cue_log", "seen": "not consent_broken(profile_id, %(purpose)s, arrived_at)", "at": "told_at",
+     "kind": "'cue_told'", "id": "cue_no", "store": "store_no", "source": "'sojourn'",
+     "detail": "jsonb_build_object('cue', cue, 'because', because, 'outcome', outcome, 'by', outcome_by)"},
+    {"table": "alert_seen", "of": "of_profile", "seen": "true", "at": "made_at", "kind": "'alerted'",
+     "id": "alert_id", "store": "null::integer", "source": "'sojourn'",
+     "detail": "jsonb_build_object('because', because, 'right', coalesce(was_right, followed))"},
+    {"table": "message_seen", "of": "of_profile", "seen": "true", "at": "made_at", "kind": "'message_made'",
+     "id": "message_id", "store": "null::integer", "source": "operator",
+     "detail": "jsonb_build_object('subject', subject)"},
 )  # fmt: skip
-"""What a timeline is made of, each by the index of its profile and time, and no further than a page."""
+"""What a timeline is made of, each by the index of its profile (`of`) and time, and no further than a page."""
 
 
 class TimelineRow(AboutPerson, frozen=True, kw_only=True):
@@ -110,14 +104,14 @@ def _written(connection: Connection, profile: UUID, place: _Place | None, limit:
         # what was in a store that may not be seen would look as if it were nowhere
         " where part.store_no is null or store.id is not null"
         " order by at desc, kind desc, part.id desc limit %(limit)s"
-    ).format(sql.SQL(" union all ").join(_part(*part, begun=place is not None) for part in _PARTS))
+    ).format(sql.SQL(" union all ").join(_part(part, begun=place is not None) for part in _PARTS))
     return [
         TimelineRow(profile_id=profile, **dict(zip(TimelineRow.__struct_fields__[1:], row, strict=True)))
         for row in connection.execute(query, values).fetchall()
     ]
 
 
-def _part(text: LiteralString, names: dict[str, LiteralString], *, begun: bool) -> sql.Composed:
+def _part(names: dict[str, LiteralString], *, begun: bool) -> sql.Composed:
     """Return one part; text is compared by code point, as here."""
     at = sql.SQL(names["at"])
     kind, name = (sql.SQL('({})::text collate "C"').format(sql.SQL(names[each])) for each in ("kind", "id"))
@@ -126,14 +120,15 @@ def _part(text: LiteralString, names: dict[str, LiteralString], *, begun: bool) 
         before = sql.SQL("{at} <= %(at)s and ({at}, {kind}, {name}) < (%(at)s, %(kind)s, %(id)s)").format(
             at=at, kind=kind, name=name
         )
-    return sql.SQL(text).format(
+    return sql.SQL(_PART).format(
         columns=sql.SQL("{} as at, {} as kind, {} as id, {} as store_no, {} as source, {} as detail").format(
             at, kind, name, *(sql.SQL(names[each]) for each in ("store", "source", "detail"))
         ),
         before=before,
         page=sql.SQL("order by {} desc, {} desc, {} desc limit %(limit)s").format(at, kind, name),
-        table=sql.SQL(names.get("table", "")),
-        seen=sql.SQL(names.get("seen", "")),
+        table=sql.SQL(names["table"]),
+        of=sql.SQL(names.get("of", "profile_id")),
+        seen=sql.SQL(names["seen"]),
     )
 
 
