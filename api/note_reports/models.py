@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from typing import Self
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -18,12 +19,13 @@ class PeriodCountOut(BaseModel):
 
     period: str = Field(description="2026-11-21, the Monday of a week, or 2026-11", examples=["2026-11-16"])
     word: str | None = Field(examples=["delighted"])
+    profile_id: UUID | None = Field(None, description="Of `by=profile`, whose name it is: two may have one name")
     note_count: int
 
     @classmethod
     def of(cls, row: PeriodCount) -> Self:
         """Return the answer for a row."""
-        return cls(period=row.period, word=row.word, note_count=row.notes)
+        return cls(period=row.period, word=row.word, profile_id=row.profile_id, note_count=row.notes)
 
 
 class OverTimeOut(BaseModel):

@@ -12,7 +12,7 @@ from api.note_reports.leaving import NAMELESS, about_leaving, counts_leaving
 from api.note_reports.routes import StoreTagsQuery, list_store_tags
 from api.note_reports.zones import zone_tags_leaving
 from api.notes.follow_up_routes import list_follow_ups
-from api.notes.pages import COUNTED, as_csv, counted, labels, query_of
+from api.notes.pages import as_csv, count_head, count_line, labels, query_of
 from api.notes.queries import NoteFilterDep
 from api.rendering import render
 from api.service import ConnectionDep, ServiceDep, StoreDep
@@ -199,10 +199,7 @@ def _table(
         return Table((by, "notes", "months hidden"), rows, f"{'All together. ' if over else ''}{about_leaving()}")
     if not over:
         counts = count_notes(connection, wanted, by)
-        return Table(
-            (by, *COUNTED),
-            [counted(row, label(row.word)) for row in counts],
-        )
+        return Table(count_head(by), [count_line(row, by, label(row.word)) for row in counts])
     return _matrix(connection, wanted, by, over, label)
 
 

@@ -297,6 +297,7 @@ class NoteCountOut(BaseModel):
     """How many notes there are of a word; null: those without one."""
 
     word: str | None = Field(examples=["confused_by_sign"])
+    profile_id: UUID | None = Field(None, description="Of `by=profile`, whose name it is: two may have one name")
     note_count: int
     positive_count: int
     negative_count: int
@@ -308,6 +309,7 @@ class NoteCountOut(BaseModel):
         """Return the answer for a line of the report."""
         return cls(
             word=row.word,
+            profile_id=row.profile_id,
             note_count=row.notes,
             positive_count=row.positive,
             negative_count=row.negative,

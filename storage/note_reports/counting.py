@@ -2,20 +2,27 @@
 
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
 
 import msgspec
 from psycopg import sql
 
-from core.errors import InputError
 from core.metrics.leaving import Cell
 from storage.audit.seen import saw
 from storage.connect import Connection
 from storage.notes.notes import NOTE_SOURCE
-from storage.notes.search import GROUPED, NAMED, GroupWord, NoteFilter, clauses_of, tags_of
+from storage.notes.search import (
+    GROUPED,
+    KEPT_APART,
+    LINES_MOST,
+    GroupWord,
+    NoteFilter,
+    clauses_of,
+    tags_of,
+    too_many_lines,
+)
 
 OverWord: TypeAlias = Literal["day", "week", "month"]
-ROWS_MOST: Final = 20_000
-"""A year of days with fifty words each."""
 _PERIOD: Final[dict[str, str]] = {
     # on the clocks of the store that it is about; a week begins on Monday and is named by that day
     "day": "to_char(note.noted_at at time zone coalesce(store.timezone, 'UTC'), 'YYYY-MM-DD')",
@@ -29,11 +36,12 @@ _NOTES_AND_PEOPLE: Final = "count(*), count(distinct coalesce(note.profile_id, n
 
 
 class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Notes of a word in a day, week or month; `word` None: those without one."""
+    """Notes of a word in a day, week or month; `word` None: those without one; `profile_id` as in `NoteCount`."""
 
     period: str
     word: str | None
     notes: int
+    profile_id: UUID | None = None
 
 
 class ZoneTag(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,12 +54,11 @@ class ZoneTag(msgspec.Struct, frozen=True, kw_only=True):
 
 def over_time(connection: Connection, wanted: NoteFilter, by: GroupWord, over: OverWord) -> list[PeriodCount]:
     """Return the wanted notes counted by a word in each period with any, in the order of time."""
-    named = f", {NAMED}" if by == "profile" else ""
-    rows = _counted(connection, (_PERIOD[over], GROUPED[by]), f"count(*){named}", wanted, by)
-    for _, _, _, *people in rows:
-        for profile in people[0] if people else ():
-            saw(profile)
-    return [PeriodCount(period=row[0], word=row[1], notes=row[2]) for row in rows]
+    keys = (_PERIOD[over], GROUPED[by], KEPT_APART.get(by, "null::uuid"))
+    rows = _counted(connection, keys, "count(*)", wanted, by)
+    for _, _, profile, _ in rows:
+        saw(profile)
+    return [PeriodCount(period=row[0], word=row[1], profile_id=row[2], notes=row[3]) for row in rows]
 
 
 def month_cells(connection: Connection, store: str | None, by: tuple[GroupWord, ...]) -> list[Cell]:
@@ -97,7 +104,7 @@ def _counted(
     Raises
     ------
     InputError
-        If there are more than ROWS_MOST.
+        If there are more than LINES_MOST.
     """
     clauses, values = clauses_of(connection, wanted)
     places = ", ".join(str(place) for place in range(1, len(keys) + 1))
@@ -110,9 +117,9 @@ def _counted(
         clauses=sql.SQL(" and ").join([*clauses, *map(_constant, more)]),
         places=_constant(places),
     )
-    rows = connection.execute(query, values | {"limit": ROWS_MOST + 1}).fetchall()
-    if len(rows) > ROWS_MOST:
-        raise InputError(f"A report has at most {ROWS_MOST} lines.", hint="Choose fewer days, or one store.")
+    rows = connection.execute(query, values | {"limit": LINES_MOST + 1}).fetchall()
+    if len(rows) > LINES_MOST:
+        raise too_many_lines()
     return rows
 
 

@@ -14,13 +14,14 @@ from storage.connect import Connection
 from storage.notes.choices import FeelingWord
 from storage.notes.notes import NOTE_COLUMNS, NOTE_SOURCE, NoteRow, SourceWord, note_row
 from storage.page_cursors import read_cursor, write_cursor
+from storage.profiles.people import OF_PERSON
 
 NOTES_PER_PAGE: Final = 200
 """A day of notes of a large store."""
 WORDS_CHARACTERS: Final = 200
 """The longest thing anybody types into a search box."""
-GROUPS: Final = 500
-"""Lines of a report: more operators, customers or tags than these are not read but downloaded."""
+LINES_MOST: Final = 20_000
+"""Lines of a report, as page and file: a year of days with fifty words each."""
 
 GroupWord: TypeAlias = Literal[
     "purpose", "operator", "profile", "outcome", "mood", "feeling", "tag", "zone", "day", "source"
@@ -33,14 +34,14 @@ GROUPED: Final[dict[str, str]] = {
     "mood": "note.mood",
     "feeling": "note.feeling",
     "source": "note.source",
-    "zone": "store.name || ', ' || zone.name",
+    "zone": "coalesce(store.name, store.id) || ', ' || coalesce(zone.name, zone.id)",
     # on the clocks of the store that it is about
     "day": "to_char(note.noted_at at time zone coalesce(store.timezone, 'UTC'), 'YYYY-MM-DD')",
     "tag": "one_tag.tag",
 }
 """What each word is in SQL, of NOTE_SOURCE with `tags_of`."""
-NAMED: Final = "coalesce(array_agg(distinct note.profile_id) filter (where note.profile_id is not null), '{}')"
-"""Whose notes are counted in a line."""
+KEPT_APART: Final[dict[str, str]] = {"profile": "note.profile_id"}
+"""What tells words apart that read alike: two customers of one name are two."""
 
 
 class NoteFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,10 @@ class NotePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoteCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many notes there are of a word, with how many of each feeling; `word` None: those without one."""
+    """How many notes there are of a word, with how many of each feeling; `word` None: those without one.
+
+    Of a customer `word` is the name, and `profile_id` whose it is.
+    """
 
     word: str | None
     notes: int
@@ -83,6 +87,7 @@ class NoteCount(msgspec.Struct, frozen=True, kw_only=True):
     negative: int
     mixed: int
     neutral: int
+    profile_id: UUID | None = None
 
 
 def notes_page(connection: Connection, wanted: NoteFilter, *, limit: int, cursor: str | None = None) -> NotePage:
@@ -117,6 +122,11 @@ def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> li
     """Return how many of the wanted notes there are of each word of a field, the most first; days in their order.
 
     A note counts once for each of its tags.
+
+    Raises
+    ------
+    InputError
+        If there are more than LINES_MOST.
     """
     if by not in get_args(GroupWord):
         raise InputError(f"Notes are not counted by {by!r}.", where="by")
@@ -124,23 +134,26 @@ def count_notes(connection: Connection, wanted: NoteFilter, by: GroupWord) -> li
     query = sql.SQL(
         "select {by} as word, count(*), count(*) filter (where note.feeling = 'positive'),"
         " count(*) filter (where note.feeling = 'negative'), count(*) filter (where note.feeling = 'mixed'),"
-        " count(*) filter (where note.feeling = 'neutral'), {people}"
-        " from {source} where {clauses} group by 1 order by {order} limit %(limit)s"
+        " count(*) filter (where note.feeling = 'neutral'), {apart}"
+        " from {source} where {clauses} group by 1, 7 order by {order}, 7 limit %(limit)s"
     ).format(
         by=sql.SQL(GROUPED[by]),
-        people=sql.SQL(NAMED if by == "profile" else "'{}'::uuid[]"),
+        apart=sql.SQL(KEPT_APART.get(by, "null::uuid")),
         source=sql.SQL(NOTE_SOURCE + tags_of(by)),
         clauses=sql.SQL(" and ").join(clauses),
         order=sql.SQL("1" if by == "day" else "2 desc, 1"),
     )
-    rows = connection.execute(query, values | {"limit": GROUPS}).fetchall()
-    for *_, people in rows:
-        for profile in people:
-            saw(profile)  # whoever counts by customer reads their names
-    return [
-        NoteCount(word=row[0], notes=row[1], positive=row[2], negative=row[3], mixed=row[4], neutral=row[5])
-        for row in rows
-    ]
+    rows = connection.execute(query, values | {"limit": LINES_MOST + 1}).fetchall()
+    if len(rows) > LINES_MOST:
+        raise too_many_lines()
+    for row in rows:
+        saw(row[6])  # whoever counts by customer reads their names
+    return [NoteCount(**dict(zip(NoteCount.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def too_many_lines() -> InputError:
+    """Return why there is no such report: what would be left out of it could be what somebody looks for."""
+    return InputError(f"A report has at most {LINES_MOST} lines.", hint="Choose fewer days, or one store.")
 
 
 def overrides(connection: Connection) -> Iterator[tuple[str, str, FeelingWord, FeelingWord, int]]:
@@ -168,7 +181,13 @@ _WORDS: Final = (
     " or note.tags && (select coalesce(array_agg(choice.word), '{}') from note_choice choice where"
     f" choice.list = 'tag' and to_tsvector('sojourn_english', choice.label) @@ {_ASKED}))"
 )
-_NO_WORD: Final = f"select numnode({_ASKED}) = 0"
+_READ: Final = (
+    f"select numnode({_ASKED}) = 0,"
+    # without its words, which stand in quotes
+    f" regexp_replace(({_ASKED})::text, '''([^'']|'''')*''', '', 'g') like '%%!%%'"
+)
+"""Whether nothing of a query is a word to be searched for, and whether it has a -word: as the database reads it, for
+which a hyphen within a word is none."""
 _SINCE: Final = "note.noted_at >= %(begin)s"
 _BEFORE: Final = "note.noted_at < %(end)s"
 _ON_ITS_CLOCK: Final = "note.noted_at at time zone coalesce(store.timezone, 'UTC')"
@@ -193,23 +212,25 @@ def clauses_of(connection: Connection, wanted: NoteFilter) -> tuple[list[sql.Com
     """
     if len(wanted.words) > WORDS_CHARACTERS:
         raise InputError(f"A search has at most {WORDS_CHARACTERS} characters.", where="q")
+    says_not = False
     if wanted.words.strip():
-        found = connection.execute(_NO_WORD, {"words": wanted.words}).fetchone()
-        if found is not None and found[0]:
+        no_word, says_not = connection.execute(_READ, {"words": wanted.words}).fetchone() or (False, False)
+        if no_word:
             raise InputError(
                 f"There is no word to search for in {wanted.words!r}.",
                 hint="Signs and words like “the” stand in every note: write another one.",
                 where="q",
             )
-    values = msgspec.structs.asdict(wanted)
+    values = msgspec.structs.asdict(wanted) | {"profile": wanted.profile_id}
     clauses: list[sql.Composable] = [sql.SQL("true")]
     clauses += [
         sql.SQL("note.{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
-        for name in ("profile_id", "visit_id", "source", "purpose", "outcome", "mood", "feeling")
+        for name in ("visit_id", "source", "purpose", "outcome", "mood", "feeling")
         if values[name] is not None
     ]
     for set_, clause in (
-        (wanted.words, _WORDS if "-" not in wanted.words else _WORDS_OF_NOTE),
+        (wanted.words, _WORDS_OF_NOTE if says_not else _WORDS),
+        (wanted.profile_id, f"note.of_profile = any({OF_PERSON})"),
         (wanted.operator, "lower(note.operator) = lower(%(operator)s)"),
         (wanted.tag, "note.tags @> array[%(tag)s]"),
         (wanted.store, "store.id = %(store)s"),

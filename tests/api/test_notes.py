@@ -228,6 +228,21 @@ def test_words_are_found_without_their_accents_and_signs_are_no_words(client: ht
     assert len(client.get("/v1/notes", params={"q": " "}).json()["notes"]) == 1
 
 
+def test_a_hyphen_within_a_word_excludes_nothing(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Ines Vögt")
+    due = {"due_at": (store.now + timedelta(days=2)).isoformat(), "instructions": "Re-order the zebra-print boots"}
+    note = write(client, tags=["asked_sustainability"], follow_up=due).json()
+    client.put("/v1/note-choices/tag/asked_sustainability", json={"label": "Asked about eco-labels"}, headers=INES)
+
+    def found(words: str) -> list[str]:
+        return [one["note_id"] for one in client.get("/v1/notes", params={"q": words}).json()["notes"]]
+
+    for words in ("zebra print", "zebra-print", "re-order", '"zebra-print boots"', "eco-labels"):
+        assert found(words) == [note["note_id"]], words
+    assert found("shoes -size") == [], "what is excluded is so of the whole note"
+    assert found("shoes -zebra") == [note["note_id"]]
+
+
 def test_days_are_those_of_the_clock_of_the_store(store: SeededStore, client: httpx.Client) -> None:
     berlin = ZoneInfo("Europe/Berlin")
     midnight = store.now.astimezone(berlin).replace(hour=0, minute=30) - timedelta(days=1)
