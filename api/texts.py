@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidatorFunctionWrapHandler, WrapValidator
 
 from core.floorplan import ID_PATTERN
 from core.limits import ID_CHARACTERS
@@ -58,6 +58,11 @@ def written(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def _written(value: Any, handler: ValidatorFunctionWrapHandler) -> str:
+    """Compose a text before its length is looked at: some letters are two once they are composed."""
+    return written(handler(unicodedata.normalize("NFC", value) if isinstance(value, str) else value))
+
+
 def one_line(text: str) -> str:
     """Return a text without any of Unicode's line ends.
 
@@ -77,7 +82,7 @@ def _time_in_words(value: Any) -> Any:
     return value
 
 
-Written: Final = AfterValidator(written)
+Written: Final = WrapValidator(_written)
 OneLine: Final = AfterValidator(one_line)
 WrittenTime = Annotated[datetime, BeforeValidator(_time_in_words)]
 """A time as it is written; a bare number may be of seconds, of milliseconds or a mistake."""

@@ -222,15 +222,18 @@ def dump_store(store: StorePlan) -> bytes:
 
 
 @cache
-def _timezones() -> frozenset[str]:
-    """Return the names of all time zones: looking through them takes a tenth of a second, which a chain has often."""
-    return frozenset(available_timezones())
+def timezones() -> frozenset[str]:
+    """Return the names of all time zones: looking through them takes a tenth of a second, which a chain has often.
+
+    Those of a machine's own files are left out: they mean another place on another machine, or none.
+    """
+    return frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
 
 
 def flaws(store: StorePlan) -> Iterator[Flaw]:
     """Yield everything that is wrong with a store of the right form."""
     yield from _id_flaws(store.id, "store", ("id",))
-    if store.timezone not in _timezones():
+    if store.timezone not in timezones():
         yield Flaw(
             ("timezone",), f"{store.timezone!r} is not a time zone.", "Use an IANA name such as Europe/Berlin."
         )

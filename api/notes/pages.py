@@ -1,9 +1,11 @@
 """Pages of notes and follow-ups: capture on a phone, the task list, search and reports (page, CSV and print)."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -14,17 +16,18 @@ from api.notes.follow_up_routes import list_follow_ups, list_note_follow_ups
 from api.notes.models import NoteOut
 from api.notes.queries import NoteFilterDep
 from api.notes.routes import NoteDep
-from api.notes.writing import DUE_AGO, DUE_WITHIN
+from api.notes.writing import DUE_AGO, DUE_WITHIN, is_by_hand
 from api.operators import operator_of
 from api.problems import follow_up_unknown
 from api.rendering import HERE, render
 from api.service import ConnectionDep, ServiceDep, find_store
 from api.spreadsheets import csv_text
+from api.wording import FEELING
 from storage.access.colleagues import colleagues
 from storage.connect import Connection
-from storage.notes.choices import CHOICES_PER_LIST, ListWord, read_choices
+from storage.notes.choices import CHOICES_PER_LIST, Choice, ListWord, read_choices
 from storage.notes.follow_ups import WhenWord, find_follow_up
-from storage.notes.notes import TAGS_PER_NOTE, NoteRow, note_history
+from storage.notes.notes import TAGS_PER_NOTE, NoteChange, NoteRow, NoteText, note_history
 from storage.notes.reminders import due_count
 from storage.notes.search import GroupWord, NoteCount, NoteFilter, count_notes, notes_page, overrides
 from storage.occupancy import stores_page
@@ -35,8 +38,8 @@ _STATIC: Final = HERE / "static"
 _STORES: Final = 50
 """Stores to choose from when none is named; a chain's staff come with a link that names theirs."""
 _ROWS: Final = 50
-_SNOOZED: Final = timedelta(days=1)
-"""What snoozing offers: the same time tomorrow."""
+_LINES: Final = 100
+"""Lines of a count beside notes; the download has all."""
 DOWNLOADED: Final = 10_000
 """Rows of a download: a year of notes of a store, in a second."""
 WhoseWord = Literal["mine", "everybody", "nobody"]
@@ -53,7 +56,7 @@ _COLUMNS: Final = (
     "operator", "source", "complete", "note_id",
 )  # fmt: skip
 
-COUNTED: Final = ("notes", "positive", "mixed", "neutral", "negative")
+_COUNTED: Final = ("notes", "positive", "mixed", "neutral", "negative")
 """Columns of how many notes there are of a word, after the word itself."""
 
 
@@ -95,6 +98,7 @@ def show_notes(
 ) -> Response:
     """Search notes and count them."""
     page = notes_page(connection, wanted, limit=_ROWS, cursor=cursor)
+    counts = count_notes(connection, wanted, by)
     return render(
         "notes.html",
         here="notes",
@@ -106,7 +110,8 @@ def show_notes(
         groups=_GROUPS,
         by=by,
         by_label=dict(_GROUPS).get(by, by),
-        counts=count_notes(connection, wanted, by),
+        counts=counts[-_LINES:] if by == "day" else counts[:_LINES],
+        count_lines=len(counts),
         stores=stores_page(connection, limit=_STORES).stores,
         zones=find_store(service, connection, wanted.store).plan.zones if wanted.store is not None else (),
     )
@@ -121,7 +126,8 @@ def send_notes(wanted: NoteFilterDep, connection: ConnectionDep) -> Response:
 @router.get("/notes-counts.csv")
 def send_counts(wanted: NoteFilterDep, connection: ConnectionDep, by: GroupWord = "tag") -> Response:
     """Send how many notes there are of each word as CSV; it names people or tells of few and stays in the CRM."""
-    return as_csv(f"notes-by-{by}-crm.csv", (by, *COUNTED), map(counted, count_notes(connection, wanted, by)))
+    counts = count_notes(connection, wanted, by)
+    return as_csv(f"notes-by-{by}-crm.csv", count_head(by), [count_line(row, by, row.word) for row in counts])
 
 
 @router.get("/notes/feelings")
@@ -156,8 +162,9 @@ def show_note(found: NoteDep, connection: ConnectionDep, service: ServiceDep) ->
         out=NoteOut.of(found),
         timezone=found.timezone if found.timezone is not None else "UTC",
         labels=labels(connection),
-        choices=_offered(connection),
-        changes=note_history(connection, found.note_id),
+        choices=_offered(connection, held=found),
+        by_hand=is_by_hand(found.text),
+        edits=_edits(found, note_history(connection, found.note_id), labels(connection)),
         follow_ups=list_note_follow_ups(found, connection, service).follow_ups,
         people=colleagues(connection, store=found.store),
         now=service.now(),
@@ -203,14 +210,52 @@ def show_follow_ups(
         people=colleagues(connection),
         when=when,
         page=page,
-        later=[max(task.due_at, service.now()) + _SNOOZED for task in page.follow_ups],
+        later=[_same_time_tomorrow(max(task.due_at, service.now()), task.timezone) for task in page.follow_ups],
     )
 
 
-def _offered(connection: Connection) -> dict[str, list[Any]]:
+def _same_time_tomorrow(at: datetime, timezone: str) -> datetime:
+    """Return when clocks show the same on the next day, which may be 23 or 25 hours away; it is what is offered."""
+    return (at.astimezone(ZoneInfo(timezone)) + timedelta(days=1)).astimezone(UTC)
+
+
+def _offered(connection: Connection, held: NoteRow | None = None) -> dict[str, list[Choice]]:
+    """Return what can be chosen, with what the note that is edited has already, retired or not."""
+    kept: dict[str, tuple[str | None, ...]] = {}
+    if held is not None:
+        kept = {
+            "purpose": (held.purpose,), "outcome": (held.outcome,), "mood": (held.mood,), "tag": held.tags,
+        }  # fmt: skip
     return {
-        word: [choice for choice in found.values() if not choice.retired]
-        for word, found in read_choices(connection).items()
+        list_word: [choice for word, choice in found.items() if not choice.retired or word in kept.get(list_word, ())]
+        for list_word, found in read_choices(connection).items()
+    }
+
+
+def _edits(
+    note: NoteRow, changes: list[NoteChange], labels: dict[str, str]
+) -> list[tuple[NoteChange, list[tuple[str, str]]]]:
+    """Return the edits of a note, the newest first, each with the fields that differ and what stood in them."""
+    texts = [_told(text, labels) for text in (*(change.before for change in changes), note.text)]
+    edits = [
+        (change, [(name, was[name]) for name in was if was[name] != then[name]])
+        for change, (was, then) in zip(changes, pairwise(texts), strict=True)
+    ]
+    return edits[::-1]
+
+
+def _told(text: NoteText, labels: dict[str, str]) -> dict[str, str]:
+    def label(list_word: ListWord, word: str | None) -> str:
+        return labels.get(f"{list_word}.{word}", word) if word is not None else ""
+
+    return {
+        "In one line": text.subject,
+        "More": text.detail,
+        "Purpose": label("purpose", text.purpose),
+        "Outcome": label("outcome", text.outcome),
+        "Mood": label("mood", text.mood),
+        "Feeling": FEELING[text.feeling_chosen] if text.feeling_chosen is not None else "",
+        "Tags": ", ".join(label("tag", tag) for tag in text.tags),
     }
 
 
@@ -251,11 +296,15 @@ def _line(row: NoteRow) -> list[Any]:
     return [out[name] for name in _COLUMNS]
 
 
-def counted(row: NoteCount, word: str | None = None) -> tuple[str | int | None, ...]:
-    """Return the line of a word, called by its own name or another, under COUNTED."""
-    return (
-        word if word is not None else row.word, row.notes, row.positive, row.mixed, row.neutral, row.negative,
-    )  # fmt: skip
+def count_head(by: GroupWord) -> tuple[str, ...]:
+    """Return the names of the columns of `count_line`."""
+    return (by, *_COUNTED, *(("profile_id",) if by == "profile" else ()))
+
+
+def count_line(row: NoteCount, by: GroupWord, word: str | None) -> tuple[str | int | UUID | None, ...]:
+    """Return the line of a count, whose word is called so; of a customer with whose name it is."""
+    counts = (row.notes, row.positive, row.mixed, row.neutral, row.negative)
+    return (word, *counts, *((row.profile_id,) if by == "profile" else ()))
 
 
 def as_csv(name: str, columns: tuple[str, ...], rows: Any) -> Response:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,6 +14,7 @@ from api.notes.models import FollowUpIn, NoteIn, NoteTextIn, StateWord
 from api.problems import profile_unknown, reminded
 from api.service import Service, find_store
 from core.errors import InputError
+from core.floorplan import timezones
 from core.limits import FUTURE_BOUND_NS, NS_PER_US, PAST_BOUND_NS
 from storage.access.colleagues import colleague
 from storage.connect import Connection
@@ -86,10 +87,13 @@ def note_text(asked: NoteTextIn, choices: Choices, *, before: NoteRow | None = N
     for tag in tags:
         _check_choice(choices, "tag", tag, held.tags if held is not None else [])
     labels = [choices["tag"][tag].label for tag in tags]
-    subject = asked.subject or _subject(asked, labels)
-    remind([*labels, asked.subject, asked.detail, beside], seen=asked.reminder_seen)
+    by_hand = asked.subject
+    if held is not None and by_hand == held.subject and not is_by_hand(held):
+        by_hand = ""  # sent back as it was read: nobody wrote it now either
+    subject = by_hand or _subject(asked, labels)
+    remind([*labels, by_hand, asked.detail, beside], seen=asked.reminder_seen)
     # a tag is an observation: its label, which stands for a subject that nobody wrote, says nothing of a feeling
-    written = asked.subject or " " * len(subject)
+    written = by_hand or " " * len(subject)
     said = f"{written}\n{asked.detail}" if asked.detail else written
     return NoteText(
         purpose=asked.purpose,
@@ -101,6 +105,16 @@ def note_text(asked: NoteTextIn, choices: Choices, *, before: NoteRow | None = N
         feeling_chosen=_chosen(asked, choices, held),
         feeling_read=msgspec.to_builtins(feeling_reader().read(said)),
     )
+
+
+def is_by_hand(text: NoteText) -> bool:
+    """Return whether somebody wrote the subject of a note; else it is made of its tags, or of how its detail begins.
+
+    One that nobody wrote was not read: no clause begins in it, though there are words.
+    """
+    if any(clause["begin"] < len(text.subject) for clause in text.feeling_read["clauses"]):
+        return True
+    return not feeling_reader().read(text.subject).clauses
 
 
 def remind(texts: Iterable[str], *, seen: bool) -> None:
@@ -169,12 +183,11 @@ def due_instant(due_at: datetime, timezone: str, now: datetime, *, ahead: bool =
     InputError
         If the time zone is unknown, or the time is more than DUE_WITHIN ahead or a week ago (`ahead`: not ahead).
     """
-    try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    if timezone not in timezones():
         raise InputError(
             f"There is no time zone {timezone[:64]!r}.", hint="Use an IANA name like Europe/Berlin.", where="timezone"
-        ) from error
+        )
+    zone = ZoneInfo(timezone)
     try:
         due = (due_at if due_at.tzinfo is not None else due_at.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError as error:

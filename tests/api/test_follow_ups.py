@@ -215,6 +215,13 @@ def test_tasks_go_along_with_a_new_name(store: SeededStore, client: httpx.Client
     assert tasks(client, when="open")[0]["operator"] == "Ada Lindt", "two of one name: nobody knows whose it was"
 
 
+@pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules", "right/Europe/Berlin", "Berlin", "../UTC"])
+def test_a_time_zone_is_the_same_on_every_machine(name: str) -> None:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    with pytest.raises(InputError, match="There is no time zone"):
+        due_instant(now, name, now)
+
+
 def test_clocks_that_change_do_not_lose_an_appointment() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     left_out = due_instant(datetime(2026, 3, 29, 2, 30), "Europe/Berlin", now)  # noqa: DTZ001 - on the clocks of Berlin
