@@ -12,7 +12,7 @@ from core.memory.messages import BODY_CHARACTERS, SUBJECT_CHARACTERS, Filled, Ob
 from storage.memory.messages import MessageRow
 from storage.notes.choices import WORD_PATTERN
 
-ObstacleWord = Literal["retired", "consent", "missing", "bad_experience", "frequency"]
+ObstacleWord = Literal["retired", "consent", "too_long", "missing", "bad_experience", "frequency"]
 _Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN)]
 
 

@@ -15,7 +15,7 @@ from core.journey.records import Evidence
 from core.journey.rules import COMPLETE_SLACK_NS, ORDERED
 from core.limits import NS_PER_S
 from core.memory.records import Due, Felt, Happened, Visit
-from core.memory.remembering import evidence_of
+from core.memory.remembering import evidence_of, newest
 
 MOOD_DAYS: Final = 30
 """The month in which a second bad experience still stands beside the first."""
@@ -155,15 +155,24 @@ def _long_stay(scene: Scene) -> Foreseen | None:
 
 
 def _queue_left(scene: Scene) -> Foreseen | None:
+    """Find the newest time: what staff saw of an earlier one says nothing of a later one."""
+    found = [one for one in (_seen_leaving(scene), _queued_in_vain(scene)) if one is not None]
+    return max(found, key=lambda one: newest(one.evidence).at, default=None)
+
+
+def _seen_leaving(scene: Scene) -> Foreseen | None:
     seen = [
         felt for felt in scene.felt if _LEFT_QUEUE in felt.tags and scene.as_of - RECENT_NS <= felt.at <= scene.as_of
     ]
-    if seen:
-        newest = max(seen, key=lambda felt: (felt.at, felt.id))
-        return Foreseen(
-            because=f"Staff saw the customer leave the queue on {scene.day(newest.at)}.",
-            evidence=_cited([newest]),
-        )
+    if not seen:
+        return None
+    last = max(seen, key=lambda felt: (felt.at, felt.id))
+    return Foreseen(
+        because=f"Staff saw the customer leave the queue on {scene.day(last.at)}.", evidence=_cited([last])
+    )
+
+
+def _queued_in_vain(scene: Scene) -> Foreseen | None:
     for visit in _empty_handed(scene):
         queued = [
             stay
@@ -185,7 +194,8 @@ def _queue_left(scene: Scene) -> Foreseen | None:
 
 def _delight(scene: Scene) -> Foreseen | None:
     good = _felt_lately(scene, Feeling.POSITIVE)
-    if len(good) < 2 or _felt_lately(scene, Feeling.NEGATIVE):
+    # who loved the shoes and hated the queue was disappointed too, as for a message (core.memory.messages)
+    if len(good) < 2 or _felt_lately(scene, Feeling.NEGATIVE) or _felt_lately(scene, Feeling.MIXED):
         return None
     return Foreseen(
         because=f"Was delighted {len(good)} times within {MOOD_DAYS} days and never disappointed,"
@@ -230,14 +240,14 @@ RULES: Final = {
             act="Ask what was missing.", due_h=72, find=_long_stay,
         ),
         AlertRule(
-            rule="queue_left", version=1, label="Left the queue",
+            rule="queue_left", version=2, label="Left the queue",
             says=f"In the last week, staff saw it (tag “left_queue”); or {QUEUE_S} s or more at a checkout, and no"
             " order, collection or return by a day later. Only in stores that tell what is bought.",
             act="Apologise for the wait, and offer to set the goods aside.", due_h=72, find=_queue_left,
         ),
         AlertRule(
-            rule="delight", version=1, label="Delight worth recognising",
-            says=f"Two or more notes within {MOOD_DAYS} days are positive, and none is negative.",
+            rule="delight", version=2, label="Delight worth recognising",
+            says=f"Two or more notes within {MOOD_DAYS} days are positive, and none is negative or mixed.",
             act="Thank the customer in person.", due_h=168, find=_delight,
         ),
         AlertRule(

@@ -163,6 +163,11 @@ def obstacles(
         found.append(Obstacle(word="retired", says="The template is not in use any more."))
     if not consented:
         found.append(Obstacle(word="consent", says=f"There is no consent for {template.purpose} that holds."))
+    for name, text, most in (("subject", filled.subject, SUBJECT_CHARACTERS), ("text", filled.body, BODY_CHARACTERS)):
+        if len(text) > most:
+            found.append(
+                Obstacle(word="too_long", says=f"Its {name} would have {len(text)} characters; {most} are the most.")
+            )
     if filled.missing:
         unknown = ", ".join(FIELDS[name][0].lower() + FIELDS[name][1:] for name in filled.missing)
         found.append(Obstacle(word="missing", says=f"Not known of this customer: {unknown}."))

@@ -110,11 +110,20 @@ def test_a_queue_that_was_left_alerts_by_staff_or_by_the_checkout() -> None:
     assert foresee(scene(visits=[VISIT], stays=[stay("checkout", 60)], events=[event("ordered", ENDED)])) == {}
 
 
+def test_the_newest_queue_that_was_left_is_told_whoever_saw_it() -> None:
+    known = {"visits": [VISIT], "stays": [stay("checkout", 60)]}
+    before = foresee(scene(felt=[felt("a", Feeling.NEUTRAL, 7, ("left_queue",))], **known))["queue_left"]
+    assert [one.kind for one in before.evidence] == ["zone_visit", "store_visit"], "it happened again since"
+    after = foresee(scene(felt=[felt("a", Feeling.NEUTRAL, 1.9, ("left_queue",))], **known))["queue_left"]
+    assert [one.id for one in after.evidence] == ["a"]
+
+
 def test_delight_is_recognised_unless_something_went_wrong() -> None:
     good = [felt("a", Feeling.POSITIVE, 20), felt("b", Feeling.POSITIVE, 1)]
     assert list(foresee(scene(felt=good))) == ["delight"]
     assert foresee(scene(felt=good[1:])) == {}
     assert foresee(scene(felt=[*good, felt("c", Feeling.NEGATIVE, 5)])) == {}
+    assert foresee(scene(felt=[*good, felt("c", Feeling.MIXED, 5)])) == {}, "loved the shoes, hated the queue"
     assert list(foresee(scene(felt=[*good, felt("c", Feeling.NEGATIVE, 31)]))) == ["delight"]
 
 

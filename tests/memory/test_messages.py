@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from core.errors import InputError
@@ -42,6 +43,19 @@ def test_fields_are_what_the_memory_knows_with_its_evidence() -> None:
     colleagues = Known([said("a", "She prefers that nobody calls.")]).memory()
     assert "preference" not in fields_of(colleagues, name="Jo", last_store=None), "staff wrote that for staff"
     assert set(fields_of(Known([]).memory(), name="Jo", last_store=None)) == {"name", "first_name"}
+
+
+def test_a_message_is_no_longer_than_a_template_may_be() -> None:
+    def found(**texts: str) -> list[str]:
+        template = msgspec.structs.replace(TEMPLATE, **texts)
+        filled = fill(template, {"first_name": Field(value="Amara"), "preference": Field(value="x" * 60)})
+        asked: dict[str, Any] = {"consented": True, "felt": [], "sent_at": [], "as_of": NOW}
+        return [one.says for one in obstacles(template, filled, **asked)]
+
+    assert found(subject="{preference}{preference}") == []
+    assert found(subject="{preference}{preference}.") == ["Its subject would have 121 characters; 120 are the most."]
+    assert found(body="{preference}" * 66 + "x" * 40) == []
+    assert found(body="{preference}" * 66 + "x" * 41) == ["Its text would have 4001 characters; 4000 are the most."]
 
 
 def test_what_is_not_known_is_never_filled_in() -> None:
