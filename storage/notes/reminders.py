@@ -26,11 +26,12 @@ class DueCount(msgspec.Struct, frozen=True, kw_only=True):
 def remind(connection: Connection, now: datetime) -> int:
     """Tell of the open follow-ups that have fallen due and were not told yet; return how many.
 
-    One whose note or alert may not be seen, as its consent is gone, is passed over: nobody is told of it.
+    One whose note or alert may not be seen, as its consent is gone, waits: nobody is told of it, unless it is back.
     """
     rows = connection.execute(
         "update follow_up set reminded_at = %(now)s where follow_up_id in (select follow_up_id from follow_up"
         "  where done_at is null and reminded_at is null and due_at <= %(now)s"
+        "   and exists (select from follow_up_seen seen where seen.follow_up_id = follow_up.follow_up_id)"
         "  order by due_at limit %(limit)s for update skip locked) returning follow_up_id",
         {"now": now, "limit": REMINDED_AT_ONCE},
     ).fetchall()

@@ -70,6 +70,17 @@ def test_a_reminder_arrives_once_and_again_when_it_is_due_again(store: SeededSto
         write(client, timedelta(minutes=-5), store, profile_id=str(amara))
         withdraw_consent(store.connection, amara, source="app", wording="1", at=store.now)
         assert remind(store.connection, store.now) == 0, "her consent is gone, and nobody is told of her"
+        store.connection.execute(
+            "insert into consent_event (profile_id, purpose, status, source, wording, occurred_at)"
+            " values (%s, 'in_store_journey', 'granted', 'app', '2', now())",
+            [amara],
+        )
+        # noted in the week before her withdrawal, and so in the list again
+        store.connection.execute(
+            "update note set noted_at = noted_at - interval '1 h' where profile_id = %s", [amara]
+        )
+        assert remind(store.connection, store.now) == 1, "she is back, and so is what was promised to her"
+        assert remind(store.connection, store.now) == 0
 
 
 def test_what_is_due_is_counted_for_whoever_asks(store: SeededStore, client: httpx.Client) -> None:
