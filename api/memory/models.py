@@ -119,6 +119,9 @@ class PromiseOut(BaseModel):
     operator: str = Field(examples=["Ines Vogt"])
     state: PromiseWord
     due_at: datetime | None
+    was_due_at: datetime | None = Field(
+        None, description="Where it was put off: what it was promised for, and is over"
+    )
     evidence: MemoryEvidenceOut
 
     @classmethod
@@ -130,6 +133,7 @@ class PromiseOut(BaseModel):
                 "operator": found.operator,
                 "state": found.state,
                 "due_at": to_datetime(found.due_at) if found.due_at is not None else None,
+                "was_due_at": to_datetime(found.was_due_at) if found.was_due_at is not None else None,
                 "evidence": MemoryEvidenceOut.of(found.evidence),
             }
         )

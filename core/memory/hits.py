@@ -12,6 +12,7 @@ from core.journey.feeling import Feeling
 from core.journey.habits import DAY_NS
 from core.journey.rules import ORDERED
 from core.memory.foresight import GRACE_NS, Scene
+from core.memory.records import promised_for
 
 FOLLOWS_NS: Final = 30 * DAY_NS
 """The month that alerts look back on, ahead."""
@@ -55,9 +56,12 @@ def followed(rule: str, made_at: int, scene: Scene) -> bool | None:
 
 
 def _stayed_overdue(made_at: int, end: int, scene: Scene) -> bool:
-    """Return whether something that was overdue when the alert was made was not done all that time."""
+    """Return whether something that was overdue when the alert was made was not done all that time.
+
+    By when it was promised for: to put it off does not keep it.
+    """
     return any(
-        due.due_at + GRACE_NS < made_at and (due.done_at is None or due.done_at > end)
+        promised_for(due) + GRACE_NS < made_at and (due.done_at is None or due.done_at > end)
         for due in scene.dues
         if due.made_at <= made_at
     )

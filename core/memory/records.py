@@ -60,3 +60,8 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     due_at: int
     done_at: int | None
     promised_at: int | None = None
+
+
+def promised_for(due: Due) -> int:
+    """Return when something was to be done as it was promised, before anybody put it off; it may be sooner too."""
+    return due.due_at if due.promised_at is None else min(due.promised_at, due.due_at)

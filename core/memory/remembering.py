@@ -17,7 +17,7 @@ from core.journey.records import Evidence
 from core.journey.rules import COMPLETE_SLACK_NS, DISCOVER_LOOK_BACK_NS, REFLECT_LOOK_AHEAD_NS, Stage
 from core.memory.fading import FADED, FEELING_HALF_LIFE_DAYS, PREFERENCE_HALF_LIFE_DAYS, weight
 from core.memory.places import stage_of
-from core.memory.records import Due, Felt, Happened, Visit
+from core.memory.records import Due, Felt, Happened, Visit, promised_for
 from core.memory.topics import TopicFinder
 
 MONTHS: Final = 24
@@ -31,7 +31,7 @@ _VALUE: Final = {Feeling.POSITIVE: 1.0, Feeling.NEGATIVE: -1.0}
 
 
 class Mean(msgspec.Struct, frozen=True, kw_only=True):
-    """Feelings together: `value` -1..1 by weight, None where nothing is left; `evidence` newest first.
+    """Feelings together: `value` -1..1 by weight, None where the newest has faded; `evidence` newest first.
 
     `weight` is what is left of the `n` after fading: 1 stands for one of today.
     """
@@ -80,13 +80,17 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that was promised: a follow-up with its date, or words of a note without one."""
+    """Something that was promised: a follow-up with its date, or words of a note without one.
+
+    `was_due_at` is when it was promised for, where that is over and it is due later by now.
+    """
 
     text: str
     operator: str
     due_at: int | None
     state: str
     evidence: Evidence
+    was_due_at: int | None = None
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +154,7 @@ def mean(felt: Sequence[Felt], as_of: int | None) -> Mean:
     summed = sum(held * _VALUE.get(one.feeling, 0.0) for held, one in zip(weights, felt, strict=True))
     count = {feeling: sum(one.feeling is feeling for one in felt) for feeling in Feeling}
     return Mean(
-        value=summed / total if total >= FADED else None,
+        value=summed / total if max(weights, default=0.0) >= FADED else None,
         weight=total,
         n=len(felt),
         positive=count[Feeling.POSITIVE],
@@ -214,7 +218,8 @@ def _strongest(found: dict[str, list[Felt]], finder: TopicFinder, as_of: int) ->
         )
         for topic, felt in found.items()
     ]
-    told = [topic for topic in topics if topic.weight >= FADED]
+    # however many say it: of what all is older than four half-lives nothing is told
+    told = [topic for topic in topics if max(_fades(one.at, as_of) for one in topic.evidence) >= FADED]
     return tuple(sorted(told, key=lambda topic: (-topic.weight, topic.topic)))
 
 
@@ -234,8 +239,15 @@ def _preferences(known: Sequence[Felt], finder: TopicFinder, as_of: int) -> tupl
 
 
 def _promises(known: Sequence[Felt], dues: Sequence[Due], finder: TopicFinder, as_of: int) -> tuple[Promise, ...]:
-    """Return what was promised, open ones first: follow-ups, and words of staff on notes that have none."""
-    found = [_dated(due, as_of) for due in dues if due.made_at <= as_of]
+    """Return what was promised, open ones first: follow-ups, and words of staff on notes that have none.
+
+    What was done is told until it has faded; what is open stays so, however old.
+    """
+    found = [
+        _dated(due, as_of)
+        for due in dues
+        if due.made_at <= as_of and (due.done_at is None or _fades(due.done_at, as_of) >= FADED)
+    ]
     followed = {due.note for due in dues}
     for one in known:
         if not one.by_staff or one.id in followed:
@@ -262,12 +274,14 @@ def _dated(due: Due, as_of: int) -> Promise:
         state = "kept" if due.done_at <= (due.promised_at or due.due_at) else "kept_late"
     else:
         state = "open" if due.due_at >= as_of else "overdue"
+    put_off = state == "open" and promised_for(due) < as_of
     return Promise(
         text=due.says,
         operator=due.operator,
         due_at=due.due_at,
         state=state,
         evidence=Evidence(kind="follow_up", id=due.id, at=due.made_at),
+        was_due_at=promised_for(due) if put_off else None,
     )
 
 

@@ -88,6 +88,8 @@ def _promise(promise: Promise, as_of: int) -> Sentence:
         text = f"{said}, {age(promise.evidence.at, as_of)}; no date, and no follow-up is open."
     elif promise.state == "overdue":
         text = f"{said}, overdue: it was due {age(promise.due_at, as_of)}."
+    elif promise.was_due_at is not None:
+        text = f"{said}, put off: it was due {age(promise.was_due_at, as_of)}."
     else:
         text = f"{said}, not due yet."
     return Sentence(text=text, evidence=(promise.evidence,))

@@ -10,11 +10,13 @@ select note.note_id, note.asked_sha256, coalesce(own.merged_into, note.profile_i
        coalesce(kept.display_name, own.display_name) as profile_name, note.profile_id as of_profile
   from note left join profile own on own.profile_id = note.profile_id
        left join profile kept on kept.profile_id = own.merged_into
- where note.profile_id is null
-    or exists (select from consent_current consent
-                where consent.profile_id = note.profile_id and consent.purpose = 'in_store_journey' and consent.holds)
-   and (own.merged_into is null or consent_holds(own.merged_into, 'in_store_journey'))
-   and not consent_broken(note.profile_id, 'in_store_journey', note.noted_at);
+ -- conditions of one table each: else the planner would look through all consents twice
+ where (note.profile_id is null
+        or exists (select from consent_current consent
+                    where consent.profile_id = note.profile_id and consent.purpose = 'in_store_journey'
+                      and consent.holds)
+       and not consent_broken(note.profile_id, 'in_store_journey', note.noted_at))
+   and (own.merged_into is null or consent_holds(own.merged_into, 'in_store_journey'));
 
 create or replace view alert_seen as
 select alert.alert_id, coalesce(own.merged_into, alert.profile_id) as profile_id, alert.rule, alert.rule_version,

@@ -1,7 +1,7 @@
 """Notes and follow-ups in a real browser: written with a thumb, without a connection too, found and acted on."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx
@@ -484,6 +484,34 @@ def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, custome
         httpx.get(f"{site}/notes-counts.csv?by=tag&tag=hesitated", headers=HEADERS).text.splitlines()[1]
         == "hesitated,1,0,0,1,0"
     )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_is_printed_whole_and_dark_on_white(
+    site: str, browser: Browser, store: SeededStore, scheme: Literal["light", "dark"]
+) -> None:
+    """On A4 with margins, which is 718 px wide, with the widest table that a report has: a word in each column."""
+    for number in range(14):
+        label = {"label": f"A rather long label, the {number}th", "feeling": "positive"}
+        path = f"{site}/v1/note-choices/mood/long_{number}"
+        assert httpx.put(path, json=label, headers=HEADERS).status_code == 200
+        write(site, subject=f"Note {number}", mood=f"long_{number}", store="marktplatz")
+    context = browser.new_context(viewport={"width": 718, "height": 1050}, color_scheme=scheme)
+    context.add_cookies(cookies())  # type: ignore[arg-type]  # a cookie is a dict of strings here
+    page = context.new_page()
+    for path in ("/notes/reports?by=mood&over=month", "/notes/reports?by=purpose", "/notes?by=mood"):
+        page.goto(f"{site}{path}")
+        page.emulate_media(media="print", color_scheme=scheme)
+        cut = page.locator(".table-box, main").evaluate_all(
+            "boxes => boxes.filter((box) => box.scrollWidth > box.clientWidth).length"
+        )
+        assert cut == 0, path
+        heads = page.locator("thead th").evaluate_all(
+            "heads => heads.map(head => head.getBoundingClientRect().right)"
+        )
+        assert max(heads) <= 718, path
+        assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(29, 32, 33)", path
+    context.close()
 
 
 def test_it_looks_right(site: str, browser: Browser, customers: dict[str, UUID]) -> None:

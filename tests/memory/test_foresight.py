@@ -175,6 +175,8 @@ def test_a_promise_that_was_overdue_and_stayed_so_was_right() -> None:
         assert followed("promise_overdue", made_at, scene(dues=[other])) is None, other
         assert followed("promise_overdue", made_at, scene(dues=[other], visits=[came])) is False
     assert followed("mood_low", made_at, scene(dues=[due])) is None
+    put_off = replace(due, due_at=NOW + DAY_NS, promised_at=due.due_at)
+    assert followed("promise_overdue", made_at, scene(dues=[put_off])) is True, "to put it off does not keep it"
 
 
 def test_a_hit_rate_has_the_bounds_of_wilson() -> None:

@@ -235,6 +235,29 @@ def test_every_sentence_cites_evidence_that_exists_and_nothing_is_said_without()
     ]
 
 
+def test_however_many_said_it_what_has_faded_is_told_no_more() -> None:
+    known = [said(str(number), "Loved the shoes", days_ago=721) for number in range(60)]
+    memory = Known(known).memory()
+    assert (memory.now.value, memory.now.n, memory.delights) == (None, 60, ())
+    again = Known([*known, said("new", "Loved the shoes", days_ago=719)]).memory()
+    assert (again.now.value, [one.n for one in again.delights]) == (1, [61])
+
+
+def test_a_promise_that_was_put_off_is_not_told_as_not_due_yet() -> None:
+    due = Due(
+        id="f", note="n", says="Call", operator="Jo", made_at=NOW - 900 * DAY_NS, due_at=NOW + DAY_NS, done_at=None,
+        promised_at=NOW - 3 * DAY_NS,
+    )  # fmt: skip
+    (told,) = tell(Known([], dues=[due]).memory())
+    assert told.text == "Promised by Jo: “Call”, put off: it was due 3 days ago."
+    sooner = msgspec.structs.replace(due, promised_at=NOW + 3 * DAY_NS)
+    (told,) = tell(Known([], dues=[sooner]).memory())
+    assert told.text.endswith("not due yet.")
+    for days, count in ((720, 1), (721, 0)):
+        done = msgspec.structs.replace(due, done_at=NOW - days * DAY_NS)
+        assert len(Known([], dues=[done]).memory().promises) == count
+
+
 def test_months_are_told_as_they_were() -> None:
     memory = Known([said("a", "Loved it", days_ago=700), said("b", "Hated it", days_ago=1)]).memory()
     assert [(one.mean.value, one.mean.n) for one in memory.months] == [(1, 1), (-1, 1)]
