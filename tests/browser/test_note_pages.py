@@ -476,7 +476,7 @@ def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, custome
     page.get_by_label("In one line").fill("Loved the red shoes")
     page.get_by_role("button", name="Save edit").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Loved the red shoes")
-    expect(page.locator(".note-list h3", has_text="Loved the shoes")).to_be_visible()
+    expect(page.get_by_role("region", name="Edits")).to_contain_text("In one line: Loved the shoes")
     lines = httpx.get(f"{site}/notes.csv", headers=HEADERS).text.splitlines()
     assert len(lines) == 3
     assert "'=SUM(A1) in a subject" in lines[2]
