@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from storage.access.keys import add_key
+from storage.access.secrets import digest
 from storage.cues.log import NewCue, tell
 from storage.identity.desk import decide_case, undo_case
 from storage.memory.looking import looked_at_next, mark_looked
@@ -130,6 +132,30 @@ def test_a_person_gets_no_more_messages_for_having_two_profiles(
     assert len(messages) == 2
     lines = client.get(f"/v1/profiles/{kept}/timeline").json()["lines"]
     assert [line["kind"] for line in lines].count("message_made") == 2
+
+
+def test_what_stands_against_a_message_does_so_for_somebody_bound_to_a_store_too(
+    store: SeededStore, client: httpx.Client, two: tuple[str, str], greeting: str
+) -> None:
+    kept, merged = two
+    note(client, kept, "Wants size 38", store="quay")
+    for profile in two:
+        say(client, profile, "granted")
+    for _ in range(2):
+        post(client, f"/v1/profiles/{merged}/messages", 201, template=greeting)
+    note(client, merged, "Hated the queue", store="marktplatz")
+    say(client, merged, "withdrawn")
+    merge(store, kept, merged)
+    add_key(
+        store.connection, digest("sjk_quay"), prefix="sjk_quay", name="quay", roles=["crm"], stores=["quay"],
+        made_by="tests", holds_for=timedelta(days=1),
+    )  # fmt: skip
+    bound = {"Authorization": "Bearer sjk_quay", "Sojourn-Operator": "Quentin"}
+    (noted,) = client.get("/v1/notes", params={"profile": kept}, headers=bound).json()["notes"]
+    assert noted["subject"] == "Wants size 38", "of the other profile nothing is seen at the quay"
+    found = client.post(f"/v1/profiles/{kept}/messages/preview", json={"template": greeting}, headers=bound).json()
+    against = {one["word"]: one["evidence"] for one in found["obstacles"]}
+    assert against == {"consent": [], "bad_experience": [], "frequency": []}
 
 
 def test_what_was_noted_on_a_merged_profile_is_told_of_the_one_that_stands_for_it(
