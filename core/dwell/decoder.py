@@ -106,10 +106,11 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("forced", "i1"),  # 1 while the bound decides
             ("blind", "i1"),  # OWN or BESIDE if it may be where no anchor listens, see watch_kernels.find_unseen
             ("gap_steps", "i1"),
-            ("reserved", "i1", (3,)),
+            ("reserved", "i1"),
+            ("held", "<i2"),  # quanta, what the last step left of the leading zone's lead
             ("timeout", "<i4"),  # µs of silence that mean departure
             ("gap_mean", "<i4"),  # µs between advertisements
-            ("aligned_a", "i1", (8,)),
+            ("clear_at", "<i8"),  # µs, the earliest that it may have left the leading zone for good
             ("score", "<i2", (lanes,)),  # quanta
             # what every advertisement touches
             ("left_at", "<i8"),  # µs, last signal before the advertisement
@@ -132,7 +133,7 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             ("visit_near", "<i4"),  # as near, mark and sure of a node, of the zone visit
             ("visit_mark", "<i4"),
             ("visit_sure", "<i4"),
-            ("aligned_b", "i1", (4,)),
+            ("gained", "<i4"),  # quanta that the adverts since then say for that zone
             # lanes
             ("near", "<i4", (lanes,)),  # ms after `arrived_at` since which entering it has been possible
             ("node", "<i4", (lanes,)),

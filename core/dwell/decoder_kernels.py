@@ -169,11 +169,13 @@ def _decode_to(
             else:
                 # a new advertisement
                 best, lead = _leader(device, zone_of)
+                _clear(device, best, lead, zone_of, rule)
                 device["best"] = best
                 sure = device["sure"]
                 device["sure"] = sure + posterior[min(lead >> LEAD_SHIFT, last_lead)] * device["step_signals"]
                 device["firm"] = lead >> LEAD_SHIFT >= FIRM_LEAD
                 cost = penalty[min(gap >> GAP_SHIFT, last_bin)]
+                device["held"] = min(lead, cost)
                 bar = np.int64(score[best]) - cost  # who lies below does better by coming from the best spot now
                 fresh = 0  # lanes that are reset and do not hang on the leader's node yet, as bits
                 reset = 0
@@ -261,6 +263,23 @@ def _leader(device: Any, zone_of: Any) -> Any:
     for at in range(0, score.size, WIDTH):
         second = max(second, highest_elsewhere(score, at, zone_of, zone_of[best]))
     return best, top - second
+
+
+@njit(inline="always")
+def _clear(device: Any, best: Any, lead: Any, zone_of: Any, rule: Any) -> None:
+    """Sum what the adverts since `clear_at` say for the leading zone; beyond doubt, `clear_at` moves on.
+
+    `best` is the leader now, `device["best"]` still the one before.
+    """
+    # no branches, which would be guessed wrongly: every few adverts are enough
+    led = zone_of[best] == zone_of[device["best"]]  # of one that has just come to lead nothing else is known
+    more = lead - led * np.int64(device["held"])
+    gained = more + led * np.int64(device["gained"])
+    enough = np.int64(gained > rule["doubt"])
+    alone = np.int64(more > rule["doubt"])  # this advertisement by itself
+    clear_at = device["left_at"] + alone * (device["last_at"] - device["left_at"])
+    device["clear_at"] += enough * (clear_at - device["clear_at"])
+    device["gained"] = gained - enough * (gained - (1 - alone) * more)
 
 
 @njit(inline="always")
@@ -416,6 +435,9 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     device["firm"] = 0
     device["blind"] = 0
     device["exited"] = 0
+    device["clear_at"] = now
+    device["gained"] = 0
+    device["held"] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -515,6 +537,7 @@ def _close(
     """End the store visit at the last signal: write the rest of the best path and the store visit itself."""
     zone_of = tables.zone_of
     best, lead = _leader(device, zone_of)
+    _clear(device, best, lead, zone_of, rule)
     device["best"] = best
     sure = device["sure"]
     device["sure"] = (
@@ -541,7 +564,7 @@ def _close(
     row["left_at"] = device["last_at"]
     row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
     row["entered_latest"] = device["visit_late"]
-    row["left_earliest"] = device["last_at"]
+    row["left_earliest"] = device["clear_at"]
     row["left_latest"] = device["last_at"] + after
     row["signals"] = device["heard"] - device["visit_mark"]
     row["sure"] = device["sure"] - device["visit_sure"]
@@ -620,6 +643,7 @@ def _force(
             device["score"][lane] = silence[lane] - cost
             device["near"][lane] = (device["left_at"] - device["arrived_at"]) // US_PER_MS
     device["origin_lane"] = NOTHING  # who hangs on which node is looked up anew
+    device["held"] = cost  # who starts anew may have been closer: what it loses here says nothing
     cursor[FORCED] += 1
     device["forced"] = 1
     _settle(place, device, nodes, free, zone_of, out, cursor)

@@ -65,7 +65,7 @@ class Settings:
     """Alternatives within this log-likelihood of the best stay inside the 95% bounds. 1.92 would do (half the 95%
     point of chi-squared, one degree) if readings were independent; those of a stay share their shadowing, so that
     about five count as one. Chosen on simulated stores (seeds that are not reported): at 8 nats 92% of the exits of
-    people who walk about were covered, at 10 nats 95%."""
+    people who walk about were covered, at 10 nats 95%. The exit of a store visit's last zone is held to the same."""
 
     lead_nats: float = 3.0
     """A lead of so many nats over the next zone is worth one nat of certainty, for the same reason. Between 2

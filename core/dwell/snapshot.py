@@ -12,12 +12,13 @@ from core.errors import SnapshotError
 from core.identity import nobody
 from core.limits import PSEUDONYM_BYTES
 
-VERSION: Final = 13
+VERSION: Final = 14
 """Counts up with what is kept and with what becomes of it: another version's snapshot is not gone on from, the log is
 replayed. 9: who stood before an anchor that is back is waited for from then on. 10: who had left before an anchor
 went down has left, however signals were cut. 11: anchors that are deserted, and what an
 outage does to bounds and gaps; bounds that agree. 13: an app's word of
-leaving counts only before the timeout; who falls silent beside an anchor that is down."""
+leaving counts only before the timeout; who falls silent beside an anchor that is down. 14: since when
+the last zone may have been left."""
 _MAGIC: Final = b"SJNSNAP"
 _SUM_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_MAGIC) + 1 + _SUM_BYTES

@@ -146,3 +146,44 @@ def test_who_was_heard_more_than_once_and_comes_back_is_not_taken_for_a_slow_tag
     engine.device_index(pseudonyms(1))
     visits = np.concatenate([engine.push(signals), engine.finish()])
     assert np.count_nonzero(visits["zone"] == NO_ZONE) == 2
+
+
+def exit_of_last_zone(*parts: SignalArray) -> tuple[float, float]:
+    """When the first device left the last zone it was in: at the earliest, and as reported, in seconds."""
+    signals = np.concatenate([*parts, heard(LONG_AFTER, device=1)])
+    engine = StoreEngine(grid_plan(2))
+    engine.device_index(pseudonyms(2))
+    visits = np.concatenate([engine.push(signals[np.argsort(signals["ts"], kind="stable")]), engine.finish()])
+    store = visits[(visits["kind"] == VisitKind.STORE) & (visits["device"] == 0)]
+    zones = visits[(visits["kind"] == VisitKind.ZONE) & (visits["device"] == 0)]
+    last = zones[zones["left_at"].argmax()]
+    assert (store["left_earliest"] == store["left_at"]).all(), "in the store it was until its last signal"
+    return (int(last["left_earliest"]) - START_NS) / S, (int(last["left_at"]) - START_NS) / S
+
+
+def between(seconds: Sequence[float], rssi_dbm: int = -70) -> SignalArray:
+    """Both anchors hear each advert alike: it says nothing of the zone."""
+    return np.concatenate([heard(seconds, rssi_dbm, anchor) for anchor in (0, 1)])
+
+
+def test_who_is_heard_clearly_to_the_end_left_the_zone_within_the_last_few_adverts_at_the_earliest() -> None:
+    earliest, left = exit_of_last_zone(heard(range(60)))
+    assert left == 59
+    assert 55 <= earliest <= 59
+
+
+def test_seconds_on_the_way_to_the_door_that_are_no_stay_may_have_been_outside_of_the_zone() -> None:
+    earliest, left = exit_of_last_zone(heard(range(60)), between(range(60, 66)))
+    assert left == 65
+    assert 55 <= earliest <= 59
+
+
+def test_clear_signals_after_a_doubtful_stretch_say_that_it_had_not_left() -> None:
+    earliest, left = exit_of_last_zone(heard(range(60)), between(range(60, 80)), heard(range(80, 100)))
+    assert left == 99
+    assert 95 <= earliest <= 99
+
+
+def test_of_who_was_never_heard_clearly_nobody_knows_that_it_stayed() -> None:
+    earliest, left = exit_of_last_zone(between(range(40)))
+    assert (earliest, left) == (0, 39), "never before the first signal"

@@ -86,6 +86,8 @@ class Device:
         self.timeout = 0
         self.best = self.before = self.arrived_at = self.check_at = self.step_at = 0
         self.heard = self.sure = self.step_signals = 0
+        self.clear_at = self.left_at = self.held = self.lead = 0
+        self.gains: list[int] = []  # of the leading zone by every advertisement since `clear_at`
 
     def hear(self, signal: Heard) -> None:
         """Take one signal; they come in order of time."""
@@ -157,7 +159,7 @@ class Device:
                 self.last_at,
                 last.early,
                 last.late,
-                self.last_at,
+                self.clear_at,
                 self.last_at + after,
                 self.heard - last.mark,
                 self.sure - last.sure,
@@ -204,13 +206,26 @@ class Device:
         self.firm = False
         self.check_at = now + self.rules.undecided_us
         self.heard = self.sure = self.step_signals = 0
+        self.clear_at = self.left_at = now
+        self.held = 0
+        self.gains = []
 
     def _note_leader(self) -> None:
-        """Who leads after the advertisement that has just ended, and how surely."""
-        self.best = leader({zone: lane.score for zone, lane in self.lanes.items()}, self.best)
+        """Who leads after the advertisement that has just ended, how surely, and whether it led all along."""
         zone_of = self.world.zone_of
+        led = zone_of[self.best]
+        self.best = leader({zone: lane.score for zone, lane in self.lanes.items()}, self.best)
+        if zone_of[self.best] != led:
+            self.gains = []
+            self.held = 0
         others = [lane.score for spot, lane in self.lanes.items() if zone_of[spot] != zone_of[self.best]]
         lead = 10**9 if not others else self.lanes[self.best].score - max(others)
+        self.lead = lead
+        self.gains.append(lead - self.held)
+        if sum(self.gains) > self.rules.doubt:
+            alone = self.gains[-1] > self.rules.doubt
+            self.clear_at = self.last_at if alone else self.left_at
+            self.gains = [] if alone else self.gains[-1:]
         eighths = min(lead // 8, 63)
         self.firm = eighths >= 16
         self.sure += round(64 / (1 + math.exp(-(eighths + 0.5) / 8 / 3))) * self.step_signals
@@ -222,6 +237,8 @@ class Device:
         top = chosen.score
         path = list(chosen.stays)
         cost = self.world.penalty(gap)
+        self.held = min(self.lead, cost)  # nobody is further behind after this step
+        self.left_at = self.last_at
         heard_at = self._whole_ms(self.last_at)
         for zone, lane in self.lanes.items():
             margin = lane.score - (top - cost)
@@ -261,6 +278,7 @@ class Device:
                 lane.near = self._whole_ms(self.last_at)
                 lane.stays = [*chosen.stays, Stay(zone, now, self.last_at, lane.near, now, self.heard, self.sure)]
                 lane.score = self.world.silence(zone) - cost
+        self.held = cost
         self._decide(forced=True)
 
     def _report(self, stay: Stay, following: Stay, *, forced: bool) -> None:
