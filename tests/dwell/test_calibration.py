@@ -46,14 +46,17 @@ def test_weaker_and_stronger_devices_decode_as_well(offset_db: float) -> None:
 
 def test_a_weak_device_is_learnt_while_decoding() -> None:
     learnt = []
-    for offset_db in (0.0, -8.0):
-        signals = walk(PLAN, 2, Walk(devices=1, stays=12, stay_s=60.0, offset_db=offset_db))
-        engine = StoreEngine(PLAN, prior_model(PLAN))
-        engine.device_index(pseudonyms(1))
-        engine.push(signals)
-        engine.finish()
-        learnt.append(int(engine._decoder.state["offset_db"][0]))
-    assert learnt[1] - learnt[0] == pytest.approx(-8, abs=3)
+    for seed in range(5):
+        told = []
+        for offset_db in (0.0, -8.0):
+            signals = walk(PLAN, seed, Walk(devices=1, stays=12, stay_s=60.0, offset_db=offset_db))
+            engine = StoreEngine(PLAN, prior_model(PLAN))
+            engine.device_index(pseudonyms(1))
+            engine.push(signals)
+            engine.finish()
+            told.append(int(engine._decoder.state["offset_db"][0]))
+        learnt.append(told[1] - told[0])
+    assert np.median(learnt) == pytest.approx(-8, abs=3), learnt
 
 
 @pytest.mark.compiled
