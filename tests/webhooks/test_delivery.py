@@ -68,17 +68,17 @@ def in_state(client: httpx.Client, status: str) -> dict[str, Any]:
 def test_what_is_committed_arrives_signed_and_what_is_not_never_was(
     store: SeededStore, client: httpx.Client, receiver: Receiver
 ) -> None:
-    one, secret = subscribe(client, receiver.url, "a.b")
-    subscribe(client, receiver.url, "other.type")
+    one, secret = subscribe(client, receiver.url, "alert.opened")
+    subscribe(client, receiver.url, "alert.closed")
     metrics = f"127.0.0.1:{free_port()}"
     with delivering(store.database_url, metrics=metrics):
         with store.connection.transaction(force_rollback=True):
-            enqueue(store.connection, "a.b", {"n": 0})
+            enqueue(store.connection, "alert.opened", {"n": 0})
         with store.connection.transaction():
-            assert enqueue(store.connection, "a.b", {"n": 1, "odd": "\0\ud800"}) == 1
+            assert enqueue(store.connection, "alert.opened", {"n": 1, "odd": "\0\ud800"}) == 1
         delivered = in_state(client, "delivered")
         body = receiver.verified(secret)
-        assert body["type"] == "a.b"
+        assert body["type"] == "alert.opened"
         assert body["data"]["n"] == 1
         assert [len(receiver.heard), delivered["attempts_count"], delivered["said"]] == [1, 1, "Answered 204."]
         headers, raw = receiver.heard[0]
@@ -121,8 +121,8 @@ def test_nothing_is_sent_from_a_database_that_knows_who_was_erased(
     folder = PrivacyFolder(tmp_path / "privacy")
     long_ago_us = int((datetime.now(UTC) - timedelta(minutes=10)).timestamp() * 1e6)
     folder.append([Entry("profile", subject_hash(folder.key, "profile", b"p" * 16), None, None, long_ago_us)])
-    subscribe(client, receiver.url, "a.b")
-    enqueue(store.connection, "a.b", {})
+    subscribe(client, receiver.url, "alert.opened")
+    enqueue(store.connection, "alert.opened", {})
     rested: list[bool] = []
     check = Restored.check
 
@@ -148,7 +148,7 @@ def test_what_fails_is_tried_again_then_a_dead_letter_and_sent_again_by_hand(
     receiver.status = 302
     receiver.headers = {"Location": receiver.url + "/elsewhere", "Retry-After": "600"}
     with delivering(store.database_url):
-        enqueue(store.connection, "a.b", {})
+        enqueue(store.connection, "alert.opened", {})
         soon(lambda: newest(client)["said"], "the first attempt")
         waiting = newest(client)
         assert [waiting["status"], waiting["said"], waiting["attempts_count"]] == ["waiting", "Answered 302.", 1]
@@ -175,7 +175,7 @@ def test_what_fails_is_tried_again_then_a_dead_letter_and_sent_again_by_hand(
         in_state(client, "dead")
     (gone,) = client.get(SUBSCRIPTIONS).json()["subscriptions"]
     assert "410" in gone["paused_because"]
-    assert enqueue(store.connection, "a.b", {}) == 0, "nobody wants it"
+    assert enqueue(store.connection, "alert.opened", {}) == 0, "nobody wants it"
 
 
 def test_nothing_is_sent_to_a_private_address_or_about_somebody_without_consent(
@@ -191,7 +191,7 @@ def test_nothing_is_sent_to_a_private_address_or_about_somebody_without_consent(
         profile_id=UUID(int=7),
     )
     with delivering(store.database_url, allow="10.0.0.0/8"):
-        enqueue(store.connection, "a.b", {})
+        enqueue(store.connection, "alert.opened", {})
         deliveries = soon(
             lambda: (
                 [
@@ -205,7 +205,7 @@ def test_nothing_is_sent_to_a_private_address_or_about_somebody_without_consent(
         )
         assert {row["said"].partition(".")[0] for row in deliveries} == {"The address is private"}
         assert receiver.heard == []
-    enqueue(store.connection, "a.b", {"who": str(profile)}, profile=profile)
+    enqueue(store.connection, "alert.opened", {"who": str(profile)}, profile=profile)
     withdraw_consent(store.connection, profile, source="app", wording="1", at=store.now)
     with delivering(store.database_url):
         soon(
@@ -223,20 +223,20 @@ def test_nothing_is_sent_to_a_private_address_or_about_somebody_without_consent(
 def test_a_slow_receiver_holds_up_nobody_else_and_a_kill_loses_nothing(
     store: SeededStore, client: httpx.Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subscribe(client, receiver.url, "slow.one")
+    subscribe(client, receiver.url, "alert.opened")
     receiver.may_answer.clear()
     with receiving() as other, delivering(store.database_url):
-        subscribe(client, other.url, "quick.one")
+        subscribe(client, other.url, "alert.closed")
         for number in range(10):
-            enqueue(store.connection, "slow.one", {"n": number})
+            enqueue(store.connection, "alert.opened", {"n": number})
         soon(lambda: len(receiver.heard) == 4, "as many as one may have")
-        enqueue(store.connection, "quick.one", {})
+        enqueue(store.connection, "alert.closed", {})
         soon(lambda: other.heard, "the quick one")
         assert len(receiver.heard) == 4
         receiver.may_answer.set()
         soon(lambda: len(receiver.heard) == 10, "the rest")
     # taken out by somebody who was killed: due again after the lease
-    enqueue(store.connection, "slow.one", {})
+    enqueue(store.connection, "alert.opened", {})
     with store.connection.transaction():
         assert len(queue.take_due(store.connection, most=9, each=4, busy={})) == 1
         assert queue.take_due(store.connection, most=9, each=4, busy={}) == []
@@ -244,7 +244,7 @@ def test_a_slow_receiver_holds_up_nobody_else_and_a_kill_loses_nothing(
     with delivering(store.database_url):
         soon(lambda: len(receiver.heard) == 11, "what the other one had taken")
     monkeypatch.setattr(queue, "WAITING_AT_MOST", 1)
-    assert [enqueue(store.connection, "slow.one", {}) for _ in range(3)] == [1, 0, 0]
+    assert [enqueue(store.connection, "alert.opened", {}) for _ in range(3)] == [1, 0, 0]
     assert client.get(SUBSCRIPTIONS).json()["subscriptions"][0]["dropped_count"] == 2
 
 
@@ -259,4 +259,4 @@ def test_what_cannot_be(store: SeededStore, client: httpx.Client) -> None:
     assert send(client, "/v1/webhooks/deliveries/1/again", None).status_code == 404
     assert client.get("/v1/webhooks/deliveries/1").status_code == 404
     with pytest.raises(InputError, match="65536"):
-        enqueue(store.connection, "a.b", {"long": "x" * 70_000})
+        enqueue(store.connection, "alert.opened", {"long": "x" * 70_000})
