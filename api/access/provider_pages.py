@@ -25,6 +25,7 @@ from storage.access.accounts import (
     account_of_subject,
     add_account,
     change_account,
+    name_to_show,
 )
 from storage.connect import Connection
 
@@ -130,7 +131,12 @@ def _account(connection: Connection, provider: Provider, claims: dict[str, Any])
     if found is None:
         try:
             add_account(
-                connection, name=name, display_name=shown, roles=roles, made_by=provider.name, subject=subject
+                connection,
+                name=name,
+                display_name=name_to_show(connection, shown, name),
+                roles=roles,
+                made_by=provider.name,
+                subject=subject,
             )
         except InputError as error:  # never somebody else's account because the names are alike
             raise _refused(f"{error.what} An admin has to join the two.") from error

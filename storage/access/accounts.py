@@ -92,34 +92,43 @@ def add_account(
     Raises
     ------
     InputError
-        If the name is taken or is no name, a role is none of ours or a store is unknown.
+        If either name is taken or one is no name, a role is none of ours or a store is unknown.
     """
-    _check_stores(connection, stores)
-    try:
-        row = connection.execute(
-            "insert into account (name, display_name, roles, stores, made_by, password_hash, subject)"
-            " values (%s, %s, %s, %s, %s, %s, %s) returning account_id",
-            [
-                name.strip().lower(),
-                display_name,
-                sorted(set(roles)),
-                sorted(stores) if stores is not None else None,
-                made_by,
-                password_hash,
-                subject,
-            ],
-        ).fetchone()
-    except errors.UniqueViolation as error:
-        raise InputError(f"There is somebody called {name!r} already.", hint="Choose another name.") from error
-    except errors.CheckViolation as error:
-        raise InputError(
-            "The name or a role cannot be used.",
-            hint="A login name is 1 to 64 of a-z, 0-9 and . _ @ -, and begins with a letter or digit.",
-        ) from error
+    with connection.transaction():
+        _check_stores(connection, stores)
+        _check_shown(connection, display_name)
+        try:
+            row = connection.execute(
+                "insert into account (name, display_name, roles, stores, made_by, password_hash, subject)"
+                " values (%s, %s, %s, %s, %s, %s, %s) returning account_id",
+                [
+                    name.strip().lower(),
+                    display_name,
+                    sorted(set(roles)),
+                    sorted(stores) if stores is not None else None,
+                    made_by,
+                    password_hash,
+                    subject,
+                ],
+            ).fetchone()
+        except errors.UniqueViolation as error:
+            raise InputError(f"There is somebody called {name!r} already.", hint="Choose another name.") from error
+        except errors.CheckViolation as error:
+            raise InputError(
+                "The name or a role cannot be used.",
+                hint="A login name is 1 to 64 of a-z, 0-9 and . _ @ -, and begins with a letter or digit.",
+            ) from error
     if row is None:
         raise RuntimeError("insert … returning always has a row")
     made: UUID = row[0]
     return made
+
+
+def name_to_show(connection: Connection, wanted: str, name: str) -> str:
+    """Return what somebody may be shown as: as wanted, with the login name behind it where another one is."""
+    if not _is_shown(connection, wanted):
+        return wanted
+    return f"{wanted[: DISPLAY_CHARACTERS - len(name) - 3]} ({name})"
 
 
 def change_account(
@@ -132,27 +141,39 @@ def change_account(
     Raises
     ------
     InputError
-        If nobody with a way in would be an admin any more, or a store is unknown.
+        If nobody with a way in would be an admin any more, somebody is called so already, or a store is unknown.
     """
-    _check_stores(connection, stores)
-    _rename(connection, account, display_name)
-    connection.execute(
-        "update account set display_name = %s, roles = %s, stores = %s where account_id = %s",
-        [display_name, sorted(set(roles)), sorted(stores) if stores is not None else None, account],
-    )
-    _keep_an_admin(connection)
-    end_sessions(connection, account)
+    with connection.transaction():
+        _check_stores(connection, stores)
+        if _shown(connection, account) != display_name:
+            _check_shown(connection, display_name, account)
+        _rename(connection, account, display_name)
+        connection.execute(
+            "update account set display_name = %s, roles = %s, stores = %s where account_id = %s",
+            [display_name, sorted(set(roles)), sorted(stores) if stores is not None else None, account],
+        )
+        _keep_an_admin(connection)
+        end_sessions(connection, account)
 
 
 def disable_account(connection: Connection, account: UUID, *, disabled: bool) -> None:
-    """Let nobody log in with an account any more, or let them again; raises InputError for the last admin."""
-    connection.execute(
-        "update account set disabled_at = case when %s then coalesce(disabled_at, clock_timestamp()) end"
-        " where account_id = %s",
-        [disabled, account],
-    )
-    _keep_an_admin(connection)
-    end_sessions(connection, account)
+    """Let nobody log in with an account any more, or let them again.
+
+    Raises
+    ------
+    InputError
+        For the last admin, and for somebody whose name has become somebody else's.
+    """
+    with connection.transaction():
+        if not disabled:
+            _check_shown(connection, _shown(connection, account), account)
+        connection.execute(
+            "update account set disabled_at = case when %s then coalesce(disabled_at, clock_timestamp()) end"
+            " where account_id = %s",
+            [disabled, account],
+        )
+        _keep_an_admin(connection)
+        end_sessions(connection, account)
 
 
 def give_secret(connection: Connection, account: UUID, sha256: bytes, *, until: datetime) -> None:
@@ -235,6 +256,30 @@ def _check_stores(connection: Connection, stores: Sequence[str] | None) -> None:
     for store in stores if stores is not None else ():
         if connection.execute("select from store where id = %s", [store]).fetchone() is None:
             raise InputError(f"There is no store {store[:64]!r}.", hint="Leave it out, or add its floor plan first.")
+
+
+def _shown(connection: Connection, account: UUID) -> str:
+    row = connection.execute("select display_name from account where account_id = %s", [account]).fetchone()
+    return str(row[0]) if row is not None else ""
+
+
+def _is_shown(connection: Connection, display_name: str, but: UUID | None = None) -> bool:
+    row = connection.execute(
+        "select from account where lower(display_name) = lower(%s) and disabled_at is null"
+        " and account_id is distinct from %s",
+        [display_name, but],
+    ).fetchone()
+    return row is not None
+
+
+def _check_shown(connection: Connection, display_name: str, but: UUID | None = None) -> None:
+    """Let no two who may log in be shown alike: tasks and rules of alerts go to people by that name."""
+    connection.execute("lock table account in share row exclusive mode")  # until the transaction ends
+    if _is_shown(connection, display_name, but):
+        raise InputError(
+            f"Somebody is shown as {display_name!r} already, and tasks go to people by that name.",
+            hint="Add what tells the two apart, such as an initial or the store.",
+        )
 
 
 def _rename(connection: Connection, account: UUID, after: str) -> None:
