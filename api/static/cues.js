@@ -16,8 +16,16 @@ if (of.first === "true") {
   source.addEventListener("heartbeat", (event) => heard(JSON.parse(event.data).listening ? "Live." : "The database is away; the page goes on by itself."));
   source.addEventListener("error", () => say("Live lost; connecting again."));
   addEventListener("pagehide", () => source.close());
-  setInterval(refresh, REFRESH_EVERY_MS);
-  setInterval(() => { if (Date.now() - heardAt > LOST_AFTER_MS) say("Live lost; connecting again."); }, 1_000);
+  const timers = [
+    setInterval(refresh, REFRESH_EVERY_MS),
+    setInterval(() => { if (Date.now() - heardAt > LOST_AFTER_MS) say("Live lost; connecting again."); }, 1_000),
+  ];
+  source.addEventListener("refused", (event) => { // nobody more is told here today
+    source.close();
+    timers.forEach(clearInterval);
+    const { detail, hint } = JSON.parse(event.data);
+    say(`${detail} ${hint}`);
+  });
 } else {
   say("Earlier cues.");
 }

@@ -1,11 +1,12 @@
 """The page of a store's staff in a real browser: a customer arrives, and it says what to do without a reload."""
 
+import json
 import re
 from datetime import timedelta
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from storage.profiles.profiles import create_profile
 from tests.api.seeding import add_presence, announce, device, walk
@@ -65,6 +66,22 @@ def test_a_customer_arrives_and_staff_say_what_came_of_it(
         no_violations(other)
         screenshot(other, f"cues-{look}")
         other.context.close()
+
+
+def test_a_budget_that_is_spent_is_told_where_the_page_says_that_it_is_live(
+    store: SeededStore, site: str, page: Page
+) -> None:
+    told = {"detail": "You have been shown 2 people today.", "hint": "Ask the privacy desk."}
+    asked = []
+
+    def spent(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(content_type="text/event-stream", body=f"event: refused\ndata: {json.dumps(told)}\n\n")
+
+    page.route("**/cues/live", spent)
+    page.goto(f"{site}/stores/marktplatz/cues")
+    expect(page.locator("#cues-live")).to_have_text(" ".join(told.values()))
+    assert len(asked) == 1, "the stream is not asked for again"
 
 
 def test_staff_make_a_policy_and_try_another_without_a_program(
