@@ -17,11 +17,11 @@ PARTS = 3.0
 
 def colours(scheme: str) -> dict[str, str]:
     light = dict(
-        re.findall(r"--([\w-]+): (#[0-9a-f]{6});", SHEET[: SHEET.index("@media (prefers-color-scheme: dark)")])
+        re.findall(r"--([\w-]+): (#[0-9a-f]{6});", SHEET[: SHEET.index("@media screen and (prefers-color-scheme: dark)")])
     )
     if scheme == "light":
         return light
-    begin = SHEET.index("@media (prefers-color-scheme: dark)")
+    begin = SHEET.index("@media screen and (prefers-color-scheme: dark)")
     return light | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", SHEET[begin : SHEET.index("*, *::before", begin)]))
 
 

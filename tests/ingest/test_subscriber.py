@@ -72,12 +72,13 @@ def test_the_broker_keeps_what_comes_while_ingest_is_away(mqtt_url: str, publish
 
 def test_the_broker_sends_again_what_was_not_acknowledged(mqtt_url: str, publish: Callable[[str, int], None]) -> None:
     me = world.name()
-    with session(mqtt_url, me) as subscriber:
-        publish(f"sojourn/1/{me}/e1/signals", 10)
-        subscriber.acknowledge(take(subscriber, 10)[:4])
-    with session(mqtt_url, me) as subscriber:
-        again = take(subscriber, 6)
-        assert [int(message.payload) for message in again] == list(range(4, 10))
+    with session(mqtt_url, me, receive_maximum=8) as subscriber:
+        publish(f"sojourn/1/{me}/e1/signals", 12)
+        subscriber.acknowledge(take(subscriber, 8)[:4])
+        assert len(take(subscriber, 4)) == 4, "each of four acknowledgements has come when it has made room for another"
+    with session(mqtt_url, me, receive_maximum=8) as subscriber:
+        again = take(subscriber, 8)
+        assert [int(message.payload) for message in again] == list(range(4, 12))
         subscriber.acknowledge(again)
 
 
