@@ -13,15 +13,14 @@ AA = 4.5
 """WCAG 2.2, success criterion 1.4.3: contrast of text."""
 PARTS = 3.0
 """WCAG 2.2, success criterion 1.4.11: contrast of signs that carry meaning."""
+DARK = "@media screen and (prefers-color-scheme: dark)"
 
 
 def colours(scheme: str) -> dict[str, str]:
-    light = dict(
-        re.findall(r"--([\w-]+): (#[0-9a-f]{6});", SHEET[: SHEET.index("@media screen and (prefers-color-scheme: dark)")])
-    )
+    light = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", SHEET[: SHEET.index(DARK)]))
     if scheme == "light":
         return light
-    begin = SHEET.index("@media screen and (prefers-color-scheme: dark)")
+    begin = SHEET.index(DARK)
     return light | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", SHEET[begin : SHEET.index("*, *::before", begin)]))
 
 

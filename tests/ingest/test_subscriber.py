@@ -75,7 +75,7 @@ def test_the_broker_sends_again_what_was_not_acknowledged(mqtt_url: str, publish
     with session(mqtt_url, me, receive_maximum=8) as subscriber:
         publish(f"sojourn/1/{me}/e1/signals", 12)
         subscriber.acknowledge(take(subscriber, 8)[:4])
-        assert len(take(subscriber, 4)) == 4, "each of four acknowledgements has come when it has made room for another"
+        assert len(take(subscriber, 4)) == 4  # so the four acknowledgements have come: they made room
     with session(mqtt_url, me, receive_maximum=8) as subscriber:
         again = take(subscriber, 8)
         assert [int(message.payload) for message in again] == list(range(4, 12))
