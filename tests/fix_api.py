@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from api.app import create_app
 from core.floorplan import StorePlan
 from storage.connect import Connection
-from tests.api.seeding import PLAN, SMALL_PLAN, add_stores, database_now, floor_plan, writer
+from tests.api.seeding import PLAN, SMALL_PLAN, add_customers, add_stores, database_now, floor_plan, writer
 from tests.api.serving import Served, answering
 
 
@@ -39,6 +40,12 @@ def store(database_url: str) -> Iterator[SeededStore]:
         yield SeededStore(
             database_url, connection, floor_plan().stores[0], numbers["marktplatz"], database_now(connection)
         )
+
+
+@pytest.fixture
+def customers(store: SeededStore) -> dict[str, UUID]:
+    """Customers who consented, with journeys up to `store.now`; profiles by name."""
+    return add_customers(store.connection, store.plan, store.store_no, now=store.now)
 
 
 @pytest.fixture

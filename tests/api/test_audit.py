@@ -197,17 +197,21 @@ def test_the_desk_filters_and_the_profile_says_who_looked(
     assert client.get("/audit", params={"day": "yesterday"}).status_code == 422
 
 
+def tell_cue(store: SeededStore, profile: UUID) -> None:
+    store.connection.execute(
+        "insert into cue_log (visit_id, store_no, profile_id, arrived_at, cue, because, policy_version)"
+        " values (gen_random_uuid(), %s, %s, now(), 'greet', 'x', 0)",
+        [store.store_no, profile],
+    )
+    store.connection.execute("select pg_notify(%s, 'marktplatz')", [CHANNEL])
+
+
 def test_a_stream_of_cues_enters_each_that_it_sends(store: SeededStore, client: httpx.Client, ada: UUID) -> None:
     send(client, "/v1/inputs/online", {"source": "web", "events": [event("1", "Product Viewed", store.now)]})
     with client.stream("GET", "/v1/stores/marktplatz/cues/live", headers=ANNA) as answer:
         assert answer.status_code == 200
         lines = answer.iter_lines()
-        store.connection.execute(
-            "insert into cue_log (visit_id, store_no, profile_id, arrived_at, cue, because, policy_version)"
-            " values (gen_random_uuid(), %s, %s, now(), 'greet', 'x', 0)",
-            [store.store_no, ada],
-        )
-        store.connection.execute("select pg_notify(%s, 'marktplatz')", [CHANNEL])
+        tell_cue(store, ada)
         assert any(line == "event: cue" for line in lines)
     newest = entered(client, kind="list")[0]
     assert (newest["fields"], newest["people"], newest["actor"]) == (["cues"], [str(ada)], "tests")
@@ -219,12 +223,7 @@ def test_a_stream_of_cues_that_a_day_has_no_room_for_says_so_and_ends(store: See
     with answering(app) as asked:
         with asked.stream("GET", live) as answer:
             lines = answer.iter_lines()
-            store.connection.execute(
-                "insert into cue_log (visit_id, store_no, profile_id, arrived_at, cue, because, policy_version)"
-                " values (gen_random_uuid(), %s, %s, now(), 'greet', 'x', 0)",
-                [store.store_no, ada],
-            )
-            store.connection.execute("select pg_notify(%s, 'marktplatz')", [CHANNEL])
+            tell_cue(store, ada)
             said = "\n".join(lines)  # to its end
         assert ("event: refused" in said, "until midnight" in said, "event: cue" in said) == (True, True, False)
         assert asked.get(live).status_code == 429, "and whoever asks anew is told before it begins"

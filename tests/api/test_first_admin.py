@@ -1,14 +1,12 @@
 """The first admin's secret: on the terminal of a person, and in no log that is kept."""
 
 import asyncio
-import logging
 import os
 import pty
 import sys
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from api.access.first import FIRST_NAME, let_first_in, make_first
 from storage.access.accounts import account_of_secret, find_account
@@ -17,6 +15,7 @@ from storage.access.secrets import digest
 from storage.writing import Writer
 from telemetry.logs import configure
 from tests.fix_api import SeededStore
+from tests.telemetry.keeping import logs_kept
 
 pytestmark = pytest.mark.servers
 
@@ -32,10 +31,8 @@ def started(database_url: str) -> None:
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    handlers, before = list(logging.root.handlers), structlog.get_config()
-    yield
-    structlog.configure(**before)
-    logging.root.handlers[:] = handlers
+    with logs_kept():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -13,18 +13,13 @@ from storage.memory.messages import messages_of
 from storage.migrate import migrations
 from storage.profiles.profiles import create_profile, withdraw_consent
 from tests.access import employ
-from tests.api.seeding import add_customers, device, walk
+from tests.api.seeding import device, walk
 from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
 
 AMARA = UUID(int=0xA0000000000040008000000000000001)
 INES = {"Sojourn-Operator": "Ines"}
-
-
-@pytest.fixture
-def customers(store: SeededStore) -> dict[str, UUID]:
-    return add_customers(store.connection, store.plan, store.store_no, now=store.now)
 
 
 def write(client: httpx.Client, **fields: Any) -> dict[str, Any]:

@@ -8,17 +8,12 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from tests.api.seeding import add_customers, add_visit, device
+from tests.api.seeding import add_visit, device
 from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
 
 INES = {"Sojourn-Operator": "Ines"}
-
-
-@pytest.fixture
-def customers(store: SeededStore) -> dict[str, UUID]:
-    return add_customers(store.connection, store.plan, store.store_no, now=store.now)
 
 
 def write(client: httpx.Client, **fields: Any) -> dict[str, Any]:

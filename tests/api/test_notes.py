@@ -11,7 +11,6 @@ import pytest
 from api.lexicons import feeling_reader
 from storage.profiles.profiles import withdraw_consent
 from tests.access import employ
-from tests.api.seeding import add_customers
 from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
@@ -19,11 +18,6 @@ pytestmark = pytest.mark.servers
 AMARA = UUID(int=0xA0000000000040008000000000000001)
 INES = {"Sojourn-Operator": "Ines%20V%C3%B6gt"}
 SAID = {"purpose": "observation", "subject": "Loved the shoes", "detail": "But could not find her size."}
-
-
-@pytest.fixture
-def customers(store: SeededStore) -> dict[str, UUID]:
-    return add_customers(store.connection, store.plan, store.store_no, now=store.now)
 
 
 def write(client: httpx.Client, key: UUID | None = None, **fields: Any) -> httpx.Response:

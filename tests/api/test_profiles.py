@@ -10,17 +10,12 @@ import pytest
 from core.errors import InputError
 from core.records import Role
 from storage.profiles.profiles import create_profile, withdraw_consent
-from tests.api.seeding import add_customers, add_presence, device, walk
+from tests.api.seeding import add_presence, device, walk
 from tests.fix_api import SeededStore
 
 pytestmark = pytest.mark.servers
 
 AMARA = UUID(int=0xA0000000000040008000000000000001)
-
-
-@pytest.fixture
-def customers(store: SeededStore) -> dict[str, UUID]:
-    return add_customers(store.connection, store.plan, store.store_no, now=store.now)
 
 
 def paths(profile: UUID) -> list[str]:

@@ -16,11 +16,6 @@ from tests.fix_api import SeededStore
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 
 
-@pytest.fixture
-def customers(store: SeededStore) -> dict[str, UUID]:
-    return add_customers(store.connection, store.plan, store.store_no, now=database_now(store.connection))
-
-
 def stage(page: Page, name: str) -> str | None:
     return page.locator(f'[data-stage="{name}"]').get_attribute("data-state")
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from core.identity import pseudonym
 from telemetry.identifiers import DROPPED, TEXT_CHARACTERS, Checksum, without_identifiers
 from telemetry.logs import configure
+from tests.telemetry.keeping import logs_kept
 
 PSEUDONYM = pseudonym(b"\xaa\xbb\xcc\xdd\xee\xff", bytes(32))
 PROFILE = uuid.UUID("8f14e45f-ceea-467f-a0e6-9b3d2c1a7788")
@@ -62,11 +63,8 @@ TRACES = (
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """What a test configures does not stay."""
-    handlers, before = list(logging.root.handlers), structlog.get_config()
-    yield
-    structlog.configure(**before)
-    logging.root.handlers[:] = handlers
+    with logs_kept():
+        yield
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
