@@ -44,11 +44,6 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     one_time_until: datetime | None
 
 
-def any_account(connection: Connection) -> bool:
-    """Return whether anybody is there."""
-    return connection.execute("select exists (select from account)").fetchone() == (True,)
-
-
 def accounts(connection: Connection) -> list[AccountRow]:
     """Return the accounts by their names, disabled ones last; at most ACCOUNTS_SHOWN."""
     return _accounts(connection, "true order by disabled_at is not null, name limit %s", ACCOUNTS_SHOWN)
