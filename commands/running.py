@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from core.errors import ConfigurationError, UnavailableError
@@ -51,7 +52,16 @@ def traces(url: str, service: str) -> Iterator["Tracing"]:
 def stop_on_signals() -> threading.Event:
     """Set what is returned when the process is told to end, or its terminal is closed (but for nohup)."""
     stop = threading.Event()
+    # a handler runs in the middle of whatever the main thread does: where that is the event's own wait or set, its
+    # lock is taken, and to set it there would wait for ever. A SimpleQueue takes no such lock.
+    asked: SimpleQueue[int] = SimpleQueue()
+
+    def wait() -> None:
+        asked.get()
+        stop.set()
+
+    threading.Thread(target=wait, name="stop on signals", daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda number, _frame: asked.put(number))
     return stop

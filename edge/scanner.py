@@ -157,7 +157,8 @@ class Scanner:
             if self._silent_scans < DEAF_AFTER:
                 self._alive()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), min(_TICK_S, most_s))
+                async with asyncio.timeout(min(_TICK_S, most_s)):  # wait_for loses a cancellation before Python 3.12
+                    await self._again.wait()
 
     def _patience_s(self) -> float:
         silence_s = self._listening.silence_s

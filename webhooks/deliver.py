@@ -123,7 +123,8 @@ class Deliverer:
                 more = await self._take()
                 if not more:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+                        async with asyncio.timeout(LOOK_EVERY_S):
+                            await self._wake.wait()
         finally:
             stop.set()  # else a thread would wait for it for ever after a fault of ours
             for task in around:

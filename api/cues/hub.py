@@ -32,7 +32,8 @@ class CueWatcher:
     async def wait(self, seconds: float) -> bool:
         """Return True when there may be news, False after `seconds` without."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         found = self._news.is_set()
         self._news.clear()
         return found

@@ -3,10 +3,10 @@
 import { fieldsOf, problemOf, send } from "/static/sending.js";
 
 for (const form of document.querySelectorAll("form[data-send]")) {
+  const button = form.querySelector("button[type=submit]");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const said = form.querySelector(".form-problem");
-    const button = form.querySelector("button[type=submit]");
     button.disabled = true;
     said.textContent = "";
     try {
@@ -26,4 +26,5 @@ for (const form of document.querySelectorAll("form[data-send]")) {
     }
     button.disabled = false;
   });
+  button.disabled = false; // until here a click would have been lost
 }

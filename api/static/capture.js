@@ -35,6 +35,7 @@ let stopped = ""; // why notes wait
 
 offerDictation(document.getElementById("dictate"), document.getElementById("dictation-word"), document.getElementById("detail"));
 form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
+document.getElementById("save").disabled = false; // until here a click would have been lost
 form.addEventListener("input", () => keepDraft(form));
 restoreDraft(form);
 addEventListener("online", look);

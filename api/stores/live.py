@@ -84,7 +84,8 @@ class Watcher:
     async def get(self, *, wait_s: float) -> LiveStateOut | Beat | None:
         """Return the newest news, or None after `wait_s` without any or when closed."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._ready.wait()
         if self.closed:
             return None
         news: LiveStateOut | Beat | None

@@ -170,6 +170,14 @@ def test_what_is_typed_never_lands_in_a_url() -> None:
             assert ('method="dialog"' in form) == ("data-send" in form or "<form id=" in form), (template.name, form)
 
 
+def test_a_form_that_a_script_sends_cannot_be_sent_before_its_script_came() -> None:
+    # a click on it would do nothing, and say nothing
+    for template in sorted((HERE / "templates").glob("*.html")):
+        for form in re.findall(r'<form\b[^>]*method="dialog".*?</form>', template.read_text(), flags=re.DOTALL):
+            for button in re.findall(r'<button\b[^>]*type="submit"[^>]*>', form):
+                assert " disabled" in button, (template.name, button)
+
+
 def test_no_secret_stands_in_a_url() -> None:
     secret = re.compile(r"token|ticket|secret|password|api_?key|code$", re.IGNORECASE)
     for router in (*ROUTES, *PAGES):

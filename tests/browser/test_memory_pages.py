@@ -82,7 +82,6 @@ def test_an_alert_is_worked_on_and_a_message_is_written(site: str, page: Page, a
     page.get_by_label("Version of the text").last.fill("2026-03")
     page.get_by_role("button", name="Keep consent").last.click()
     expect(sorry).to_contain_text("we are sorry about the wait.")
-    page.wait_for_load_state()  # it was loaded anew, and its script has to be there before a click
     sorry.get_by_role("button", name="Take it").click()
     expect(page.locator(".note-list")).to_contain_text("We would like to make this good", timeout=20_000)
 

@@ -80,6 +80,24 @@ def test_colleagues_can_be_chosen_where_a_form_was_opened_before_its_script_came
     expect(page.locator("form:visible [name=operator] option", has_text="Ada")).to_have_count(1)
 
 
+def test_a_button_waits_for_the_script_that_sends_its_form(site: str, page: Page, customers: dict[str, UUID]) -> None:
+    note = write(site, subject="Loved the shoes", store="marktplatz")["note_id"]
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/actions.js", hold)
+    with page.expect_request("**/actions.js"):
+        named(page, site).goto(f"{site}/notes/{note}", wait_until="commit")
+    page.locator("summary", has_text="Edit").click()
+    page.get_by_label("In one line").fill("Loved the red shoes")
+    expect(page.get_by_role("button", name="Save edit")).to_be_disabled()
+    held[0].continue_()
+    page.get_by_role("button", name="Save edit").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Loved the red shoes")
+
+
 def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, customers: dict[str, UUID]) -> None:
     write(site, subject="=SUM(A1) in a subject", tags=["hesitated"])
     write(site, subject="Loved the shoes", detail="But could not find her size.", mood="torn", store="marktplatz")

@@ -8,13 +8,13 @@ that are patched here: the product has none.
 import faulthandler
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import ingest.commit
 import ingest.worker
+from commands.running import stop_on_signals
 from ingest.settings import Settings
 from tests.chaos import mutants
 from tests.ingest import killed_worker
@@ -64,8 +64,7 @@ def _hold(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = stop_on_signals()
     faulthandler.register(signal.SIGUSR1)  # where it stands, when somebody waits for it in vain
     armed = os.environ.get("CHAOS_FAILPOINT", "")
     mutants.apply()  # first: a place that a mutant moves moves with it

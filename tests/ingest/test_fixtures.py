@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -163,6 +165,32 @@ def test_a_terminal_that_is_closed_ends_a_command_but_not_under_nohup() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stop_on_signals()
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+_LOOKING = """
+from commands.running import stop_on_signals
+stop = stop_on_signals()
+print("looks", flush=True)
+while not stop.wait(0):
+    pass
+"""
+
+
+def test_a_command_that_looks_whether_to_stop_is_stopped_at_any_moment() -> None:
+    """They look without a pause: the signal meets about half of them where they hold the event's own lock."""
+    looking = [
+        subprocess.Popen([sys.executable, "-c", _LOOKING], stdout=subprocess.PIPE, text=True) for _ in range(8)
+    ]
+    try:
+        for one in looking:
+            assert one.stdout is not None
+            assert one.stdout.readline() == "looks\n"
+            one.terminate()
+        assert [one.wait(30) for one in looking] == [0] * len(looking)
+    finally:
+        for one in looking:
+            one.kill()
+            one.communicate()
 
 
 def test_what_cannot_be_reached_at_first_leaves_no_file(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ CHAOS_FAILPOINT=place:times as in `tests.chaos.worker_process`. CHAOS_ROLE=bridg
 import faulthandler
 import os
 import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import ingest.worker
+from commands.running import stop_on_signals
 from ingest.kafka.bridge import Bridge
 from ingest.kafka.source import KafkaSource
 from ingest.kafka.topic import Kafka
@@ -20,8 +20,7 @@ SESSION_MS = 2_000
 
 
 def main() -> None:
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = stop_on_signals()
     faulthandler.register(signal.SIGUSR1)
     where = Kafka(servers=os.environ["CHAOS_KAFKA"])
     mqtt_url = os.environ["SOJOURN_MQTT_URL"]
