@@ -96,8 +96,13 @@ def test_some_gateways_are_off_at_once_each_with_too_few_people_to_tell() -> Non
 SIXTEEN = grid_plan(16)
 
 
+_LONG = pytest.mark.compiled
+"""A third of a million signals: forty seconds without the compiler, through no other lines than a tenth of them."""
+
+
 @pytest.mark.parametrize(
-    ("gateways", "every_s", "others"), [(3, 1.0, 200), (5, 1.0, 200), (5, 10.0, 20), (5, 10.0, 200)]
+    ("gateways", "every_s", "others"),
+    [pytest.param(3, 1.0, 200, marks=_LONG), pytest.param(5, 1.0, 200, marks=_LONG), (5, 10.0, 20), (5, 10.0, 200)],
 )
 def test_a_busy_store_hides_no_outage_of_many_gateways(gateways: int, every_s: float, others: int) -> None:
     """So many others may leave in the meantime that ten people are few; that each gateway lost all of its is not."""
