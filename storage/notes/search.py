@@ -173,21 +173,25 @@ def tags_of(by: GroupWord) -> str:
 
 
 _ASKED: Final = "websearch_to_tsquery('sojourn_english', %(words)s)"
-_WORDS_OF_NOTE: Final = f"note.words @@ {_ASKED}"
-"""What a query with -words is held against: "not this" is meant of the note, not of one of its parts."""
+_OF_FOLLOW_UPS: Final = (
+    "(select string_agg(follow_up.instructions || ' the ' || coalesce(follow_up.result, ''), ' the ')"
+    " from follow_up where follow_up.note_id = note.note_id)"
+)
+_OF_TAGS: Final = (
+    "(select string_agg(choice.label, ' the ') from note_choice choice"
+    " where choice.list = 'tag' and choice.word = any(note.tags))"
+)
 _WORDS: Final = (
-    f"({_WORDS_OF_NOTE} or exists (select from follow_up where follow_up.note_id = note.note_id and to_tsvector("  # noqa: S608 - constants
-    f"'sojourn_english', follow_up.instructions || ' ' || coalesce(follow_up.result, '')) @@ {_ASKED})"
-    " or note.tags && (select coalesce(array_agg(choice.word), '{}') from note_choice choice where"
-    f" choice.list = 'tag' and to_tsvector('sojourn_english', choice.label) @@ {_ASKED}))"
+    # most notes are nothing but themselves, and their words are kept read
+    "case when note.tags = '{}' and not exists (select from follow_up where follow_up.note_id = note.note_id)"  # noqa: S608 - constants
+    " then note.words"
+    # a stop word between two parts counts as a place: no phrase is found across them
+    " else note.words || to_tsvector('sojourn_english',"
+    f" ' the ' || coalesce({_OF_FOLLOW_UPS}, '') || ' the ' || coalesce({_OF_TAGS}, ''))"
+    f" end @@ {_ASKED}"
 )
-_READ: Final = (
-    f"select numnode({_ASKED}) = 0,"
-    # without its words, which stand in quotes
-    f" regexp_replace(({_ASKED})::text, '''([^'']|'''')*''', '', 'g') like '%%!%%'"
-)
-"""Whether nothing of a query is a word to be searched for, and whether it has a -word: as the database reads it, for
-which a hyphen within a word is none."""
+"""A note is found by all that is written about it, wherever each word stands, and -words are meant of all of it."""
+_NO_WORD: Final = f"select numnode({_ASKED}) = 0"
 _SINCE: Final = "note.noted_at >= %(begin)s"
 _BEFORE: Final = "note.noted_at < %(end)s"
 _ON_ITS_CLOCK: Final = "note.noted_at at time zone coalesce(store.timezone, 'UTC')"
@@ -212,10 +216,8 @@ def clauses_of(connection: Connection, wanted: NoteFilter) -> tuple[list[sql.Com
     """
     if len(wanted.words) > WORDS_CHARACTERS:
         raise InputError(f"A search has at most {WORDS_CHARACTERS} characters.", where="q")
-    says_not = False
     if wanted.words.strip():
-        no_word, says_not = connection.execute(_READ, {"words": wanted.words}).fetchone() or (False, False)
-        if no_word:
+        if connection.execute(_NO_WORD, {"words": wanted.words}).fetchone() == (True,):
             raise InputError(
                 f"There is no word to search for in {wanted.words!r}.",
                 hint="Signs and words like “the” stand in every note: write another one.",
@@ -229,7 +231,7 @@ def clauses_of(connection: Connection, wanted: NoteFilter) -> tuple[list[sql.Com
         if values[name] is not None
     ]
     for set_, clause in (
-        (wanted.words, _WORDS_OF_NOTE if says_not else _WORDS),
+        (wanted.words, _WORDS),
         (wanted.profile_id, f"note.of_profile = any({OF_PERSON})"),
         (wanted.operator, "lower(note.operator) = lower(%(operator)s)"),
         (wanted.tag, "note.tags @> array[%(tag)s]"),

@@ -233,8 +233,10 @@ def test_a_hyphen_within_a_word_excludes_nothing(store: SeededStore, client: htt
 
     for words in ("zebra print", "zebra-print", "re-order", '"zebra-print boots"', "eco-labels"):
         assert found(words) == [note["note_id"]], words
-    assert found("shoes -size") == [], "what is excluded is so of the whole note"
-    assert found("shoes -zebra") == [note["note_id"]]
+    for words in ("shoes zebra", "boots eco-labels", "size boots labels", "nonsense or boots"):
+        assert found(words) == [note["note_id"]], "each word wherever it stands"
+    for words in ("shoes -size", "shoes -zebra", "zebra -labels", "shoes zebra nonsense", '"boots asked"'):
+        assert found(words) == [], words
 
 
 def test_days_are_those_of_the_clock_of_the_store(store: SeededStore, client: httpx.Client) -> None:
