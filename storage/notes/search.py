@@ -183,7 +183,7 @@ _OF_TAGS: Final = (
 )
 _WORDS: Final = (
     # most notes are nothing but themselves, and their words are kept read
-    "case when note.tags = '{}' and not exists (select from follow_up where follow_up.note_id = note.note_id)"  # noqa: S608 - constants
+    "case when note.tags = '{}' and not exists (select from follow_up where follow_up.note_id = note.note_id)"
     " then note.words"
     # a stop word between two parts counts as a place: no phrase is found across them
     " else note.words || to_tsvector('sojourn_english',"
@@ -216,13 +216,12 @@ def clauses_of(connection: Connection, wanted: NoteFilter) -> tuple[list[sql.Com
     """
     if len(wanted.words) > WORDS_CHARACTERS:
         raise InputError(f"A search has at most {WORDS_CHARACTERS} characters.", where="q")
-    if wanted.words.strip():
-        if connection.execute(_NO_WORD, {"words": wanted.words}).fetchone() == (True,):
-            raise InputError(
-                f"There is no word to search for in {wanted.words!r}.",
-                hint="Signs and words like “the” stand in every note: write another one.",
-                where="q",
-            )
+    if wanted.words.strip() and connection.execute(_NO_WORD, {"words": wanted.words}).fetchone() == (True,):
+        raise InputError(
+            f"There is no word to search for in {wanted.words!r}.",
+            hint="Signs and words like “the” stand in every note: write another one.",
+            where="q",
+        )
     values = msgspec.structs.asdict(wanted) | {"profile": wanted.profile_id}
     clauses: list[sql.Composable] = [sql.SQL("true")]
     clauses += [
