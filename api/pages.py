@@ -11,6 +11,7 @@ from api.access.navigation import may_open, section_of, sections
 from api.audit.wording import said
 from api.memory.recall import feelings_around, felt_by
 from api.memory.routes import visit_of
+from api.metrics.wording import heard
 from api.notes import pages as note_pages
 from api.operations.zones_today import zones_today
 from api.problems import RETRY_AFTER_S, ProblemError, problem_headers, visit_unknown
@@ -98,6 +99,7 @@ def show_store(
         counts=None if single else zones_today(connection, service, stored, zone),
         zones={found.id: found for found in plan.zones},
         chosen=zone,
+        heard=heard(state.as_of, service.now()),
         now=service.now(),
         newest=NEWEST_VISITS,
         k=K_PEOPLE,

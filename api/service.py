@@ -1,16 +1,17 @@
 """What every route stands on, handed to it by FastAPI's dependencies."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from re import compile as compile_pattern
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
 
 from api.access.limits import Limits
 from api.cues.hub import CueHub
+from api.looking import OneLook
 from api.metrics.dwell_cache import DwellCache
 from api.problems import profile_unknown, store_unknown
 from api.settings import Settings
@@ -52,6 +53,7 @@ class Service:
     limits: Limits
     guard: Guard
     restored: Restored
+    readiness: OneLook[Any] = field(default_factory=OneLook)
 
 
 def _service(request: Request) -> Service:

@@ -1,6 +1,7 @@
 """Whether the process is up, and whether it can serve."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Final, Literal
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,9 @@ from storage.occupancy import IngestState, ingest_state
 from storage.privacy.restored import HINT, SAYS
 
 router = APIRouter(prefix="/v1", tags=["status"])
+
+LOOKS_S: Final = 4.0
+"""A pool gives up after two seconds; whoever asks whether to send people here waits for ten at most."""
 
 INGEST_STALE_AFTER: Final = timedelta(seconds=30)
 """Ingest writes its status every few seconds; after half a minute without, none runs."""
@@ -54,12 +58,12 @@ def read_health() -> HealthOut:
 @router.get(
     "/ready", summary="Can it serve?", responses={503: {"model": ReadyOut, "description": "It cannot serve now"}}
 )
-def read_ready(service: ServiceDep, response: Response) -> ReadyOut:
-    """Database, migrations, how fresh ingest is, and the live channel.
+async def read_ready(service: ServiceDep, response: Response) -> ReadyOut:
+    """Database, migrations, how fresh ingest is, and the live channel; within four seconds, whatever hangs.
 
     A quiet ingest does not make the service unready: what is stored can still be read.
     """
-    checks = _checks(service)
+    checks = await service.readiness.at(partial(_checks, service), LOOKS_S) or [_HANGS]
     checks.append(
         CheckOut(name="live", state="ok", says="News from ingest is heard at once.", blocks=False)
         if service.live.listening
@@ -69,6 +73,11 @@ def read_ready(service: ServiceDep, response: Response) -> ReadyOut:
     if not ready:
         response.status_code = 503
     return ReadyOut(ready=ready, checks=checks)
+
+
+_HANGS: Final = CheckOut(
+    name="database", state="away", says=f"The database has said nothing for {LOOKS_S:.0f} s.", blocks=True
+)
 
 
 def _checks(service: Service) -> list[CheckOut]:

@@ -184,7 +184,7 @@ def show_compare(
     def ask(formula: str, **more: Any) -> MetricOut:
         return measure(service, connection, stored, formula, query.asking(**more))
 
-    against = {"compare": compare, "compare_store": query.store}
+    against: dict[str, Any] = {"compare": compare, "compare_store": query.store}
     with one_state(connection):
         found = [ask(formula, bucket="whole", **against) for formula in _COMPARED]
         daily = ask("footfall", bucket="day", **against)
@@ -199,6 +199,7 @@ def show_compare(
         service,
         query,
         daily,
+        against=against,
         found=[(answer, _as_in(presets, answer), _as_in(others, answer, answer.compared)) for answer in found],
         compare=compare,
         stores=[row for row in stores_page(connection, limit=STORES_PER_PAGE).stores if row.id != stored.plan.id],
@@ -275,6 +276,8 @@ def _page(  # noqa: PLR0917 - what every page of numbers has
     service: Service,
     query: PageQuery,
     answer: MetricOut,
+    *,
+    against: dict[str, Any] | None = None,
     **more: Any,
 ) -> Response:
     today = service.now().astimezone(ZoneInfo(stored.plan.timezone)).date()
@@ -293,7 +296,7 @@ def _page(  # noqa: PLR0917 - what every page of numbers has
         formulas=FORMULAS,
         k=K_PEOPLE,
         say=metric_wording,
-        api=_api_url(answer, query),
+        api=_api_url(answer, query, against or {}),
         **more,
     )
 
@@ -309,8 +312,9 @@ def _ranges(query: PageQuery, today: date, answer: MetricOut) -> list[tuple[str,
     return links
 
 
-def _api_url(answer: MetricOut, query: PageQuery) -> str:
-    asked = {"from": answer.first_day, "to": answer.last_day}
+def _api_url(answer: MetricOut, query: PageQuery, against: dict[str, Any]) -> str:
+    asked: dict[str, Any] = {"from": answer.first_day, "to": answer.last_day}
+    asked |= {name: value for name, value in against.items() if value is not None}
     zone = getattr(query, "zone", None)
     if zone is not None:
         asked["zone"] = zone

@@ -17,7 +17,6 @@ from api.stores.live_routes import read_state_now
 from core.metrics.formulas import FORMULAS
 from storage.alerts.rules import alerts
 from storage.connect import Connection
-from storage.instants import to_datetime
 from storage.one_state import one_state
 from storage.stores import StoredPlan
 
@@ -55,7 +54,7 @@ def today_context(connection: Connection, service: Service, stored: StoredPlan) 
             StoreAlertOut.of(row, stored.plan)
             for row in alerts(connection, stored.store_no, limit=_ALERTS_SHOWN, open_only=True)
         ],
-        "heard": heard(to_datetime(state.as_of_us * 1000) if state.as_of_us is not None else None, service.now()),
+        "heard": heard(state.as_of, service.now()),
         "now": service.now(),
     }
 

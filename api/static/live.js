@@ -20,6 +20,7 @@ export class Live {
     this.listening = true;
     this.aheadMs = 0; // server's clock minus this machine's
     this.asOfMs = null;
+    this.known = false; // until the first state the server's own words stand
     this.connect();
     this.ticking = setInterval(() => this.tick(), 1_000);
     addEventListener("pagehide", () => this.source.close());
@@ -35,6 +36,7 @@ export class Live {
       const state = JSON.parse(event.data);
       this.heard(state.server_at_us);
       this.asOfMs = state.as_of_us === null ? null : state.as_of_us / 1_000;
+      this.known = true;
       this.onState(state);
       this.tick();
     });
@@ -61,10 +63,17 @@ export class Live {
     if (serverAtUs !== undefined) this.aheadMs = serverAtUs / 1_000 - this.heardAt;
   }
 
+  // when the store was last heard, as api/metrics/wording.py says it: now, late, never
+  get hears() {
+    if (this.asOfMs === null) return "never";
+    return this.now() - this.asOfMs > QUIET_AFTER_MS ? "late" : "now";
+  }
+
   // the server's time now
   now() { return Date.now() + this.aheadMs; }
 
   tick() {
+    if (this.known) this.showHeard();
     const deaf = Date.now() - this.heardAt > LOST_AFTER_MS;
     const age = this.asOfMs === null ? null : Math.max(0, this.now() - this.asOfMs);
     const newest = age === null ? "" : `newest signal ${this.clock.format(this.asOfMs)}, ${ago(age)} ago`;
@@ -74,10 +83,18 @@ export class Live {
       this.show("lost", "Live lost", "the database is away; the page goes on by itself");
     } else if (age === null) {
       this.show("quiet", "Waiting", "no signal has come from this store yet");
-    } else if (age > QUIET_AFTER_MS) {
+    } else if (this.hears === "late") {
       this.show("quiet", "Quiet", newest);
     } else {
       this.show("live", "Live", newest);
+    }
+  }
+
+  // of words that hold only while the store is heard those that do
+  showHeard() {
+    for (const words of document.querySelectorAll("[data-heard]")) {
+      const hide = words.dataset.heard !== this.hears;
+      if (words.hidden !== hide) words.hidden = hide;
     }
   }
 

@@ -42,7 +42,7 @@ function showAnchors(coverage) {
   const list = document.getElementById("anchor-faults");
   const shown = Number(document.getElementById("anchors").dataset.shown);
   document.getElementById("anchors").dataset.state = coverage.faults.length ? "faulty" : "whole";
-  document.getElementById("anchors-working").textContent = coverage.working_count;
+  for (const working of document.querySelectorAll(".anchors-working")) working.textContent = coverage.working_count;
   list.hidden = !coverage.faults.length;
   list.replaceChildren(...coverage.faults.slice(0, shown).map((fault) => {
     const line = blankFault.content.firstElementChild.cloneNode(true);

@@ -14,9 +14,7 @@ const ALARMS_EVERY_MS = 5_000; // limits are looked at every ten seconds
 let alarms = [];
 let askedAt = Date.now(); // the server has just written them
 
-let known = false;
 const live = new Live(store, timezone, (state) => {
-  known = true;
   plan.show(new Map(state.occupancy.map((row) => [row.zone, row.people])));
   document.getElementById("total").textContent = state.total;
   document.getElementById("total-noun").textContent = noun(state.total);
@@ -28,15 +26,9 @@ setInterval(showCalm, 1_000); // that nothing comes is no event
 
 // says that nothing is wrong only while the store is heard
 function showCalm() {
-  if (!known) return; // until then the server's own words stand
-  const late = live.now() - live.asOfMs > Number(calm.dataset.quietS) * 1_000;
-  const heard = live.asOfMs === null ? "never" : late ? "late" : "now";
-  for (const words of calm.children) {
-    const hide = words.dataset.heard !== heard;
-    if (words.hidden !== hide) words.hidden = hide;
-  }
+  if (!live.known) return; // until then the server's own words stand
   const section = calm.closest("section");
-  const state = !calm.hidden ? (heard === "now" ? "fine" : "unknown") : "wrong";
+  const state = !calm.hidden ? (live.hears === "now" ? "fine" : "unknown") : "wrong";
   if (section.dataset.state !== state) section.dataset.state = state;
 }
 

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from core.floorplan import StorePlan
+from core.limits import NS_PER_US
 from storage.coverage import GAPS_MOST, AnchorFault
+from storage.instants import to_datetime
 from storage.occupancy import Occupancy, Progress, StoreSummary
 from storage.stores import StoredPlan
 from storage.visit_queries import VisitRow
@@ -359,6 +361,11 @@ class LiveStateOut(BaseModel):
     newest_visits: list[VisitOut] = Field(
         description="Zone visits that ended last, newest first; none for whoever may not read single visits"
     )
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the newest signal came."""
+        return None if self.as_of_us is None else to_datetime(self.as_of_us * NS_PER_US)
 
 
 def people_by_zone(plan: StorePlan, now: Occupancy) -> list[ZonePeopleOut]:

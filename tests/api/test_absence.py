@@ -1,12 +1,14 @@
 """The database is away, comes back, or is not ready: the service starts, says so, and goes on by itself."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
 from api.app import create_app
+from api.status_routes import LOOKS_S
 from core.errors import ConfigurationError, UnavailableError
 from storage.migrate import migrate
 from tests.access import let_in
@@ -69,6 +71,22 @@ def test_a_cut_in_the_middle_is_healed_and_live_goes_on(
             proxy.mend()
             assert next(data for name, data in stream if name == "state")["total"] == 1
         wait_for(lambda: client.get("/v1/stores").status_code == 200, "the database")
+
+
+def test_a_database_that_hangs_is_not_ready_and_says_so_at_once(
+    store: SeededStore, proxy_to: Callable[[str], TcpProxy]
+) -> None:
+    proxy = proxy_to(store.database_url)
+    with answering(create_app(proxy.url)) as client:
+        assert client.get("/v1/ready").status_code == 200
+        proxy.stall()
+        with ThreadPoolExecutor(50) as many:
+            answers = list(many.map(lambda _: client.get("/v1/ready", timeout=LOOKS_S + 10), range(50)))
+        assert {answer.status_code for answer in answers} == {503}
+        assert max(answer.elapsed.total_seconds() for answer in answers) < LOOKS_S + 3
+        assert client.get("/v1/health").status_code == 200, "so many who ask leave threads to others"
+        proxy.mend()
+        wait_for(lambda: client.get("/v1/ready").status_code == 200, "the database")
 
 
 def test_a_database_without_tables_is_not_ready_and_says_what_to_run(empty_database_url: str) -> None:
