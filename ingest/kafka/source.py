@@ -16,7 +16,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from core.errors import UnavailableError
-from core.limits import NS_PER_MS
+from core.limits import NS_PER_MS, NS_PER_S
 from ingest import topics
 from ingest.kafka.teller import Teller
 from ingest.kafka.topic import HEADER, Kafka, existing_partitions, partition_of
@@ -29,10 +29,24 @@ HEARTBEAT_MS: Final = 1_000
 """How soon members hear of a rebalance."""
 PREFETCHED_KB: Final = 32_768
 """What waits in memory to be taken, for all partitions together; the rest waits at the brokers."""
+AHEAD_NS: Final = 3_600 * NS_PER_S
+"""A bridge whose clock is off by more than an hour cannot say when it got what."""
+BEHIND_NS: Final = 31 * 86_400 * NS_PER_S
+"""Longer than any topic keeps batches that nobody has taken (docs/kafka.md plans for one day)."""
 _QUIET: Final = (KafkaError._PARTITION_EOF, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
 """What librdkafka mends by itself."""
 
 _log = structlog.get_logger()
+
+
+def when_received(timestamp: tuple[int, int], now_ns: int) -> int:
+    """Return when the bridge got a record, in ns, by its timestamp as confluent_kafka has it: (kind, ms).
+
+    A time that no bridge of today can have written says nothing, whoever wrote it: then it is `now_ns`.
+    """
+    kind, at_ms = timestamp
+    said_ns = at_ms * NS_PER_MS
+    return said_ns if kind and now_ns - BEHIND_NS <= said_ns <= now_ns + AHEAD_NS else now_ns
 
 
 @dataclass(frozen=True)
@@ -208,8 +222,7 @@ class KafkaSource:
         if parsed is None or key != parsed.store.encode() or not self._is_home(parsed.store, partition):
             self._stray(text, partition)
             return None
-        kind, at_ms = message.timestamp()
-        received_at = at_ms * NS_PER_MS if kind else time.time_ns()
+        received_at = when_received(message.timestamp(), time.time_ns())
         return Record(text, bytes(message.value() or b""), received_at, partition, offset)
 
     def _is_home(self, store: str, partition: int) -> bool:

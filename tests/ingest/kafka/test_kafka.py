@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from authority.authority import Authority
+from core.limits import NS_PER_MS
 from ingest.worker import run
 from servers.mosquitto import Mosquitto
 from servers.provide import Installed
@@ -27,10 +28,19 @@ from tests.telemetry.scraping import scraped, value
 
 kafka_client = pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed here")
 
+from confluent_kafka import Producer  # noqa: E402
+
 from ingest.kafka.bridge import Bridge  # noqa: E402
-from ingest.kafka.source import KafkaSource  # noqa: E402
+from ingest.kafka.source import KafkaSource, when_received  # noqa: E402
 from ingest.kafka.teller import Teller  # noqa: E402
-from ingest.kafka.topic import Kafka, count_partitions, create_topic, partition_of, read_properties  # noqa: E402
+from ingest.kafka.topic import (  # noqa: E402
+    HEADER,
+    Kafka,
+    count_partitions,
+    create_topic,
+    partition_of,
+    read_properties,
+)
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(missing()), reason=missing())]
 STORES = 4
@@ -42,6 +52,16 @@ def test_a_store_has_the_same_partition_everywhere() -> None:
     assert [partition_of(f"store-{no:04}", 64) for no in range(4)] == [19, 5, 63, 41]
     spread = [partition_of(f"store-{no:04}", 64) for no in range(1_000)]
     assert min(map(spread.count, range(64))) > 0
+
+
+def test_a_time_that_no_bridge_can_have_written_is_now() -> None:
+    now_ms = 1_796_000_000_000
+    now_ns = now_ms * NS_PER_MS + 7
+    for said_ms in (now_ms - 86_400_000, now_ms, now_ms + 1_000):
+        assert when_received((1, said_ms), now_ns) == said_ms * NS_PER_MS
+    for nonsense in (now_ms * 1_000, 4_102_444_800_000, 0, -1, 2**62):
+        assert when_received((1, nonsense), now_ns) == now_ns
+    assert when_received((0, -1), now_ns) == now_ns
 
 
 def test_settings_come_from_a_file(tmp_path: Path) -> None:
@@ -102,6 +122,20 @@ def equals_cold_replay(store: Store) -> bool:
         )
 
 
+def write_nonsense(where: Kafka, store: str) -> None:
+    """Write what no bridge would, as something else that has the topic's name may: it ends nobody."""
+    producer = Producer({"bootstrap.servers": where.servers})
+    home = partition_of(store, PARTITIONS)
+    header: list[tuple[str, str | bytes | None]] = [(HEADER, f"sojourn/1/{store}/stranger/signals".encode())]
+    for timestamp in (1_796_000_000_000_000, 4_102_444_800_000, 1):
+        producer.produce(
+            where.topic, b"junk", key=store.encode(), partition=home, headers=header, timestamp=timestamp
+        )
+    producer.produce(where.topic, b"junk", key=b"another", partition=home, headers=header)
+    producer.produce(where.topic, None, key=store.encode(), partition=home)
+    assert producer.flush(30) == 0
+
+
 def test_a_group_of_ingests_grows_and_shrinks_and_finds_the_same_visits(
     database_url: str, mqtt_url: str, kafka: Tansu
 ) -> None:
@@ -118,6 +152,7 @@ def test_a_group_of_ingests_grows_and_shrinks_and_finds_the_same_visits(
             stack.callback(double.close)
         batches = [list(world.walks(no, bytes(16), batches=60)) for no in range(len(stores))]
         stack.enter_context(member(database_url, where, mqtt_url))
+        write_nonsense(where, stores[0].id)
         for double, sent in zip(doubles, batches, strict=True):
             double.hello()
             double.send(*sent[:20])
