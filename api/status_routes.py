@@ -139,7 +139,12 @@ def _ingest(said: IngestState | None) -> CheckOut:
 def _broker(said: IngestState | None) -> CheckOut:
     """Whether the broker kept all it was given; what it drops comes again from the edges, later."""
     if said is None or said.broker_dropped is None:
-        return CheckOut(name="broker", state="ok", says="The broker has told of no dropped messages.", blocks=False)
+        return CheckOut(
+            name="broker",
+            state="ok",
+            says="Whether the broker drops messages is not known: it tells ingest nothing of it.",
+            blocks=False,
+        )
     since = None if said.broker_dropped_at is None else said.now - said.broker_dropped_at
     if since is None or since > DROPS_TOLD_FOR:
         return CheckOut(name="broker", state="ok", says="The broker drops no messages.", blocks=False)

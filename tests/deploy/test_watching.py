@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+import api.app_presence.forward
 import api.meters
 import ingest.meters
 import webhooks.meters
@@ -28,7 +29,7 @@ LABELS = {
     "sojourn-api": {"method", "route", "status", "kind", "pool"},
     "sojourn-webhooks": {"outcome"},
     "sojourn-edge": {"anchor"},
-    "sojourn-app-presence": set(),
+    "sojourn-app-presence": {"job"},
     "sojourn-bridge": set(),
 }
 
@@ -51,6 +52,8 @@ def told() -> set[str]:
         looked_at |= {f"sojourn_api_{name}" for name in re.findall(r'_one\(\s*\w+, "(\w+)"', source)}
         looked_at |= {f"sojourn_edge_{name}" for name in re.findall(r'_gauge\("(\w+)"', source)}
         looked_at |= set(re.findall(r'"(sojourn_(?:api|edge)_\w+)"', source))
+    apps = Path(str(api.app_presence.forward.__file__)).read_text()
+    looked_at |= {f"sojourn_app_presence_{name}" for name in re.findall(r'f"{name}_(\w+)"', apps)}
     looked_at |= {f"sojourn_api_pool_{name}" for _, name, _, _ in api.meters._POOLS}
     looked_at |= {f"sojourn_edge_{name}" for name in edge_meters._HEARD}
     return names | looked_at | {f"{name}_total" for name in looked_at}
@@ -114,6 +117,11 @@ def test_every_job_that_is_asked_for_is_scraped() -> None:
     assert jobs == set(LABELS)
     asked = set(re.findall(r'job="([^"]+)"', " ".join(expression for _, expression in expressions())))
     assert asked <= jobs
+
+
+def test_a_service_that_is_gone_is_told_by_another_than_itself() -> None:
+    missed = {job for rule in rules() for job in re.findall(r'up\{job="([^"]+)"\}', rule["expr"])}
+    assert missed == set(LABELS)
 
 
 def test_the_dashboards_panels_do_not_lie_on_each_other() -> None:
