@@ -40,6 +40,11 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     disabled_at: datetime | None
     one_time_until: datetime | None
 
+    @property
+    def may_log_in(self) -> bool:
+        """Whether they are neither shut out nor without a role, which an identity provider may leave them."""
+        return self.disabled_at is None and bool(self.roles)
+
 
 def accounts(connection: Connection) -> list[AccountRow]:
     """Return the accounts by their names, disabled ones last; at most ACCOUNTS_SHOWN."""

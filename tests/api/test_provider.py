@@ -23,6 +23,7 @@ from api.access.principal import Role
 from api.access.provider import Provider, read_provider
 from api.app import create_app
 from api.settings import Settings
+from core.errors import InputError
 from storage.access.accounts import disable_account, find_account, give_secret, set_password
 from storage.access.keys import add_key
 from storage.access.secrets import digest, new_key
@@ -211,6 +212,12 @@ def test_whom_the_provider_lets_go_keeps_nothing(store: SeededStore, log_in: Log
         _, refused = log_in()
         assert (refused.status_code, "None of your groups" in refused.text) == (403, True)
         assert (less.get("/profiles").status_code, asks_by_key()) == (303, 401)
+    made = find_account(store.connection, name="4711")
+    assert made is not None
+    assert not made.may_log_in
+    with pytest.raises(InputError, match="Nobody who may log in"):
+        add_key(store.connection, digest("other"), prefix="sjk_", name="Other", roles=["crm"], stores=None,
+                made_by="tests", holds_for=timedelta(days=1), owner=made.account_id)  # fmt: skip
     provider.claims["groups"] = ["store-staff"]
     _, done = log_in()
     assert (done.status_code, asks_by_key()) == (303, 200), "whom it lets in again has what she had"
