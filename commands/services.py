@@ -130,7 +130,10 @@ def api(
         ),
     ] = "",
     oidc_issuer: Annotated[
-        str, typer.Option(envvar="SOJOURN_OIDC_ISSUER", help="Identity provider that people may log in by.")
+        str,
+        typer.Option(
+            envvar="SOJOURN_OIDC_ISSUER", help="Identity provider that people may log in by, as it calls itself."
+        ),
     ] = "",
     oidc_client_id: Annotated[str, typer.Option(envvar="SOJOURN_OIDC_CLIENT_ID", help="What it calls us.")] = "",
     oidc_client_secret: Annotated[

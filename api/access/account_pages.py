@@ -23,6 +23,7 @@ from storage.connect import Connection
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _HERE: Final = "/account"
+_BY_PROVIDER: Final = "You log in by the identity provider: password and second step are there."
 
 
 @router.get(_HERE)
@@ -36,6 +37,8 @@ def change_password(request: Request, form: FormDep, service: ServiceDep) -> Res
     """Change the password; every other session of the person ends."""
     session = _mine()
     account = _account(service, session)
+    if account.subject is not None:
+        return _page(service, session, says=_BY_PROVIDER, status=422)
     if not _proved(service, request, account, form.get("password")):
         return _page(service, session, says="The password that you have now is another one.", status=422)
     try:
@@ -51,6 +54,8 @@ def set_up_second_step(request: Request, form: FormDep, service: ServiceDep) -> 
     """Offer a second step, or take it into use once a code of it was typed; recovery codes are shown once."""
     session = _mine()
     account = _account(service, session)
+    if account.subject is not None:
+        return _page(service, session, says=_BY_PROVIDER, status=422)
     if account.totp_secret is not None:
         return RedirectResponse(_HERE, SEE_OTHER)
     secret = form.get("secret")
@@ -140,9 +145,9 @@ def _account(service: Service, session: Session) -> AccountRow:
 
 
 def _proved(service: Service, request: Request, account: AccountRow, password: str) -> bool:
-    """Return whether the person knows the password; who has none logs in by the provider, which has proved it."""
+    """Return whether the person knows the password; False for whoever has none."""
     if account.password_hash is None:
-        return account.subject is not None
+        return False
     address = address_of(request)
     service.limits.may_log_in(address, account.name)
     if passwords.right(password, account.password_hash):

@@ -95,7 +95,7 @@ def _page(connection: Connection, *, made: str | None = None, says: str = "", st
         "api_keys.html",
         here="api-keys",
         keys=keys(connection),
-        people=[one for one in accounts(connection) if one.disabled_at is None],
+        people=[one for one in accounts(connection) if one.may_log_in],
         oneself=session.account_id if session is not None else None,
         made=made,
         says=says,

@@ -17,8 +17,6 @@ from api.rendering import render
 from api.service import ConnectionDep, Service, ServiceDep
 from core.errors import InputError
 from storage.access.accounts import (
-    DISPLAY_CHARACTERS,
-    NAME_CHARACTERS,
     account_of,
     accounts,
     add_account,
@@ -28,6 +26,7 @@ from storage.access.accounts import (
     take_second_step_away,
 )
 from storage.access.by_hand import SECRET_FOR
+from storage.access.names import DISPLAY_CHARACTERS, NAME_CHARACTERS
 from storage.access.secrets import digest, new_secret
 from storage.connect import Connection
 from storage.occupancy import stores_page

@@ -14,7 +14,7 @@ class Provider:
     Parameters
     ----------
     issuer : str
-        Its address, as its tokens name it; `/.well-known/openid-configuration` is below it.
+        What it calls itself, letter by letter, a slash at the end included: tokens are compared with it.
     client_id, client_secret : str
         What it calls us.
     name : str
@@ -31,6 +31,11 @@ class Provider:
     name: str = "your company's account"
     groups: tuple[tuple[str, Role], ...] = ()
     acr: tuple[str, ...] = ()
+
+    @property
+    def described_at(self) -> str:
+        """Where it describes itself (OpenID Connect Discovery 4: a slash at the end of the issuer goes before)."""
+        return f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
 
     def roles(self, groups: Iterable[object]) -> list[str]:
         """Return the roles that somebody has by their groups."""
@@ -64,4 +69,4 @@ def read_provider(
             raise ConfigurationError(f"{part.strip()!r} names no group and role.", hint="Write staff=crm, it=admin.")
         pairs.append((group, Role(role)))
     strong = tuple(acr.replace(",", " ").split())
-    return Provider(issuer.rstrip("/"), client_id, client_secret, name, tuple(pairs), strong)
+    return Provider(issuer, client_id, client_secret, name, tuple(pairs), strong)

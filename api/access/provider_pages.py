@@ -1,8 +1,10 @@
 """Logging in by an identity provider: OpenID Connect, authorization code with PKCE (RFC 7636), state and nonce."""
 
+import re
 import time
 from secrets import token_urlsafe
 from typing import Annotated, Any, Final
+from urllib.parse import quote, unquote
 
 import httpx2
 from authlib.common.errors import AuthlibBaseError
@@ -20,13 +22,14 @@ from api.problems import ProblemError
 from api.service import Service, ServiceDep
 from core.errors import InputError
 from storage.access.accounts import (
-    DISPLAY_CHARACTERS,
     AccountRow,
     account_of_subject,
     add_account,
-    change_account,
+    find_account,
+    follow_groups,
     name_to_show,
 )
+from storage.access.names import login_name, told_apart
 from storage.connect import Connection
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -39,6 +42,14 @@ _SKEW_S: Final = 60
 _ADDRESSES: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _SIGNED: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 """Never `none`, and no shared secret: our own would then make tokens."""
+_UNREADABLE: Final = (JoseError, AuthlibBaseError, KeyError, ValueError, TypeError, AttributeError)
+"""What reading another one's answer can end in, whatever it is: null, a list, a number where text stands else."""
+_COOKIE_CHARACTERS: Final = 2_000
+"""Browsers keep 4,096 bytes of a cookie or nothing; state, nonce and verifier are 150 of them."""
+_SUBJECT_CHARACTERS: Final = 255
+"""OpenID Connect Core 2: a `sub` is no longer."""
+_WORD: Final = re.compile("[a-z_]{1,40}")
+"""What an error of the provider is called (RFC 6749, 4.1.2.1); nothing else of its answer is shown."""
 
 
 @router.get("/login/provider")
@@ -54,11 +65,12 @@ def to_provider(
             address, _ = client.create_authorization_url(
                 _found(provider)["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier, **strong
             )
-    except (httpx2.HTTPError, AuthlibBaseError, KeyError, ValueError) as error:
+    except (httpx2.HTTPError, *_UNREADABLE) as error:
         raise _away() from error
     response = RedirectResponse(address, SEE_OTHER)
     secure = request.url.scheme == "https"
-    kept = " ".join((state, nonce, verifier, local_path(after)))
+    path = quote(local_path(after))
+    kept = " ".join((state, nonce, verifier, path if len(path) <= _COOKIE_CHARACTERS else "/"))
     # lax, because the provider sends the browser back from its own site
     response.set_cookie(
         _cookie(request), kept, max_age=_KEPT_S, path="/", secure=secure, httponly=True, samesite="lax"
@@ -72,12 +84,15 @@ def from_provider(
     service: ServiceDep,
     state: Annotated[str, Query(max_length=200)] = "",
     code: Annotated[str, Query(max_length=4_000)] = "",
+    error: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Take in what the provider says of somebody, and begin their session."""
     provider = _provider(service)
     kept = request.cookies.get(_cookie(request), "").split(" ", 3)
-    if len(kept) != 4 or not code or not same(kept[0], state):
+    if len(kept) != 4 or not (code or error) or not same(kept[0], state):
         raise _refused("The way back from the provider is not the one that was begun here.")
+    if error:
+        raise _refused(f"The provider did not let you in{f' ({error})' if _WORD.fullmatch(error) else ''}.")
     _, nonce, verifier, after = kept
     try:
         with _client(request, provider) as client:
@@ -85,16 +100,19 @@ def from_provider(
             token = client.fetch_token(found["token_endpoint"], code=code, code_verifier=verifier)
             keys = KeySet.import_key_set(_read(found["jwks_uri"]))
         claims = _claims(token["id_token"], keys, provider, nonce)
-    except (JoseError, KeyError, ValueError, AuthlibBaseError) as error:
-        raise _refused("What the provider says of you cannot be believed.") from error
-    except httpx2.HTTPError as error:
-        raise _away() from error
+    except httpx2.HTTPError as cause:
+        raise _away() from cause
+    except _UNREADABLE as cause:
+        raise _refused("What the provider says of you cannot be believed.") from cause
     if provider.acr and claims.get("acr") not in provider.acr:
         raise _refused("Your login at the provider was not as strong as it has to be here.")
     account = service.writer.write(lambda connection: _account(connection, provider, claims))
+    if account is None or not account.roles:
+        raise _refused("None of your groups has a role here.")
     if account.disabled_at is not None:
         raise _refused("Your account is shut out here.")
-    response = begin_session(request, service, account.account_id, name=account.display_name, to=local_path(after))
+    to = local_path(unquote(after))
+    response = begin_session(request, service, account.account_id, name=account.display_name, to=to)
     response.delete_cookie(_cookie(request), path="/", secure=request.url.scheme == "https")
     return response
 
@@ -112,42 +130,48 @@ def _claims(token: str, keys: KeySet, provider: Provider, nonce: str) -> dict[st
         iat={"essential": True},
         nonce={"essential": True, "value": nonce},
     ).validate(claims)
-    audience = claims["aud"]
-    if isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != provider.client_id:
+    audience, azp, subject = claims["aud"], claims.get("azp"), claims["sub"]
+    alone = not isinstance(audience, list) or len(audience) == 1
+    if azp != provider.client_id and not (azp is None and alone):
         raise ValueError("the token was made for somebody else")
+    if not (isinstance(subject, str) and 1 <= len(subject) <= _SUBJECT_CHARACTERS and subject.isprintable()):
+        raise ValueError("the token names nobody")
     return dict(claims)
 
 
-def _account(connection: Connection, provider: Provider, claims: dict[str, Any]) -> AccountRow:
-    """Return the account of whom the provider vouches for, with the roles of today's groups; made at first."""
+def _account(connection: Connection, provider: Provider, claims: dict[str, Any]) -> AccountRow | None:
+    """Return the account of whom the provider vouches for, with the roles of today's groups; made at first.
+
+    Who had one and has no group any more has one without a role from now on; who never had one has none.
+    """
     groups = claims.get("groups")
     roles = provider.roles(groups if isinstance(groups, list) else [])
-    if not roles:
-        raise _refused("None of your groups has a role here.")
     subject = f"{provider.issuer} {claims['sub']}"
     found = account_of_subject(connection, subject)
-    name = str(claims.get("preferred_username") or claims.get("email") or claims["sub"]).lower()
-    shown = (str(claims.get("name") or name))[:DISPLAY_CHARACTERS]
-    if found is None:
-        try:
-            add_account(
-                connection,
-                name=name,
-                display_name=name_to_show(connection, shown, name),
-                roles=roles,
-                made_by=provider.name,
-                subject=subject,
-            )
-        except InputError as error:  # never somebody else's account because the names are alike
-            raise _refused(f"{error.what} An admin has to join the two.") from error
-    elif sorted(found.roles) != roles:
-        change_account(
-            connection, found.account_id, display_name=found.display_name, roles=roles, stores=found.stores
+    if found is None and roles:
+        _add(connection, provider, claims, subject, roles)
+    elif found is not None and sorted(found.roles) != roles:
+        follow_groups(connection, found.account_id, roles)
+    return account_of_subject(connection, subject)
+
+
+def _add(connection: Connection, provider: Provider, claims: dict[str, Any], subject: str, roles: list[str]) -> None:
+    """Make somebody's account: never another one's because the names are alike, and never shown like another one."""
+    name = login_name((claims.get("preferred_username"), claims.get("email"), claims["sub"]))
+    if find_account(connection, name=name) is not None:
+        name = told_apart(name, subject)
+    shown = next((said for word in ("name", "preferred_username") if isinstance(said := claims.get(word), str)), "")
+    try:
+        add_account(
+            connection,
+            name=name,
+            display_name=name_to_show(connection, shown, name),
+            roles=roles,
+            made_by=provider.name,
+            subject=subject,
         )
-    made = account_of_subject(connection, subject)
-    if made is None:
-        raise RuntimeError("an account that was written is there")
-    return made
+    except InputError as error:
+        raise _refused(f"{error.what} An admin gives one of the two another name on the page People.") from error
 
 
 def _client(request: Request, provider: Provider) -> OAuth2Client:
@@ -163,14 +187,21 @@ def _client(request: Request, provider: Provider) -> OAuth2Client:
 
 
 def _found(provider: Provider) -> dict[str, Any]:
-    """Return the provider's own description; raises ValueError if it is somebody else's."""
-    found: dict[str, Any] = _read(f"{provider.issuer}/.well-known/openid-configuration")
-    if found.get("issuer") != provider.issuer:
-        raise ValueError("the provider calls itself something else")
-    if provider.issuer.startswith("https://") and not all(
-        str(found[word]).startswith("https://") for word in _ADDRESSES
-    ):  # a secret of ours is sent there
-        raise ValueError("the provider names an address without TLS")
+    """Return the provider's own description; raises ValueError if it is none, ProblemError if somebody else's."""
+    found = _read(provider.described_at)
+    if not isinstance(found, dict) or not all(isinstance(found.get(word), str) for word in ("issuer", *_ADDRESSES)):
+        raise ValueError("the provider describes itself in part")
+    if found["issuer"] != provider.issuer:
+        raise ProblemError(
+            503,
+            "unavailable",
+            "Not available now",
+            detail=f"The identity provider calls itself {found['issuer'][:200]!r}, and SOJOURN_OIDC_ISSUER says"
+            f" {provider.issuer!r}.",
+            hint="An admin sets it exactly as the provider calls itself, with or without a slash at the end.",
+        )
+    if provider.issuer.startswith("https://") and not all(found[word].startswith("https://") for word in _ADDRESSES):
+        raise ValueError("the provider names an address without TLS")  # a secret of ours is sent there
     return found
 
 

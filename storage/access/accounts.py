@@ -10,14 +10,11 @@ from psycopg import errors
 from psycopg.rows import dict_row
 
 from core.errors import InputError
+from storage.access.names import DISPLAY_CHARACTERS, shown_name
 from storage.connect import Connection
 from storage.memory.alerts import rename_rule_owner
 from storage.notes.follow_ups import rename_owner
 
-NAME_CHARACTERS: Final = 64
-"""The longest e-mail address anybody types gladly."""
-DISPLAY_CHARACTERS: Final = 80
-"""As long as an operator's name may be."""
 ACCOUNTS_SHOWN: Final = 1_000
 """A chain with more people uses its identity provider's list."""
 _COLUMNS: Final = (
@@ -42,6 +39,11 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
     disabled_at: datetime | None
     one_time_until: datetime | None
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether they are neither shut out nor without a role, which an identity provider may leave them."""
+        return self.disabled_at is None and bool(self.roles)
 
 
 def accounts(connection: Connection) -> list[AccountRow]:
@@ -89,6 +91,7 @@ def add_account(
     InputError
         If either name is taken or one is no name, a role is none of ours or a store is unknown.
     """
+    display_name = _plain(display_name)
     with connection.transaction():
         _check_stores(connection, stores)
         _check_shown(connection, display_name)
@@ -120,7 +123,11 @@ def add_account(
 
 
 def name_to_show(connection: Connection, wanted: str, name: str) -> str:
-    """Return what somebody may be shown as: as wanted, with the login name behind it where another one is."""
+    """Return what somebody may be shown as: as wanted, with the login name behind it where another one is.
+
+    Where nothing of what is wanted can be seen, it is the login name.
+    """
+    wanted = shown_name(wanted) or name
     if not _is_shown(connection, wanted):
         return wanted
     return f"{wanted[: DISPLAY_CHARACTERS - len(name) - 3]} ({name})"
@@ -136,8 +143,10 @@ def change_account(
     Raises
     ------
     InputError
-        If nobody with a way in would be an admin any more, somebody is called so already, or a store is unknown.
+        If nobody with a way in would be an admin any more, somebody is called so already, a store is unknown, or
+        nothing of the name can be seen.
     """
+    display_name = _plain(display_name)
     with connection.transaction():
         _check_stores(connection, stores)
         if _shown(connection, account) != display_name:
@@ -149,6 +158,16 @@ def change_account(
         )
         _keep_an_admin(connection)
         end_sessions(connection, account)
+
+
+def follow_groups(connection: Connection, account: UUID, roles: Iterable[str]) -> None:
+    """Give somebody the roles that the identity provider's groups give today, which may be none; sessions end.
+
+    The last admin goes like anybody else: the provider is asked again at each login, and the command line can make
+    an admin. Who has no role may not log in, and no key works for them.
+    """
+    connection.execute("update account set roles = %s where account_id = %s", [sorted(set(roles)), account])
+    end_sessions(connection, account)
 
 
 def disable_account(connection: Connection, account: UUID, *, disabled: bool) -> None:
@@ -172,9 +191,13 @@ def disable_account(connection: Connection, account: UUID, *, disabled: bool) ->
 
 
 def give_secret(connection: Connection, account: UUID, sha256: bytes, *, until: datetime) -> None:
-    """Let a one-time secret choose a new password; the old one and every session end, a second step stays."""
+    """Let a one-time secret choose a new password; the old one and every session end, a second step stays.
+
+    An account of the identity provider is one of here from then on: the provider opens it no more.
+    """
     connection.execute(
-        "update account set one_time_sha256 = %s, one_time_until = %s, password_hash = null where account_id = %s",
+        "update account set one_time_sha256 = %s, one_time_until = %s, password_hash = null, subject = null"
+        " where account_id = %s",
         [sha256, until, account],
     )
     end_sessions(connection, account)
@@ -258,9 +281,16 @@ def _shown(connection: Connection, account: UUID) -> str:
     return str(row[0]) if row is not None else ""
 
 
+def _plain(display_name: str) -> str:
+    plain = shown_name(display_name)
+    if not plain:
+        raise InputError("Nothing of this name can be seen.", hint="Write it with letters.")
+    return plain
+
+
 def _is_shown(connection: Connection, display_name: str, but: UUID | None = None) -> bool:
     row = connection.execute(
-        "select from account where lower(display_name) = lower(%s) and disabled_at is null"
+        "select from account where lower(normalize(display_name, NFKC)) = lower(%s) and disabled_at is null"
         " and account_id is distinct from %s",
         [display_name, but],
     ).fetchone()

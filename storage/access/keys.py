@@ -25,6 +25,8 @@ USED_EVERY_S: Final = 60
 """When a key was used is written once a minute."""
 
 
+_OWNER_IN: Final = "owner.disabled_at is null and cardinality(owner.roles) > 0"
+"""Who has no role may not log in either: the identity provider has let them go."""
 _HAS: Final = "key.owner_id is null or one = 'edge' or one = any(owner.roles)"
 """A key does for a person what she may do herself; `edge` is of programs alone, nobody has it to lose."""
 _ROLES: Final = f"array(select one from unnest(key.roles) one where {_HAS})"  # noqa: S608 - constants
@@ -38,6 +40,7 @@ _STORES: Final = (
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     """A key, without the key; `owner` is the person whom it works for, `owner_out` whether they are shut out.
 
+    They are by us, or by an identity provider that has no group for them any more.
     `in_time` is whether it is neither revoked nor over; it holds if its owner is not shut out either. `roles` and
     `stores` are what was given to it and its owner still has; `lost` are roles that the owner has no more.
     """
@@ -90,7 +93,10 @@ def add_key(
     for store in stores if stores is not None else ():
         if connection.execute("select from store where id = %s", [store]).fetchone() is None:
             raise InputError(f"There is no store {store[:64]!r}.", hint="Leave it out, or add its floor plan first.")
-    held = connection.execute("select disabled_at is null from account where account_id = %s", [owner]).fetchone()
+    held = connection.execute(
+        f"select {_OWNER_IN} from account owner where account_id = %s",  # noqa: S608 - constants
+        [owner],
+    ).fetchone()
     if owner is not None and held != (True,):
         raise InputError("Nobody who may log in is that owner.", hint="Choose somebody of the page People.")
     row = connection.execute(
@@ -172,7 +178,7 @@ def rotate_key(connection: Connection, key_no: int, sha256: bytes, *, prefix: st
 def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
     question = (  # the clauses are those of this file
         f"select key_no, prefix, key.name, {_ROLES}, {_STORES}, {_LOST}, key.made_at, key.made_by, owner_id,"  # noqa: S608
-        " owner.display_name, owner.disabled_at is not null, ends_at, revoked_at, last_used_at, replaced_by,"
+        f" owner.display_name, coalesce(not ({_OWNER_IN}), false), ends_at, revoked_at, last_used_at, replaced_by,"
         " revoked_at is null and ends_at > clock_timestamp() as in_time,"
         f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true)"
         " from api_key key left join account owner on owner.account_id = key.owner_id where " + clause
