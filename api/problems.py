@@ -49,6 +49,8 @@ class ProblemError(Exception):
         self.retry_s: int | None = None
         self.allow: list[str] = []
         """Methods that the address takes: what a 405 has to say (RFC 9110, 15.5.6)."""
+        self.location = ""
+        """Where what was asked for is told: of a 307."""
 
 
 class Fault(BaseModel):
@@ -130,6 +132,17 @@ def profile_unknown(hint: str = "") -> ProblemError:
         detail="There is no such profile, or it has no consent that holds.",
         hint=hint or "GET /v1/profiles lists the profiles that may be seen.",
     )
+
+
+def profile_merged(location: str) -> ProblemError:
+    """Return the answer of a profile that was merged: where the one is that stands for it, until that is undone."""
+    problem = ProblemError(
+        307, "profile-merged", "Merged profile",
+        detail="This profile was merged; what is asked for is told of the one that stands for it.",
+        hint=f"Ask at {location}.",
+    )  # fmt: skip
+    problem.location = location
+    return problem
 
 
 def visit_unknown() -> ProblemError:
@@ -345,4 +358,5 @@ def problem_headers(problem: ProblemError) -> dict[str, str]:
     """Return the headers that a problem adds to its answer."""
     retry_s = RETRY_AFTER_S if problem.status == 503 else problem.retry_s
     headers = {"Retry-After": str(retry_s)} if retry_s is not None else {}
+    headers |= {"Location": problem.location} if problem.location else {}
     return headers | ({"Allow": ", ".join(problem.allow)} if problem.allow else {})

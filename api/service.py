@@ -13,7 +13,7 @@ from api.access.limits import Limits
 from api.cues.hub import CueHub
 from api.looking import OneLook
 from api.metrics.dwell_cache import DwellCache
-from api.problems import profile_unknown, store_unknown
+from api.problems import profile_merged, profile_unknown, store_unknown
 from api.settings import Settings
 from api.stores.drawing import DrawingCache
 from api.stores.live import LiveHub
@@ -24,6 +24,7 @@ from storage.connect import Connection
 from storage.occupancy import PlanCache
 from storage.privacy.restored import Restored
 from storage.privacy.suppression import Guard
+from storage.profiles.people import kept_profile
 from storage.profiles.profiles import ProfileRow, find_profile
 from storage.reading import Reader
 from storage.stores import StoredPlan
@@ -95,10 +96,15 @@ def _store(store: str, service: ServiceDep, connection: ConnectionDep) -> Stored
 StoreDep = Annotated[StoredPlan, Depends(_store)]
 
 
-def _profile(profile: UUID, connection: ConnectionDep) -> ProfileRow:
+def _profile(profile: UUID, connection: ConnectionDep, request: Request) -> ProfileRow:
     found = find_profile(connection, profile)
     if found is None:
-        raise profile_unknown()
+        kept = kept_profile(connection, profile)
+        if kept is None or kept == profile:
+            raise profile_unknown()
+        # never told under the other's id: who opens how many customers is counted by the id in the address
+        path = request.url.path.replace(request.path_params["profile"], str(kept), 1)
+        raise profile_merged(f"{path}?{request.url.query}" if request.url.query else path)
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, Response
 
 from api.notes.models import (
     ColleaguesOut,
@@ -110,29 +110,44 @@ def list_note_follow_ups(found: NoteDep, connection: ConnectionDep, service: Ser
 @router.post(
     "/notes/{note}/follow-ups", responses=described(404, 422, 503), status_code=201, summary="Add a follow-up"
 )
-def write_follow_up(found: NoteDep, asked: NewFollowUpIn, service: ServiceDep, operator: OperatorDep) -> FollowUpOut:
+def write_follow_up(
+    found: NoteDep,
+    asked: NewFollowUpIn,
+    service: ServiceDep,
+    operator: OperatorDep,
+    response: Response,
+    *,
+    idempotency_key: Annotated[
+        UUID | None, Header(description="Becomes the follow-up's id; the same one sent again is added once (200)")
+    ] = None,
+) -> FollowUpOut:
     """Add a follow-up to a note; a note has at most 50."""
     remind([asked.instructions], seen=asked.reminder_seen)
     now = service.now()
 
-    def work(connection: Connection) -> FollowUpOut:
+    def work(connection: Connection) -> tuple[int, FollowUpOut]:
         made = new_follow_up(
-            connection, asked, found.note_id, operator=operator, timezone=found.timezone, now=now, store=found.store
+            connection, asked, found.note_id, operator=operator, timezone=found.timezone, now=now, store=found.store,
+            key=idempotency_key,
         )  # fmt: skip
-        return _told(connection, _inserted(connection, made), now)
+        status = 201 if insert_follow_up(connection, made) else 200
+        return status, _told(connection, _found(connection, made.follow_up_id), now)
 
-    return service.writer.write(work)
+    response.status_code, added = service.writer.write(work)
+    return added
 
 
-@router.post("/follow-ups/{follow_up}/snooze", responses=described(404, 409, 422, 503), summary="Let it be due later")
+@router.post(
+    "/follow-ups/{follow_up}/snooze", responses=described(404, 409, 422, 503), summary="Let it be due at another time"
+)
 def write_snooze(follow_up: UUID, asked: SnoozeIn, service: ServiceDep, operator: OperatorDep) -> FollowUpOut:
-    """Put off an open follow-up; 100 changes at most."""
+    """Put off an open follow-up, or let it be due earlier, not before now; 100 changes at most."""
     now = service.now()
 
     def put_off(connection: Connection, found: FollowUpRow) -> None:
         due_at = due_instant(asked.due_at, found.timezone, now, ahead=True)
-        if due_at <= found.due_at:
-            raise InputError("It is due then already.", hint="Choose a later time than it has.", where="due_at")
+        if due_at == found.due_at:
+            raise InputError("It is due then already.", hint="Choose another time.", where="due_at")
         snooze(connection, found, due_at, operator=operator, at=now)
 
     return _changed(service, follow_up, put_off)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator
 
@@ -16,7 +17,7 @@ from storage.notes.choices import FeelingWord, ListWord, read_choices
 from storage.notes.notes import OPERATOR_CHARACTERS, SourceWord
 from storage.notes.place import visit_is_known, zone_is_known
 from storage.notes.search import NOTES_PER_PAGE, WORDS_CHARACTERS, GroupWord, NoteFilter, count_notes, notes_page
-from storage.profiles.profiles import find_profile
+from storage.profiles.people import kept_profile
 
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 _UNSET = BeforeValidator(lambda said: None if said == "" else said)
@@ -101,8 +102,11 @@ def _known(
         raise InputError(
             f"{where} no zone {wanted.zone!r}.", hint="GET /v1/stores/{store}/zones lists them.", where="zone"
         )
-    if wanted.profile_id is not None and find_profile(connection, wanted.profile_id) is None:
-        raise profile_unknown()
+    if wanted.profile_id is not None:
+        kept = kept_profile(connection, wanted.profile_id)
+        if kept is None:
+            raise profile_unknown()
+        wanted = msgspec.structs.replace(wanted, profile_id=kept)
     if wanted.visit_id is not None and not visit_is_known(connection, wanted.visit_id):
         raise unknown("visit", detail="There is no such store visit.", hint="A note says its visit as `visit_id`.")
     return wanted

@@ -20,14 +20,14 @@ from api.notes.models import (
     ReadingOut,
     TextIn,
 )
-from api.notes.writing import digest, new_follow_up, new_note, note_text
+from api.notes.writing import new_follow_up, new_note, note_text, was_sent
 from api.operators import OperatorDep
 from api.problems import described, note_changed, note_unknown
 from api.service import ConnectionDep, ServiceDep
 from storage.connect import Connection
 from storage.notes.choices import WORD_PATTERN, Choice, ListWord, read_choices, save_choice, word_of
 from storage.notes.follow_ups import insert_follow_up
-from storage.notes.notes import NoteRow, edit_note, find_note, insert_note, note_history, was_sent
+from storage.notes.notes import NoteRow, edit_note, find_note, insert_note, note_history
 
 router = APIRouter(prefix="/v1", tags=["notes"])
 
@@ -109,9 +109,7 @@ def write_note(
 ) -> NoteOut:
     """Keep a note, and the follow-up in it. Store, zone and visit are those of the profile at that time."""
     note_id = idempotency_key if idempotency_key is not None else uuid4()
-    kept = (
-        None if was_sent(connection, note_id, digest(asked)) else _keep(service, connection, asked, note_id, operator)
-    )
+    kept = None if was_sent(connection, note_id, asked) else _keep(service, connection, asked, note_id, operator)
     if kept is None:  # sent before, or twice at this moment
         response.status_code = 200
         kept = find_note(connection, note_id)

@@ -20,9 +20,9 @@ from storage.access.colleagues import colleague
 from storage.connect import Connection
 from storage.notes.choices import Choices, FeelingWord, ListWord
 from storage.notes.follow_ups import FollowUpRow, NewFollowUp
-from storage.notes.notes import SUBJECT_CHARACTERS, NewNote, NoteRow, NoteText
+from storage.notes.notes import SUBJECT_CHARACTERS, NewNote, NoteRow, NoteText, find_sent, used_otherwise
 from storage.notes.place import place_at
-from storage.profiles.profiles import find_profile
+from storage.profiles.people import are_one_person, kept_profile
 
 DUE_AGO: Final = timedelta(microseconds=PAST_BOUND_NS // NS_PER_US)
 """So long ago a note may have been written, and its follow-up been due."""
@@ -31,9 +31,32 @@ DUE_WITHIN: Final = timedelta(days=2 * 366)
 """Warranties end within two years in the EU; what lies further ahead is a mistyped year."""
 
 
-def digest(note: NoteIn) -> bytes:
-    """Return what two sendings of one note have in common: all but the time, which a device may say only later."""
-    return sha256(note.model_dump_json(exclude={"noted_at"}).encode()).digest()
+def digest(note: NoteIn, profile: UUID | None) -> bytes:
+    """Return what two sendings of one note that is kept on this profile have in common.
+
+    That is all but the time, which a device may say only later.
+    """
+    kept = note.model_copy(update={"profile_id": profile})
+    return sha256(kept.model_dump_json(exclude={"noted_at"}).encode()).digest()
+
+
+def was_sent(connection: Connection, note: UUID, asked: NoteIn) -> bool:
+    """Return whether this very note was kept before, on whichever profile of the person it names.
+
+    Raises
+    ------
+    InputError
+        If another note was sent under this id.
+    """
+    sent = find_sent(connection, note)
+    if sent is None:
+        return False
+    profile = asked.profile_id
+    if profile is not None and sent.profile_id is not None and are_one_person(connection, profile, sent.profile_id):
+        profile = sent.profile_id
+    if sent.asked_sha256 != digest(asked, profile):
+        raise used_otherwise()
+    return True
 
 
 def new_note(
@@ -48,13 +71,12 @@ def new_note(
     """
     now = service.now()
     noted_at = _noted_at(asked.noted_at, now)
-    if asked.profile_id is not None and find_profile(connection, asked.profile_id) is None:
-        raise profile_unknown()
-    store_no, zone_no, visit_id = _place(service, connection, asked, noted_at)
+    profile = _kept(connection, asked.profile_id)
+    store_no, zone_no, visit_id = _place(service, connection, asked, profile, noted_at)
     return NewNote(
         note_id=note_id,
-        asked_sha256=digest(asked),
-        profile_id=asked.profile_id,
+        asked_sha256=digest(asked, profile),
+        profile_id=profile,
         store_no=store_no,
         zone_no=zone_no,
         visit_id=visit_id,
@@ -147,10 +169,11 @@ def new_follow_up(
     now: datetime,
     store: str | None = None,
     before: FollowUpRow | None = None,
+    key: UUID | None = None,
 ) -> NewFollowUp:
     """Return a follow-up to be kept, of a note or of what the one `before` it is about; `timezone` is the default.
 
-    `store` is the note's.
+    `store` is the note's, `key` the id that it is sent with.
 
     Raises
     ------
@@ -159,7 +182,7 @@ def new_follow_up(
     """
     name = asked.timezone if asked.timezone is not None else (timezone if timezone is not None else "UTC")
     return NewFollowUp(
-        follow_up_id=uuid4(),
+        follow_up_id=key if key is not None else uuid4(),
         note_id=before.note_id if before is not None else note,
         alert_id=before.alert_id if before is not None else None,
         after=before.follow_up_id if before is not None else None,
@@ -213,6 +236,16 @@ def _due_bounds() -> InputError:
     return InputError("A follow-up is due within the next two years.", hint="Check the year.", where="due_at")
 
 
+def _kept(connection: Connection, asked: UUID | None) -> UUID | None:
+    """Return whom a note is kept on: a phone or a program may know her by a profile that was merged since."""
+    if asked is None:
+        return None
+    kept = kept_profile(connection, asked)
+    if kept is None:
+        raise profile_unknown()
+    return kept
+
+
 def _noted_at(asked: datetime | None, now: datetime) -> datetime:
     if asked is None:
         return now
@@ -228,10 +261,10 @@ def _noted_at(asked: datetime | None, now: datetime) -> datetime:
 
 
 def _place(
-    service: Service, connection: Connection, asked: NoteIn, at: datetime
+    service: Service, connection: Connection, asked: NoteIn, profile: UUID | None, at: datetime
 ) -> tuple[int | None, int | None, UUID | None]:
     """Return store, zone and store visit: what was asked for, else where the profile was."""
-    seen = place_at(connection, asked.profile_id, at) if asked.profile_id is not None else None
+    seen = place_at(connection, profile, at) if profile is not None else None
     if asked.store is None:
         if asked.zone is not None:
             raise InputError("A zone needs its store.", hint="Send `store` too.", where="zone")

@@ -22,7 +22,8 @@ for (const form of document.querySelectorAll("form[data-send]")) {
       const seen = form.elements.reminder_seen;
       if (seen && problem.type?.endsWith(":reminder")) seen.closest("label").hidden = false;
     } catch {
-      said.textContent = "There is no connection. Nothing was changed; try again.";
+      // it may have been done, and the answer lost
+      said.textContent = `The connection broke: whether it was saved is not known. ${"once" in form.dataset ? "Try again: it is saved once." : "Read this page again before you try once more."}`;
     }
     button.disabled = false;
   });

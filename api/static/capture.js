@@ -3,7 +3,7 @@
 import { offerDictation } from "/static/dictation.js";
 import { CannotKeep, add, all, discard, sendUnkept, sync } from "/static/queue.js";
 import { flags } from "/static/reminder.js";
-import { dropDraft, fill, keepDraft, restoreDraft } from "/static/drafts.js";
+import { dropDraft, fill, keepDraft, otherDrafts, restoreDraft, takeAlong } from "/static/drafts.js";
 import { fieldsOf, isMine, operator } from "/static/sending.js";
 
 const LOOK_EVERY_MS = 15_000; // browsers do not always say that a connection is back
@@ -14,8 +14,9 @@ const reminder = document.getElementById("reminder");
 const lexicon = JSON.parse(page.dataset.reminder);
 const address = new URLSearchParams(location.search);
 const profile = address.get("profile");
+const named = address.get("store") ?? "";
 // without a connection the page may be another store's, or none's: the address counts
-const store = address.get("store") || page.dataset.store;
+const store = named || page.dataset.store;
 const TWICE_MS = 1_000; // a second tap within so long is the same one
 const SLOW_MS = 1_000; // a note that is sent within so long is not listed meanwhile
 const WAITS = {
@@ -28,23 +29,65 @@ const WAITING = { connection: "Waits for a connection", server: "Waits for the s
 const GONE = "profile-unknown"; // what a note about a customer is refused for who withdrew her consent
 let seen = ""; // the text whose flagged words were looked at
 let saving = false;
-let corrected = null; // the note that waits and is being corrected in the form
+let corrects = address.get("correct") ?? ""; // the key of the note that waits and is being corrected in the form
+let corrected = null; // that note
 let savedAt = -TWICE_MS;
 let newest = ""; // the key of the note that the word beside Save is about
 let stopped = ""; // why notes wait
 
 offerDictation(document.getElementById("dictate"), document.getElementById("dictation-word"), document.getElementById("detail"));
 form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
-document.getElementById("save").disabled = false; // until here a click would have been lost
-form.addEventListener("input", () => keepDraft(form));
-restoreDraft(form);
 addEventListener("online", look);
 setInterval(look, LOOK_EVERY_MS);
 navigator.serviceWorker?.register("/notes/worker.js", { scope: "/notes/" });
 if (profile) nameCustomer();
 else if (store !== page.dataset.store) document.getElementById("about").textContent = `About the store ${store}; its zones show with a connection`;
 if (store !== page.dataset.store) form.elements.zone?.closest("label").remove();
-look();
+offerStores();
+begin().then(look);
+
+// What the page is about, as drafts are kept by: one of another customer must never come back here.
+function about() {
+  if (corrects) return aboutCorrection(corrects);
+  return profile ? `profile=${profile}` : aboutStore(named);
+}
+
+function aboutStore(id) {
+  return id && `store=${id}`;
+}
+
+function aboutCorrection(key) {
+  return `correct=${key}`;
+}
+
+async function begin() {
+  if (corrects) {
+    corrected = (await all().catch(() => [])).find((one) => one.key === corrects && one.refused && isMine(one)) ?? null;
+    if (!corrected) { // saved or discarded since
+      const before = about();
+      endCorrection();
+      takeAlong(before, about());
+    }
+  }
+  const restored = restoreDraft(form, about());
+  if (corrected) showCorrection(restored);
+  if (restored) keepDraft(form, about()); // it comes back where it was seen last
+  form.addEventListener("input", () => keepDraft(form, about()));
+  document.getElementById("save").disabled = false; // until here a click would have been lost
+}
+
+// The customer stays when a store is chosen; the server does not know her here, as phones keep the page.
+function offerStores() {
+  const nav = document.getElementById("stores");
+  if (!nav) return;
+  for (const link of nav.querySelectorAll("a")) {
+    const to = new URL(link.href);
+    for (const [name, value] of [["profile", profile], ["correct", corrects]]) if (value) to.searchParams.set(name, value);
+    link.href = to.pathname + to.search;
+    link.addEventListener("click", () => { if (!profile && !corrects) takeAlong(about(), aboutStore(to.searchParams.get("store"))); });
+  }
+  nav.hidden = false;
+}
 
 async function nameCustomer() {
   const about = document.getElementById("about");
@@ -72,7 +115,7 @@ async function save() {
 
 async function keep() {
   if (!operator()) {
-    keepDraft(form);
+    keepDraft(form, about());
     say("Log in first; what you wrote stays on this device.", "bad", loginLink());
     return;
   }
@@ -92,8 +135,7 @@ async function keep() {
   if (found.length && seen !== text) return remind(found, text);
   if (found.length) note.reminder_seen = true;
   try {
-    newest = await add(note, operator());
-    if (corrected) await discard(corrected.key);
+    newest = await add(note, operator(), corrected?.key);
   } catch (error) {
     if (error instanceof CannotKeep) await sendAtOnce(note, error.message);
     else say(error.message, "bad");
@@ -107,6 +149,9 @@ async function keep() {
 function finish() {
   savedAt = performance.now();
   clear();
+  if (!corrects) return;
+  endCorrection();
+  restoreDraft(form, about()); // what was begun here before
 }
 
 // What this device cannot keep stays in the form until the server has it.
@@ -157,12 +202,10 @@ function noteOf() {
   const note = fieldsOf(form);
   if (note.follow_up && !note.follow_up.due_at && !note.follow_up.instructions) delete note.follow_up;
   if (note.follow_up) note.follow_up.timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (corrected) { // it stays about whom and where it was written
-    for (const name of ["profile_id", "store"]) if (corrected.note[name]) note[name] = corrected.note[name];
-    return note;
-  }
   if (profile) note.profile_id = profile;
-  if (store && (!profile || note.zone)) note.store = store;
+  if (store && (named || !profile || note.zone)) note.store = store;
+  // without a connection the page may have no zones of the store of a note that is corrected
+  if (corrected?.note.zone && !form.elements.zone && note.store === corrected.note.store) note.zone = corrected.note.zone;
   return note;
 }
 
@@ -204,8 +247,7 @@ function clear() {
   purpose.value = held[1];
   reminder.hidden = true;
   seen = "";
-  corrected = null;
-  dropDraft();
+  dropDraft(about());
 }
 
 function say(words, tone, link) {
@@ -222,55 +264,105 @@ async function look() {
 
 async function show() {
   const waiting = await all().catch(() => []);
-  document.getElementById("waiting").hidden = !waiting.length;
-  document.getElementById("waiting-list").replaceChildren(...waiting.map(lineOf));
+  const listed = waiting.map(({ key }) => aboutCorrection(key));
+  const drafts = otherDrafts(about()).filter((draft) => !listed.includes(draft.about));
+  document.getElementById("waiting").hidden = !waiting.length && !drafts.length;
+  document.getElementById("waiting-list").replaceChildren(...waiting.map(lineOf), ...drafts.map(draftLineOf));
   return waiting;
 }
 
 function lineOf(waiting) {
   const { key, note, name, refused, kind } = waiting;
-  const line = document.createElement("li");
-  const words = document.createElement("span");
-  const state = document.createElement("span");
-  state.className = "muted small";
   const mine = isMine(waiting);
+  const why = kind === GONE ? "Refused: no note may be kept about this customer, no consent holds." : refused ? `Refused: ${refused}` : WAITING[navigator.onLine ? stopped : "connection"] ?? "Waits to be sent";
+  const state = !mine ? "Waits until they log in on this device" : key === corrects ? `Is corrected above. ${why}` : why;
   // what somebody else wrote is theirs to read
-  words.textContent = mine ? [note.subject, note.detail].filter(Boolean).join(" · ") || labels(note.tags).join(", ") : `A note of ${name}`;
-  state.textContent = !mine ? "Waits until they log in on this device" : kind === GONE ? "Refused: no note may be kept about this customer, no consent holds." : refused ? `Refused: ${refused}` : WAITING[navigator.onLine ? stopped : "connection"] ?? "Waits to be sent";
-  line.append(words, state);
-  if (mine && refused && kind !== GONE) line.append(button("Correct", () => correct(waiting)));
+  const line = lineSaying(mine ? wordsOf(note) : `A note of ${name}`, state);
+  if (mine && refused && kind !== GONE && key !== corrects) line.append(linkTo("Correct", correctionOf(waiting)));
   if (refused || !mine) {
-    const drop = button("Discard", async () => {
-      if (drop.dataset.sure) {
-        await discard(key);
-        await show();
-      } else {
-        drop.dataset.sure = "true";
-        drop.textContent = "Discard for good";
-      }
-    });
-    line.append(drop);
+    line.append(discardButton(async () => {
+      await discard(key);
+      dropDraft(aboutCorrection(key));
+      if (key === corrects) finish();
+    }));
   }
   return line;
 }
 
-function button(words, does) {
+// What was begun on another page and not saved: it comes back there, and never here.
+function draftLineOf({ about: whom, page: where, fields }) {
+  const [what, id] = whom.split("=");
+  const told = { profile: "Begun about a customer", store: `Begun about the store ${id}` }[what] ?? "Begun on another page";
+  const line = lineSaying(wordsOf(fields), `${told}, not saved`);
+  line.append(linkTo("Go on", where), discardButton(() => dropDraft(whom)));
+  return line;
+}
+
+function lineSaying(said, told) {
+  const line = document.createElement("li");
+  const words = document.createElement("span");
+  const state = document.createElement("span");
+  state.className = "muted small";
+  words.textContent = said;
+  state.textContent = told;
+  line.append(words, state);
+  return line;
+}
+
+function wordsOf({ subject, detail, tags, follow_up: followUp }) {
+  return [subject, detail].filter(Boolean).join(" · ") || labels(tags).join(", ") || followUp?.instructions || "No words yet";
+}
+
+function discardButton(does) {
   const made = document.createElement("button");
   made.type = "button";
   made.className = "button";
-  made.textContent = words;
-  made.addEventListener("click", does);
+  made.textContent = "Discard";
+  made.addEventListener("click", async () => {
+    if (made.dataset.sure) {
+      await does();
+      await show();
+    } else {
+      made.dataset.sure = "true";
+      made.textContent = "Discard for good";
+    }
+  });
   return made;
 }
 
-// Puts a refused note back into the form; it is removed from the device once what came of it is kept.
-function correct(waiting) {
-  const { note, written } = waiting;
+function linkTo(words, where) {
+  const link = document.createElement("a");
+  link.className = "button";
+  link.href = where;
+  link.textContent = words;
+  return link;
+}
+
+// A refused note is corrected on the page of whom and where it was written, which says so and has the zones of its store.
+function correctionOf({ key, note, kind }) {
+  const asked = new URLSearchParams();
+  if (note.profile_id) asked.set("profile", note.profile_id);
+  if (note.store && kind !== "store-unknown") asked.set("store", note.store);
+  asked.set("correct", key);
+  return `/notes/new?${asked}`;
+}
+
+function showCorrection(restored) {
+  const { note, written } = corrected;
   const old = Date.now() - written > 86_400_000 ? `Written on ${new Date(written).toLocaleDateString()}.` : "";
-  fill(form, { ...note, detail: [note.detail, old].filter(Boolean).join("\n") });
-  corrected = waiting.kind === "store-unknown" ? { ...waiting, note: { ...note, store: null } } : waiting;
+  if (!restored) fill(form, { ...note, detail: [note.detail, old].filter(Boolean).join("\n") });
+  document.querySelector("h1").textContent = "Correct a note";
   say("Mend it and save it again.", "");
   form.scrollIntoView();
+}
+
+// The page goes on as one for new notes about the same.
+function endCorrection() {
+  address.delete("correct");
+  corrects = "";
+  corrected = null;
+  history.replaceState(null, "", address.size ? `?${address}` : location.pathname);
+  document.querySelector("h1").textContent = "New note";
 }
 
 function labels(tags = []) {

@@ -1,7 +1,7 @@
 // Keeps the page for writing notes usable without a connection. Only that page and what it loads are kept, nothing that
 // names a customer; everything else goes to the server as if this were not here.
 
-const CACHE = "notes-4";
+const CACHE = "notes-5";
 const LOADED = ["/static/sojourn.css", "/static/mark.svg", "/static/capture.js", "/static/sending.js", "/static/queue.js", "/static/drafts.js",
   "/static/reminder.js", "/static/reminders.js", "/static/dictation.js"];
 

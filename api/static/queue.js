@@ -13,10 +13,16 @@ let unkept = null; // what went to the server past the queue and was not answere
 // That this device keeps nothing now: no room is left, or the browser allows no storage.
 export class CannotKeep extends Error {}
 
-export async function add(note, name) {
-  if ((await all()).length >= MOST) throw new Error(`This device keeps ${MOST} notes at most. Connect it first.`);
+// `replaces` is the key of the note that was corrected: it goes as the other comes, so that neither both nor none is kept.
+export async function add(note, name, replaces = "") {
+  const held = await all();
+  if (replaces && !held.some(({ key }) => key === replaces)) throw new Error("The note that you correct waits no more: it was corrected or discarded in another window.");
+  if (!replaces && held.length >= MOST) throw new Error(`This device keeps ${MOST} notes at most. Connect it first.`);
   const waiting = { key: crypto.randomUUID(), note, name, account: account(), written: Date.now(), refused: "" };
-  await store("readwrite", (notes) => notes.put(waiting));
+  await store("readwrite", (notes) => {
+    if (replaces) notes.delete(replaces);
+    return notes.put(waiting);
+  });
   return waiting.key;
 }
 

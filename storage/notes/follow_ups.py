@@ -97,33 +97,60 @@ class FollowUpPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def insert_follow_up(connection: Connection, made: NewFollowUp) -> None:
-    """Add a follow-up to a note or an alert.
+def insert_follow_up(connection: Connection, made: NewFollowUp) -> bool:
+    """Add a follow-up to a note or an alert; False if this very one was added already, which changes nothing.
 
     Raises
     ------
     InputError
-        If it has FOLLOW_UPS_PER_NOTE already.
+        If it has FOLLOW_UPS_PER_NOTE already, or something else was added under this id.
     """
     about = (made.note_id, made.alert_id)
     # the row that it is about is the lock under which its follow-ups are counted
     connection.execute("select from note where note_id = %s for update", about[:1])
     connection.execute("select from alert where alert_id = %s for update", about[1:])
+    if _was_added(connection, made):
+        return False
     row = connection.execute("select count(*) from follow_up where note_id = %s or alert_id = %s", about).fetchone()
     if row is not None and row[0] >= FOLLOW_UPS_PER_NOTE:
         raise InputError(f"A note has at most {FOLLOW_UPS_PER_NOTE} follow-ups.", hint="Write a new note.")
-    connection.execute(
+    inserted = connection.execute(
         "insert into follow_up (follow_up_id, note_id, alert_id, after, operator, due_at, timezone, instructions,"
         " made_at, made_by)"
         " values (%(follow_up_id)s, %(note_id)s, %(alert_id)s, %(after)s, %(operator)s, %(due_at)s, %(timezone)s,"
-        " %(instructions)s, %(made_at)s, %(made_by)s)",
+        " %(instructions)s, %(made_at)s, %(made_by)s) on conflict (follow_up_id) do nothing",
         msgspec.structs.asdict(made)
         | {
             "operator": storable(made.operator),
             "instructions": storable(made.instructions),
             "made_by": storable(made.made_by) if made.made_by is not None else None,
         },
-    )
+    ).rowcount
+    return bool(inserted) or not _was_added(connection, made)
+
+
+def _was_added(connection: Connection, made: NewFollowUp) -> bool:
+    """Say whether this very follow-up was added before; since then it may have been put off, given away or done.
+
+    Raises
+    ------
+    InputError
+        If something else was added under its id.
+    """
+    row = connection.execute(
+        "select note_id, alert_id, after, instructions, made_by from follow_up where follow_up_id = %s",
+        [made.follow_up_id],
+    ).fetchone()
+    if row is None:
+        return False
+    by = storable(made.made_by) if made.made_by is not None else None
+    if row != (made.note_id, made.alert_id, made.after, storable(made.instructions), by):
+        raise InputError(
+            "Another follow-up was added under this key already.",
+            hint="Look which ones there are; use a new UUID for each.",
+            where="Idempotency-Key",
+        )
+    return True
 
 
 def tasks_of_alerts(connection: Connection, operator: str, since: datetime, *, most: int) -> int:

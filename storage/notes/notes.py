@@ -71,6 +71,13 @@ class NewNote(msgspec.Struct, frozen=True, kw_only=True):
     text: NoteText
 
 
+class SentNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What was sent under the id of a note, and the profile that it was written on."""
+
+    asked_sha256: bytes
+    profile_id: UUID | None
+
+
 class NoteRow(AboutPerson, frozen=True, kw_only=True):
     """A note that may be seen, with the names of where and whom it is about."""
 
@@ -139,25 +146,25 @@ def insert_note(connection: Connection, note: NewNote) -> bool:
     ).rowcount
     if made:
         return True
-    if not was_sent(connection, note.note_id, note.asked_sha256):  # erased between the two questions
+    sent = find_sent(connection, note.note_id)
+    if sent is None:  # erased between the two questions
         raise InputError("This note was erased just now.", hint="Send it under a new key.", where="Idempotency-Key")
+    if sent.asked_sha256 != note.asked_sha256:
+        raise used_otherwise()
     return False
 
 
-def was_sent(connection: Connection, note: UUID, asked_sha256: bytes) -> bool:
-    """Say whether this very note was kept before.
+def find_sent(connection: Connection, note: UUID) -> SentNote | None:
+    """Return what was sent under an id, seen or not; None if nothing was."""
+    row = connection.execute("select asked_sha256, profile_id from note where note_id = %s", [note]).fetchone()
+    return SentNote(asked_sha256=row[0], profile_id=row[1]) if row is not None else None
 
-    Raises
-    ------
-    InputError
-        If another note was sent under this id.
-    """
-    row = connection.execute("select asked_sha256 from note where note_id = %s", [note]).fetchone()
-    if row is not None and row[0] != asked_sha256:
-        raise InputError(
-            "This key was used for another note.", hint="Use a new UUID for each note.", where="Idempotency-Key"
-        )
-    return row is not None
+
+def used_otherwise() -> InputError:
+    """Return the error of an id under which something else was sent before."""
+    return InputError(
+        "This key was used for another note.", hint="Use a new UUID for each note.", where="Idempotency-Key"
+    )
 
 
 def edit_note(

@@ -104,8 +104,8 @@ def test_a_task_is_snoozed_given_away_done_and_followed_by_the_next(store: Seede
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert act(client, task, "snooze", due_at="2020-01-01T00:00Z").status_code == 422
     snoozed = act(client, task, "snooze", due_at=tomorrow).json()
-    sooner = act(client, task, "snooze", due_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
-    assert (sooner.status_code, "due then already" in sooner.text) == (422, True)
+    again = act(client, task, "snooze", due_at=tomorrow)
+    assert (again.status_code, "due then already" in again.text) == (422, True)
     assert (snoozed["state"], snoozed["snoozed_count"]) in {("later", 1), ("today", 1)}
     assert act(client, task, "reassign", operator="Ada").json()["operator"] == "Ada"
     assert [found["operator"] for found in tasks(client, when="open")] == ["Ada"]
@@ -133,6 +133,40 @@ def test_a_task_is_snoozed_given_away_done_and_followed_by_the_next(store: Seede
     kept = store.connection.execute("select change, operator, before, after from follow_up_change order by change_no")
     assert [row[:2] for row in kept] == [("snoozed", "Jo"), ("reassigned", "Jo")]
     assert "at most 1000" in act(client, task, "done", result="x" * 1001).text
+
+
+@pytest.mark.servers
+def test_a_mistyped_year_is_put_right(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Jo")
+    meant = datetime.now(UTC) + timedelta(days=20)
+    note(client, follow_up={"due_at": (meant + timedelta(days=365)).isoformat(), "instructions": "Call"})
+    (task,) = tasks(client, when="open")
+    assert act(client, task, "snooze", due_at="2020-01-01T00:00Z").status_code == 422, "and not into the past"
+    mended = act(client, task, "snooze", due_at=meant.isoformat()).json()
+    assert datetime.fromisoformat(mended["due_at"]) == meant
+    (change,) = client.get(f"/v1/follow-ups/{task['follow_up_id']}").json()["changes"]
+    assert datetime.fromisoformat(change["before"]) > meant
+
+
+@pytest.mark.servers
+def test_a_follow_up_that_is_sent_again_is_added_once(store: SeededStore, client: httpx.Client) -> None:
+    employ(store.connection, "Ada", "Jo")
+    made, other = note(client), note(client)
+    path, key = f"/v1/notes/{made['note_id']}/follow-ups", str(uuid4())
+    asked = {"due_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(), "instructions": "Call her once"}
+
+    def send(path: str = path, **more: Any) -> httpx.Response:
+        return client.post(path, json=asked | more, headers=INES | {"Idempotency-Key": key})
+
+    first = send()
+    assert (first.status_code, first.json()["follow_up_id"]) == (201, key)
+    assert act(client, first.json(), "reassign", operator="Ada").status_code == 200
+    again = send()
+    assert (again.status_code, again.json()["operator"]) == (200, "Ada")
+    for changed in ({"instructions": "Write to her"}, {"path": f"/v1/notes/{other['note_id']}/follow-ups"}):
+        refused = send(**changed)
+        assert (refused.status_code, "under this key" in refused.text) == (422, True), changed
+    assert len(tasks(client, when="open")) == 1
 
 
 @pytest.mark.servers

@@ -245,3 +245,61 @@ def test_a_cue_is_told_once_of_a_person(store: SeededStore, two: tuple[str, str]
     assert told(merged)
     merge(store, kept, merged)
     assert not told(kept)
+
+
+def test_what_knows_a_customer_by_a_merged_profile_writes_of_and_finds_whom_it_stands_for(
+    store: SeededStore, client: httpx.Client, two: tuple[str, str]
+) -> None:
+    kept, merged = two
+    case = merge(store, kept, merged)
+    written = note(client, merged, "Wants to be called when size 38 is in", store="marktplatz")  # by a phone, say
+    mail = {"channel": "email", "key": "<m1@mail.example>", "text": "Thank you.", "at": store.now.isoformat()}
+    sent = post(client, "/v1/interactions", 201, profile_id=merged, **mail)
+    found = client.get("/v1/notes", params={"profile": merged}).json()["notes"]
+    assert {one["note_id"] for one in found} == {written, sent["note_id"]}
+    assert {one["profile_id"] for one in found} == {kept}
+    for path in (
+        f"/v1/profiles/{merged}/journey?visit={uuid4()}",
+        f"/profiles/{merged}",
+        f"/profiles/{merged}/memory",
+    ):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["Location"]) == (307, path.replace(merged, kept)), path
+    assert client.get(f"/profiles/{merged}", follow_redirects=True).status_code == 200
+    withdraw_consent(store.connection, UUID(merged), source="app", wording="1", at=store.now)
+    refused = client.post(
+        "/v1/notes", json={"purpose": "service", "subject": "x", "profile_id": merged}, headers=INES
+    )
+    assert refused.json()["type"] == "urn:sojourn:problem:profile-unknown", "the consent of both is needed"
+    assert (
+        client.get(f"/profiles/{merged}").status_code == client.get(f"/v1/notes?profile={merged}").status_code == 404
+    )
+    assert undo_case(store.connection, case)
+    (first, *_) = client.get("/v1/notes", params={"profile": kept}).json()["notes"]
+    assert first["profile_id"] == kept, "it was written on whom it stood for"
+
+
+def test_what_is_sent_again_after_a_merge_is_the_same(
+    store: SeededStore, client: httpx.Client, two: tuple[str, str]
+) -> None:
+    kept, merged = two
+    mail = {"channel": "email", "key": "<m1@mail.example>", "text": "Thank you.", "at": store.now.isoformat()}
+    by_address = mail | {"kind": "email", "value": "ada@mail.example"}
+    store.connection.execute(
+        "insert into profile_identifier (profile_id, kind, value, source) values (%s, 'email', %s, 'till')",
+        [merged, by_address["value"]],
+    )
+    first = post(client, "/v1/interactions", 201, **by_address)
+    key = {"Idempotency-Key": str(uuid4())} | INES
+    asked = {"purpose": "service", "subject": "Wants size 38", "profile_id": merged}
+    assert client.post("/v1/notes", json=asked, headers=key).status_code == 201
+    case = merge(store, kept, merged)
+    for profile in (merged, kept):
+        assert client.post("/v1/notes", json=asked | {"profile_id": profile}, headers=key).status_code == 200
+    again = post(client, "/v1/interactions", 200, **by_address)
+    assert again == first | {"profile_id": kept, "profile_name": "Ada Kept"}
+    assert client.post("/v1/notes", json=asked | {"subject": "Wants size 39"}, headers=key).status_code == 422
+    assert undo_case(store.connection, case)
+    post(client, "/v1/interactions", 200, **by_address)
+    other = client.post("/v1/notes", json=asked | {"profile_id": kept}, headers=key)
+    assert other.status_code == 422, "of two people it is another note"

@@ -61,6 +61,49 @@ def test_a_task_is_done_and_the_next_one_chained(site: str, page: Page, store: S
     expect(page.locator(".task-result")).to_contain_text("Reached her")
 
 
+@pytest.mark.parametrize("once", [True, False])
+def test_a_lost_answer_is_told_as_one_and_doubles_no_follow_up(
+    site: str, browser: Browser, store: SeededStore, once: bool
+) -> None:
+    context = browser.new_context(locale="en-GB")  # a page of its own: what breaks is an error on the console
+    page = named(context.new_page(), site)
+    note = write(site, subject="Wants size 38", store="marktplatz")
+    page.goto(f"{site}/notes/{note['note_id']}")
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort("connectionreset")
+
+    opened, button, told = (
+        ("Add a follow-up", "Add", "Try again: it is saved once.")
+        if once
+        else ("Edit", "Save edit", "Read this page again before you try once more.")
+    )
+    page.locator("summary", has_text=opened).click()
+    form = page.locator("details[open] form")
+    if once:
+        form.get_by_label("Due").fill((datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT10:00"))
+        form.get_by_label("What to do").fill("Call her once")
+    else:
+        form.get_by_label("More").fill("The red ones")
+    path = f"**/v1/notes/{note['note_id']}{'/follow-ups' if once else ''}"
+    page.route(path, lose)
+    form.get_by_role("button", name=button).click()
+    expect(form.locator(".form-problem")).to_have_text(
+        f"The connection broke: whether it was saved is not known. {told}"
+    )
+    page.unroute(path)
+    if once:
+        form.get_by_role("button", name=button).click()
+    else:
+        page.reload()
+    seen = page.locator(".note-list li", has_text="Call her once") if once else page.locator(".said")
+    expect(seen.first).to_contain_text("Call her once" if once else "The red ones")
+    if once:
+        expect(seen).to_have_count(1)
+    context.close()
+
+
 def test_colleagues_can_be_chosen_where_a_form_was_opened_before_its_script_came(
     site: str, page: Page, store: SeededStore
 ) -> None:
@@ -119,6 +162,29 @@ def test_a_note_is_searched_edited_and_downloaded(site: str, page: Page, custome
         httpx.get(f"{site}/notes-counts.csv?by=tag&tag=hesitated", headers=HEADERS).text.splitlines()[1]
         == "hesitated,1,0,0,1,0"
     )
+
+
+def test_a_report_by_customer_fits_a_phone_and_breaks_no_name(
+    site: str, browser: Browser, customers: dict[str, UUID]
+) -> None:
+    for profile in customers.values():
+        write(site, subject="Loved the shoes", profile_id=str(profile))
+    page = open_page(browser, "phone")
+    page.goto(f"{site}/notes/reports?by=profile")
+    fits(page)  # what is said beside each line for who cannot see it stays within the table's own box
+    broken = page.locator(".counts th[scope=row]").evaluate_all(
+        """names => names.map((name) => name.firstChild).flatMap((text) => [...text.data.matchAll(/\\S+/g)]
+          .filter(({ 0: word, index }) => {
+            const range = document.createRange();
+            range.setStart(text, index);
+            range.setEnd(text, index + word.length);
+            return range.getClientRects().length > 1;
+          }).map(([word]) => word))"""
+    )
+    assert broken == []
+    no_violations(page)
+    screenshot(page, "report-by-customer-phone")
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
