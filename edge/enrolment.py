@@ -28,7 +28,11 @@ from edge.files import read_private, replace_file
 REQUEST: Final = "request.pem"
 _NEXT_KEY: Final = "key.next.pem"
 APP: Final = "app"
-"""The edge that apps are in every store (docs/app-presence.md); no machine may be it."""
+"""The edge that apps are in every store (docs/app-presence.md)."""
+REPLAY: Final = "replay"
+"""The edge that a recording is played as (`sojourn replay --live`)."""
+_TAKEN: Final = {APP: "apps", REPLAY: "recordings that are played"}
+"""Edges that a service publishes for (authority.access); no machine may be one of them."""
 _NAME_CHARACTERS: Final = 64
 """A common name has no room for more (ub-common-name, RFC 5280, appendix A.1)."""
 
@@ -39,13 +43,13 @@ def identity_of(store: str, edge: str) -> str:
     Raises
     ------
     ConfigurationError
-        If an id cannot stand in a topic, both together are too long, or the edge is the one of apps.
+        If an id cannot stand in a topic, both together are too long, or the edge is one that a service publishes for.
     """
     Topics(store, edge)
     identity = f"{store}/{edge}"
-    if edge == APP:
+    if edge in _TAKEN:
         raise ConfigurationError(
-            f"No machine can be the edge {APP!r}: it stands for apps.", hint="Choose another id."
+            f"No machine can be the edge {edge!r}: it stands for {_TAKEN[edge]}.", hint="Choose another id."
         )
     if len(identity) > _NAME_CHARACTERS:
         raise ConfigurationError(

@@ -153,6 +153,8 @@ class Gate:
         role = next((role for role in _ORDER if role in entry.roles and role in principal.roles), None)
         if role is None:
             raise may_not(entry.roles)
+        if entry.whole_company and principal.stores is not None:
+            raise _for_every_store()
         if asking.must_set_up and place.route not in _SETTING_UP:
             raise _set_up_first()
         if asking.session is not None and request.method not in _SAFE:
@@ -204,6 +206,16 @@ def may_not(roles: Iterable[Role]) -> ProblemError:
         "Not with your role",
         detail=f"This needs the role {needed}.",
         hint="Ask an admin for it, if your work needs it.",
+    )
+
+
+def _for_every_store() -> ProblemError:
+    return ProblemError(
+        403,
+        "stores",
+        "Not while bound to stores",
+        detail="This reaches every store of the company, and you are bound to some.",
+        hint="Ask somebody who is bound to no store.",
     )
 
 

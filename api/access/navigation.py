@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.access.asking import asking_now
-from api.access.table import may_open as roles_may_open
+from api.access.table import may_open as may_be_opened
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ _SECTIONS: Final = (
 def may_open(path: str) -> bool:
     """Return whether whoever is served may open a page, by its path as the table has it."""
     principal = asking_now().principal
-    return principal is not None and roles_may_open(principal.roles, path)
+    return principal is not None and may_be_opened(principal, path)
 
 
 def sections() -> list[Section]:

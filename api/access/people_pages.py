@@ -1,5 +1,6 @@
-"""People who may log in: made, changed, given a way in, and shut out, by an admin."""
+"""People who may log in: made, changed, given a way in, and shut out, by an admin who reaches as far."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -9,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access.asking import asking_now
 from api.access.principal import Role
+from api.access.reach import own_reach
 from api.access.table import PEOPLE
 from api.forms import Form, FormDep
 from api.operators import OperatorDep
@@ -17,6 +19,7 @@ from api.rendering import render
 from api.service import ConnectionDep, Service, ServiceDep
 from core.errors import InputError
 from storage.access.accounts import (
+    AccountRow,
     account_of,
     accounts,
     add_account,
@@ -53,6 +56,7 @@ def add_person(form: FormDep, service: ServiceDep, operator: OperatorDep, connec
             form.text("display_name", most=DISPLAY_CHARACTERS),
         )
         roles, stores = read_roles(form), read_stores(form)
+        own_reach().check(roles, stores)
         secret = new_secret()
 
         def work(lent: Connection) -> UUID:
@@ -83,15 +87,18 @@ def change_person(account: UUID, form: FormDep, service: ServiceDep, connection:
         if change == "secret":
             return _new_secret(service, connection, account)
         if change == "second-step":
-            service.writer.write(lambda lent: take_second_step_away(lent, account))
+            _write(service, account, lambda lent: take_second_step_away(lent, account))
         elif change in {"disable", "enable"}:
             _not_oneself(account)
-            service.writer.write(lambda lent: disable_account(lent, account, disabled=change == "disable"))
+            _write(service, account, lambda lent: disable_account(lent, account, disabled=change == "disable"))
         else:
             display_name = form.text("display_name", most=DISPLAY_CHARACTERS)
             roles, stores = read_roles(form), read_stores(form)
-            service.writer.write(
-                lambda lent: change_account(lent, account, display_name=display_name, roles=roles, stores=stores)
+            own_reach().check(roles, stores)
+            _write(
+                service,
+                account,
+                lambda lent: change_account(lent, account, display_name=display_name, roles=roles, stores=stores),
             )
     except InputError as error:
         return _one(connection, account, says=f"{error.what} {error.hint}", status=422)
@@ -114,11 +121,39 @@ def read_stores(form: Form) -> list[str] | None:
 
 def _new_secret(service: Service, connection: Connection, account: UUID) -> Response:
     secret = new_secret()
-    found = account_of(connection, account)
-    if found is None:
-        raise _unknown()
-    service.writer.write(lambda lent: give_secret(lent, account, digest(secret), until=_until()))
+    found = _found(connection, account)
+    _write(service, account, lambda lent: give_secret(lent, account, digest(secret), until=_until()))
     return _one(connection, account, made=(found.name, secret))
+
+
+def _write(service: Service, account: UUID, change: Callable[[Connection], None]) -> None:
+    """Change an account that is within reach when it is changed."""
+
+    def work(lent: Connection) -> None:
+        _found(lent, account)
+        change(lent)
+
+    service.writer.write(work)
+
+
+def _found(connection: Connection, account: UUID) -> AccountRow:
+    found = account_of(connection, account)
+    if found is None or not own_reach().covers(found.roles, found.stores):
+        raise _unknown()
+    return found
+
+
+def within_reach(connection: Connection) -> list[AccountRow]:
+    """Return the accounts that reach no further than whoever is served."""
+    reach = own_reach()
+    return [one for one in accounts(connection) if reach.covers(one.roles, one.stores)]
+
+
+def stores_within_reach(connection: Connection) -> list[str]:
+    """Return the ids of the stores that whoever is served may give."""
+    reach = own_reach()
+    shown = [store.id for store in stores_page(connection, limit=STORES_SHOWN, cursor=None).stores]
+    return shown if reach.stores is None else sorted(reach.stores)
 
 
 def _not_oneself(account: UUID) -> None:
@@ -141,11 +176,11 @@ def _list(
     page = render(
         "people.html",
         here="people",
-        people=accounts(connection),
+        people=within_reach(connection),
         made=made,
         says=says,
         roles=[role for role in Role if role in PEOPLE],
-        stores=[store.id for store in stores_page(connection, limit=STORES_SHOWN, cursor=None).stores],
+        stores=stores_within_reach(connection),
         now=datetime.now(UTC),
     )
     page.status_code = status
@@ -155,9 +190,7 @@ def _list(
 def _one(
     connection: Connection, account: UUID, *, made: tuple[str, str] | None = None, says: str = "", status: int = 200
 ) -> Response:
-    found = account_of(connection, account)
-    if found is None:
-        raise _unknown()
+    found = _found(connection, account)
     page = render(
         "person.html",
         here="people",
@@ -165,7 +198,7 @@ def _one(
         made=made,
         says=says,
         roles=[role for role in Role if role in PEOPLE],
-        stores=[store.id for store in stores_page(connection, limit=STORES_SHOWN, cursor=None).stores],
+        stores=stores_within_reach(connection),
     )
     page.status_code = status
     return page

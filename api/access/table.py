@@ -3,11 +3,10 @@
 A route that is not here keeps the application from starting (`api.access.gate`), and docs/access.md is made of this.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from api.access.principal import Role
+from api.access.principal import Principal, Role
 
 _O, _C, _P, _A, _E = Role.OPERATIONS, Role.CRM, Role.PRIVACY, Role.ADMIN, Role.EDGE
 
@@ -35,6 +34,8 @@ class Entry:
     own_right: bool = False
     in_part: frozenset[Role] = frozenset()
     """Roles, of these, that may not all that the route does; the route itself says which."""
+    whole_company: bool = False
+    """What it does reaches every store, so that it is for whoever is bound to none."""
 
 
 def _of(*roles: Role) -> Entry:
@@ -62,6 +63,8 @@ _PRIVACY: Final = _of(_P)
 _DESK: Final = Entry(frozenset({_P}), own_right=True)
 """Erasure, access export and audit reach every place there is, and the desk has every store."""
 _ADMIN: Final = _of(_A)
+_COMPANY: Final = Entry(frozenset({_A}), whole_company=True)
+"""Other systems, which are told of every store's customers and tell of them."""
 _WORDS: Final = _of(_C, _A)
 """Lists, templates and rules that CRM works with and admins set up."""
 _SENDS: Final = _of(_C, _E)
@@ -281,46 +284,49 @@ TABLE: Final[dict[str, Entry]] = {
     "POST /v1/imports/profiles": _SENDS,
     "POST /v1/imports/withdrawals": _of(_C, _P, _E),
     "POST /v1/imports/{given_input}": _SENDS,
-    "POST /v1/imports/{import_no}/revert": _CRM,
+    "POST /v1/imports/{import_no}/revert": Entry(frozenset({_C}), whole_company=True),
     "POST /v1/hooks/{source}/{what}": Entry(frozenset(), "signed with the secret of its sender", _E),
     "POST /v1/app/installations": _SENDS,
     "GET /v1/app/installations": _FINDS,
     "POST /v1/app/installations/{installation}/revoke": _of(_C, _P, _E),
     "POST /v1/app/presence": Entry(frozenset(), "the token of an app's installation", _E),
     # webhooks
-    "GET /webhooks": _ADMIN,
-    "POST /webhooks": _ADMIN,
-    "POST /webhooks/subscriptions/{subscription}": _ADMIN,
-    "GET /webhooks/deliveries/{delivery_no}": _ADMIN,
-    "POST /webhooks/deliveries/{delivery_no}/again": _ADMIN,
-    "POST /webhooks/senders": _ADMIN,
-    "POST /webhooks/senders/{source}": _ADMIN,
-    "GET /v1/webhooks/event-types": _ADMIN,
-    "GET /v1/webhooks/subscriptions": _ADMIN,
-    "POST /v1/webhooks/subscriptions": _ADMIN,
-    "POST /v1/webhooks/subscriptions/{subscription}": _ADMIN,
-    "POST /v1/webhooks/subscriptions/{subscription}/secret": _ADMIN,
-    "POST /v1/webhooks/subscriptions/{subscription}/test": _ADMIN,
-    "POST /v1/webhooks/subscriptions/{subscription}/remove": _ADMIN,
-    "GET /v1/webhooks/deliveries": _ADMIN,
-    "GET /v1/webhooks/deliveries/{delivery_no}": _ADMIN,
-    "POST /v1/webhooks/deliveries/{delivery_no}/again": _ADMIN,
-    "GET /v1/webhooks/senders": _ADMIN,
-    "POST /v1/webhooks/senders": _ADMIN,
-    "POST /v1/webhooks/senders/{source}/secret": _ADMIN,
-    "POST /v1/webhooks/senders/{source}/remove": _ADMIN,
+    "GET /webhooks": _COMPANY,
+    "POST /webhooks": _COMPANY,
+    "POST /webhooks/subscriptions/{subscription}": _COMPANY,
+    "GET /webhooks/deliveries/{delivery_no}": _COMPANY,
+    "POST /webhooks/deliveries/{delivery_no}/again": _COMPANY,
+    "POST /webhooks/senders": _COMPANY,
+    "POST /webhooks/senders/{source}": _COMPANY,
+    "GET /v1/webhooks/event-types": _COMPANY,
+    "GET /v1/webhooks/subscriptions": _COMPANY,
+    "POST /v1/webhooks/subscriptions": _COMPANY,
+    "POST /v1/webhooks/subscriptions/{subscription}": _COMPANY,
+    "POST /v1/webhooks/subscriptions/{subscription}/secret": _COMPANY,
+    "POST /v1/webhooks/subscriptions/{subscription}/test": _COMPANY,
+    "POST /v1/webhooks/subscriptions/{subscription}/remove": _COMPANY,
+    "GET /v1/webhooks/deliveries": _COMPANY,
+    "GET /v1/webhooks/deliveries/{delivery_no}": _COMPANY,
+    "POST /v1/webhooks/deliveries/{delivery_no}/again": _COMPANY,
+    "GET /v1/webhooks/senders": _COMPANY,
+    "POST /v1/webhooks/senders": _COMPANY,
+    "POST /v1/webhooks/senders/{source}/secret": _COMPANY,
+    "POST /v1/webhooks/senders/{source}/remove": _COMPANY,
 }
 
 
-def may_open(roles: Iterable[Role], path: str) -> bool:
-    """Return whether somebody with these roles may open a page, by its path as the table has it."""
-    return not TABLE[f"GET {path}"].roles.isdisjoint(roles)
+def may_open(principal: Principal, path: str) -> bool:
+    """Return whether somebody may open a page, by its path as the table has it."""
+    entry = TABLE[f"GET {path}"]
+    return principal.may(*entry.roles) and not (entry.whole_company and principal.stores is not None)
 
 
 _IN_PART: Final = (
     "In part: operations change opening hours and the limit of passers-by. Rules that keep groups of a few people out"
     " of every figure (`staff`, `fixtures`, `staff_zone_s`, `long_stay_s`) are an admin's, also where older rules are"
     " restored: 403 otherwise."
+    "\n\nEvery store: what it does reaches all of them, so it is for whoever is bound to none; 403 (problem `stores`)"
+    " otherwise."
 )
 
 
@@ -329,7 +335,8 @@ def as_markdown() -> str:
     lines = ["| route | " + " | ".join(Role) + " |", "|---|" + "---|" * len(Role)]
     for route, entry in sorted(TABLE.items(), key=lambda item: (item[0].split()[1], item[0])):
         if entry.roles:
-            cells = ["in part" if role in entry.in_part else "yes" if role in entry.roles else "" for role in Role]
+            yes = "every store" if entry.whole_company else "yes"
+            cells = ["in part" if role in entry.in_part else yes if role in entry.roles else "" for role in Role]
             lines.append(f"| `{route}` | " + " | ".join(cells) + " |")
     lines += ["", _IN_PART, "", "| without a login | because |", "|---|---|"]
     lines += [f"| `{route}` | {entry.because} |" for route, entry in sorted(TABLE.items()) if not entry.roles]

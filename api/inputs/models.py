@@ -118,17 +118,24 @@ class ConflictOut(BaseModel):
         return cls(where=row.where, what=row.what)
 
 
+class HeardOut(BaseModel):
+    """It was taken in. What became of it is not told to whoever is bound to stores that do not know this customer."""
+
+    heard: Literal[True] = True
+
+
 class IdentifiedOut(BaseModel):
     """Whose profile it is."""
 
     profile_id: UUID
-    made: bool = Field(description="Whether it is new")
+    made: bool = Field(description="Whether it is new; false too where that is not told")
     left_out: list[ConflictOut]
 
     @classmethod
     def of(cls, row: Identified, profile_id: UUID) -> Self:
         """Return the answer for a profile that was written."""
-        return cls(profile_id=profile_id, made=row.made, left_out=[ConflictOut.of(one) for one in row.left_out])
+        made = row.made and row.told == "all"
+        return cls(profile_id=profile_id, made=made, left_out=[ConflictOut.of(one) for one in row.left_out])
 
 
 class RowErrorOut(BaseModel):

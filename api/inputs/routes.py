@@ -13,6 +13,7 @@ from api.identity.models import DoneOut
 from api.inputs.idempotent import REPEATED, Once, OnceDep
 from api.inputs.models import (
     EventsIn,
+    HeardOut,
     IdentifiedOut,
     ImportOut,
     ImportsOut,
@@ -65,7 +66,12 @@ BodyDep = Annotated[bytes, Depends(_body)]
 
 @router.post(
     "/profiles",
-    responses={200: {"model": IdentifiedOut}, 201: {"model": IdentifiedOut}, **described(400, 409, 422, 503)},
+    responses={
+        200: {"model": IdentifiedOut},
+        201: {"model": IdentifiedOut},
+        202: {"model": HeardOut},
+        **described(400, 409, 422, 503),
+    },
     summary="Tell of a customer who consented",
 )
 def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep, request: Request) -> Response:
@@ -73,6 +79,7 @@ def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep, request: 
 
     Identifiers of two profiles are a conflict (409) and a case for a person: nothing merges by itself. A consent that
     is older than a withdrawal or an erasure is a conflict; which of both it was is told to the role privacy alone.
+    202: whoever is bound to stores is not told of a customer whom they do not know.
     """
     principal = principal_of(request)
     for_desk = principal is not None and principal.may(Role.PRIVACY)
@@ -82,13 +89,14 @@ def tell_profile(given: ProfileIn, once: OnceDep, service: ServiceDep, request: 
 
 @router.post(
     "/withdrawals",
-    responses={200: {"model": DoneOut}, **described(400, 404, 409, 422, 503)},
+    responses={200: {"model": DoneOut}, 202: {"model": HeardOut}, **described(400, 404, 409, 422, 503)},
     summary="Withdraw a consent",
 )
 def tell_withdrawal(given: WithdrawalIn, once: OnceDep) -> Response:
     """Add a withdrawal to the ledger; from then on the profile answers 404 and its events are refused.
 
-    A time ahead of now is taken for now. 409: a later grant stands, so the withdrawal changes nothing.
+    A time ahead of now is taken for now. 409: a later grant stands, so the withdrawal changes nothing. 202: it holds
+    wherever she is known; whoever is bound to stores is not told of a customer whom they do not know.
     """
     return answer_or_conflict(once.answer(given.model_dump_json().encode(), taking_withdrawal(given)))
 
@@ -102,7 +110,7 @@ def tell_events(given_input: InputWord, given: EventsIn, once: OnceDep, service:
     """Take in events; source, kind and key name one, so that sending it again changes it or nothing.
 
     A row that is refused stops no other. Where every row means a profile that is unknown or has not consented, the
-    answer is 404.
+    answer is 404. To whoever is bound to stores that do not know a customer her row is told as taken, whoever she is.
     """
     # what a string of JavaScript may hold, and UTF-8 may not, is said of its row
     same = given.model_copy(update={"events": cleaned(given.events)}).model_dump_json().encode()

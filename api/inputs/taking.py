@@ -8,15 +8,25 @@ from uuid import UUID
 
 from fastapi.responses import Response
 
-from api.inputs.models import EventsIn, IdentifiedOut, InputWord, ProfileIn, RowErrorOut, TakenOut, WithdrawalIn
+from api.inputs.models import (
+    EventsIn,
+    HeardOut,
+    IdentifiedOut,
+    InputWord,
+    ProfileIn,
+    RowErrorOut,
+    TakenOut,
+    WithdrawalIn,
+)
 from api.inputs.rows import AHEAD, offset_said, read_rows, standing
 from api.inputs.withdrawal_rows import listed_withdrawals, withdrawal_of
 from api.problems import conflict, profile_unknown
 from core.errors import InputError
 from core.resolution import identifier
 from storage.connect import Connection
+from storage.identity.at_stores import take_in
 from storage.identity.consents import ConsentWord
-from storage.identity.links import GivenProfile, identify
+from storage.identity.links import GivenProfile
 from storage.identity.withdrawals import NO_COUNTRY, OUTWEIGHED, Became, said_fully, save_withdrawals, withdraw_by
 from storage.inputs.inputs import ERRORS_SHOWN, UNKNOWN_PROFILE, Outcome, RowError, save_events
 from storage.privacy.suppression import Guard
@@ -51,13 +61,17 @@ def taking_profile(given: ProfileIn, guard: Guard, now: datetime, *, for_desk: b
     )
 
     def work(connection: Connection) -> tuple[int, Any]:
-        found = identify(connection, profile, guard)
+        found = take_in(connection, profile, guard)
+        if found.told == "nothing":
+            return 202, HeardOut().model_dump(mode="json")
         if found.profile_id is None:
             faults = [{"where": one.where, "what": one.what} for one in found.conflicts]
             if for_desk:
                 faults += [{"where": one, "what": _ERASED} for one in found.erased_by]
             return 409, {"faults": faults}
-        return 201 if found.made else 200, IdentifiedOut.of(found, found.profile_id).model_dump(mode="json")
+        return 201 if found.made and found.told == "all" else 200, IdentifiedOut.of(
+            found, found.profile_id
+        ).model_dump(mode="json")
 
     return work
 
@@ -85,6 +99,8 @@ def taking_withdrawal(given: WithdrawalIn) -> Work:
 
     def work(connection: Connection) -> tuple[int, Any]:
         became = withdraw_by(connection, said.who, said.word)
+        if became is Became.UNTOLD:
+            return 202, HeardOut().model_dump(mode="json")
         if became is Became.UNKNOWN:
             return 404, {"hint": "" if said_fully(said.who) else NO_COUNTRY}
         if became is Became.OUTWEIGHED:

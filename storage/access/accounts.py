@@ -143,8 +143,8 @@ def change_account(
     Raises
     ------
     InputError
-        If nobody with a way in would be an admin any more, somebody is called so already, a store is unknown, or
-        nothing of the name can be seen.
+        If nobody with a way in would be an admin any more, or one of every store, somebody is called so already, a
+        store is unknown, or nothing of the name can be seen.
     """
     display_name = _plain(display_name)
     with connection.transaction():
@@ -152,11 +152,12 @@ def change_account(
         if _shown(connection, account) != display_name:
             _check_shown(connection, display_name, account)
         _rename(connection, account, display_name)
+        everywhere = _is_run_everywhere(connection)
         connection.execute(
             "update account set display_name = %s, roles = %s, stores = %s where account_id = %s",
             [display_name, sorted(set(roles)), sorted(stores) if stores is not None else None, account],
         )
-        _keep_an_admin(connection)
+        _keep_an_admin(connection, everywhere=everywhere)
         end_sessions(connection, account)
 
 
@@ -181,12 +182,13 @@ def disable_account(connection: Connection, account: UUID, *, disabled: bool) ->
     with connection.transaction():
         if not disabled:
             _check_shown(connection, _shown(connection, account), account)
+        everywhere = _is_run_everywhere(connection)
         connection.execute(
             "update account set disabled_at = case when %s then coalesce(disabled_at, clock_timestamp()) end"
             " where account_id = %s",
             [disabled, account],
         )
-        _keep_an_admin(connection)
+        _keep_an_admin(connection, everywhere=everywhere)
         end_sessions(connection, account)
 
 
@@ -319,7 +321,19 @@ def _rename(connection: Connection, account: UUID, after: str) -> None:
         rename_rule_owner(connection, row[0], after)
 
 
-def _keep_an_admin(connection: Connection) -> None:
+def _keep_an_admin(connection: Connection, *, everywhere: bool) -> None:
     row = connection.execute("select from account where 'admin' = any(roles) and disabled_at is null").fetchone()
     if row is None:
         raise InputError("Somebody has to stay who may manage people.", hint="Make somebody else an admin first.")
+    if everywhere and not _is_run_everywhere(connection):  # who is bound to stores makes nobody who is bound to none
+        raise InputError(
+            "Somebody has to stay who may manage people of every store.",
+            hint="Make somebody else an admin who is bound to no store first.",
+        )
+
+
+def _is_run_everywhere(connection: Connection) -> bool:
+    row = connection.execute(
+        "select from account where 'admin' = any(roles) and stores is null and disabled_at is null"
+    ).fetchone()
+    return row is not None

@@ -61,6 +61,24 @@ def is_bound() -> bool:
     return acting is not None and acting.stores is not None
 
 
+def own_stores() -> Sequence[str] | None:
+    """Return the ids of the stores that whoever is served now is bound to; None: every store."""
+    acting = _ACTING.get()
+    return acting.stores if acting is not None else None
+
+
+def sends_blindly() -> bool:
+    """Return whether a program of some stores is served that only sends, and so is told of nobody."""
+    acting = _ACTING.get()
+    return acting is not None and acting.stores is not None and acting.role == "edge"
+
+
+def reaches_everybody() -> bool:
+    """Return whether whoever is served now is bound to no store, or asks as the privacy desk, which has them all."""
+    acting = _ACTING.get()
+    return acting is None or acting.stores is None or acting.role == "privacy"
+
+
 def take_role(connection: Connection, *, first: LiteralString = "") -> None:
     """Take the role of whoever is served, until the transaction that has just begun ends; in one round trip.
 

@@ -42,7 +42,8 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 
     They are by us, or by an identity provider that has no group for them any more.
     `in_time` is whether it is neither revoked nor over; it holds if its owner is not shut out either. `roles` and
-    `stores` are what was given to it and its owner still has; `lost` are roles that the owner has no more.
+    `stores` are what was given to it and its owner still has; `lost` are roles that the owner has no more, and
+    `given_stores` what it has once its owner has all of it.
     """
 
     key_no: int
@@ -51,6 +52,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
     stores: tuple[str, ...] | None
     lost: tuple[str, ...]
+    given_stores: tuple[str, ...] | None
     made_at: datetime
     made_by: str
     owner_id: UUID | None
@@ -180,7 +182,7 @@ def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
         f"select key_no, prefix, key.name, {_ROLES}, {_STORES}, {_LOST}, key.made_at, key.made_by, owner_id,"  # noqa: S608
         f" owner.display_name, coalesce(not ({_OWNER_IN}), false), ends_at, revoked_at, last_used_at, replaced_by,"
         " revoked_at is null and ends_at > clock_timestamp() as in_time,"
-        f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true)"
+        f" coalesce(last_used_at < clock_timestamp() - interval '{USED_EVERY_S} seconds', true), key.stores"
         " from api_key key left join account owner on owner.account_id = key.owner_id where " + clause
     )
     rows = connection.execute(question.encode(), [value]).fetchall()
@@ -203,6 +205,7 @@ def _keys(connection: Connection, clause: str, value: object) -> list[KeyRow]:
             replaced_by=row[14],
             in_time=row[15],
             stale=row[16],
+            given_stores=tuple(row[17]) if row[17] is not None else None,
         )
         for row in rows
     ]

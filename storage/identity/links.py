@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID, uuid4
 
 import msgspec
@@ -49,7 +49,8 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
 
     `changed` says whether anything is other than it was; `before` are name and tier of a profile that was there.
     `left_out` are identifiers that were passed over, `case_no` is the question that a person has to answer.
-    `erased_by` are the fields by which somebody is known to have been erased: for the privacy desk alone.
+    `erased_by` are the fields by which somebody is known to have been erased: for the privacy desk alone. `told` is
+    what of this is told on: all of it, whose record it is alone, or nothing (storage.identity.at_stores).
     """
 
     profile_id: UUID | None
@@ -60,6 +61,7 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[Conflict, ...] = ()
     case_no: int | None = None
     erased_by: tuple[str, ...] = ()
+    told: Literal["all", "whose", "nothing"] = "all"
 
 
 def identify(connection: Connection, given: GivenProfile, guard: Guard | None = None) -> Identified:

@@ -8,8 +8,9 @@ from uuid import UUID
 import msgspec
 
 from core.resolution import Identifier
-from storage.access.acting import in_own_right
+from storage.access.acting import in_own_right, reaches_everybody, sends_blindly
 from storage.connect import Connection
+from storage.identity.at_stores import is_known_here
 from storage.identity.consents import ConsentWord, withdraw_everywhere
 from storage.identity.links import find_person
 from storage.inputs.imports import ImportFile, ImportRow, begin_import, end_import
@@ -29,11 +30,18 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Became(StrEnum):
-    """What became of a withdrawal; `UNKNOWN` is the same for unknown, unconsented and erased."""
+    """What became of a withdrawal; `UNKNOWN` is the same for unknown, unconsented and erased.
+
+    `UNTOLD` is whatever became of one that is told by somebody bound to stores which do not know this customer.
+    """
 
     DONE = "done"
     OUTWEIGHED = "outweighed"
     UNKNOWN = "unknown"
+    UNTOLD = "untold"
+
+
+_TAKEN: Final = frozenset({Became.DONE, Became.UNTOLD})
 
 
 def withdraw_by(connection: Connection, who: Identifier, word: ConsentWord) -> Became:
@@ -42,6 +50,13 @@ def withdraw_by(connection: Connection, who: Identifier, word: ConsentWord) -> B
     One that a later grant outweighs is kept as well, and so is one of somebody whose consent has expired or was
     withdrawn before: a grant from before it brings nobody back.
     """
+    told = reaches_everybody() or (not sends_blindly() and is_known_here(connection, who))
+    with in_own_right(connection):  # it reaches her whoever takes it, and so does a later grant that stands
+        became = _withdraw(connection, who, word)
+    return became if told else Became.UNTOLD
+
+
+def _withdraw(connection: Connection, who: Identifier, word: ConsentWord) -> Became:
     profile = find_person(connection, who)
     if profile is None:
         silent = _holder(connection, who)
@@ -49,14 +64,13 @@ def withdraw_by(connection: Connection, who: Identifier, word: ConsentWord) -> B
             withdraw_everywhere(connection, silent, word)
         return Became.UNKNOWN
     withdraw_everywhere(connection, profile, word)
-    with in_own_right(connection):  # a grant of a profile that may not be seen here stands as well
-        return Became.OUTWEIGHED if find_person(connection, who) is not None else Became.DONE
+    return Became.OUTWEIGHED if find_person(connection, who) is not None else Became.DONE
 
 
 def save_withdrawals(connection: Connection, rows: Sequence[Withdrawal]) -> Outcome:
     """Add withdrawals; one that does nothing is told as refused and stops no other."""
     faults = [(row, withdraw_by(connection, row.who, row.word)) for row in rows]
-    errors = [_error(row, became) for row, became in faults if became is not Became.DONE]
+    errors = [_error(row, became) for row, became in faults if became not in _TAKEN]
     return Outcome(
         taken=len(rows) - len(errors), unchanged=0, refused=len(errors), errors=tuple(errors[:ERRORS_SHOWN])
     )

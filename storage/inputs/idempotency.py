@@ -21,8 +21,9 @@ KEY_CHARACTERS: Final = 128
 """A UUID with a prefix; longer is not a key."""
 KEPT: Final = "7 days"
 """A sender that was cut off for longer than a long weekend finds its upsert keys, if not its answer."""
-_NOT_FOUND: Final = 404
-"""Who is unknown may be known when the same is sent again: that answer is not kept, though what it wrote is."""
+_NOT_KEPT: Final = frozenset({202, 404})
+"""Who is unknown may be known when the same is sent again: an answer that says so, or tells nothing of it, is not
+kept, though what it wrote is."""
 _SWEPT_AT_ONCE: Final = 100
 """Each request takes a few old keys away, more than it adds: no job is needed for that."""
 
@@ -84,7 +85,7 @@ def once(
             )
         return Answer(status=row[1], body=row[2], repeated=True)
     status, body = work()
-    if status == _NOT_FOUND:
+    if status in _NOT_KEPT:
         return Answer(status=status, body=body)
     with in_own_right(connection):
         connection.execute(

@@ -6,8 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from storage.access.acting import in_own_right
 from storage.connect import Connection
-from storage.identity.links import GivenProfile, Identified, identify
+from storage.identity.at_stores import take_in
+from storage.identity.links import GivenProfile, Identified
 from storage.inputs.imports import ImportFile, ImportRow, RevertConflictError, begin_import, end_import
 from storage.inputs.inputs import ERRORS_SHOWN, Outcome, RowError
 from storage.privacy.suppression import Guard
@@ -65,10 +67,12 @@ def import_profiles(
     errors: list[RowError] = []
     for row in rows:
         found = _take(connection, number, row.given, guard)
-        if found.profile_id is None:
+        if found.told == "nothing":
+            taken += 1
+        elif found.profile_id is None:
             refused += 1
             errors += [RowError(line=row.line, field=one.where, what=one.what) for one in found.conflicts]
-        elif found.changed:
+        elif found.changed or found.told == "whose":
             taken += 1
         else:
             unchanged += 1
@@ -107,10 +111,11 @@ def take_back_profiles(connection: Connection, number: int) -> None:
 
 
 def _take(connection: Connection, number: int, given: GivenProfile, guard: Guard | None) -> Identified:
-    found = identify(connection, given, guard)
+    found = take_in(connection, given, guard)
     if found.profile_id is not None and found.changed:
         before = found.before if found.before is not None else (given.display_name, given.loyalty_tier)
-        _note(connection, number, found.profile_id, made=found.made, before=before)
+        with in_own_right(connection):  # also of whom the sender may not see
+            _note(connection, number, found.profile_id, made=found.made, before=before)
     return found
 
 

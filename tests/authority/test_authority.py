@@ -111,7 +111,14 @@ def test_only_what_is_expected_is_signed(authority: Authority, tmp_path: Path) -
         authority.sign(asked, "shop", "south", NOW)
     with pytest.raises(InputError, match="no request"):
         authority.sign(b"-----BEGIN CERTIFICATE REQUEST-----\nAA==\n", "shop", "north", NOW)
-    for store, edge in (("shop", "app"), ("s" * 60, "north"), ("+", "north"), ("shop", "a/b"), ("shop", "#")):
+    for store, edge in (
+        ("shop", "app"),
+        ("shop", "replay"),
+        ("s" * 60, "north"),
+        ("+", "north"),
+        ("shop", "a/b"),
+        ("shop", "#"),
+    ):
         with pytest.raises(ConfigurationError):
             identity_of(store, edge)
     with pytest.raises(ConfigurationError, match="no service"):
