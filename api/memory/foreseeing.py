@@ -26,7 +26,7 @@ from core.memory.foresight import (
 from core.memory.hits import followed
 from core.memory.remembering import newest
 from storage.access.acting import acting_as
-from storage.access.colleagues import colleagues
+from storage.access.colleagues import About, colleagues
 from storage.connect import Connection
 from storage.instants import to_datetime, to_ns
 from storage.memory.alerts import (
@@ -114,7 +114,7 @@ def _keep(
     setting = held.settings.get(rule.rule, RuleSetting(rule=rule.rule))
     if not setting.enabled:
         return False
-    people = colleagues(connection)
+    people = colleagues(connection, About(profile=profile))
     operator = setting.operator if setting.operator in people else who_knows(connection, profile, people)
     if rule.due_h > URGENT_H and _has_enough(connection, operator, held.now):
         return False

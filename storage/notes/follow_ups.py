@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from core.errors import InputError
-from storage.access.colleagues import colleagues
+from storage.access.colleagues import unowned
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
@@ -190,7 +190,7 @@ def follow_ups_page(
         1..FOLLOW_UPS_PER_PAGE.
     cursor : str or None
     nobodys : bool
-        Only those whose owner is nobody who can be given a task, any more or yet.
+        Only those whose owner does not see them; what is done is nobody's no more.
 
     Raises
     ------
@@ -207,8 +207,8 @@ def follow_ups_page(
     if operator is not None:
         clauses.append(sql.SQL("lower(follow_up.operator) = lower(%(operator)s)"))
     if nobodys:
-        values["colleagues"] = lowered(colleagues(connection))
-        clauses.append(sql.SQL("lower(follow_up.operator) <> all(%(colleagues)s)"))
+        values["nobodys"] = unowned(connection)
+        clauses.append(sql.SQL("follow_up.follow_up_id = any(%(nobodys)s)"))
     if when == "due":
         # a day has at most 26 h of difference between time zones: the plain bound lets the index do its work
         clauses.append(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.wording import day
-from storage.access.accounts import disable_account
+from storage.access.accounts import add_account, disable_account
 from storage.memory.messages import messages_of
 from storage.migrate import migrations
 from storage.profiles.profiles import create_profile, withdraw_consent
@@ -180,6 +180,25 @@ def test_an_alert_goes_to_nobody_who_has_left(
     assert look(client) == 1
     (task,) = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
     assert (task["operator"], task["nobodys"]) == ("Tom", False), "the rule's person and the newest writer have left"
+
+
+def test_an_alert_goes_to_nobody_who_does_not_know_the_customer(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    add_account(store.connection, name="quinn", display_name="Quinn", roles=["crm"], stores=["quay"], made_by="tests")
+    assert client.put("/v1/alert-rules/mood_low", json={"operator": "Quinn"}, headers=INES).status_code == 200
+    for _ in range(2):
+        write(client, subject="Hated the queue")
+    assert look(client) == 1
+    (task,) = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
+    assert (task["operator"], task["nobodys"]) == ("Ines", False), "Quinn would not see it"
+    path = f"/v1/follow-ups/{task['follow_up_id']}"
+    assert client.post(f"{path}/reassign", json={"operator": "Quinn"}, headers=INES).status_code == 422
+    following = {"due_at": store.now.isoformat(), "instructions": "Call again", "operator": "Quinn"}
+    done = client.post(f"{path}/done", json={"result": "x", "next": following}, headers=INES)
+    assert done.status_code == 422
+    write(client, subject="Bought a bag", store="quay")
+    assert client.post(f"{path}/reassign", json={"operator": "Quinn"}, headers=INES).json()["operator"] == "Quinn"
 
 
 def test_nobody_is_thanked_for_a_visit_of_which_nothing_is_known(
