@@ -11,11 +11,10 @@ from typing import Final
 import msgspec
 
 from core.errors import InputError
-from core.journey.feeling import Feeling
 from core.journey.habits import DAY_NS
 from core.journey.records import Evidence
 from core.memory.fading import age
-from core.memory.records import Felt, Visit
+from core.memory.records import Felt, Visit, disappointed
 from core.memory.remembering import Memory, evidence_of
 
 SUBJECT_CHARACTERS: Final = 120
@@ -35,8 +34,6 @@ FIELDS: Final = {
 _PROMISED: Final = "what we promised you"
 _FIELD: Final = re.compile(r"\{([a-z_]*)(?:\|([^{}]*))?\}")
 _PENDING: Final = frozenset({"overdue", "open"})
-_BAD: Final = (Feeling.NEGATIVE, Feeling.MIXED)
-"""Whoever loved the shoes and hated the queue would read “we were glad” as not having been heard."""
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +150,8 @@ def obstacles(
     consented : bool
         Whether the consent for the template's purpose holds.
     felt : sequence of Felt
-        Of this customer; negative and mixed ones are bad experiences.
+        Of this customer; negative and mixed ones are bad experiences: she would read “we were glad” as not having
+        been heard.
     sent_at : sequence of int
         When she got messages, of any template.
     as_of : int
@@ -172,16 +170,14 @@ def obstacles(
         unknown = ", ".join(FIELDS[name][0].lower() + FIELDS[name][1:] for name in filled.missing)
         found.append(Obstacle(word="missing", says=f"Not known of this customer: {unknown}."))
     since = as_of - template.quiet_days * DAY_NS
-    bad = [one for one in felt if one.feeling in _BAD and since < one.at <= as_of]
+    bad = [one for one in felt if disappointed(one) and since < one.at <= as_of]
     if template.quiet_days and bad:
-        newest = max(bad, key=lambda one: (one.at, one.id))
-        found.append(
-            Obstacle(
-                word="bad_experience",
-                says=f"A bad experience {age(newest.at, as_of)}: quiet for {template.quiet_days} days.",
-                evidence=(evidence_of(newest),),
-            )
-        )
+        newest = max(bad, key=lambda one: (one.unsure is None, one.at, one.id))
+        ago, quiet = age(newest.at, as_of), f"quiet for {template.quiet_days} days"
+        says = f"A bad experience {ago}: {quiet}."
+        if newest.unsure is not None:
+            says = f"Whether a note {ago} is of a bad experience is not sure: choose its feeling; else {quiet}."
+        found.append(Obstacle(word="bad_experience", says=says, evidence=(evidence_of(newest),)))
     lately = sum(as_of - template.cap_days * DAY_NS < at <= as_of for at in sent_at)
     if lately >= template.cap_count:
         found.append(

@@ -26,7 +26,7 @@ QUOTES: Final = 12
 """Preferences, and promises, that are told: more than anybody reads before a talk."""
 WITHOUT_FEELING: Final = frozenset({"credit_control"})
 """Purposes whose notes are about money owed: who promises to pay is not delighted by paying, and nothing is promised
-to her. Of such a note only what staff say of the feeling counts, no word of its text."""
+to her, by its text or its follow-ups. Of such a note only what staff say of the feeling counts."""
 _VALUE: Final = {Feeling.POSITIVE: 1.0, Feeling.NEGATIVE: -1.0}
 
 

@@ -78,7 +78,56 @@ def test_who_promises_to_pay_is_not_delighted(
     write(client, purpose="credit_control", subject="We will send a reminder", feeling="negative")
     memory = client.get(f"/v1/profiles/{AMARA}/memory").json()
     assert (memory["delights"], memory["promises"]) == ([], [])
-    assert (memory["now"]["neutral_count"], memory["now"]["negative_count"]) == (1, 1)
+
+
+def test_what_is_to_be_done_about_a_debt_is_no_promise(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    dunning = {
+        "due_at": (store.now - timedelta(days=2)).isoformat(),
+        "instructions": "Send the second dunning letter",
+    }
+    debt = write(client, purpose="credit_control", subject="Invoice unpaid for 60 days", follow_up=dunning)
+    assert client.get(f"/v1/profiles/{AMARA}/memory").json()["promises"] == []
+    template = {"purpose": "personal_messages", "subject": "Hello", "body": "We have not forgotten {promise}."}
+    client.put("/v1/message-templates/promised", json=template, headers=INES)
+    preview = client.post(f"/v1/profiles/{AMARA}/messages/preview", json={"template": "promised"}).json()
+    assert "missing" in [one["word"] for one in preview["obstacles"]]
+    assert look(client) == 0
+    edit = {"purpose": "service", "subject": "Wants boots", "revision": 0}
+    client.put(f"/v1/notes/{debt['note_id']}", json=edit, headers=INES)
+    assert [one["state"] for one in client.get(f"/v1/profiles/{AMARA}/memory").json()["promises"]] == ["overdue"]
+
+
+def test_a_note_of_which_nobody_is_sure_is_told_as_such(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    written = write(client, subject="Loved the shoes")
+    write(client, subject="Lovely advice, great")
+
+    def suggest(feeling: str) -> list[dict[str, Any]]:
+        """Let the last note read so, though it may be otherwise."""
+        store.connection.execute(
+            "update note set feeling_read = feeling_read || jsonb_build_object('feeling', %s::text, 'doubted', true)"
+            " where subject = 'Size 42, wide fit'",
+            [feeling],
+        )
+        preview = client.post(f"/v1/profiles/{AMARA}/messages/preview", json={"template": "thanks"}).json()
+        return [one for one in preview["obstacles"] if one["word"] == "bad_experience"]
+
+    unsure = write(client, subject="Size 42, wide fit")
+    for fine in ("neutral", "positive"):
+        assert suggest(fine) == []
+    for bad in ("negative", "mixed"):
+        (found,) = suggest(bad)
+        assert found["says"].startswith("Whether a note less than a day ago is of a bad experience is not sure: ")
+        assert [one["id"] for one in found["evidence"]] == [unsure["note_id"]]
+    assert look(client) == 0
+    suggest("neutral")
+    assert look(client) == 1
+    mixed = {"purpose": "observation", "subject": "Loved the shoes", "feeling": "mixed", "revision": 0}
+    client.put(f"/v1/notes/{written['note_id']}", json=mixed, headers=INES)
+    assert suggest("neutral")[0]["says"] == "A bad experience less than a day ago: quiet for 14 days."
 
 
 def look(client: httpx.Client) -> int:

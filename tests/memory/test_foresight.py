@@ -125,6 +125,9 @@ def test_delight_is_recognised_unless_something_went_wrong() -> None:
     assert foresee(scene(felt=[*good, felt("c", Feeling.NEGATIVE, 5)])) == {}
     assert foresee(scene(felt=[*good, felt("c", Feeling.MIXED, 5)])) == {}, "loved the shoes, hated the queue"
     assert list(foresee(scene(felt=[*good, felt("c", Feeling.NEGATIVE, 31)]))) == ["delight"]
+    unsure = msgspec.structs.replace(felt("c", Feeling.MIXED, 5), chosen=False, unsure=Feeling.NEUTRAL)
+    assert list(foresee(scene(felt=[*good, unsure]))) == ["delight"]
+    assert foresee(scene(felt=[*good, msgspec.structs.replace(unsure, unsure=Feeling.NEGATIVE)])) == {}
 
 
 def test_who_is_slipping_away_is_told_by_the_return_model() -> None:
