@@ -266,6 +266,26 @@ def foresee(scene: Scene) -> dict[str, Foreseen]:
     return {name: seen for name, seen in found.items() if seen is not None}
 
 
+def key_of(found: Foreseen) -> str:
+    """Return what must not alert twice: the newest evidence; of a promise its date too, as it may be put off."""
+    last = newest(found.evidence)
+    return f"{last.id} {last.at}" if last.kind == "follow_up" else last.id
+
+
+def still_holds(rule: str, made_at: int, cited: Sequence[Evidence], scene: Scene) -> bool:
+    """Return whether what a rule found then was so, by what is known now: notes are edited, or come in late.
+
+    Of promises: whether one of those cited still is one; to put it off does not keep it. Visits and the return model
+    do not change by hand, and are not looked at again.
+    """
+    kinds = {one.kind for one in cited}
+    if kinds == {"follow_up"}:
+        return not {one.id for one in cited}.isdisjoint(due.id for due in scene.dues)
+    if not kinds or kinds & {"store_visit", "zone_visit"} or rule not in RULES:
+        return True
+    return RULES[rule].find(msgspec.structs.replace(scene, as_of=made_at, visits=(), stays=())) is not None
+
+
 def _felt_lately(scene: Scene, feeling: Feeling) -> list[Felt]:
     """Return what was felt so within MOOD_DAYS, newest first."""
     return [felt for felt in _lately(scene) if felt.feeling is feeling]

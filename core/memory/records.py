@@ -54,9 +54,9 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
 def disappointed(felt: Felt) -> bool:
     """Return whether this was a bad experience, or may have been where nobody is sure.
 
-    Whoever loved the shoes and hated the queue was disappointed too. A suggestion that is not sure is passed over where
-    it is positive or neutral: of 117 such among 576 notes with labels 43 of the 62 that tell of nothing bad read so, and
-    10 of the 55 that do.
+    Whoever loved the shoes and hated the queue was disappointed too. A suggestion that is not sure is passed over
+    where it is positive or neutral: of 120 such among 576 notes with labels (with the sentence model) so were 43 of
+    the 62 that tell of nothing bad, and 10 of the 58 that do.
     """
     said = felt.feeling if felt.unsure is None else felt.unsure
     return said in {Feeling.NEGATIVE, Feeling.MIXED}

@@ -281,6 +281,14 @@ def finish(connection: Connection, found: FollowUpRow, result: str, *, operator:
     )
 
 
+def end_tasks(connection: Connection, alert: UUID, *, result: str, by: str, at: datetime) -> None:
+    """Mark the open tasks of an alert as done, which nobody has to do any more."""
+    connection.execute(
+        "update follow_up set done_at = %s, done_by = %s, result = %s where alert_id = %s and done_at is null",
+        [at, by, result, alert],
+    )
+
+
 def rename_owner(connection: Connection, before: str, after: str) -> None:
     """Let open follow-ups of somebody go along with a new name; those that are done keep who had them."""
     connection.execute(

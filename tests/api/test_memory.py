@@ -214,6 +214,43 @@ def test_a_rule_goes_where_somebody_sends_it_or_is_off(
     assert "done meanwhile" in ended["result"]
 
 
+def test_an_alert_ends_once_what_it_rests_on_was_put_right(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    notes = [write(client, subject=subject) for subject in ("Terrible, rude staff", "The queue was awful")]
+    assert look(client) == 1
+    right = {"purpose": "observation", "subject": "It was somebody else", "feeling": "neutral", "revision": 0}
+    client.put(f"/v1/notes/{notes[0]['note_id']}", json=right | {"feeling": "negative"}, headers=INES)
+    assert (look(client), client.get("/v1/alerts").json()["alerts"][0]["open"]) == (0, True), "it still was so"
+    client.put(f"/v1/notes/{notes[1]['note_id']}", json=right, headers=INES)
+    assert (look(client), client.get("/v1/alerts").json()["alerts"][0]["open"]) == (0, False)
+    (task,) = client.get("/v1/follow-ups?when=done").json()["follow_ups"]
+    assert (task["done_by"], task["result"]) == ("Sojourn", "What this rests on was put right since: it was not so.")
+
+
+def test_a_promise_that_is_broken_again_alerts_again(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    overdue = {"due_at": (store.now - timedelta(days=2)).isoformat(), "instructions": "Call"}
+    note = write(client, subject="Wants boots", follow_up=overdue)
+    (promised,) = client.get(f"/v1/notes/{note['note_id']}/follow-ups").json()["follow_ups"]
+    assert look(client) == 1
+    tomorrow = (store.now + timedelta(days=1)).isoformat()
+    path = f"/v1/follow-ups/{promised['follow_up_id']}/snooze"
+    assert client.post(path, json={"due_at": tomorrow}, headers=INES).status_code == 200
+    assert look(client) == 0
+    (task,) = [row for row in client.get("/v1/follow-ups?when=open").json()["follow_ups"] if row["alert_id"]]
+    client.post(f"/v1/follow-ups/{task['follow_up_id']}/done", json={"result": "Told her"}, headers=INES)
+    assert look(client) == 0
+    again = store.now - timedelta(days=1.5)
+    store.connection.execute("update follow_up set due_at = %s where note_id is not null", [again])
+    assert (look(client), look(client)) == (1, 0)
+    assert len(client.get("/v1/alerts?rule=promise_overdue").json()["alerts"]) == 2
+    edit = {"purpose": "credit_control", "subject": "Invoice unpaid", "revision": 0}
+    client.put(f"/v1/notes/{note['note_id']}", json=edit, headers=INES)
+    assert (look(client), client.get("/v1/alerts").json()["alerts"][0]["open"]) == (0, False), "it was no promise"
+
+
 def test_an_alert_goes_to_nobody_who_has_left(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
@@ -366,6 +403,21 @@ def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
     assert client.get(path).status_code == 404
     assert client.post(path, json=asked, headers=INES).status_code == 404
     assert messages_of(store.connection, AMARA) == []
+
+
+def test_a_promise_of_before_alerts_once_for_its_date(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    overdue = {"due_at": (store.now - timedelta(days=2)).isoformat(), "instructions": "Call"}
+    write(client, subject="Wants boots", follow_up=overdue)
+    assert look(client) == 1
+    store.connection.execute(
+        "update follow_up set done_at = now(), done_by = 'x', result = 'x' where note_id is null"
+    )
+    store.connection.execute("update alert set evidence_key = evidence -> 0 ->> 'id'")  # as it was kept before
+    (text,) = [migration.text for migration in migrations() if migration.name.startswith("0440")]
+    store.connection.execute(text.encode())
+    assert look(client) == 0
 
 
 def test_a_sentence_of_before_says_on_which_day_it_was_so(
