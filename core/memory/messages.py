@@ -117,14 +117,15 @@ def fill(template: Template, fields: Mapping[str, Field]) -> Filled:
     def value(match: re.Match[str]) -> str:
         name, instead = match.group(1), match.group(2)
         if name in fields:
-            used[name] = fields[name]
-            return fields[name].value
+            # what stands in a field is one line, as the subject of a mail has to be: customers write any characters
+            used[name] = msgspec.structs.replace(fields[name], value=" ".join(fields[name].value.split()))
+            return used[name].value
         if instead is None:
             missing[name] = None
         return instead if instead is not None else match.group()
 
     return Filled(
-        subject=_FIELD.sub(value, template.subject),
+        subject=" ".join(_FIELD.sub(value, template.subject).split()),
         body=_FIELD.sub(value, template.body),
         used=used,
         missing=tuple(missing),

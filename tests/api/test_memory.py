@@ -420,6 +420,44 @@ def test_a_promise_of_before_alerts_once_for_its_date(
     assert look(client) == 0
 
 
+def test_a_consent_ends_at_a_time_that_everybody_reads_alike(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    word = {"purpose": "personal_messages", "status": "granted", "source": "till", "wording": "2026-03"}
+    path = f"/v1/profiles/{AMARA}/consents"
+    for wrong, says in (
+        ("2099-12-01T10:00:00", "offset"), (4_100_000_000, "not as a number"),
+        ("9999-12-31T23:59:59-23:00", "beyond the calendar"), ("0001-01-01T00:00:00+23:00", "beyond the calendar"),
+    ):  # fmt: skip
+        refused = client.post(path, json=word | {"expires_at": wrong}, headers=INES)
+        assert refused.status_code == 422, wrong
+        assert says in refused.text, wrong
+    kept = client.post(path, json=word | {"expires_at": "2099-12-01T10:00:00+02:00"}, headers=INES)
+    assert kept.status_code == 200
+    assert kept.json()["words"][0]["expires_at"] == "2099-12-01T08:00:00Z"
+    assert client.post(path, json=word | {"expires_at": None}, headers=INES).status_code == 200
+
+
+def test_a_subject_is_one_line_whatever_is_filled_in(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    template = {"purpose": "personal_messages", "subject": "You said: {preference}", "body": "{preference}"}
+    path = "/v1/message-templates/said"
+    for broken in ("x\u2028y", "x\x0by", "x\u0085y", "x\x00", "   ", "x\nBcc: y"):
+        assert client.put(path, json=template | {"subject": broken}, headers=INES).status_code == 422, repr(broken)
+    for unseen in ("x\x00", "   "):
+        assert client.put(path, json=template | {"body": unseen}, headers=INES).status_code == 422
+    assert client.put(path, json=template, headers=INES).status_code == 200
+    mail = {
+        "channel": "email", "key": "1", "text": "I prefer wide\u2028shoes,\x0b size 38\x1c", "profile_id": str(AMARA),
+        "at": store.now.isoformat(),
+    }  # fmt: skip
+    assert client.post("/v1/interactions", json=mail, headers=INES).status_code == 201
+    preview = client.post(f"/v1/profiles/{AMARA}/messages/preview", json={"template": "said"}).json()
+    assert preview["subject"] == "You said: I prefer wide shoes, size 38"
+    assert preview["body"] == "I prefer wide shoes, size 38"
+
+
 def test_a_sentence_of_before_says_on_which_day_it_was_so(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
