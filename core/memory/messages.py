@@ -27,7 +27,7 @@ FIELDS: Final = {
     "last_store": "Store of the newest visit",
     "delight": "What delighted most",
     "frustration": "What frustrated most",
-    "preference": "The newest preference that she wrote herself, in her words",
+    "preference": "The newest plain wish that she wrote herself, in her words",
     "promise": "Says “what we promised you”, if a promise with a date is open",
 }
 """What a template may name. What staff wrote for colleagues (notes, instructions) never goes to the customer."""
@@ -99,7 +99,7 @@ def fields_of(memory: Memory, *, name: str, last_store: str | None) -> dict[str,
     for field, topics in (("delight", memory.delights), ("frustration", memory.frustrations)):
         if topics:
             found[field] = Field(value=topics[0].label, evidence=topics[0].evidence)
-    quote = next((quote for quote in memory.preferences if quote.by_customer), None)
+    quote = next((quote for quote in memory.preferences if quote.quotable), None)
     if quote is not None:
         found["preference"] = Field(value=quote.text, evidence=(quote.evidence,))
     pending = [promise for promise in memory.promises if promise.state in _PENDING]
