@@ -10,6 +10,7 @@ from api.memory.recall import Recalled, recalled
 from api.profiles.understanding import unbroken_since, understand
 from api.service import Service
 from api.wording import day
+from core.journey.records import Evidence
 from core.limits import NS_PER_S
 from core.memory.foresight import (
     RECENT_NS,
@@ -22,11 +23,12 @@ from core.memory.foresight import (
     Scene,
     Stay,
     foresee,
+    key_of,
+    still_holds,
 )
 from core.memory.hits import followed
-from core.memory.remembering import newest
 from storage.access.acting import acting_as
-from storage.access.colleagues import colleagues
+from storage.access.colleagues import About, colleagues
 from storage.connect import Connection
 from storage.instants import to_datetime, to_ns
 from storage.memory.alerts import (
@@ -34,13 +36,15 @@ from storage.memory.alerts import (
     RuleSetting,
     insert_alert,
     last_timezone,
+    open_alerts,
     rule_settings,
     settle_alert,
     unsettled,
     who_knows,
 )
 from storage.memory.looking import looked_at_next, mark_looked, order_stores, stays_since
-from storage.notes.follow_ups import NewFollowUp, insert_follow_up, tasks_of_alerts
+from storage.memory.sources import DUES_REMEMBERED, NOTES_REMEMBERED
+from storage.notes.follow_ups import NewFollowUp, end_tasks, insert_follow_up, tasks_of_alerts
 from storage.profiles.events import customer_events, uncancelled
 from storage.profiles.profiles import consent_ledger, find_profile
 from storage.profiles.understanding import StoredModel, current_model, visits_of
@@ -51,6 +55,9 @@ PROFILES_PER_LOOK: Final = 200
 _STAYS: Final = timedelta(seconds=RECENT_NS / NS_PER_S + 24 * 3600)
 _ORDERS: Final = timedelta(days=90)
 """A store whose tills have told nothing for a quarter of a year is not connected."""
+_NOT_SO: Final = "What this rests on was put right since: it was not so."
+_BY_US: Final = "Sojourn"
+"""As whose a task was done that nobody had to do."""
 _MODEL_NAME: Final = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}
 
 
@@ -99,12 +106,22 @@ def _look_at(service: Service, profile: UUID, held: _Held) -> int:
             came = followed(rule, to_ns(made_at), scene)
             if came is not None:
                 settle_alert(writing, alert, followed=came)
+        for open_one in open_alerts(writing, profile) if _is_whole(scene) else ():
+            cited = msgspec.convert(open_one.evidence, list[Evidence])
+            if not still_holds(open_one.rule, to_ns(open_one.made_at), cited, scene):
+                end_tasks(writing, open_one.alert_id, result=_NOT_SO, by=_BY_US, at=held.now)
         return sum(
             _keep(writing, profile, RULES[name], found, held, timezone=timezone)
             for name, found in foresee(scene).items()
         )
 
     return service.writer.write(write)
+
+
+def _is_whole(scene: Scene) -> bool:
+    """Return whether nothing older was left out: what was cited may be there and not be among the newest."""
+    notes = sum(felt.kind == "note" for felt in scene.felt)
+    return notes < NOTES_REMEMBERED and len(scene.dues) < DUES_REMEMBERED
 
 
 def _keep(
@@ -114,7 +131,7 @@ def _keep(
     setting = held.settings.get(rule.rule, RuleSetting(rule=rule.rule))
     if not setting.enabled:
         return False
-    people = colleagues(connection)
+    people = colleagues(connection, About(profile=profile))
     operator = setting.operator if setting.operator in people else who_knows(connection, profile, people)
     if rule.due_h > URGENT_H and _has_enough(connection, operator, held.now):
         return False
@@ -125,7 +142,7 @@ def _keep(
         rule_version=rule.version,
         because=found.because,
         evidence=[msgspec.to_builtins(one) for one in found.evidence],
-        evidence_key=newest(found.evidence).id,
+        evidence_key=key_of(found),
         made_at=held.now,
     )
     if not insert_alert(connection, alert):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.memory.models import MemoryEvidenceOut
-from api.texts import LINE_PATTERN
+from api.texts import LINE_PATTERN, OneLine, Written, WrittenTime
 from core.memory.messages import BODY_CHARACTERS, SUBJECT_CHARACTERS, Filled, Obstacle, Template
 from storage.memory.messages import MessageRow
 from storage.notes.choices import WORD_PATTERN
@@ -21,16 +21,23 @@ class TemplateIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     purpose: _Word = Field(description="The consent that it needs", examples=["personal_messages"])
-    subject: str = Field(
-        min_length=1,
-        max_length=SUBJECT_CHARACTERS,
-        pattern=LINE_PATTERN,
-        description="One line: whoever mails it puts it into a header",
-        examples=["Thank you, {first_name}"],
-    )
-    body: str = Field(
-        min_length=1, max_length=BODY_CHARACTERS, examples=["We were glad that you liked {delight|it}."]
-    )
+    subject: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=SUBJECT_CHARACTERS,
+            pattern=LINE_PATTERN,
+            description="One line: whoever mails it puts it into a header",
+            examples=["Thank you, {first_name}"],
+        ),
+        Written,
+        OneLine,
+    ]
+    body: Annotated[
+        str,
+        Field(min_length=1, max_length=BODY_CHARACTERS, examples=["We were glad that you liked {delight|it}."]),
+        Written,
+    ]
     quiet_days: int = Field(14, ge=0, le=90, description="After a bad experience; 0: sent even then")
     cap_count: int = Field(2, ge=1, le=30, description="Messages of any template, within cap_days")
     cap_days: int = Field(30, ge=1, le=365)
@@ -143,4 +150,4 @@ class ConsentWordIn(BaseModel):
     wording: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)] = Field(
         description="Version of the text", examples=["2026-03"]
     )
-    expires_at: datetime | None = None
+    expires_at: WrittenTime | None = Field(None, description="With its offset", examples=["2027-12-01T00:00+01:00"])

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Path, Response
 
 from api.identity.models import LedgerOut
 from api.identity.routes import read_ledger
+from api.inputs.rows import offset_said
 from api.memory.message_models import (
     ConsentWordIn,
     MessageIn,
@@ -139,7 +140,8 @@ def write_consent(found: ProfileDep, asked: ConsentWordIn, service: ServiceDep, 
             hint="Withdraw it by POST /v1/withdrawals; grant it by the import of profiles.",
             where="purpose",
         )
-    word = ConsentWord(occurred_at=service.now(), **asked.model_dump())
+    until = offset_said(asked.expires_at, "expires_at") if asked.expires_at is not None else None
+    word = ConsentWord(occurred_at=service.now(), **asked.model_dump() | {"expires_at": until})
     add = withdraw_everywhere if word.status == "withdrawn" else add_consent
 
     def work(connection: Connection) -> LedgerOut:

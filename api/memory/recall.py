@@ -40,7 +40,7 @@ def recalled(connection: Connection, profile: UUID) -> Recalled:
         customer_events(connection, profile),
         visits_of(connection, profile),
         whereabouts(connection, profile),
-        dues=[_due(row) for row in dues_remembered(connection, profile)],
+        dues=[_due(row) for row in dues_remembered(connection, profile, not_of=WITHOUT_FEELING)],
     )
 
 
@@ -106,11 +106,13 @@ def memory_of(known: Recalled, now: datetime) -> Memory:
 def _noted(row: NotedRow) -> Felt:
     text = f"{row.subject}\n{row.detail}" if row.detail else row.subject
     read = row.chosen or row.purpose not in WITHOUT_FEELING
+    told = row.chosen or sure(row.feeling_read)
     return Felt(
         kind="note",
         id=str(row.note_id),
         at=to_ns(row.noted_at),
-        feeling=_feeling(row) if read else Feeling.NEUTRAL,
+        feeling=(Feeling(row.feeling) if told else Feeling.MIXED) if read else Feeling.NEUTRAL,
+        unsure=Feeling(row.feeling) if read and not told else None,
         chosen=row.chosen,
         by_staff=row.source == "staff",
         clauses=tuple(
@@ -122,11 +124,6 @@ def _noted(row: NotedRow) -> Felt:
         zone_kind=row.zone_kind,
         operator=row.operator,
     )
-
-
-def _feeling(row: NotedRow) -> Feeling:
-    """Return what staff chose, else what was suggested; a suggestion that is unsure says neither good nor bad."""
-    return Feeling(row.feeling) if row.chosen or sure(row.feeling_read) else Feeling.MIXED
 
 
 def _happened_felt(event: CustomerEvent) -> Felt:

@@ -1,6 +1,6 @@
 """Follow-ups: an operator's task list, and what is done with a task."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -27,7 +27,7 @@ from api.operators import OperatorDep
 from api.problems import described, follow_up_done, follow_up_unknown
 from api.service import ConnectionDep, Service, ServiceDep
 from core.errors import InputError
-from storage.access.colleagues import colleague, colleagues
+from storage.access.colleagues import About, colleague, colleagues, unowned
 from storage.connect import Connection
 from storage.memory.alerts import judge_alert
 from storage.notes.follow_ups import (
@@ -41,11 +41,10 @@ from storage.notes.follow_ups import (
     follow_ups_of,
     follow_ups_page,
     insert_follow_up,
-    lowered,
     reassign,
     snooze,
 )
-from storage.notes.notes import OPERATOR_CHARACTERS, find_note
+from storage.notes.notes import OPERATOR_CHARACTERS
 from storage.notes.reminders import due_count
 
 router = APIRouter(prefix="/v1", tags=["follow-ups"])
@@ -63,7 +62,8 @@ def list_follow_ups(
         str | None, Query(max_length=OPERATOR_CHARACTERS, description="Whose; default: everybody's")
     ] = None,
     nobodys: Annotated[
-        bool, Query(description="Only those of nobody: whoever has them has no account that is open")
+        bool,
+        Query(description="Only those of nobody: whoever has them has no open account, or does not see them"),
     ] = False,
     limit: Annotated[int, Query(ge=1, le=FOLLOW_UPS_PER_PAGE)] = 50,
     cursor: Annotated[str | None, Query()] = None,
@@ -127,9 +127,8 @@ def write_follow_up(
 
     def work(connection: Connection) -> tuple[int, FollowUpOut]:
         made = new_follow_up(
-            connection, asked, found.note_id, operator=operator, timezone=found.timezone, now=now, store=found.store,
-            key=idempotency_key,
-        )  # fmt: skip
+            connection, asked, found.note_id, operator=operator, timezone=found.timezone, now=now, key=idempotency_key
+        )
         status = 201 if insert_follow_up(connection, made) else 200
         return status, _told(connection, _found(connection, made.follow_up_id), now)
 
@@ -159,7 +158,7 @@ def write_reassign(follow_up: UUID, asked: ReassignIn, service: ServiceDep, oper
     now = service.now()
 
     def hand_over(connection: Connection, found: FollowUpRow) -> None:
-        to = colleague(connection, asked.operator, store=_store_of(connection, found))
+        to = colleague(connection, asked.operator, About(note=found.note_id, alert=found.alert_id))
         reassign(connection, found, to, operator=operator, at=now)
 
     return _changed(service, follow_up, hand_over)
@@ -181,9 +180,8 @@ def write_done(follow_up: UUID, asked: DoneIn, service: ServiceDep, operator: Op
         following = None
         if asked.next is not None:
             made = new_follow_up(
-                connection, asked.next, None, operator=operator, timezone=found.timezone, now=now,
-                store=_store_of(connection, found), before=found,
-            )  # fmt: skip
+                connection, asked.next, None, operator=operator, timezone=found.timezone, now=now, before=found
+            )
             following = _told(connection, _inserted(connection, made), now)
         return DoneOut(done=_told(connection, _found(connection, follow_up), now), next=following)
 
@@ -205,19 +203,10 @@ def _told(connection: Connection, row: FollowUpRow, now: datetime) -> FollowUpOu
     return told
 
 
-def all_told(connection: Connection, rows: Iterable[FollowUpRow], now: datetime) -> list[FollowUpOut]:
+def all_told(connection: Connection, rows: Sequence[FollowUpRow], now: datetime) -> list[FollowUpOut]:
     """Return the answers for follow-ups."""
-    owners = set(lowered(colleagues(connection)))
-    return [
-        FollowUpOut.of(row, state_of(row, now), nobodys=row.done_at is None and row.operator.lower() not in owners)
-        for row in rows
-    ]
-
-
-def _store_of(connection: Connection, found: FollowUpRow) -> str | None:
-    """Return the store that a follow-up is about; None where its note names none, and of an alert."""
-    note = find_note(connection, found.note_id) if found.note_id is not None else None
-    return note.store if note is not None else None
+    of_nobody = set(unowned(connection, only=[row.follow_up_id for row in rows]))
+    return [FollowUpOut.of(row, state_of(row, now), nobodys=row.follow_up_id in of_nobody) for row in rows]
 
 
 def _open(connection: Connection, follow_up: UUID) -> FollowUpRow:

@@ -387,7 +387,9 @@ class FollowUpOut(BaseModel):
     profile_name: str | None = Field(examples=["Amara Okafor"])
     after: UUID | None = Field(description="The follow-up that it was chained to")
     operator: str = Field(examples=["Ines Vogt"])
-    nobodys: bool = Field(description="Open, and whoever has it has no account that is open: hand it over")
+    nobodys: bool = Field(
+        description="Open, and whoever has it has no open account, or does not see it: hand it over"
+    )
     due_at: datetime
     timezone: str = Field(examples=["Europe/Berlin"])
     instructions: str = Field(examples=["Call her when size 38 is in."])
@@ -422,7 +424,9 @@ class DueCountOut(BaseModel):
 
     due_count: int
     overdue_count: int = Field(description="Of which the time is over")
-    nobodys_count: int = Field(description="Due too, and nobody's: whoever has it has no account that is open")
+    nobodys_count: int = Field(
+        description="Due too, and nobody's: whoever has it has no open account, or does not see it"
+    )
 
 
 class ColleaguesOut(BaseModel):

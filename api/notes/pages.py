@@ -23,7 +23,7 @@ from api.rendering import HERE, render
 from api.service import ConnectionDep, ServiceDep, find_store
 from api.spreadsheets import csv_text
 from api.wording import FEELING
-from storage.access.colleagues import colleagues
+from storage.access.colleagues import About, colleagues
 from storage.connect import Connection
 from storage.notes.choices import CHOICES_PER_LIST, Choice, ListWord, read_choices
 from storage.notes.follow_ups import WhenWord, find_follow_up
@@ -80,7 +80,7 @@ def show_capture(
         plan=find_store(service, connection, chosen).plan if chosen is not None else None,
         choices=_offered(connection),
         reminder=msgspec.json.encode(reminder().lexicon).decode(),
-        people=colleagues(connection, store=chosen),
+        people=colleagues(connection, About(store=chosen)),
         tags_most=TAGS_PER_NOTE,
         due_days_most=DUE_WITHIN.days,
         due_days_ago=DUE_AGO.days,
@@ -166,7 +166,7 @@ def show_note(found: NoteDep, connection: ConnectionDep, service: ServiceDep) ->
         by_hand=is_by_hand(found.text),
         edits=_edits(found, note_history(connection, found.note_id), labels(connection)),
         follow_ups=list_note_follow_ups(found, connection, service).follow_ups,
-        people=colleagues(connection, store=found.store),
+        people=colleagues(connection, About(note=found.note_id)),
         now=service.now(),
     )
 

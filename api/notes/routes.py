@@ -135,7 +135,6 @@ def _keep(service: ServiceDep, reading: Connection, asked: NoteIn, note_id: UUID
                     note_id,
                     operator=operator,
                     timezone=made.timezone,
-                    store=made.store,
                     now=service.now(),
                 ),
             )

@@ -16,7 +16,7 @@ from api.service import Service, find_store
 from core.errors import InputError
 from core.floorplan import timezones
 from core.limits import FUTURE_BOUND_NS, NS_PER_US, PAST_BOUND_NS
-from storage.access.colleagues import colleague
+from storage.access.colleagues import About, colleague
 from storage.connect import Connection
 from storage.notes.choices import Choices, FeelingWord, ListWord
 from storage.notes.follow_ups import FollowUpRow, NewFollowUp
@@ -167,26 +167,26 @@ def new_follow_up(
     operator: str,
     timezone: str | None,
     now: datetime,
-    store: str | None = None,
     before: FollowUpRow | None = None,
     key: UUID | None = None,
 ) -> NewFollowUp:
     """Return a follow-up to be kept, of a note or of what the one `before` it is about; `timezone` is the default.
 
-    `store` is the note's, `key` the id that it is sent with.
+    `key` is the id that it is sent with.
 
     Raises
     ------
     InputError
-        If the time zone is unknown, the date is not possible, or nobody has the name of whoever is to do it.
+        If the time zone is unknown, the date is not possible, or nobody who would see it has this name.
     """
     name = asked.timezone if asked.timezone is not None else (timezone if timezone is not None else "UTC")
+    about = About(note=before.note_id, alert=before.alert_id) if before is not None else About(note=note)
     return NewFollowUp(
         follow_up_id=key if key is not None else uuid4(),
-        note_id=before.note_id if before is not None else note,
-        alert_id=before.alert_id if before is not None else None,
+        note_id=about.note,
+        alert_id=about.alert,
         after=before.follow_up_id if before is not None else None,
-        operator=colleague(connection, asked.operator if asked.operator is not None else operator, store=store),
+        operator=colleague(connection, asked.operator if asked.operator is not None else operator, about),
         due_at=due_instant(asked.due_at, name, now),
         timezone=name,
         instructions=asked.instructions,

@@ -14,7 +14,7 @@ from core.journey.habits import DAY_NS
 from core.journey.records import Evidence
 from core.journey.rules import COMPLETE_SLACK_NS, ORDERED
 from core.limits import NS_PER_S
-from core.memory.records import Due, Felt, Happened, Visit
+from core.memory.records import Due, Felt, Happened, Visit, disappointed
 from core.memory.remembering import evidence_of, newest
 
 MOOD_DAYS: Final = 30
@@ -194,8 +194,7 @@ def _queued_in_vain(scene: Scene) -> Foreseen | None:
 
 def _delight(scene: Scene) -> Foreseen | None:
     good = _felt_lately(scene, Feeling.POSITIVE)
-    # who loved the shoes and hated the queue was disappointed too, as for a message (core.memory.messages)
-    if len(good) < 2 or _felt_lately(scene, Feeling.NEGATIVE) or _felt_lately(scene, Feeling.MIXED):
+    if len(good) < 2 or any(disappointed(felt) for felt in _lately(scene)):
         return None
     return Foreseen(
         because=f"Was delighted {len(good)} times within {MOOD_DAYS} days and never disappointed,"
@@ -246,8 +245,8 @@ RULES: Final = {
             act="Apologise for the wait, and offer to set the goods aside.", due_h=72, find=_queue_left,
         ),
         AlertRule(
-            rule="delight", version=2, label="Delight worth recognising",
-            says=f"Two or more notes within {MOOD_DAYS} days are positive, and none is negative or mixed.",
+            rule="delight", version=3, label="Delight worth recognising",
+            says=f"Two or more notes within {MOOD_DAYS} days are positive, and none is negative or mixed, or may be.",
             act="Thank the customer in person.", due_h=168, find=_delight,
         ),
         AlertRule(
@@ -267,10 +266,35 @@ def foresee(scene: Scene) -> dict[str, Foreseen]:
     return {name: seen for name, seen in found.items() if seen is not None}
 
 
+def key_of(found: Foreseen) -> str:
+    """Return what must not alert twice: the newest evidence; of a promise its date too, as it may be put off."""
+    last = newest(found.evidence)
+    return f"{last.id} {last.at}" if last.kind == "follow_up" else last.id
+
+
+def still_holds(rule: str, made_at: int, cited: Sequence[Evidence], scene: Scene) -> bool:
+    """Return whether what a rule found then was so, by what is known now: notes are edited, or come in late.
+
+    Of promises: whether one of those cited still is one; to put it off does not keep it. Visits and the return model
+    do not change by hand, and are not looked at again.
+    """
+    kinds = {one.kind for one in cited}
+    if kinds == {"follow_up"}:
+        return not {one.id for one in cited}.isdisjoint(due.id for due in scene.dues)
+    if not kinds or kinds & {"store_visit", "zone_visit"} or rule not in RULES:
+        return True
+    return RULES[rule].find(msgspec.structs.replace(scene, as_of=made_at, visits=(), stays=())) is not None
+
+
 def _felt_lately(scene: Scene, feeling: Feeling) -> list[Felt]:
     """Return what was felt so within MOOD_DAYS, newest first."""
+    return [felt for felt in _lately(scene) if felt.feeling is feeling]
+
+
+def _lately(scene: Scene) -> list[Felt]:
+    """Return what was felt within MOOD_DAYS, newest first."""
     since = scene.as_of - MOOD_DAYS * DAY_NS
-    found = [felt for felt in scene.felt if felt.feeling is feeling and since <= felt.at <= scene.as_of]
+    found = [felt for felt in scene.felt if since <= felt.at <= scene.as_of]
     return sorted(found, key=lambda felt: (felt.at, felt.id), reverse=True)
 
 

@@ -11,11 +11,10 @@ from typing import Final
 import msgspec
 
 from core.errors import InputError
-from core.journey.feeling import Feeling
 from core.journey.habits import DAY_NS
 from core.journey.records import Evidence
 from core.memory.fading import age
-from core.memory.records import Felt, Visit
+from core.memory.records import Felt, Visit, disappointed
 from core.memory.remembering import Memory, evidence_of
 
 SUBJECT_CHARACTERS: Final = 120
@@ -28,15 +27,13 @@ FIELDS: Final = {
     "last_store": "Store of the newest visit",
     "delight": "What delighted most",
     "frustration": "What frustrated most",
-    "preference": "The newest preference that she wrote herself, in her words",
+    "preference": "The newest plain wish that she wrote herself, in her words",
     "promise": "Says “what we promised you”, if a promise with a date is open",
 }
 """What a template may name. What staff wrote for colleagues (notes, instructions) never goes to the customer."""
 _PROMISED: Final = "what we promised you"
 _FIELD: Final = re.compile(r"\{([a-z_]*)(?:\|([^{}]*))?\}")
 _PENDING: Final = frozenset({"overdue", "open"})
-_BAD: Final = (Feeling.NEGATIVE, Feeling.MIXED)
-"""Whoever loved the shoes and hated the queue would read “we were glad” as not having been heard."""
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +99,7 @@ def fields_of(memory: Memory, *, name: str, last_store: str | None) -> dict[str,
     for field, topics in (("delight", memory.delights), ("frustration", memory.frustrations)):
         if topics:
             found[field] = Field(value=topics[0].label, evidence=topics[0].evidence)
-    quote = next((quote for quote in memory.preferences if quote.by_customer), None)
+    quote = next((quote for quote in memory.preferences if quote.quotable), None)
     if quote is not None:
         found["preference"] = Field(value=quote.text, evidence=(quote.evidence,))
     pending = [promise for promise in memory.promises if promise.state in _PENDING]
@@ -120,14 +117,15 @@ def fill(template: Template, fields: Mapping[str, Field]) -> Filled:
     def value(match: re.Match[str]) -> str:
         name, instead = match.group(1), match.group(2)
         if name in fields:
-            used[name] = fields[name]
-            return fields[name].value
+            # what stands in a field is one line, as the subject of a mail has to be: customers write any characters
+            used[name] = msgspec.structs.replace(fields[name], value=" ".join(fields[name].value.split()))
+            return used[name].value
         if instead is None:
             missing[name] = None
         return instead if instead is not None else match.group()
 
     return Filled(
-        subject=_FIELD.sub(value, template.subject),
+        subject=" ".join(_FIELD.sub(value, template.subject).split()),
         body=_FIELD.sub(value, template.body),
         used=used,
         missing=tuple(missing),
@@ -153,7 +151,8 @@ def obstacles(
     consented : bool
         Whether the consent for the template's purpose holds.
     felt : sequence of Felt
-        Of this customer; negative and mixed ones are bad experiences.
+        Of this customer; negative and mixed ones are bad experiences: she would read “we were glad” as not having
+        been heard.
     sent_at : sequence of int
         When she got messages, of any template.
     as_of : int
@@ -172,16 +171,14 @@ def obstacles(
         unknown = ", ".join(FIELDS[name][0].lower() + FIELDS[name][1:] for name in filled.missing)
         found.append(Obstacle(word="missing", says=f"Not known of this customer: {unknown}."))
     since = as_of - template.quiet_days * DAY_NS
-    bad = [one for one in felt if one.feeling in _BAD and since < one.at <= as_of]
+    bad = [one for one in felt if disappointed(one) and since < one.at <= as_of]
     if template.quiet_days and bad:
-        newest = max(bad, key=lambda one: (one.at, one.id))
-        found.append(
-            Obstacle(
-                word="bad_experience",
-                says=f"A bad experience {age(newest.at, as_of)}: quiet for {template.quiet_days} days.",
-                evidence=(evidence_of(newest),),
-            )
-        )
+        newest = max(bad, key=lambda one: (one.unsure is None, one.at, one.id))
+        ago, quiet = age(newest.at, as_of), f"quiet for {template.quiet_days} days"
+        says = f"A bad experience {ago}: {quiet}."
+        if newest.unsure is not None:
+            says = f"Whether a note {ago} is of a bad experience is not sure: choose its feeling; else {quiet}."
+        found.append(Obstacle(word="bad_experience", says=says, evidence=(evidence_of(newest),)))
     lately = sum(as_of - template.cap_days * DAY_NS < at <= as_of for at in sent_at)
     if lately >= template.cap_count:
         found.append(

@@ -15,8 +15,9 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 class Felt(msgspec.Struct, frozen=True, kw_only=True):
     """A note on a customer, or an event that says how she felt; `kind` is `note` or the event's own.
 
-    `feeling` is what staff chose, else what was suggested (`chosen` tells which); `by_staff` tells notes of staff
-    from the customer's own words. `zone_kind` is where it was noted, None where nobody knows.
+    `feeling` is what staff chose, else what was suggested (`chosen` tells which); a suggestion that is not sure says
+    neither good nor bad, so it is mixed, and `unsure` is what was suggested. `by_staff` tells notes of staff from the
+    customer's own words. `zone_kind` is where it was noted, None where nobody knows.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Felt(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     zone_kind: str | None = None
     operator: str = ""
+    unsure: Feeling | None = None
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,17 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     at: int
     store: str = ""
+
+
+def disappointed(felt: Felt) -> bool:
+    """Return whether this was a bad experience, or may have been where nobody is sure.
+
+    Whoever loved the shoes and hated the queue was disappointed too. A suggestion that is not sure is passed over
+    where it is positive or neutral: of 120 such among 576 notes with labels (with the sentence model) so were 43 of
+    the 62 that tell of nothing bad, and 10 of the 58 that do.
+    """
+    said = felt.feeling if felt.unsure is None else felt.unsure
+    return said in {Feeling.NEGATIVE, Feeling.MIXED}
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):

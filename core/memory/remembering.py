@@ -17,7 +17,7 @@ from core.journey.records import Evidence
 from core.journey.rules import COMPLETE_SLACK_NS, DISCOVER_LOOK_BACK_NS, REFLECT_LOOK_AHEAD_NS, Stage
 from core.memory.fading import FADED, FEELING_HALF_LIFE_DAYS, PREFERENCE_HALF_LIFE_DAYS, weight
 from core.memory.places import stage_of
-from core.memory.records import Due, Felt, Happened, Visit, promised_for
+from core.memory.records import Due, Felt, Happened, Visit, disappointed, promised_for
 from core.memory.topics import TopicFinder
 
 MONTHS: Final = 24
@@ -26,7 +26,7 @@ QUOTES: Final = 12
 """Preferences, and promises, that are told: more than anybody reads before a talk."""
 WITHOUT_FEELING: Final = frozenset({"credit_control"})
 """Purposes whose notes are about money owed: who promises to pay is not delighted by paying, and nothing is promised
-to her. Of such a note only what staff say of the feeling counts, no word of its text."""
+to her, by its text or its follow-ups. Of such a note only what staff say of the feeling counts."""
 _VALUE: Final = {Feeling.POSITIVE: 1.0, Feeling.NEGATIVE: -1.0}
 
 
@@ -71,12 +71,12 @@ class TopicFeeling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """Words of a note that tell a preference, how much is left of them, and whether the customer wrote them."""
+    """Words of a note that tell a preference, how much is left of them, and whether a message may quote them."""
 
     text: str
     weight: float
     evidence: Evidence
-    by_customer: bool = False
+    quotable: bool = False
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +181,8 @@ def _topics(
     delights: dict[str, list[Felt]] = defaultdict(list)
     frustrations: dict[str, list[Felt]] = defaultdict(list)
     for one in known:
+        if _fades(one.at, as_of) < FADED:
+            break  # newest first: what follows is older, and of it nothing is told, however many said it
         for feeling, topic in _about(one, finder):
             if feeling is Feeling.POSITIVE:
                 delights[topic].append(one)
@@ -218,9 +220,7 @@ def _strongest(found: dict[str, list[Felt]], finder: TopicFinder, as_of: int) ->
         )
         for topic, felt in found.items()
     ]
-    # however many say it: of what all is older than four half-lives nothing is told
-    told = [topic for topic in topics if max(_fades(one.at, as_of) for one in topic.evidence) >= FADED]
-    return tuple(sorted(told, key=lambda topic: (-topic.weight, topic.topic)))
+    return tuple(sorted(topics, key=lambda topic: (-topic.weight, topic.topic)))
 
 
 def _preferences(known: Sequence[Felt], finder: TopicFinder, as_of: int) -> tuple[Quote, ...]:
@@ -233,9 +233,16 @@ def _preferences(known: Sequence[Felt], finder: TopicFinder, as_of: int) -> tupl
         for clause in one.clauses:
             if finder.is_preference(clause.text):
                 text = clause.text.strip(" ,.;")
-                quote = Quote(text=text, weight=left, evidence=evidence_of(one), by_customer=not one.by_staff)
+                quote = Quote(
+                    text=text, weight=left, evidence=evidence_of(one), quotable=_is_quotable(one, clause.text, finder)
+                )
                 found.setdefault(text.casefold(), quote)
     return tuple(found.values())[:QUOTES]
+
+
+def _is_quotable(felt: Felt, text: str, finder: TopicFinder) -> bool:
+    """Say whether the customer may read this again: she wrote it herself, and means just what the words say."""
+    return not felt.by_staff and not disappointed(felt) and finder.is_plain(text)
 
 
 def _promises(known: Sequence[Felt], dues: Sequence[Due], finder: TopicFinder, as_of: int) -> tuple[Promise, ...]:

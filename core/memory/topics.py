@@ -22,7 +22,8 @@ class MemoryLexicon(msgspec.Struct, frozen=True, kw_only=True):
     """One language. `prefers` begin what a customer wants, `promises` what staff said would be done.
 
     Where one of `not_preferred` or `not_promised` stands in the same clause it is no preference or promise: it is
-    denied or asked, or somebody else's.
+    denied or asked, or somebody else's. With one of `not_plain` it is a wish that a message does not quote: it may
+    mean the opposite, or reproach whoever reads it.
     """
 
     language: str
@@ -32,6 +33,7 @@ class MemoryLexicon(msgspec.Struct, frozen=True, kw_only=True):
     promises: tuple[str, ...]
     not_preferred: tuple[str, ...]
     not_promised: tuple[str, ...]
+    not_plain: tuple[str, ...]
 
 
 class TopicFinder:
@@ -50,6 +52,7 @@ class TopicFinder:
         self._promises = _any_of(lexicon.promises)
         self._not_preferred = _any_of(lexicon.not_preferred)
         self._not_promised = _any_of(lexicon.not_promised)
+        self._not_plain = _any_of(lexicon.not_plain)
 
     def of_text(self, text: str) -> list[str]:
         """Return the topics of a clause in the lexicon's order."""
@@ -67,6 +70,10 @@ class TopicFinder:
     def is_promise(self, text: str) -> bool:
         """Say whether a clause of staff tells what will be done for the customer."""
         return _tells(text, self._promises, self._not_promised)
+
+    def is_plain(self, text: str) -> bool:
+        """Say whether a clause has no word that denies, bounds or compares, or speaks of whoever reads it."""
+        return self._not_plain.search(text.translate(_APOSTROPHES)) is None
 
 
 def _tells(text: str, what: re.Pattern[str], unless: re.Pattern[str]) -> bool:

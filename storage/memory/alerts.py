@@ -59,6 +59,15 @@ class AlertRow(AboutPerson, frozen=True, kw_only=True):
     open: bool
 
 
+class OpenAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert with a task that is open, and what it cites."""
+
+    alert_id: UUID
+    rule: str
+    made_at: datetime
+    evidence: list[dict[str, Any]]
+
+
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some alerts, newest first, and where to go on."""
 
@@ -155,6 +164,16 @@ def unsettled(connection: Connection, profile: UUID) -> list[tuple[UUID, str, da
         f"select alert_id, rule, made_at from alert where profile_id = any({OF_PERSON}) and followed is null",  # noqa: S608 - constants
         {"profile": profile},
     ).fetchall()
+
+
+def open_alerts(connection: Connection, profile: UUID) -> list[OpenAlert]:
+    """Return a person's alerts whose task is open."""
+    rows = connection.execute(
+        f"select alert_id, rule, made_at, evidence from alert where profile_id = any({OF_PERSON})"  # noqa: S608 - constants
+        " and exists (select from follow_up task where task.alert_id = alert.alert_id and task.done_at is null)",
+        {"profile": profile},
+    ).fetchall()
+    return [OpenAlert(**dict(zip(OpenAlert.__struct_fields__, row, strict=True))) for row in rows]
 
 
 def settle_alert(connection: Connection, alert: UUID, *, followed: bool) -> None:

@@ -1,5 +1,6 @@
 """The rows that a customer's memory is made of; without a consent that holds there is none."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -59,8 +60,8 @@ def notes_remembered(connection: Connection, profile: UUID) -> list[NotedRow]:
     return [NotedRow(**values | {"tags": tuple(values["tags"])}) for values in found]
 
 
-def dues_remembered(connection: Connection, profile: UUID) -> list[DueRow]:
-    """Return the newest follow-ups of notes on a customer."""
+def dues_remembered(connection: Connection, profile: UUID, *, not_of: Iterable[str]) -> list[DueRow]:
+    """Return the newest follow-ups of notes on a customer; `not_of` are purposes whose notes promise her nothing."""
     rows = connection.execute(
         "select task.follow_up_id, task.note_id, task.instructions,"
         # older ones do not say who made them: that is who had them first
@@ -73,7 +74,8 @@ def dues_remembered(connection: Connection, profile: UUID) -> list[DueRow]:
         " limit 1), task.due_at)"
         "  from person join note_seen note on note.of_profile = person.profile_id"
         "  join follow_up task using (note_id)"
-        " where person.kept_id = %s order by task.made_at desc, task.follow_up_id limit %s",
-        [profile, DUES_REMEMBERED],
+        " where person.kept_id = %s and note.purpose <> all(%s)"
+        " order by task.made_at desc, task.follow_up_id limit %s",
+        [profile, sorted(not_of), DUES_REMEMBERED],
     ).fetchall()
     return [DueRow(**dict(zip(DueRow.__struct_fields__, row, strict=True))) for row in rows]

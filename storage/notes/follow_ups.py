@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from core.errors import InputError
-from storage.access.colleagues import colleagues
+from storage.access.colleagues import unowned
 from storage.audit.seen import AboutPerson
 from storage.connect import Connection
 from storage.page_cursors import read_cursor, write_cursor
@@ -217,7 +217,7 @@ def follow_ups_page(
         1..FOLLOW_UPS_PER_PAGE.
     cursor : str or None
     nobodys : bool
-        Only those whose owner is nobody who can be given a task, any more or yet.
+        Only those whose owner does not see them; what is done is nobody's no more.
 
     Raises
     ------
@@ -234,8 +234,8 @@ def follow_ups_page(
     if operator is not None:
         clauses.append(sql.SQL("lower(follow_up.operator) = lower(%(operator)s)"))
     if nobodys:
-        values["colleagues"] = lowered(colleagues(connection))
-        clauses.append(sql.SQL("lower(follow_up.operator) <> all(%(colleagues)s)"))
+        values["nobodys"] = unowned(connection)
+        clauses.append(sql.SQL("follow_up.follow_up_id = any(%(nobodys)s)"))
     if when == "due":
         # a day has at most 26 h of difference between time zones: the plain bound lets the index do its work
         clauses.append(
@@ -305,6 +305,14 @@ def finish(connection: Connection, found: FollowUpRow, result: str, *, operator:
         "     on promised.follow_up_id = case cited ->> 'kind' when 'follow_up' then (cited ->> 'id')::uuid end"
         "    where promised.done_at is null)",
         [at, by, _MEANWHILE, Jsonb([{"kind": "follow_up", "id": str(found.follow_up_id)}])],
+    )
+
+
+def end_tasks(connection: Connection, alert: UUID, *, result: str, by: str, at: datetime) -> None:
+    """Mark the open tasks of an alert as done, which nobody has to do any more."""
+    connection.execute(
+        "update follow_up set done_at = %s, done_by = %s, result = %s where alert_id = %s and done_at is null",
+        [at, by, result, alert],
     )
 
 

@@ -1,14 +1,13 @@
 """Reminders: each open follow-up is told once when it falls due, to whoever subscribed and on every page."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from storage.access.colleagues import colleagues
+from storage.access.colleagues import unowned
 from storage.connect import Connection
-from storage.notes.follow_ups import lowered
 from storage.webhooks import enqueue
 
 REMINDED_AT_ONCE: Final = 500
@@ -61,12 +60,12 @@ def due_count(connection: Connection, operator: str, now: datetime) -> DueCount:
     row = connection.execute(
         "select count(*) filter (where lower(operator) = lower(%(operator)s)),"
         "  count(*) filter (where lower(operator) = lower(%(operator)s) and due_at < %(now)s),"
-        "  count(*) filter (where lower(operator) <> all(%(colleagues)s)) from follow_up_seen"
+        "  count(*) filter (where follow_up_id = any(%(nobodys)s)) from follow_up_seen"
         " where done_at is null"
-        " and (lower(operator) = lower(%(operator)s) or lower(operator) <> all(%(colleagues)s))"
+        " and (lower(operator) = lower(%(operator)s) or follow_up_id = any(%(nobodys)s))"
         " and due_at < %(now)s::timestamptz + interval '2 days'"
         " and (due_at at time zone timezone)::date <= (%(now)s::timestamptz at time zone timezone)::date",
-        {"operator": operator, "now": now, "colleagues": lowered(colleagues(connection))},
+        {"operator": operator, "now": now, "nobodys": unowned(connection, before=now + timedelta(days=2))},
     ).fetchone()
     due, overdue, nobodys = row if row is not None else (0, 0, 0)
     return DueCount(due=due, overdue=overdue, nobodys=nobodys)

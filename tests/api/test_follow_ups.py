@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -16,6 +16,7 @@ from storage.notes.follow_ups import FollowUpPage, WhenWord, follow_ups_page
 from tests.access import employ
 from tests.fix_api import SeededStore
 
+AMARA = UUID(int=0xA0000000000040008000000000000001)
 INES = {"Sojourn-Operator": "Ines"}
 
 
@@ -225,13 +226,40 @@ def test_who_does_not_see_the_store_is_not_given_its_tasks(store: SeededStore, c
     due = {"due_at": datetime.now(UTC).isoformat(), "instructions": "Call"}
     asked = {"purpose": "service", "subject": "x", "store": "marktplatz", "follow_up": due | {"operator": "Quinn"}}
     refused = client.post("/v1/notes", json=asked, headers=INES)
-    assert "This is about the store 'marktplatz', which 'Quinn' does not see." in refused.json()["detail"]
+    assert "'Quinn' does not see what this is about: it is of other stores." in refused.json()["detail"]
     made = note(client, store="marktplatz", follow_up=due)
     (task,) = client.get(f"/v1/notes/{made['note_id']}/follow-ups").json()["follow_ups"]
     assert act(client, task, "reassign", operator="Quinn").status_code == 422
     assert act(client, task, "done", result="x", next=due | {"operator": "Quinn"}).status_code == 422
     assert "<option>Quinn</option>" not in client.get(f"/notes/{made['note_id']}").text
     note(client, store="quay", follow_up=due | {"operator": "Quinn"})
+    note(client, follow_up=due | {"operator": "Quinn"})
+
+
+@pytest.mark.servers
+def test_who_does_not_know_the_customer_is_not_given_her_tasks(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    due = {"due_at": datetime.now(UTC).isoformat(), "instructions": "Call", "operator": "Quinn"}
+    asked = {"purpose": "service", "subject": "Called", "profile_id": str(AMARA), "follow_up": due}
+    quinn = add_account(
+        store.connection, name="quinn", display_name="Quinn", roles=["crm"], stores=["quay"], made_by="tests"
+    )
+    refused = client.post("/v1/notes", json=asked, headers=INES)
+    assert (refused.status_code, "of other stores" in refused.text) == (422, True), "wherever she was or was not"
+    before = note(client, profile_id=str(AMARA), noted_at=(datetime.now(UTC) - timedelta(days=6)).isoformat())
+    assert "<option>Quinn</option>" not in client.get(f"/notes/{before['note_id']}").text
+    note(client, profile_id=str(AMARA), store="quay")
+    given = note(client, profile_id=str(AMARA), follow_up=due)
+    assert "<option>Quinn</option>" in client.get(f"/notes/{given['note_id']}").text, "quay knows her by now"
+    assert tasks(client, nobodys="true") == []
+    store.connection.execute("update account set stores = '{elsewhere}' where account_id = %s", [quinn])
+    (task,) = tasks(client, nobodys="true")
+    assert (task["operator"], task["nobodys"]) == ("Quinn", True), "bound to another store since"
+    counted = client.get("/v1/follow-ups/due-count", headers=INES).json()
+    assert (counted["due_count"], counted["nobodys_count"]) == (0, 1)
+    change_account(store.connection, quinn, display_name="Quinn", roles=["crm"], stores=["quay"])
+    assert tasks(client, nobodys="true") == []
 
 
 @pytest.mark.servers

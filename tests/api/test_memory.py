@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.wording import day
-from storage.access.accounts import disable_account
+from storage.access.accounts import add_account, disable_account
 from storage.memory.messages import messages_of
 from storage.migrate import migrations
 from storage.profiles.profiles import create_profile, withdraw_consent
@@ -78,7 +78,56 @@ def test_who_promises_to_pay_is_not_delighted(
     write(client, purpose="credit_control", subject="We will send a reminder", feeling="negative")
     memory = client.get(f"/v1/profiles/{AMARA}/memory").json()
     assert (memory["delights"], memory["promises"]) == ([], [])
-    assert (memory["now"]["neutral_count"], memory["now"]["negative_count"]) == (1, 1)
+
+
+def test_what_is_to_be_done_about_a_debt_is_no_promise(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    dunning = {
+        "due_at": (store.now - timedelta(days=2)).isoformat(),
+        "instructions": "Send the second dunning letter",
+    }
+    debt = write(client, purpose="credit_control", subject="Invoice unpaid for 60 days", follow_up=dunning)
+    assert client.get(f"/v1/profiles/{AMARA}/memory").json()["promises"] == []
+    template = {"purpose": "personal_messages", "subject": "Hello", "body": "We have not forgotten {promise}."}
+    client.put("/v1/message-templates/promised", json=template, headers=INES)
+    preview = client.post(f"/v1/profiles/{AMARA}/messages/preview", json={"template": "promised"}).json()
+    assert "missing" in [one["word"] for one in preview["obstacles"]]
+    assert look(client) == 0
+    edit = {"purpose": "service", "subject": "Wants boots", "revision": 0}
+    client.put(f"/v1/notes/{debt['note_id']}", json=edit, headers=INES)
+    assert [one["state"] for one in client.get(f"/v1/profiles/{AMARA}/memory").json()["promises"]] == ["overdue"]
+
+
+def test_a_note_of_which_nobody_is_sure_is_told_as_such(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    written = write(client, subject="Loved the shoes")
+    write(client, subject="Lovely advice, great")
+
+    def suggest(feeling: str) -> list[dict[str, Any]]:
+        """Let the last note read so, though it may be otherwise."""
+        store.connection.execute(
+            "update note set feeling_read = feeling_read || jsonb_build_object('feeling', %s::text, 'doubted', true)"
+            " where subject = 'Size 42, wide fit'",
+            [feeling],
+        )
+        preview = client.post(f"/v1/profiles/{AMARA}/messages/preview", json={"template": "thanks"}).json()
+        return [one for one in preview["obstacles"] if one["word"] == "bad_experience"]
+
+    unsure = write(client, subject="Size 42, wide fit")
+    for fine in ("neutral", "positive"):
+        assert suggest(fine) == []
+    for bad in ("negative", "mixed"):
+        (found,) = suggest(bad)
+        assert found["says"].startswith("Whether a note less than a day ago is of a bad experience is not sure: ")
+        assert [one["id"] for one in found["evidence"]] == [unsure["note_id"]]
+    assert look(client) == 0
+    suggest("neutral")
+    assert look(client) == 1
+    mixed = {"purpose": "observation", "subject": "Loved the shoes", "feeling": "mixed", "revision": 0}
+    client.put(f"/v1/notes/{written['note_id']}", json=mixed, headers=INES)
+    assert suggest("neutral")[0]["says"] == "A bad experience less than a day ago: quiet for 14 days."
 
 
 def look(client: httpx.Client) -> int:
@@ -165,6 +214,43 @@ def test_a_rule_goes_where_somebody_sends_it_or_is_off(
     assert "done meanwhile" in ended["result"]
 
 
+def test_an_alert_ends_once_what_it_rests_on_was_put_right(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    notes = [write(client, subject=subject) for subject in ("Terrible, rude staff", "The queue was awful")]
+    assert look(client) == 1
+    right = {"purpose": "observation", "subject": "It was somebody else", "feeling": "neutral", "revision": 0}
+    client.put(f"/v1/notes/{notes[0]['note_id']}", json=right | {"feeling": "negative"}, headers=INES)
+    assert (look(client), client.get("/v1/alerts").json()["alerts"][0]["open"]) == (0, True), "it still was so"
+    client.put(f"/v1/notes/{notes[1]['note_id']}", json=right, headers=INES)
+    assert (look(client), client.get("/v1/alerts").json()["alerts"][0]["open"]) == (0, False)
+    (task,) = client.get("/v1/follow-ups?when=done").json()["follow_ups"]
+    assert (task["done_by"], task["result"]) == ("Sojourn", "What this rests on was put right since: it was not so.")
+
+
+def test_a_promise_that_is_broken_again_alerts_again(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    overdue = {"due_at": (store.now - timedelta(days=2)).isoformat(), "instructions": "Call"}
+    note = write(client, subject="Wants boots", follow_up=overdue)
+    (promised,) = client.get(f"/v1/notes/{note['note_id']}/follow-ups").json()["follow_ups"]
+    assert look(client) == 1
+    tomorrow = (store.now + timedelta(days=1)).isoformat()
+    path = f"/v1/follow-ups/{promised['follow_up_id']}/snooze"
+    assert client.post(path, json={"due_at": tomorrow}, headers=INES).status_code == 200
+    assert look(client) == 0
+    (task,) = [row for row in client.get("/v1/follow-ups?when=open").json()["follow_ups"] if row["alert_id"]]
+    client.post(f"/v1/follow-ups/{task['follow_up_id']}/done", json={"result": "Told her"}, headers=INES)
+    assert look(client) == 0
+    again = store.now - timedelta(days=1.5)
+    store.connection.execute("update follow_up set due_at = %s where note_id is not null", [again])
+    assert (look(client), look(client)) == (1, 0)
+    assert len(client.get("/v1/alerts?rule=promise_overdue").json()["alerts"]) == 2
+    edit = {"purpose": "credit_control", "subject": "Invoice unpaid", "revision": 0}
+    client.put(f"/v1/notes/{note['note_id']}", json=edit, headers=INES)
+    assert (look(client), client.get("/v1/alerts").json()["alerts"][0]["open"]) == (0, False), "it was no promise"
+
+
 def test_an_alert_goes_to_nobody_who_has_left(
     store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
 ) -> None:
@@ -180,6 +266,25 @@ def test_an_alert_goes_to_nobody_who_has_left(
     assert look(client) == 1
     (task,) = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
     assert (task["operator"], task["nobodys"]) == ("Tom", False), "the rule's person and the newest writer have left"
+
+
+def test_an_alert_goes_to_nobody_who_does_not_know_the_customer(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    add_account(store.connection, name="quinn", display_name="Quinn", roles=["crm"], stores=["quay"], made_by="tests")
+    assert client.put("/v1/alert-rules/mood_low", json={"operator": "Quinn"}, headers=INES).status_code == 200
+    for _ in range(2):
+        write(client, subject="Hated the queue")
+    assert look(client) == 1
+    (task,) = client.get("/v1/follow-ups?when=open").json()["follow_ups"]
+    assert (task["operator"], task["nobodys"]) == ("Ines", False), "Quinn would not see it"
+    path = f"/v1/follow-ups/{task['follow_up_id']}"
+    assert client.post(f"{path}/reassign", json={"operator": "Quinn"}, headers=INES).status_code == 422
+    following = {"due_at": store.now.isoformat(), "instructions": "Call again", "operator": "Quinn"}
+    done = client.post(f"{path}/done", json={"result": "x", "next": following}, headers=INES)
+    assert done.status_code == 422
+    write(client, subject="Bought a bag", store="quay")
+    assert client.post(f"{path}/reassign", json={"operator": "Quinn"}, headers=INES).json()["operator"] == "Quinn"
 
 
 def test_nobody_is_thanked_for_a_visit_of_which_nothing_is_known(
@@ -298,6 +403,59 @@ def test_a_message_needs_its_consent_keeps_quiet_and_is_capped(
     assert client.get(path).status_code == 404
     assert client.post(path, json=asked, headers=INES).status_code == 404
     assert messages_of(store.connection, AMARA) == []
+
+
+def test_a_promise_of_before_alerts_once_for_its_date(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    overdue = {"due_at": (store.now - timedelta(days=2)).isoformat(), "instructions": "Call"}
+    write(client, subject="Wants boots", follow_up=overdue)
+    assert look(client) == 1
+    store.connection.execute(
+        "update follow_up set done_at = now(), done_by = 'x', result = 'x' where note_id is null"
+    )
+    store.connection.execute("update alert set evidence_key = evidence -> 0 ->> 'id'")  # as it was kept before
+    (text,) = [migration.text for migration in migrations() if migration.name.startswith("0440")]
+    store.connection.execute(text.encode())
+    assert look(client) == 0
+
+
+def test_a_consent_ends_at_a_time_that_everybody_reads_alike(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    word = {"purpose": "personal_messages", "status": "granted", "source": "till", "wording": "2026-03"}
+    path = f"/v1/profiles/{AMARA}/consents"
+    for wrong, says in (
+        ("2099-12-01T10:00:00", "offset"), (4_100_000_000, "not as a number"),
+        ("9999-12-31T23:59:59-23:00", "beyond the calendar"), ("0001-01-01T00:00:00+23:00", "beyond the calendar"),
+    ):  # fmt: skip
+        refused = client.post(path, json=word | {"expires_at": wrong}, headers=INES)
+        assert refused.status_code == 422, wrong
+        assert says in refused.text, wrong
+    kept = client.post(path, json=word | {"expires_at": "2099-12-01T10:00:00+02:00"}, headers=INES)
+    assert kept.status_code == 200
+    assert kept.json()["words"][0]["expires_at"] == "2099-12-01T08:00:00Z"
+    assert client.post(path, json=word | {"expires_at": None}, headers=INES).status_code == 200
+
+
+def test_a_subject_is_one_line_whatever_is_filled_in(
+    store: SeededStore, client: httpx.Client, customers: dict[str, UUID]
+) -> None:
+    template = {"purpose": "personal_messages", "subject": "You said: {preference}", "body": "{preference}"}
+    path = "/v1/message-templates/said"
+    for broken in ("x\u2028y", "x\x0by", "x\u0085y", "x\x00", "   ", "x\nBcc: y"):
+        assert client.put(path, json=template | {"subject": broken}, headers=INES).status_code == 422, repr(broken)
+    for unseen in ("x\x00", "   "):
+        assert client.put(path, json=template | {"body": unseen}, headers=INES).status_code == 422
+    assert client.put(path, json=template, headers=INES).status_code == 200
+    mail = {
+        "channel": "email", "key": "1", "text": "I prefer wide\u2028shoes,\x0b size 38\x1c", "profile_id": str(AMARA),
+        "at": store.now.isoformat(),
+    }  # fmt: skip
+    assert client.post("/v1/interactions", json=mail, headers=INES).status_code == 201
+    preview = client.post(f"/v1/profiles/{AMARA}/messages/preview", json={"template": "said"}).json()
+    assert preview["subject"] == "You said: I prefer wide shoes, size 38"
+    assert preview["body"] == "I prefer wide shoes, size 38"
 
 
 def test_a_sentence_of_before_says_on_which_day_it_was_so(

@@ -8,7 +8,7 @@ import pytest
 
 from core.journey.feeling import Feeling
 from core.journey.habits import DAY_NS
-from core.memory.foresight import RULES, Outlook, Scene, Stay, foresee
+from core.memory.foresight import RULES, Outlook, Scene, Stay, foresee, key_of, still_holds
 from core.memory.hits import followed, hit_rate
 from core.memory.records import Due, Felt, Happened, Visit
 
@@ -79,6 +79,29 @@ def test_a_promise_is_overdue_a_day_after_it_was_due() -> None:
     assert cited == [str(day) for day in range(20, 40)], "of very many the oldest"
 
 
+def test_what_a_rule_found_holds_while_what_it_rests_on_does() -> None:
+    low = [felt("a", Feeling.NEGATIVE, 20), felt("b", Feeling.NEGATIVE, 3)]
+    cited = foresee(scene(felt=low))["mood_low"].evidence
+    later = NOW + 60 * DAY_NS
+    assert still_holds("mood_low", NOW, cited, scene(felt=low, as_of=later)), "it was so then"
+    assert not still_holds("mood_low", NOW, cited, scene(felt=low[:1], as_of=later))
+    good = [felt("a", Feeling.POSITIVE, 20), felt("b", Feeling.POSITIVE, 3)]
+    cited = foresee(scene(felt=good))["delight"].evidence
+    late = felt("c", Feeling.NEGATIVE, 5)
+    assert not still_holds("delight", NOW, cited, scene(felt=[*good, late])), "it came in late"
+    assert still_holds("delight", NOW, cited, scene(felt=[*good, felt("c", Feeling.NEGATIVE, -1)], as_of=later))
+    due = Due(id="f", note="n", says="Call", operator="Jo", made_at=0, due_at=NOW - 2 * DAY_NS, done_at=None)
+    promised = foresee(scene(dues=[due]))["promise_overdue"]
+    put_off = msgspec.structs.replace(due, due_at=later)
+    assert still_holds("promise_overdue", NOW, promised.evidence, scene(dues=[put_off]))
+    assert not still_holds("promise_overdue", NOW, promised.evidence, scene())
+    again = foresee(scene(dues=[put_off], as_of=later + 2 * DAY_NS))["promise_overdue"]
+    assert key_of(promised) != key_of(again), "of another date"
+    stood = foresee(scene(visits=[VISIT], stays=[stay("checkout", 60)]))["queue_left"]
+    assert still_holds("queue_left", NOW, stood.evidence, scene()), "visits are not changed by hand"
+    assert still_holds("mood_low", NOW, (), scene())
+
+
 def test_a_long_stay_without_a_purchase_alerts_where_purchases_are_known() -> None:
     known = {"visits": [VISIT], "stays": [stay("shelf", 900)]}
     found = foresee(scene(**known))
@@ -125,6 +148,9 @@ def test_delight_is_recognised_unless_something_went_wrong() -> None:
     assert foresee(scene(felt=[*good, felt("c", Feeling.NEGATIVE, 5)])) == {}
     assert foresee(scene(felt=[*good, felt("c", Feeling.MIXED, 5)])) == {}, "loved the shoes, hated the queue"
     assert list(foresee(scene(felt=[*good, felt("c", Feeling.NEGATIVE, 31)]))) == ["delight"]
+    unsure = msgspec.structs.replace(felt("c", Feeling.MIXED, 5), chosen=False, unsure=Feeling.NEUTRAL)
+    assert list(foresee(scene(felt=[*good, unsure]))) == ["delight"]
+    assert foresee(scene(felt=[*good, msgspec.structs.replace(unsure, unsure=Feeling.NEGATIVE)])) == {}
 
 
 def test_who_is_slipping_away_is_told_by_the_return_model() -> None:

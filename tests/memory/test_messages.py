@@ -87,6 +87,9 @@ def test_a_bad_experience_keeps_quiet_for_its_days() -> None:
     assert against(felt=[low(14)]) == []
     assert against(felt=[low(1, Feeling.MIXED)]) == ["bad_experience"]
     assert against(felt=[low(1, Feeling.NEUTRAL)]) == []
+    unsure = msgspec.structs.replace(low(1, Feeling.MIXED), unsure=Feeling.POSITIVE)
+    assert against(felt=[unsure]) == []
+    assert against(felt=[msgspec.structs.replace(unsure, unsure=Feeling.NEGATIVE)]) == ["bad_experience"]
     sorry = Template(**{name: getattr(TEMPLATE, name) for name in TEMPLATE.__struct_fields__} | {"quiet_days": 0})
     assert against(sorry, felt=[low(0)]) == []
 

@@ -202,6 +202,53 @@ def test_what_is_denied_or_somebody_elses_is_no_preference(text: str) -> None:
     assert Known([said("a", text)]).memory().preferences == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I used to prefer wide shoes but not now.",
+        "She used to prefer wide shoes",
+        "Please call me a fool if I ever come back.",
+    ],
+)
+def test_what_was_once_or_is_mocked_is_no_preference(text: str) -> None:
+    assert Known([said("a", text)]).memory().preferences == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("I prefer wide shoes.", True),
+        ("My size is 38 and I prefer linen.", True),
+        ("Please call after six.", True),
+        ("I'd prefer you never write to me again.", False),
+        ("I prefer not to be called.", False),
+        ("I prefer to be left alone.", False),
+        ("I prefer other shops", False),
+        ("I would rather wait until it is cheaper than in your shop.", False),
+        ("I prefer wool, if it is not too warm.", False),
+        ("My favourite thing is complaining about the awful shop.", False),
+        ("I prefer linen. The queue was terrible.", False),
+    ],
+)
+def test_only_a_plain_wish_is_quoted_to_whoever_wrote_it(text: str, quoted: bool) -> None:
+    memory = Known([said("a", text, by_staff=False)]).memory()
+    assert memory.preferences, "staff read all of it"
+    assert [one.quotable for one in memory.preferences] == [quoted]
+
+
+def test_a_topic_counts_what_has_not_faded() -> None:
+    known = [said(str(days), "Lovely shoes, she was delighted", days_ago=days) for days in (10, 719, 721, 900)]
+    (topic,) = Known(known).memory().delights
+    assert (topic.n, [one.id for one in topic.evidence]) == (2, ["10", "719"])
+
+
+@pytest.mark.parametrize(
+    "text", ["We'll miss her, she is moving to Graz.", "We will see what she says.", "I'll be honest, it was slow."]
+)
+def test_what_staff_say_of_themselves_is_no_promise(text: str) -> None:
+    assert Known([said("a", text)]).memory().promises == ()
+
+
 def test_a_mixed_feeling_is_divided() -> None:
     (standing, *_) = tell(Known([said("a", "Loved the shoes but hated the queue")]).memory())
     assert standing.text.startswith("The feeling is divided, by 1 statement (1 mixed)")
@@ -240,7 +287,7 @@ def test_however_many_said_it_what_has_faded_is_told_no_more() -> None:
     memory = Known(known).memory()
     assert (memory.now.value, memory.now.n, memory.delights) == (None, 60, ())
     again = Known([*known, said("new", "Loved the shoes", days_ago=719)]).memory()
-    assert (again.now.value, [one.n for one in again.delights]) == (1, [61])
+    assert (again.now.value, [one.n for one in again.delights]) == (1, [1])
 
 
 def test_a_promise_that_was_put_off_is_not_told_as_not_due_yet() -> None:
