@@ -21,7 +21,7 @@ NODE: Final = np.dtype(
         ("start", "<i8"),  # µs, first signal of the stay
         ("left", "<i8"),  # µs, last signal before it
         ("late", "<i8"),  # µs, latest time that entry may have been
-        ("near", "<i4"),  # ms after `arrived_at`, earliest time that entry may have been
+        ("near", "<i4"),  # ms after `arrived_at`, earliest time that entry may have been, -1: before
         ("lane", "<i4"),  # -1: before the first stay
         ("parent", "<i4"),  # the stay before it
         ("lanes", "<i4"),  # lanes whose path ends here
@@ -129,13 +129,14 @@ def device_dtype(lanes: int) -> np.dtype[Any]:
             # what zone visits touch
             ("visit_start", "<i8"),  # µs, first signal of the zone visit that the decided path is in
             ("visit_late", "<i8"),  # µs, latest time of its entry
-            ("before", "<i8"),  # µs before `arrived_at` that arrival may have been
+            ("before", "<i4"),  # ms before `arrived_at` that arrival may have been, as far as visits tell already
+            ("gap_wide", "<i4"),  # µs, the gap that 95% of moments are not further from an advertisement than
             ("visit_near", "<i4"),  # as near, mark and sure of a node, of the zone visit
             ("visit_mark", "<i4"),
             ("visit_sure", "<i4"),
             ("gained", "<i4"),  # quanta that the adverts since then say for that zone
             # lanes
-            ("near", "<i4", (lanes,)),  # ms after `arrived_at` since which entering it has been possible
+            ("near", "<i4", (lanes,)),  # ms after `arrived_at` since which entering it is possible, -1: since before
             ("node", "<i4", (lanes,)),
             ("stay", "<i8", (lanes, 4)),  # of its running stay, see decoder_kernels
         ],

@@ -56,6 +56,8 @@ OFFSET_EVERY = 16  # signals after which the offset moves, between two adverts
 OFFSET_SHRINK = 32  # pseudo-signals at 0 dB: devices differ by 4 dB, a stay's mean reading by 4, after ~30 signals
 OFFSET_MEMORY = 1024  # signals; a phone goes from hand to pocket within a visit
 GAP_BOUND = 3  # -ln(.05): 95% of exponential gaps are shorter than three mean gaps
+MISSED = 20  # `gap_wide` is passed by a twentieth of the time, see `_learn_gap`
+BEFORE = -1  # as `near`: entering has been possible since before the arrival
 US_PER_MS = 1000
 
 
@@ -394,6 +396,7 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     if gap > rule["forget_us"]:
         device["gap_mean"] = rule["gap_mean_us"]
         device["gap_steps"] = 0
+        device["gap_wide"] = 0
         device["offset_sum"] = 0
         device["offset_count"] = 0
         device["offset_due"] = OFFSET_EVERY
@@ -408,12 +411,11 @@ def _arrive(device: Any, nodes: Any, free: Any, silence: Any, rule: Any, cursor:
     nodes[root]["parent"] = NOTHING
     nodes[root]["lanes"] = lanes
     nodes[root]["children"] = 0
-    before = GAP_BOUND * np.int64(device["gap_mean"])
-    device["before"] = before
+    device["before"] = 0
     for lane in range(lanes):
         device["score"][lane] = silence[lane]
         device["node"][lane] = root
-        device["near"][lane] = -((before + US_PER_MS - 1) // US_PER_MS)
+        device["near"][lane] = BEFORE
     for block in range(device["reset"].size):
         device["reset"][block] = ALL
         device["hung"][block] = ALL
@@ -500,6 +502,27 @@ def _begin(device: Any, nodes: Any, stay: int) -> None:
     device["visit_sure"] = nodes[stay]["sure"]
 
 
+@njit(inline="always")
+def _reach_us(device: Any) -> Any:
+    """How long before its first signal it may have come, after its last have gone: 95%, by its gaps so far."""
+    return max(GAP_BOUND * np.int64(device["gap_mean"]), np.int64(device["gap_wide"]))
+
+
+@njit(cache=True, nogil=True)
+def _arrived_from(device: Any) -> int:
+    """Return the earliest arrival, by what is known of the gaps by now; never later than what visits told already."""
+    device["before"] = max(np.int64(device["before"]), (_reach_us(device) + US_PER_MS - 1) // US_PER_MS)
+    return int(device["arrived_at"] - US_PER_MS * np.int64(device["before"]))
+
+
+@njit(cache=True, nogil=True)
+def _earliest(device: Any) -> int:
+    """Return the earliest entry into the zone visit that is about to be written."""
+    if device["visit_near"] == BEFORE:
+        return _arrived_from(device)
+    return int(device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"]))
+
+
 @njit(cache=True, nogil=True)
 def _write(place: int, device: Any, nodes: Any, after: int, zone_of: Any, out: Any, cursor: Any) -> None:
     """Write the zone visit that the stay of another zone, a child of the root, has ended."""
@@ -511,7 +534,7 @@ def _write(place: int, device: Any, nodes: Any, after: int, zone_of: Any, out: A
     row["next_zone"] = zone_of[nodes[after]["lane"]]
     row["entered_at"] = device["visit_start"]
     row["left_at"] = nodes[after]["left"]
-    row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
+    row["entered_earliest"] = _earliest(device)
     row["entered_latest"] = device["visit_late"]
     near = device["arrived_at"] + US_PER_MS * np.int64(nodes[after]["near"])
     row["left_earliest"] = max(min(nodes[after]["left"], near), device["arrived_at"])  # nobody leaves before arriving
@@ -551,7 +574,7 @@ def _close(
         if lane != best:
             _leave(device, nodes, free, cursor, device["node"][lane])
     _settle(place, device, nodes, free, zone_of, out, cursor)
-    after = GAP_BOUND * np.int64(device["gap_mean"])
+    after = _reach_us(device)
     if device["exited"]:  # the word may have come at once: then it left as long after `last_at` as a word may be late
         after = max(after, rule["app_late_us"])
     if closed_by == ANCHOR_DOWN:  # while nobody could hear it, it may have left as late as it was waited for
@@ -562,7 +585,7 @@ def _close(
     row["zone"] = zone_of[best]
     row["entered_at"] = device["visit_start"]
     row["left_at"] = device["last_at"]
-    row["entered_earliest"] = device["arrived_at"] + US_PER_MS * np.int64(device["visit_near"])
+    row["entered_earliest"] = _earliest(device)
     row["entered_latest"] = device["visit_late"]
     row["left_earliest"] = device["clear_at"]
     row["left_latest"] = device["last_at"] + after
@@ -577,7 +600,7 @@ def _close(
     store["zone"] = NOTHING
     store["entered_at"] = device["arrived_at"]
     store["left_at"] = device["last_at"]
-    store["entered_earliest"] = device["arrived_at"] - device["before"]
+    store["entered_earliest"] = _arrived_from(device)
     store["entered_latest"] = device["arrived_at"]
     store["left_earliest"] = device["last_at"]
     store["left_latest"] = device["last_at"] + after
@@ -652,7 +675,13 @@ def _force(
 
 @njit(inline="always")
 def _learn_gap(device: Any, rule: Any, gap: Any) -> None:
-    """Follow the mean gap between adverts: quickly at first, then by a sixteenth."""
+    """Follow the mean gap between adverts: quickly at first, then by a sixteenth. Follow how wide gaps are, too.
+
+    A moment lies further than `gap_wide` from the advert before it for max(gap - gap_wide, 0) of each gap. As
+    `gap_wide` rises by that and falls by a twentieth of the gap, in the long run these add up to a twentieth of the
+    time, whatever the gaps are (the pinball loss's gradient, as in adaptive conformal inference).
+    """
+    device["gap_wide"] = max(np.int64(device["gap_wide"]), gap) - gap // MISSED
     steps = device["gap_steps"]
     if steps >= WARM_3:
         device["gap_mean"] += (gap - device["gap_mean"]) >> 4

@@ -12,7 +12,7 @@ from core.errors import SnapshotError
 from core.identity import nobody
 from core.limits import PSEUDONYM_BYTES
 
-VERSION: Final = 14
+VERSION: Final = 15
 """Counts up with what is kept and with what becomes of it: another version's snapshot is not gone on from, the log is
 replayed. 9: who stood before an anchor that is back is waited for from then on. 10: who had left before an anchor
 went down has left, however signals were cut. 11: anchors that are deserted, and what an

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tests.oracle.viterbi import AT_ONCE, STEP_US, Heard, World, kept_in_bounds, leader
 
+BEFORE = -(10**18)  # an entry that has been possible since before the arrival
 ENTER, EXIT = 125, 126  # levels that are no levels but the words of apps
 
 
@@ -44,6 +45,7 @@ class Row(NamedTuple):
     closed_by: str
     forced: bool
     next_zone: int = -1  # zone of the stay that follows
+    arrived_from: int = 0  # earliest arrival, by what was known of the gaps when this was written
 
 
 @dataclass(eq=False)
@@ -80,11 +82,12 @@ class Device:
         self.last_at = -(10**18)
         self.gap_mean = 0
         self.gap_steps = 0
+        self.gap_wide = 0
         self.residual_sum = self.residual_count = self.offset_db = 0
         self.residual_due = 16
         self.firm = self.inside = self.exited = False
         self.timeout = 0
-        self.best = self.before = self.arrived_at = self.check_at = self.step_at = 0
+        self.best = self.arrived_at = self.check_at = self.step_at = 0
         self.heard = self.sure = self.step_signals = 0
         self.clear_at = self.left_at = self.held = self.lead = 0
         self.gains: list[int] = []  # of the leading zone by every advertisement since `clear_at`
@@ -146,7 +149,7 @@ class Device:
         if not self.lanes:
             return
         self._note_leader()
-        after = max(3 * self.gap_mean, self.rules.app_late_us if self.exited else 0)
+        after = max(self._reach(), self.rules.app_late_us if self.exited else 0)
         chosen = self.lanes[self.best]
         for stay, following in zip(chosen.stays, chosen.stays[1:], strict=False):
             self._report(stay, following, forced=False)
@@ -165,6 +168,7 @@ class Device:
                 self.sure - last.sure,
                 closed_by,
                 False,
+                arrived_from=self._arrived_from(),
             )
         )
         self.rows.append(
@@ -173,7 +177,7 @@ class Device:
                 -1,
                 self.arrived_at,
                 self.last_at,
-                self.arrived_at - self.before,
+                BEFORE,
                 self.arrived_at,
                 self.last_at,
                 self.last_at + after,
@@ -181,6 +185,7 @@ class Device:
                 self.sure,
                 closed_by,
                 False,
+                arrived_from=self._arrived_from(),
             )
         )
         self.lanes = {}
@@ -192,14 +197,13 @@ class Device:
         if gap > self.rules.forget_us:
             self.gap_mean = self.rules.gap_mean_us
             self.gap_steps = 0
+            self.gap_wide = 0
             self.residual_sum = self.residual_count = self.offset_db = 0
             self.residual_due = 16
         self._set_timeout()
-        self.before = 3 * self.gap_mean
         self.arrived_at = now
-        early = now - 1000 * -(-self.before // 1000)
         self.lanes = {
-            zone: Lane(self.world.silence(zone), early, [Stay(zone, now, now, early, now, 0, 0)])
+            zone: Lane(self.world.silence(zone), BEFORE, [Stay(zone, now, now, BEFORE, now, 0, 0)])
             for zone in self.world.spots
         }
         self.best = 0
@@ -298,6 +302,7 @@ class Device:
                 "moved_on",
                 forced,
                 self.world.zone_of[following.zone],
+                self._arrived_from(),
             )
         )
 
@@ -320,6 +325,7 @@ class Device:
         shift = 1 if self.gap_steps < 2 else 2 if self.gap_steps < 6 else 3 if self.gap_steps < 14 else 4
         self.gap_mean += (gap - self.gap_mean) // 2**shift
         self.gap_steps = min(self.gap_steps + 1, 14)
+        self.gap_wide += max(gap - self.gap_wide, 0) - gap // 20
         self._set_timeout()
 
     def _set_timeout(self) -> None:
@@ -327,18 +333,31 @@ class Device:
         least = self.rules.silence_max_us if self.inside else self.rules.silence_us
         self.timeout = min(max(wanted, least), self.rules.silence_max_us)
 
+    def _reach(self) -> int:
+        """How long before its first signal, or after its last, it may have come or gone."""
+        return max(3 * self.gap_mean, self.gap_wide)
+
+    def _arrived_from(self) -> int:
+        return self.arrived_at - 1000 * -(-self._reach() // 1000)
+
     def _whole_ms(self, at: int) -> int:
         """A time rounded down to whole milliseconds since the arrival."""
         return at - (at - self.arrived_at) % 1000
 
 
 def merged(rows: list[Row], world: World) -> list[Row]:
-    """Stays at spots become zone visits: a stay that moved on to another spot of its zone goes on there."""
+    """Stays at spots become zone visits: a stay that moved on to another spot of its zone goes on there.
+
+    What may have begun before the arrival did so at the earliest as the gaps tell when it is written, and never later
+    than what the store visit's zone visits told before it.
+    """
     visits: list[Row] = []
     begun: Row | None = None
+    told = -BEFORE
     for row in rows:
         if row.kind == "store":
-            visits.append(row)
+            visits.append(row._replace(entered_earliest=min(told, row.arrived_from)))
+            told = -BEFORE
             continue
         here = row._replace(zone=world.zone_of[row.zone])
         if begun is not None:
@@ -351,6 +370,9 @@ def merged(rows: list[Row], world: World) -> list[Row]:
             )
         begun = here if row.closed_by == "moved_on" and row.next_zone == here.zone else None
         if begun is None:
+            if here.entered_earliest == BEFORE:
+                told = min(told, row.arrived_from)
+                here = here._replace(entered_earliest=told)
             visits.append(here)
     return visits
 
@@ -368,7 +390,7 @@ def visits_of(signals: list[Heard], world: World, rules: Rules, store_newest_us:
         gone = "app_exit" if device.exited else "silence"
         device.close(gone if store_newest_us - device.last_at >= device.timeout else "end_of_recording")
     long_enough = [row for row in merged(device.rows, world) if row.left - row.entered >= rules.stay_min_us]
-    long_enough = [row._replace(next_zone=-1) for row in long_enough]
+    long_enough = [row._replace(next_zone=-1, arrived_from=0) for row in long_enough]
     # nobody leaves before the earliest entry, or enters after the latest exit
     long_enough = [
         row._replace(
