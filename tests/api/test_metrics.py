@@ -528,3 +528,45 @@ def test_the_registry_is_told(client: httpx.Client) -> None:
     told = client.get("/v1/metrics/formulas").json()
     assert [formula["id"] for formula in told["formulas"]] == list(FORMULAS)
     assert {preset["id"] for preset in told["presets"]} >= {"aruba", "mist", "purple", "cloud4wi", "palexy"}
+
+
+def _passing(day: date, count: int, into: int, *, number: int) -> list[Stay]:
+    """A day on which `count` people came, of whom `into` had a stay in the second zone."""
+    at = datetime.combine(day, datetime.min.time(), ZoneInfo("Europe/Berlin")) + timedelta(hours=10)
+    people = range(number, number + count)
+    stays = [Stay(4 * who, who, None, at, 900) for who in people]
+    stays += [Stay(4 * who + 1, who, 0, at, 60) for who in people]
+    return stays + [Stay(4 * who + 2, who, 1, at + timedelta(minutes=2), 120) for who in people[:into]]
+
+
+def test_a_share_is_not_made_by_what_is_hidden_of_it(store: SeededStore, client: httpx.Client) -> None:
+    """Days of few in a zone are hidden; those that stay have nobody in it, and 0 % would be no answer."""
+    days = [SATURDAY + timedelta(days=number) for number in range(10)]
+    visits = [3, 0, 4, 3, 0, 2, 3, 4, 3, 3]
+    stays = [
+        stay
+        for number, (day, into) in enumerate(zip(days, visits, strict=True))
+        for stay in _passing(day, 40, into, number=1000 * number)
+    ]
+    insert(store.connection, store.store_no, stays)
+    asked = {"from": str(days[0]), "to": str(days[-1]), "bucket": "whole"}
+    for formula in ("zone_entry", "zone_exposure"):
+        for answer in (ask(client, formula, zone="new", **asked), ask(client, formula, by="zone", **asked)):
+            (row,) = [row for row in answer["rows"] if row["zone"] == "new"]
+            assert (row["value"], row["state"], row["hidden_count"]) == (None, "hidden", 8), row
+            assert row["visit_count"] is None
+        of_days = ask(client, formula, zone="new", **asked | {"bucket": "day"})
+        assert [row["state"] for row in of_days["rows"]] == ["hidden" if into else "told" for into in visits]
+        assert of_days["total"]["state"] == "hidden"
+    # one quiet day in ten leaves the share to the other nine
+    quiet = [stay for number in range(10) for stay in _passing(
+        days[-1] + timedelta(days=1 + number), 40, 3 if number == 4 else 12, number=100_000 + 1000 * number
+    )]  # fmt: skip
+    insert(store.connection, store.store_no, quiet)
+    later = asked | {"from": str(days[-1] + timedelta(days=1)), "to": str(days[-1] + timedelta(days=10))}
+    (row,) = ask(client, "zone_entry", zone="new", **later)["rows"]
+    assert (row["value"], row["state"], row["hidden_count"]) == (0.3, "partly_hidden", 1)
+    # a day whose whole is of few is left out as of every figure, whatever its part
+    insert(store.connection, store.store_no, _passing(days[-1] + timedelta(days=11), 6, 3, number=500_000))
+    (row,) = ask(client, "zone_entry", zone="new", **later | {"to": str(days[-1] + timedelta(days=11))})["rows"]
+    assert (row["value"], row["state"], row["hidden_count"]) == (0.3, "partly_hidden", 2)
