@@ -446,6 +446,25 @@ def test_files_say_the_same_and_name_their_formula(seeded: list[Stay], client: h
         assert set(frame["parameters"]) == {"bounce_s=180;visit_s=0"}
 
 
+def test_files_say_the_day_and_the_hour_of_the_stores_clocks(seeded: list[Stay], client: httpx.Client) -> None:
+    """In UTC a day in Berlin begins the day before, and so it stood in a spreadsheet."""
+    days = {"from": str(SATURDAY), "to": str(LONG)}
+    for path, by in (("metrics/footfall", "bucket"), ("cells", "by")):
+        url = f"/v1/stores/marktplatz/{path}"
+        for kind, read in (("csv", pl.read_csv), ("parquet", pl.read_parquet)):
+            frame = read(io.BytesIO(client.get(url, params=days | {by: "day", "format": kind}).content))
+            assert set(frame["day"].cast(pl.String)) == {str(SATURDAY), str(LONG)}, (path, kind)
+            assert (set(frame["clock"]), set(frame["timezone"])) == ({"00:00"}, {"Europe/Berlin"})
+        frame = pl.read_csv(io.BytesIO(client.get(url, params=days | {by: "hour", "format": "csv"}).content))
+        assert set(frame["day"]) == {str(SATURDAY), str(LONG)}
+        if path != "cells":  # which has no row of an hour without anybody
+            twice = frame.filter(pl.col("day") == str(LONG), pl.col("clock") == "02:00")
+            assert twice["begins_at"].n_unique() == 2, "clocks go back"
+    nobody = "/v1/stores/marktplatz/metrics/flow?from=2026-10-10&to=2026-10-10&format=csv"
+    (line,) = pl.read_csv(client.get(nobody).content).to_dicts()
+    assert (line["day"], line["clock"], line["timezone"]) == (None, None, "Europe/Berlin")
+
+
 def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, client: httpx.Client) -> None:
     url = f"/v1/stores/marktplatz/metrics/footfall?from={SATURDAY}&to={LONG}"
     tag = client.get(url).headers["etag"]
