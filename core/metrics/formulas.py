@@ -118,15 +118,15 @@ FORMULAS: Final = {
             code="sum over days of count(distinct device)", reckon=cells.people,
         ),
         Formula(
-            id="occupancy", version=2, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
-            says="Mean number of store visits in progress over the bucket, as far as it has passed; who is there now"
-            " counts until the newest signal.",
+            id="occupancy", version=3, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
+            says="Mean number of store visits in progress over the bucket, as far as it is decided who was"
+            " there, up to a minute or two ago; who is there now counts until then.",
             code="sum(overlap(visit, bucket)) / length(bucket until now)",
         ),
         Formula(
-            id="occupancy_peak", version=2, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
+            id="occupancy_peak", version=3, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
             says="Most store visits in progress at the same instant of the bucket, those of who is there now among"
-            " them.",
+            " them, up to a minute or two ago: later departures are not known yet.",
             code="max over t of count(visit where entered_at <= t < left_at)",
         ),
         Formula(

@@ -93,10 +93,10 @@ _SPANS: Final[LiteralString] = """
        -- a visit of more than a day is no visitor's; the bound spares older chunks
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
     union all
-    select device, arrived_at, until, extract(epoch from until - arrived_at)::float8, 0,
+    select device, arrived_at, least(until, %(known)s), extract(epoch from until - arrived_at)::float8, 0,
            (arrived_at at time zone %(timezone)s)::date
       from (select device, arrived_at, until from there union all select device, arrived_at, until from gone) visit
-     where until > %(begins)s and arrived_at < %(ends)s
+     where least(until, %(known)s) > greatest(%(begins)s, arrived_at) and arrived_at < %(ends)s
        and extract(epoch from until - arrived_at) < %(long_stay_s)s
 ), left_out as materialized (
     -- by the devices alone, as an array: a join with them has been a loop that looked at the whole array for each
@@ -192,7 +192,7 @@ def count_crowd(
     if len(hours) <= 1:
         return []
     values = count_values(connection, stored, day) | {"begins": hours[0], "ends": hours[-1]}
-    values["as_of"] = None if there is None else there.as_of
+    values |= {"as_of": None, "known": None} if there is None else {"as_of": there.as_of, "known": there.until}
     row = numpy_cursor(connection).execute(SPANS[there is not None], values).fetchone()
     entered, left = ((), ()) if row is None else row
     edges = np.array([(at - _EPOCH) // _US for at in hours], np.int64)

@@ -40,11 +40,12 @@ lately as materialized (
 """Visitors who left so lately that their visit to the store is not written yet: from their first stay since the last
 visit that is, until their last one ended."""
 _AS_OF: Final[LiteralString] = (
-    "select greatest((select max(last_signal_at) from presence where store_no = %(store_no)s),"
-    " (select decided_through from engine_progress where store_no = %(store_no)s))"
+    "select greatest(heard, decided), coalesce(decided, heard)"
+    "  from (select (select max(last_signal_at) from presence where store_no = %(store_no)s) as heard,"
+    " (select decided_through from engine_progress where store_no = %(store_no)s) as decided) known"
 )
 _TIME_UNDER_WAY: Final[LiteralString] = (
-    "with there as materialized (" + THERE + "), " + GONE + " select min(arrived_at), max(until)"
+    "with there as materialized (" + THERE + "), " + GONE + " select min(arrived_at)"
     " from (select arrived_at, until from there union all select arrived_at, until from gone) visit"
 )
 
@@ -59,7 +60,11 @@ class TimeThere:
 
 @dataclass(frozen=True)
 class TimeUnderWay(TimeThere):
-    """The same of visits that are not written yet, also of who has left; `as_of` is how far the store is known."""
+    """The same of visits that are not written yet, also of who has left; `as_of` is how far the store was heard.
+
+    `until` is how far it is decided: a minute or so before, because who has left is silent first. Who was there up to
+    then changes no more, so a crowd up to then never falls.
+    """
 
     as_of: datetime
 
@@ -87,4 +92,4 @@ def time_under_way(connection: Connection, store_no: int) -> TimeUnderWay | None
         return None
     values = {"store_no": store_no, "as_of": known[0], "departure_s": DEPARTURE_S}
     row = connection.execute(_TIME_UNDER_WAY, values).fetchone()
-    return None if row is None or row[0] is None else TimeUnderWay(row[0], row[1], as_of=known[0])
+    return None if row is None or row[0] is None else TimeUnderWay(row[0], known[1], as_of=known[0])

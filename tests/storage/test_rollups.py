@@ -16,7 +16,7 @@ from core.metrics.bins import EDGES_S
 from core.metrics.exclusions import DEFAULT_RULES, CountedAs, OpeningHours, Rules
 from core.records import Role
 from storage.connect import connect
-from storage.metric_queries import counted_rows, crowd_hours, flow_sums, path_sums
+from storage.metric_queries import counted_rows, crowd_hours, crowd_known, flow_sums, path_sums
 from storage.one_state import snapshot
 from storage.rollups.changes import due
 from storage.rollups.counting import CONVERTED_SCOPE, SPANS
@@ -282,6 +282,7 @@ def test_the_crowd_of_an_hour_is_counted_without_a_loop_over_its_people(store: S
     begins = datetime.combine(FIRST, time(), BERLIN)
     values = count_values(store.connection, load_plans(store.connection)[0], FIRST)
     values |= {"begins": begins, "ends": begins + timedelta(days=1), "as_of": begins + timedelta(hours=15)}
+    values["known"] = values["as_of"]
     row = store.connection.execute("explain (analyze, format json) " + SPANS[True], values).fetchone()
     assert row is not None
     assert 0 < most_loops(row[0][0]["Plan"]) < 30
@@ -342,6 +343,35 @@ def test_the_crowd_that_was_does_not_shrink_while_departures_are_not_written_yet
     assert crowd() == gone
     with snapshot(store.connection):
         assert crowd_hours(store.connection, stored, LAST, LAST) == []
+
+
+def test_a_crowd_is_told_as_far_as_it_is_decided_who_was_there(store: SeededStore) -> None:
+    """Who comes is seen at once, who goes a minute later: until then both would be there, and the peak fell."""
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+    begin = datetime(2026, 10, 24, 10, tzinfo=UTC)
+    decided, newest = begin + timedelta(minutes=20), begin + timedelta(minutes=22)
+
+    def most() -> int:
+        with snapshot(store.connection):
+            (one,) = crowd_hours(store.connection, stored, FIRST, FIRST)
+            assert crowd_known(store.connection, stored) == decided
+        return one.most
+
+    for who in range(15):
+        since, until = (begin, decided) if who < 12 else (decided + timedelta(minutes=1), newest)
+        add_presence(
+            store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=since,
+            in_zone_since=since, last_signal_at=until,
+        )  # fmt: skip
+    store.connection.execute(
+        "insert into engine_progress (store_no, log_no, decoded, late, repeated, decided_through)"
+        " values (%s, 1, 1, 0, 0, %s)",
+        [store.store_no, decided],
+    )
+    assert most() == 12
+    store.connection.execute("delete from presence where arrived_at = %s", [begin])
+    insert(store.connection, store.store_no, [Stay(who, who, 1, begin, 20 * 60 + 1) for who in range(12)])
+    assert most() == 12
 
 
 def most_loops(node: dict[str, Any]) -> int:
