@@ -20,7 +20,7 @@ from storage.one_state import once
 from storage.rollups.changes import Due, added_up, crowd_hours_due, crowd_of, due
 from storage.rollups.counting import STORE_SCOPE, CrowdHour, count_cells, count_moves, count_paths
 from storage.rollups.sources import range_of
-from storage.rollups.there import time_there
+from storage.rollups.there import TimeUnderWay, time_under_way
 from storage.stores import StoredPlan
 
 
@@ -283,14 +283,24 @@ def path_sums(
 def crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
     """Return how many visitors were there at once in each hour from `first` to `last`; hours without anybody miss.
 
-    Who is still there counts until the newest signal.
+    Who is still there counts as far as that is decided (`crowd_known`), who left lately until then, written or not.
     """
     return once(("crowd", stored.store_no, first, last), lambda: _crowd_hours(connection, stored, first, last))
 
 
+def crowd_known(connection: Connection, stored: StoredPlan) -> datetime | None:
+    """Return how far it is decided who was in a store, None where nobody is under way."""
+    there = _under_way(connection, stored)
+    return None if there is None else there.until
+
+
+def _under_way(connection: Connection, stored: StoredPlan) -> TimeUnderWay | None:
+    return once(("under way", stored.store_no), lambda: time_under_way(connection, stored.store_no))
+
+
 def _crowd_hours(connection: Connection, stored: StoredPlan, first: date, last: date) -> list[CrowdHour]:
     found = due(connection, stored, first - timedelta(days=1), last)
-    there = time_there(connection, stored.store_no)
+    there = _under_way(connection, stored)
     hours = crowd_hours_due(connection, stored, found, first, last, there)
     fresh = {at for edges in hours.values() for at in edges[:-1]}
     rows = connection.execute(

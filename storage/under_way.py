@@ -14,8 +14,8 @@ from storage.metric_queries import CountedRow, counted_rows
 from storage.one_state import once
 from storage.rollups.changes import CellKey, added_up, frozen_days
 from storage.rollups.counting import count_cells_under_way
-from storage.rollups.sources import DEPARTURE_S, day_begins
-from storage.rollups.there import TimeThere, time_there
+from storage.rollups.sources import day_begins
+from storage.rollups.there import DEPARTURE_S, TimeThere, time_there
 from storage.stores import StoredPlan
 
 

@@ -1,9 +1,11 @@
 """Answers as files for spreadsheets and notebooks."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -11,11 +13,14 @@ from api.metrics.models import MetricOut, MetricRowOut, PeriodOut
 from api.streams import ROWS_AT_ONCE, csv_pieces, parquet_pieces
 
 _TIME: Final = pl.Datetime("us", "UTC")
+CLOCKS: Final[dict[str, Any]] = {"day": pl.Date, "clock": pl.String, "timezone": pl.String}
+"""When a row begins on the store's clocks: in UTC, as in `begins_at`, days east of Greenwich begin a day before."""
 _SCHEMA: Final[dict[str, Any]] = {
     "store": pl.String, "formula": pl.String, "version": pl.Int32, "parameters": pl.String, "unit": pl.String,
     "coverage": pl.Float64, "as_of": _TIME, "value": pl.Float64, "state": pl.String, "hidden_count": pl.Int32,
     "no_data_count": pl.Int32, "visit_count": pl.Int64, "begins_at": _TIME, "zone": pl.String, "to_zone": pl.String,
     "path": pl.String, "weekday": pl.Int8, "hour": pl.Int8, "part": pl.String, "from_s": pl.Int32, "to_s": pl.Int32,
+    **CLOCKS,
 }  # fmt: skip
 
 
@@ -47,6 +52,16 @@ def _none_left(period: PeriodOut) -> MetricRowOut:
     return MetricRowOut.model_validate(none | {"state": period.state} | counts)
 
 
+def on_clocks(at: datetime | None, timezone: str) -> dict[str, Any]:
+    """Return the columns of `CLOCKS`: the day, and hours and minutes as they are shown; both None without a begin."""
+    local = None if at is None else at.astimezone(ZoneInfo(timezone))
+    return {
+        "day": None if local is None else local.date(),
+        "clock": None if local is None else f"{local:%H:%M}",
+        "timezone": timezone,
+    }
+
+
 def _line(answer: MetricOut, period: PeriodOut, row: MetricRowOut) -> dict[str, Any]:
     return {
         "store": period.store,
@@ -60,4 +75,5 @@ def _line(answer: MetricOut, period: PeriodOut, row: MetricRowOut) -> dict[str, 
             name: " > ".join(value) if name == "path" and value is not None else value
             for name, value in dict(row).items()
         },
+        **on_clocks(row.begins_at, period.timezone),
     }

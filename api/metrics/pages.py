@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.charts import NARROW, Datum, bar_chart, curve_chart, flow_chart, heat
 from api.metrics import wording as metric_wording
+from api.metrics.beside import change_of_days, change_of_rows
 from api.metrics.models import MetricOut, MetricRowOut, PeriodOut
 from api.metrics.query import Blank, Day, MetricQuery, nothing_asked, said_once
 from api.metrics.routes import measure
@@ -39,6 +40,8 @@ _COMPARED: Final = (
     "footfall", "people", "occupancy_peak", "capture_inside", "capture_dwell", "bounce", "engaged", "dwell_mean",
     "dwell_median", "dwell_p90", "returning", "staff_ratio",
 )  # fmt: skip
+_SUMS: Final = ("footfall", "people", "occupancy_peak")
+"""Those of which more days are more: sums over days, and the most of them."""
 
 
 class PageQuery(BaseModel):
@@ -97,6 +100,7 @@ def show_traffic(
         footfall,
         zones=stored.plan.zones,
         people=people,
+        change=change_of_days(footfall, service.now()),
         parts_of_week={row.part: row for row in parts.rows},
         peak=_peak(rows),
         chart=bar_chart([_datum(row, footfall, stored) for row in rows]),
@@ -187,9 +191,12 @@ def show_compare(
     against: dict[str, Any] = {"compare": compare, "compare_store": query.store}
     with one_state(connection):
         found = [ask(formula, bucket="whole", **against) for formula in _COMPARED]
-        daily = ask("footfall", bucket="day", **against)
+        by_day = {formula: ask(formula, bucket="day", **against) for formula in _SUMS}
         presets = by_preset(connection, stored, query.asking().question("footfall", stored, service.now()))
         others = _presets_beside(connection, service, stored, query.asking(**against))
+    daily = by_day["footfall"]
+    changes = {formula: change_of_days(answer, service.now()) for formula, answer in by_day.items()}
+    rows = [(one, _as_in(presets, one), _as_in(others, one, one.compared)) for one in found]
     beside = daily.compared.rows if daily.compared is not None else []
     data = [_datum(row, daily, stored, other) for row, other in zip(daily.rows, beside, strict=False)]
     return _page(
@@ -200,7 +207,11 @@ def show_compare(
         query,
         daily,
         against=against,
-        found=[(answer, _as_in(presets, answer), _as_in(others, answer, answer.compared)) for answer in found],
+        found=[
+            (answer, one, two, changes.get(answer.formula.id, change_of_rows(one, two, answer.formula.unit)))
+            for answer, one, two in rows
+        ],
+        days_changed=changes["footfall"],
         compare=compare,
         stores=[row for row in stores_page(connection, limit=STORES_PER_PAGE).stores if row.id != stored.plan.id],
         by_preset=presets,

@@ -11,7 +11,7 @@ from api.metrics.gaps import BucketGaps, bucket_gaps
 from api.metrics.question import Question, State, bucket_begins, key_of
 from core.metrics.bins import at_least
 from core.metrics.cells import Cell, Counted, merged
-from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement
+from core.metrics.disclosure import K_PEOPLE, hidden, hidden_with_complement, stands_for_all
 from core.metrics.exclusions import CountedAs
 from core.metrics.formulas import Part, is_of_days
 from core.records import Role
@@ -190,7 +190,11 @@ def _row(
     value = _reckon(question, told)
     state: State = "told"
     if left_out:
-        state = "partly_hidden" if told[-1].visits else "hidden"
+        for_its_part = sum(
+            one.row.counted.people for one in parts[-1] if not one.hide and one.row.begins_at in left_out
+        )
+        stands = told[-1].visits and stands_for_all(told[-1].people, for_its_part)
+        state = "partly_hidden" if stands else "hidden"
     return MetricRow(
         value=None if state == "hidden" else value,
         state=state,

@@ -21,12 +21,13 @@ from core.metrics.cells import Spread, spread
 from core.metrics.disclosure import hidden, hidden_with_complement
 from core.metrics.formulas import Shape
 from storage.connect import Connection
-from storage.metric_queries import crowd_hours, flow_sums, path_sums
+from storage.metric_queries import crowd_hours, crowd_known, flow_sums, path_sums
 from storage.rollups.counting import STORE_SCOPE, CrowdHour
 from storage.rollups.sources import day_begins, odd_hours
 from storage.stores import StoredPlan
 
 _HOUR: Final = timedelta(hours=1)
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -106,6 +107,8 @@ def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -
     hide = _hidden_crowds(hours_of, held, timezone, complement=hourly)
     gaps = find_gaps(connection, stored, question, hourly=hourly)
     odd = odd_hours(question.first, question.last, stored.plan.timezone)
+    known = crowd_known(connection, stored)
+    now = question.now if known is None else min(known, question.now)
     buckets: dict[datetime, _Crowd] = {at.astimezone(UTC): _Crowd() for at in bucket_begins(stored, question)}
     for (at, hours), until in zip(hours_of.items(), ends, strict=True):
         if at > question.now:
@@ -115,8 +118,10 @@ def crowd_rows(connection: Connection, stored: StoredPlan, question: Question) -
             bucket.hidden += 1
         elif not hours and gaps.lacks(at, hourly=hourly):
             bucket.no_data += 1
-        else:
-            bucket.add(hours, min(until, question.now) - at, odd)  # of the running hour or day, what has passed of it
+        elif hours or at < now:
+            bucket.add(
+                hours, max(min(until, now) - at, _INSTANT), odd
+            )  # of the running hour or day, what is known of it
     return [
         _crowd_row(at, buckets[at.astimezone(UTC)], question, of_mean=question.formula.id == "occupancy")
         for at in bucket_begins(stored, question)

@@ -48,8 +48,12 @@ def row_figure(row: MetricRowOut | None, unit: str) -> str:
         return HIDDEN
     if row.state == "no_data":
         return NO_DATA
-    leaves_out = row.value is not None and (row.hidden_count or row.no_data_count)
-    return figure(row.value, unit) + ("*" if leaves_out else "")
+    return figure(row.value, unit) + ("*" if leaves_out(row) else "")
+
+
+def leaves_out(row: MetricRowOut) -> bool:
+    """Return whether the value of a row is told without some days or hours of it."""
+    return row.value is not None and bool(row.hidden_count or row.no_data_count)
 
 
 def change(now: float | None, before: float | None, unit: str) -> str:

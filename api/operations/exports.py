@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
+from api.metrics.files import CLOCKS, on_clocks
 from api.metrics.gaps import find_gaps
 from api.metrics.models import AskedFormulaOut, OriginOut, asked
 from api.metrics.origin import origin_of
@@ -38,7 +39,7 @@ _OF_CELLS: Final = ("footfall", "people", "dwell_mean")
 _SCHEMA: Final[dict[str, Any]] = {
     "store": pl.String, "begins_at": pl.Datetime("us", "UTC"), "zone": pl.String, "visit_count": pl.Int64,
     "person_count": pl.Int64, "dwell_s": pl.Float64, "state": pl.String, "formulas": pl.String,
-    "coverage": pl.Float64, "as_of": pl.Datetime("us", "UTC"),
+    "coverage": pl.Float64, "as_of": pl.Datetime("us", "UTC"), **CLOCKS,
 }  # fmt: skip
 
 
@@ -186,7 +187,8 @@ def _weeks(service: Service, stored: StoredPlan, question: Question, by: str) ->
             part = msgspec.structs.replace(question, first=begin, last=end)
             origin = origin_of(connection, stored, part)
         rests_on = {"formulas": formulas, "coverage": origin.coverage, "as_of": origin.freshness.as_of}
-        yield [cell | rests_on for cell in cells]
+        timezone = stored.plan.timezone
+        yield [cell | rests_on | on_clocks(cell["begins_at"], timezone) for cell in cells]
         begin = end + timedelta(days=1)
 
 

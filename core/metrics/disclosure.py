@@ -11,7 +11,8 @@ Three rules, all of which depend on the data of one day alone:
 3. *Differencing*: what is told of a longer range is made of the cells that are told by themselves, whole days or
    hours. So the difference of two answers of one formula is again a sum of cells with k people each, or of the
    complement in 2. So it is with how dwell is spread: between two lengths that are told of a range lie 0 or k visits
-   of each day.
+   of each day. Of a share both sides are made of the same days; where more than LEFT_OUT_MOST of its whole is left
+   out because the part is of few, it is hidden (`stands_for_all`).
 
 Each formula is looked at by itself. Figures of two formulas of the same day, beside each other, may differ by what
 one person did: 29 people moved from a zone to another, 28 of them are told as the path that ended there, and the one
@@ -157,6 +158,24 @@ def told_of_days(at_least: NDArray[np.int64], k: int = K_PEOPLE) -> tuple[NDArra
             left_out |= without
             found[place] = True
     return found, left_out
+
+
+def stands_for_all(told: float, left_out: float) -> bool:
+    """Return whether a share of what is told may stand for a range of which some is left out for its part.
+
+    A day is left out of a share where its part is of few people. What stays are days whose part was nobody or k
+    people, so the more are left out, the more the hiding alone decides what the share comes to: 0 % for a zone that
+    everybody passes now and then. Both figures are of wholes that may be told, so a share that is told, or not, says
+    nothing of the parts that are hidden.
+
+    Parameters
+    ----------
+    told : float
+        The whole of the days that make up the share, in people.
+    left_out : float
+        The whole of those whose part alone may not be told.
+    """
+    return left_out <= LEFT_OUT_MOST * (told + left_out)
 
 
 def enough_beyond(visits: int, share: float, k: int = K_PEOPLE) -> bool:

@@ -118,15 +118,15 @@ FORMULAS: Final = {
             code="sum over days of count(distinct device)", reckon=cells.people,
         ),
         Formula(
-            id="occupancy", version=2, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
-            says="Mean number of store visits in progress over the bucket, as far as it has passed; who is there now"
-            " counts until the newest signal.",
+            id="occupancy", version=3, title="Mean occupancy", unit="people", shape="crowd", by_zone=False,
+            says="Mean number of store visits in progress over the bucket, as far as it is decided who was"
+            " there, up to a minute or two ago; who is there now counts until then.",
             code="sum(overlap(visit, bucket)) / length(bucket until now)",
         ),
         Formula(
-            id="occupancy_peak", version=2, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
+            id="occupancy_peak", version=3, title="Peak occupancy", unit="people", shape="crowd", by_zone=False,
             says="Most store visits in progress at the same instant of the bucket, those of who is there now among"
-            " them.",
+            " them, up to a minute or two ago: later departures are not known yet.",
             code="max over t of count(visit where entered_at <= t < left_at)",
         ),
         Formula(
@@ -136,7 +136,7 @@ FORMULAS: Final = {
             reckon=cells.capture_dwell,
         ),
         Formula(
-            id="capture_inside", version=2, title="Capture rate by going in", unit="share", shape="ratio",
+            id="capture_inside", version=3, title="Capture rate by going in", unit="share", shape="ratio",
             by_zone=False, part="inside", compare=cells.people_share,
             says="Share of the people who were heard that went beyond the entrance: had a stay in a zone that is"
             " neither entrance nor staff only. " + _GONE,
@@ -190,12 +190,12 @@ FORMULAS: Final = {
             code="count(visit where dwell >= t) / count(visit)",
         ),
         Formula(
-            id="zone_entry", version=2, title="Entry rate", unit="share", shape="ratio", compare=cells.people_share,
+            id="zone_entry", version=3, title="Entry rate", unit="share", shape="ratio", compare=cells.people_share,
             says="Share of the people in the store who had a stay in the zone. " + _GONE,
             code="people(zone) / people(store)",
         ),
         Formula(
-            id="zone_exposure", version=2, title="Exposure", unit="share", shape="ratio", compare=cells.dwell_share,
+            id="zone_exposure", version=3, title="Exposure", unit="share", shape="ratio", compare=cells.dwell_share,
             says="Share of all the time spent in the store that was spent in the zone. " + _GONE,
             code="sum(dwell in zone) / sum(dwell in store)",
         ),
@@ -255,7 +255,7 @@ FORMULAS: Final = {
             code="count(stay where queue_s <= dwell < serve_s) / count(stay where dwell >= queue_s)",
         ),
         Formula(
-            id="section_conversion", version=2, title="Section conversion", unit="share", shape="ratio",
+            id="section_conversion", version=3, title="Section conversion", unit="share", shape="ratio",
             part="converted", whole="zone", compare=cells.people_share,
             says="Share of the people who had a stay in the zone who had one at a checkout later that day. " + _GONE,
             code="people(zone, then checkout) / people(zone)",
@@ -288,7 +288,7 @@ FORMULAS: Final = {
             code="mean over orders of sum(min(left_at, order) - entered_at at shelf(item) before order)",
         ),
         Formula(
-            id="staff_ratio", version=1, title="Customer time per staff time", unit="ratio", shape="ratio",
+            id="staff_ratio", version=2, title="Customer time per staff time", unit="ratio", shape="ratio",
             by_zone=False, part="visitors", whole="staff", compare=cells.dwell_share,
             says="Time that visitors spent in the store for each unit of time that staff spent there, on days with"
             " ten people of staff; the hours of a smaller team would be those of few, and are never told.",

@@ -13,7 +13,7 @@ from core.metrics.disclosure import hidden, hidden_with_complement
 from storage.connect import Connection
 from storage.rollups.counting import CrowdHour, count_crowd, touched_hours
 from storage.rollups.sources import day_begins, hour_begins, range_of
-from storage.rollups.there import TimeThere
+from storage.rollups.there import TimeUnderWay
 from storage.stores import StoredPlan
 
 
@@ -118,12 +118,12 @@ def hours_of(stored: StoredPlan, day: date) -> list[datetime]:
 
 
 def crowd_hours_due(  # noqa: PLR0917 - a range of days, and what is not in its counts
-    connection: Connection, stored: StoredPlan, found: Due, first: date, last: date, there: TimeThere | None = None
+    connection: Connection, stored: StoredPlan, found: Due, first: date, last: date, there: TimeUnderWay | None = None
 ) -> dict[date, list[datetime]]:
     """Return which hours of the days from `first` to `last` have another crowd than the stored one, by day.
 
-    Those in which somebody was who is still `there` are among them. Each list ends with the end of its last hour. A
-    visit may reach into the day after the one it began on.
+    Those in which somebody was whose visit is not written yet (`there`) are among them. Each list ends with the end
+    of its last hour. A visit may reach into the day after the one it began on.
     """
     hours: dict[date, list[datetime]] = {}
     spans = {day: touched_hours(connection, stored, day) for day in sorted(found.changed)}
@@ -148,7 +148,7 @@ def crowd_hours_due(  # noqa: PLR0917 - a range of days, and what is not in its 
 
 
 def crowd_of(
-    connection: Connection, stored: StoredPlan, hours: dict[date, list[datetime]], there: TimeThere | None = None
+    connection: Connection, stored: StoredPlan, hours: dict[date, list[datetime]], there: TimeUnderWay | None = None
 ) -> list[CrowdHour]:
-    """Return the crowd of these hours from the visits, and of who is `there`."""
+    """Return the crowd of these hours from the visits, and of who is `there` or left lately."""
     return [one for day, edges in sorted(hours.items()) for one in count_crowd(connection, stored, day, edges, there)]

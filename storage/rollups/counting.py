@@ -15,7 +15,7 @@ from core.metrics.crowd import occupancy
 from storage.connect import Connection
 from storage.int_arrays import numpy_cursor
 from storage.rollups.sources import SOURCES, UNDER_WAY, count_values
-from storage.rollups.there import NOBODY, THERE, TimeThere
+from storage.rollups.there import GONE, NOBODY, THERE, TimeThere, TimeUnderWay
 from storage.stores import StoredPlan
 
 STORE_SCOPE: Final = -1
@@ -93,15 +93,19 @@ _SPANS: Final[LiteralString] = """
        -- a visit of more than a day is no visitor's; the bound spares older chunks
        and entered_at >= %(begins)s - interval '1 day' and entered_at < %(ends)s and not withdrawn
     union all
-    select device, arrived_at, until, extract(epoch from until - arrived_at)::float8, 0,
+    select device, arrived_at, least(until, %(known)s), extract(epoch from until - arrived_at)::float8, 0,
            (arrived_at at time zone %(timezone)s)::date
-      from there where until > %(begins)s and arrived_at < %(ends)s
+      from (select device, arrived_at, until from there union all select device, arrived_at, until from gone) visit
+     where least(until, %(known)s) > greatest(%(begins)s, arrived_at) and arrived_at < %(ends)s
        and extract(epoch from until - arrived_at) < %(long_stay_s)s
 ), left_out as materialized (
     -- by the devices alone, as an array: a join with them has been a loop that looked at the whole array for each
-    select device, (entered_at at time zone %(timezone)s)::date as day from store_visit
-     where store_no = %(store_no)s and not withdrawn and device = any(array(select distinct device from near))
-       and entered_at >= %(begins)s - interval '2 days' and entered_at < %(ends)s + interval '1 day'
+    select device, (entered_at at time zone %(timezone)s)::date as day
+      from (select device, entered_at, dwell_s from store_visit
+             where store_no = %(store_no)s and not withdrawn and device = any(array(select distinct device from near))
+               and entered_at >= %(begins)s - interval '2 days' and entered_at < %(ends)s + interval '1 day'
+            union all
+            select device, arrived_at, extract(epoch from until - arrived_at)::float8 from gone) visit
      group by 1, 2 having max(dwell_s) >= %(long_stay_s)s or max(dwell_s) < %(passer_by_s)s
     union all
     select device, (entered_at at time zone %(timezone)s)::date as day from zone_visit
@@ -121,11 +125,14 @@ select coalesce(array_agg((extract(epoch from entered_at) * 1000000)::bigint), '
    and (not %(has_hours)s or coalesce(shown.minute >= (%(opens)s::integer[])[shown.weekday]
                                       and shown.minute < (%(closes)s::integer[])[shown.weekday], false))
 """
+_NOT_GONE: Final[LiteralString] = "gone as materialized (" + NOBODY + ")"
 SPANS: Final[dict[bool, LiteralString]] = {
-    anybody: "with there as materialized (" + (THERE if anybody else NOBODY) + ")" + _SPANS
+    anybody: "with there as materialized ("
+    + (THERE + "), " + GONE if anybody else NOBODY + "), " + _NOT_GONE)
+    + _SPANS
     for anybody in (False, True)
 }
-"""True: with those who are there now."""
+"""True: with those who are there now, and who left so lately that it is not written yet."""
 _TOUCHED_HOURS: Final[LiteralString] = (
     "select min(entered_at), max(left_at) from counted where scope = -1 or scope = any(%(staff_zones)s)"
 )
@@ -172,15 +179,20 @@ def count_paths(connection: Connection, stored: StoredPlan, day: date, *, change
 
 
 def count_crowd(
-    connection: Connection, stored: StoredPlan, day: date, hours: Sequence[datetime], there: TimeThere | None = None
+    connection: Connection,
+    stored: StoredPlan,
+    day: date,
+    hours: Sequence[datetime],
+    there: TimeUnderWay | None = None,
 ) -> list[CrowdHour]:
     """Return how many were at once in each hour but the last of `hours`, which rise and lie in this day.
 
-    With `there` those who are there now are added to the visits that have ended.
+    With `there` those whose visit is not written yet are added to the visits that are.
     """
     if len(hours) <= 1:
         return []
     values = count_values(connection, stored, day) | {"begins": hours[0], "ends": hours[-1]}
+    values |= {"as_of": None, "known": None} if there is None else {"as_of": there.as_of, "known": there.until}
     row = numpy_cursor(connection).execute(SPANS[there is not None], values).fetchone()
     entered, left = ((), ()) if row is None else row
     edges = np.array([(at - _EPOCH) // _US for at in hours], np.int64)

@@ -14,7 +14,7 @@ from core.metrics.bins import EDGES_S
 from core.metrics.exclusions import Rules
 from storage.connect import Connection
 from storage.rollups.rules import read_rules
-from storage.rollups.there import NOBODY, THERE
+from storage.rollups.there import DEPARTURE_S, NOBODY, THERE
 from storage.stores import StoredPlan
 
 FLOW_GAP_S: Final = 900
@@ -22,8 +22,6 @@ FLOW_GAP_S: Final = 900
 the store in between or was not heard."""
 PATH_ZONES: Final = 6
 """Zones of a path: longer ones are each taken by one or two people, and hidden."""
-DEPARTURE_S: Final = 1800
-"""A departure is known after a quarter of an hour of silence at most, and written minutes later: twice that."""
 _OUTSIDE_KINDS: Final = {"entrance", "staff_only"}
 _NEVER_S: Final = 1e18
 _SECOND: Final = timedelta(seconds=1)

@@ -446,6 +446,25 @@ def test_files_say_the_same_and_name_their_formula(seeded: list[Stay], client: h
         assert set(frame["parameters"]) == {"bounce_s=180;visit_s=0"}
 
 
+def test_files_say_the_day_and_the_hour_of_the_stores_clocks(seeded: list[Stay], client: httpx.Client) -> None:
+    """In UTC a day in Berlin begins the day before, and so it stood in a spreadsheet."""
+    days = {"from": str(SATURDAY), "to": str(LONG)}
+    for path, by in (("metrics/footfall", "bucket"), ("cells", "by")):
+        url = f"/v1/stores/marktplatz/{path}"
+        for kind, read in (("csv", pl.read_csv), ("parquet", pl.read_parquet)):
+            frame = read(io.BytesIO(client.get(url, params=days | {by: "day", "format": kind}).content))
+            assert set(frame["day"].cast(pl.String)) == {str(SATURDAY), str(LONG)}, (path, kind)
+            assert (set(frame["clock"]), set(frame["timezone"])) == ({"00:00"}, {"Europe/Berlin"})
+        frame = pl.read_csv(io.BytesIO(client.get(url, params=days | {by: "hour", "format": "csv"}).content))
+        assert set(frame["day"]) == {str(SATURDAY), str(LONG)}
+        if path != "cells":  # which has no row of an hour without anybody
+            twice = frame.filter(pl.col("day") == str(LONG), pl.col("clock") == "02:00")
+            assert twice["begins_at"].n_unique() == 2, "clocks go back"
+    nobody = "/v1/stores/marktplatz/metrics/flow?from=2026-10-10&to=2026-10-10&format=csv"
+    (line,) = pl.read_csv(client.get(nobody).content).to_dicts()
+    assert (line["day"], line["clock"], line["timezone"]) == (None, None, "Europe/Berlin")
+
+
 def test_nothing_new_is_told_by_its_tag(seeded: list[Stay], store: SeededStore, client: httpx.Client) -> None:
     url = f"/v1/stores/marktplatz/metrics/footfall?from={SATURDAY}&to={LONG}"
     tag = client.get(url).headers["etag"]
@@ -528,3 +547,45 @@ def test_the_registry_is_told(client: httpx.Client) -> None:
     told = client.get("/v1/metrics/formulas").json()
     assert [formula["id"] for formula in told["formulas"]] == list(FORMULAS)
     assert {preset["id"] for preset in told["presets"]} >= {"aruba", "mist", "purple", "cloud4wi", "palexy"}
+
+
+def _passing(day: date, count: int, into: int, *, number: int) -> list[Stay]:
+    """A day on which `count` people came, of whom `into` had a stay in the second zone."""
+    at = datetime.combine(day, datetime.min.time(), ZoneInfo("Europe/Berlin")) + timedelta(hours=10)
+    people = range(number, number + count)
+    stays = [Stay(4 * who, who, None, at, 900) for who in people]
+    stays += [Stay(4 * who + 1, who, 0, at, 60) for who in people]
+    return stays + [Stay(4 * who + 2, who, 1, at + timedelta(minutes=2), 120) for who in people[:into]]
+
+
+def test_a_share_is_not_made_by_what_is_hidden_of_it(store: SeededStore, client: httpx.Client) -> None:
+    """Days of few in a zone are hidden; those that stay have nobody in it, and 0 % would be no answer."""
+    days = [SATURDAY + timedelta(days=number) for number in range(10)]
+    visits = [3, 0, 4, 3, 0, 2, 3, 4, 3, 3]
+    stays = [
+        stay
+        for number, (day, into) in enumerate(zip(days, visits, strict=True))
+        for stay in _passing(day, 40, into, number=1000 * number)
+    ]
+    insert(store.connection, store.store_no, stays)
+    asked = {"from": str(days[0]), "to": str(days[-1]), "bucket": "whole"}
+    for formula in ("zone_entry", "zone_exposure"):
+        for answer in (ask(client, formula, zone="new", **asked), ask(client, formula, by="zone", **asked)):
+            (row,) = [row for row in answer["rows"] if row["zone"] == "new"]
+            assert (row["value"], row["state"], row["hidden_count"]) == (None, "hidden", 8), row
+            assert row["visit_count"] is None
+        of_days = ask(client, formula, zone="new", **asked | {"bucket": "day"})
+        assert [row["state"] for row in of_days["rows"]] == ["hidden" if into else "told" for into in visits]
+        assert of_days["total"]["state"] == "hidden"
+    # one quiet day in ten leaves the share to the other nine
+    quiet = [stay for number in range(10) for stay in _passing(
+        days[-1] + timedelta(days=1 + number), 40, 3 if number == 4 else 12, number=100_000 + 1000 * number
+    )]  # fmt: skip
+    insert(store.connection, store.store_no, quiet)
+    later = asked | {"from": str(days[-1] + timedelta(days=1)), "to": str(days[-1] + timedelta(days=10))}
+    (row,) = ask(client, "zone_entry", zone="new", **later)["rows"]
+    assert (row["value"], row["state"], row["hidden_count"]) == (0.3, "partly_hidden", 1)
+    # a day whose whole is of few is left out as of every figure, whatever its part
+    insert(store.connection, store.store_no, _passing(days[-1] + timedelta(days=11), 6, 3, number=500_000))
+    (row,) = ask(client, "zone_entry", zone="new", **later | {"to": str(days[-1] + timedelta(days=11))})["rows"]
+    assert (row["value"], row["state"], row["hidden_count"]) == (0.3, "partly_hidden", 2)

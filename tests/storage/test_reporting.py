@@ -2,16 +2,18 @@
 
 import json
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from core.records import Role
 from storage.rollups.keeping import refresh
+from tests.api.seeding import add_presence, device
 from tests.fix_api import SeededStore
-from tests.metrics.visiting import insert, shoppers
+from tests.metrics.visiting import Stay, insert, shoppers
 
 pytestmark = pytest.mark.servers
 DASHBOARDS = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
@@ -61,6 +63,55 @@ def test_every_panel_runs_as_the_reader_and_tells_nothing_of_a_few(store: Seeded
                 reader.execute(forbidden)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.execute("delete from reporting.store")
+
+
+def test_an_hour_stands_there_once_nobody_of_it_is_under_way(store: SeededStore) -> None:
+    """Counted crowds are of visits that are over: an hour that runs seemed to end in an empty store."""
+    noon = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    hours = [noon + timedelta(hours=number) for number in range(4)]
+    stays = [
+        Stay(100 * number + who, 100 * number + who, None, at + timedelta(minutes=who), 600)
+        for number, at in enumerate(hours)
+        for who in range(20)
+    ]
+    insert(store.connection, store.store_no, stays)
+    refresh(store.connection, most_days=10)
+    now = noon + timedelta(hours=3, minutes=40)
+    store.connection.execute(
+        "insert into engine_progress (store_no, log_no, decoded, late, repeated, decided_through)"
+        " values (%s, 1, 1, 0, 0, %s)",
+        [store.store_no, now],
+    )
+    with psycopg.connect(store.database_url, autocommit=True) as reader:
+        reader.execute("set role sojourn_reader")
+
+        def told() -> list[datetime]:
+            rows = reader.execute(
+                "select begins_at, most from reporting.crowd_hour where store = 'marktplatz' order by 1"
+            ).fetchall()
+            return [at for at, most in rows if most]
+
+        def be_there(who: int, since: datetime, role: Role = Role.VISITOR) -> None:
+            add_presence(
+                store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=since,
+                in_zone_since=since, last_signal_at=now, role=role,
+            )  # fmt: skip
+
+        assert told() == hours
+        be_there(900, noon, Role.STAFF)
+        be_there(901, noon - timedelta(hours=9))
+        be_there(902, noon)
+        stock = next(place for place, zone in enumerate(store.plan.zones) if zone.kind == "staff_only")
+        insert(store.connection, store.store_no, [Stay(7_000, 902, stock, noon, 700)])
+        assert told() == hours, "staff, and who is here for nine hours, are in no crowd"
+        be_there(903, now - timedelta(hours=1))
+        assert told() == hours[:2]
+        store.connection.execute("delete from presence where device = %s", [device(903).hex()])
+        began = now - timedelta(hours=1)
+        insert(store.connection, store.store_no, [Stay(7_001, 903, 1, began, 55 * 60)])
+        assert told() == hours[:2], "who left five minutes ago is not counted yet"
+        insert(store.connection, store.store_no, [Stay(7_002, 903, None, began, 55 * 60)])
+        assert told() == hours
 
 
 def test_whoever_reads_figures_acts_in_nobody_elses_right(store: SeededStore) -> None:

@@ -16,7 +16,7 @@ from core.metrics.bins import EDGES_S
 from core.metrics.exclusions import DEFAULT_RULES, CountedAs, OpeningHours, Rules
 from core.records import Role
 from storage.connect import connect
-from storage.metric_queries import counted_rows, crowd_hours, flow_sums, path_sums
+from storage.metric_queries import counted_rows, crowd_hours, crowd_known, flow_sums, path_sums
 from storage.one_state import snapshot
 from storage.rollups.changes import due
 from storage.rollups.counting import CONVERTED_SCOPE, SPANS
@@ -24,7 +24,7 @@ from storage.rollups.keeping import freeze, refresh
 from storage.rollups.rules import set_rules
 from storage.rollups.sources import count_values, hour_begins, odd_hours
 from storage.stores import load_plans
-from tests.api.seeding import device
+from tests.api.seeding import add_presence, device
 from tests.fix_api import SeededStore
 from tests.metrics.visiting import Stay, insert, shoppers
 
@@ -281,10 +281,97 @@ def test_the_crowd_of_an_hour_is_counted_without_a_loop_over_its_people(store: S
     insert(store.connection, store.store_no, shoppers(store.plan, FIRST, 300, seed=3))
     begins = datetime.combine(FIRST, time(), BERLIN)
     values = count_values(store.connection, load_plans(store.connection)[0], FIRST)
-    values |= {"begins": begins, "ends": begins + timedelta(days=1)}
+    values |= {"begins": begins, "ends": begins + timedelta(days=1), "as_of": begins + timedelta(hours=15)}
+    values["known"] = values["as_of"]
     row = store.connection.execute("explain (analyze, format json) " + SPANS[True], values).fetchone()
     assert row is not None
     assert 0 < most_loops(row[0][0]["Plan"]) < 30
+
+
+def test_the_crowd_that_was_does_not_shrink_while_departures_are_not_written_yet(store: SeededStore) -> None:
+    """Who leaves is out of presence at once; the visit to the store is written minutes later."""
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+    begin = datetime(2026, 10, 24, 10, tzinfo=UTC)
+    leave, now = begin + timedelta(minutes=20), begin + timedelta(minutes=29)
+    people = range(12)
+
+    def crowd() -> tuple[float, int]:
+        with snapshot(store.connection):
+            (one,) = [one for one in crowd_hours(store.connection, stored, FIRST, FIRST) if one.begins_at == begin]
+        return round(one.mean, 4), one.most
+
+    def be_there(who: int, until: datetime) -> None:
+        add_presence(
+            store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=begin,
+            in_zone_since=begin + timedelta(minutes=5), last_signal_at=until,
+        )  # fmt: skip
+
+    store.connection.execute(
+        "insert into engine_progress (store_no, log_no, decoded, late, repeated, decided_through)"
+        " values (%s, 1, 1, 0, 0, %s)",
+        [store.store_no, now],
+    )
+    earlier = begin - timedelta(hours=2)  # one of them was here before, and that visit is written
+    insert(store.connection, store.store_no, [
+        Stay(900, 0, 1, earlier, 60), Stay(901, 0, None, earlier, 60),
+        *(Stay(who, who, 1, begin, 300) for who in people),
+    ])  # fmt: skip
+    for who in people:
+        be_there(who, leave)
+    assert crowd() == (4.0, 12)
+    for who in people[:7]:  # gone for the engine, which waits to see whether they come back
+        store.connection.execute("delete from presence where device = %s", [device(who).hex()])
+    insert(store.connection, store.store_no, [
+        Stay(100 + who, who, 2, begin + timedelta(minutes=5), 15 * 60) for who in people[:7]
+    ])  # fmt: skip
+    for who in people[7:]:
+        be_there(who, now)
+    gone = (4.75, 12)  # seven for 20 minutes, five for 29
+    assert crowd() == gone
+    refresh(store.connection, most_days=10)
+    assert crowd() == gone
+    insert(store.connection, store.store_no, [Stay(200 + who, who, None, begin, 20 * 60) for who in people[:4]])
+    assert crowd() == gone, "nobody counts twice"
+    store.connection.execute("delete from presence")
+    insert(store.connection, store.store_no, [
+        Stay(100 + who, who, 2, begin + timedelta(minutes=5), 24 * 60) for who in people[7:]
+    ])  # fmt: skip
+    assert crowd() == gone, "nor is anybody lost as the last ones leave"
+    insert(store.connection, store.store_no, [
+        Stay(200 + who, who, None, begin, (20 if who < 7 else 29) * 60) for who in people[4:]
+    ])  # fmt: skip
+    assert crowd() == gone
+    with snapshot(store.connection):
+        assert crowd_hours(store.connection, stored, LAST, LAST) == []
+
+
+def test_a_crowd_is_told_as_far_as_it_is_decided_who_was_there(store: SeededStore) -> None:
+    """Who comes is seen at once, who goes a minute later: until then both would be there, and the peak fell."""
+    (stored,) = load_plans(store.connection, ["marktplatz"])
+    begin = datetime(2026, 10, 24, 10, tzinfo=UTC)
+    decided, newest = begin + timedelta(minutes=20), begin + timedelta(minutes=22)
+
+    def most() -> int:
+        with snapshot(store.connection):
+            (one,) = crowd_hours(store.connection, stored, FIRST, FIRST)
+            assert crowd_known(store.connection, stored) == decided
+        return one.most
+
+    for who in range(15):
+        since, until = (begin, decided) if who < 12 else (decided + timedelta(minutes=1), newest)
+        add_presence(
+            store.connection, store.plan, store.store_no, pseudonym=device(who), zone="men", arrived_at=since,
+            in_zone_since=since, last_signal_at=until,
+        )  # fmt: skip
+    store.connection.execute(
+        "insert into engine_progress (store_no, log_no, decoded, late, repeated, decided_through)"
+        " values (%s, 1, 1, 0, 0, %s)",
+        [store.store_no, decided],
+    )
+    assert most() == 12
+    store.connection.execute("delete from presence where arrived_at = %s", [begin])
+    insert(store.connection, store.store_no, [Stay(who, who, 1, begin, 20 * 60 + 1) for who in range(12)])
+    assert most() == 12
 
 
 def most_loops(node: dict[str, Any]) -> int:
