@@ -21,7 +21,7 @@ class Told(NamedTuple):
     sent: dict[int, float]
     steps: dict[int, float]
     heard: dict[tuple[int, int], float]
-    count: dict[tuple[int, int], float]
+    readings: dict[tuple[int, int], float]
     total: dict[tuple[int, int], float]
 
 
@@ -65,7 +65,7 @@ def told(signals: list[Labelled], weight: list[float], offset_db: list[float], s
             if signal.spot is None:
                 continue
             key = signal.spot, signal.anchor
-            sums.count[key] += weight[row]
+            sums.readings[key] += weight[row]
             sums.total[key] += weight[row] * (signal.rssi_dbm - offset_db[signal.device])
             if signal.anchor not in known:
                 known.add(signal.anchor)

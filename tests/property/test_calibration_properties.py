@@ -88,7 +88,7 @@ def test_sums_equal_the_oracle_whatever_signals_weigh(made: Scene, seed: int) ->
     told = tallying.told(made.told, weight.tolist(), offset_db.tolist(), STEP_US)
     for summed, by_spot in ((sent, told.sent), (steps, told.steps)):
         assert summed.sum(axis=0).tolist() == pytest.approx([by_spot[spot] for spot in range(SPOTS)])
-    for cells, by_cell in ((heard, told.heard), (count, told.count), (total, told.total)):
+    for cells, by_cell in ((heard, told.heard), (count, told.readings), (total, told.total)):
         wanted = [by_cell[spot, anchor] for spot in range(SPOTS) for anchor in range(ANCHORS)]
         assert cells.ravel().tolist() == pytest.approx(wanted, abs=1e-9)
     assert heard_in.sum() == len(made.signals)
