@@ -31,6 +31,7 @@ _WORDS: Final = {
     "interval_s": "an advert every {:g} s",
     "outages": "a gateway off, 10 minutes each",
     "skew_s": "clocks off by up to ±{:g} s",
+    "at_rest_db": "devices at rest, {:+g} dB",
 }
 _ABOUT_RECORDINGS: Final = """Visits of 3 s and more. SAL-RB: inside and outside of a door, truth by light barrier;
 TETAM: the zone of the receiver nearest to the true place. The anchor figures came with the recordings; all other rows

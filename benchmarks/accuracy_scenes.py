@@ -17,9 +17,13 @@ Every store has twelve square zones in four columns and three rows, one anchor i
 In both, every stay draws its own shadowing for each anchor (3 dB), every reading its noise (`noise_db`), every device
 its own level (2 dB). `still` is a third scene beside each: devices that stand at one place, drawn as in `stays`, for
 an hour; every change of zone is false there.
+
+At one point, devices at rest are heard besides: one a zone, each at one place for as long as the scene lasts, weaker
+than the shoppers, as shelf tags are. Every method is given their signals, and ours calibrates on them like on all
+others; nothing that is said of them counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -54,6 +58,10 @@ _STAY_SIGMA: Final = 1.0
 _STAY_RANGE_S: Final = (5.0, 1800.0)
 _OUTAGE_S: Final = 600.0
 _OUTAGES_FROM_S: Final = 300.0  # first five minutes in which all gateways work
+_STILL, _RESTING = 2, 4  # streams of random numbers
+
+_Begun: TypeAlias = tuple[float, Walk, np.random.Generator]  # when it begins, s
+_Told: TypeAlias = list[tuple[int, truth.Stays]]  # where devices really were
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,8 @@ class Point:
     """From minute 5 on, one gateway after another is off for ten minutes, as many as the scene has room for."""
     skew_s: float = 0.0
     """Each anchor's clock is off by anything up to this, evenly drawn."""
+    at_rest_db: float | None = None
+    """Level of devices at rest beside that of the others; none are there by default."""
 
     @property
     def radio(self) -> RadioSettings:
@@ -94,6 +104,7 @@ DIMENSIONS: Final[dict[str, tuple[Any, ...]]] = {
     "interval_s": (1.0, 2.0, 10.0),
     "outages": (False, True),
     "skew_s": (0.0, 20.0),
+    "at_rest_db": (None, -12.0),
 }
 """What is varied, one at a time."""
 
@@ -128,7 +139,8 @@ class Scene(NamedTuple):
     sent_at: NDArray[np.int64]
     """When each signal really was heard, ns: what the stamp would be if clocks were right."""
     truth: VisitArray
-    """VISIT: every true stay, however short, and the store visits; times as they really were."""
+    """VISIT: every true stay, however short, and the store visits; times as they really were. Devices at rest have
+    none."""
     devices: int
     interval_s: float
     """Between two adverts, which whoever runs the store knows."""
@@ -146,7 +158,9 @@ def grid(workload: Workload) -> Iterator[tuple[str, Point]]:
 
 def seed_of(point: Point, number: int, base: int) -> int:
     """Return the seed of the n-th scene of a point: another one at every point."""
-    return int.from_bytes(blake2b(f"{base} {number} {point}".encode(), digest_size=6).digest())
+    # points without devices at rest keep the scenes that they had before there were such points
+    named = str(point).replace(", at_rest_db=None", "")
+    return int.from_bytes(blake2b(f"{base} {number} {named}".encode(), digest_size=6).digest())
 
 
 def make(point: Point, seed: int, size: Size = FULL) -> Scene:
@@ -157,24 +171,32 @@ def make(point: Point, seed: int, size: Size = FULL) -> Scene:
         heard = simulation.readings(size.lasts_s)
         told = simulation.true_stays()
         until_ns = START_NS + int(size.lasts_s) * NS_PER_S
-        return _scene(point, plan, heard, told, seed, until_ns=until_ns)
-    floor = Floor(plan)
-    walks = []
-    for device in range(size.stayers):
-        rng = np.random.default_rng([seed, 1, device])
-        walks.append((float(rng.uniform(0, size.lasts_s)), _stays(floor, rng), rng))
-    return _of_walks(point, plan, walks, seed)
+    else:
+        floor = Floor(plan)
+        walks = []
+        for device in range(size.stayers):
+            rng = np.random.default_rng([seed, 1, device])
+            walks.append((float(rng.uniform(0, size.lasts_s)), _stays(floor, rng), rng))
+        heard, told, until_ns = _heard(Radio(plan, point.radio), walks)
+    resting: _Told = []
+    if point.at_rest_db is not None:
+        lasts_s = (until_ns - START_NS) / NS_PER_S
+        radio = Radio(plan, replace(point.radio, device_offset_db=point.device_offset_db + point.at_rest_db))
+        still, resting, _ = _heard(radio, _standing_in(plan, len(KINDS), lasts_s, seed, _RESTING))
+        first = 1 + max(device for device, _ in told)
+        still["device"] += first
+        resting = [(first + device, stays) for device, stays in resting]
+        heard = np.concatenate([heard, still[still["ts"] < until_ns]])
+        heard = heard[np.argsort(heard["ts"], kind="stable")]
+    return _scene(point, plan, heard, told, seed, until_ns=until_ns, resting=resting)
 
 
 def make_still(point: Point, seed: int, size: Size = FULL) -> Scene:
     """Return the scene of devices that stand still for an hour."""
     plan = store(point.cell_m)
-    floor = Floor(plan)
-    walks = []
-    for device in range(size.still):
-        rng = np.random.default_rng([seed, 2, device])
-        walks.append((float(rng.uniform(0, 1)), _standing(floor, device % len(KINDS), size.still_s, rng), rng))
-    return _of_walks(point, plan, walks, seed)
+    walks = _standing_in(plan, size.still, size.still_s, seed, _STILL)
+    heard, told, until_ns = _heard(Radio(plan, point.radio), walks)
+    return _scene(point, plan, heard, told, seed, until_ns=until_ns)
 
 
 def store(cell_m: float) -> StorePlan:
@@ -214,11 +236,19 @@ def _standing(floor: Floor, zone: int, lasts_s: float, rng: np.random.Generator)
     )
 
 
-def _of_walks(
-    point: Point, plan: StorePlan, walks: list[tuple[float, Walk, np.random.Generator]], seed: int
-) -> Scene:
-    radio = Radio(plan, point.radio)
-    heard, told = [], []
+def _standing_in(plan: StorePlan, devices: int, lasts_s: float, seed: int, stream: int) -> list[_Begun]:
+    """Return devices that stand at one place, equally many in each zone."""
+    floor = Floor(plan)
+    walks = []
+    for device in range(devices):
+        rng = np.random.default_rng([seed, stream, device])
+        walks.append((float(rng.uniform(0, 1)), _standing(floor, device % len(KINDS), lasts_s, rng), rng))
+    return walks
+
+
+def _heard(radio: Radio, walks: list[_Begun]) -> tuple[SignalArray, _Told, int]:
+    """Return what is heard of devices in order of time, where they really were, and when the last one has left."""
+    heard, told = [np.zeros(0, SIGNAL)], []
     for device, (begin_s, walk, rng) in enumerate(walks):
         signals = radio.hear(walk, rng)
         begin_ns = START_NS + int(begin_s * 1e6) * 1000
@@ -226,26 +256,27 @@ def _of_walks(
         signals["device"] = device
         heard.append(signals)
         told.append((device, truth.stays(walk, begin_ns, signals["ts"])))
-    together = np.concatenate(heard) if heard else np.zeros(0, SIGNAL)
+    together = np.concatenate(heard)
     until_ns = max(int(stays.left_at[-1]) for _, stays in told)
-    return _scene(point, plan, together[np.argsort(together["ts"], kind="stable")], told, seed, until_ns=until_ns)
+    return together[np.argsort(together["ts"], kind="stable")], told, until_ns
 
 
 def _scene(
     point: Point,
     plan: StorePlan,
     heard: SignalArray,
-    told: list[tuple[int, truth.Stays]],
+    told: _Told,
     seed: int,
     *,
     until_ns: int,
+    resting: Sequence[tuple[int, truth.Stays]] = (),
 ) -> Scene:
-    """Put faults on what is heard and the truth into VISIT."""
+    """Put faults on what is heard and the truth into VISIT, but for that of devices at rest."""
     rng = np.random.default_rng([seed, 3])
     if point.outages:
         heard = heard[outlived(heard, _outages(until_ns, len(plan.anchors), rng))]
     heard = heard[arrival_order(heard, edge_of_anchor(plan))]
-    zone = _true_zones(heard, told)
+    zone = _true_zones(heard, [*told, *resting])
     signals = skewed(heard, rng.uniform(-point.skew_s, point.skew_s, len(plan.anchors)))
     visits = np.concatenate([_true_visits(device, stays, until_ns) for device, stays in told])
     return Scene(
@@ -260,7 +291,7 @@ def _outages(until_ns: int, anchors: int, rng: np.random.Generator) -> list[Outa
     return [Outage(int(off[turn % anchors]), begin, begin + off_ns) for turn, begin in enumerate(begins)]
 
 
-def _true_zones(heard: SignalArray, told: list[tuple[int, truth.Stays]]) -> NDArray[np.int64]:
+def _true_zones(heard: SignalArray, told: _Told) -> NDArray[np.int64]:
     """Return where each signal was sent from; every device has one walk."""
     order = np.argsort(heard["device"], kind="stable")
     devices = heard["device"][order]

@@ -71,8 +71,9 @@ def score(truth: VisitArray, visits: VisitArray) -> Scored:
         Every true stay and store visit, however short.
     visits : VISIT
         Zone visits and store visits as reported, in any order; confidence NaN where a method states none,
-        bounds of no width where it states none.
+        bounds of no width where it states none. Devices that have no truth are left out.
     """
+    visits = visits[np.isin(visits["device"], truth["device"])]
     true_stays = truth[truth["kind"] == VisitKind.ZONE]
     true, found = true_stays[_long(true_stays)], visits[_long(visits) & (visits["kind"] == VisitKind.ZONE)]
     spans, true_spans, stay_spans = _spans(found), _spans(true), _spans(true_stays)

@@ -33,9 +33,12 @@ DETECTION_STEPS: Final = 20
 """The same for detection, in adverts: its prior is vague, and adverts are lost independently."""
 OFFSET_SIGNALS: Final = 200
 """The same for a device's offset, which must not take up what belongs to the zones it was in."""
-STAY_SIGNALS: Final = 30.0
-"""What one stay counts for at one anchor at most. Its readings share one shadowing: a quarter of an hour in one place
-tells no more about a zone than the first half minute."""
+STAY_ADVERTS: Final = 30.0
+"""What one stay counts for at most, and what all stays of one device at one spot do together. The adverts of a stay
+share one place, one body and one shadowing: a quarter of an hour tells no more of how loud or how often a spot is
+heard than the first half minute. All stays of a device share its own level (2 to 6 dB between makes; what it is, one
+that was at few spots hardly tells), those of a tag that lies still place and shadowing too: twenty tell no more than
+one."""
 SPREAD_RANGE_DB: Final = (3.0, 12.0)
 """Below 3 dB a reading would be trusted more than receivers quantise and fade; above 12 nothing is decoded."""
 SHADOWING_DB: Final = 3.5
@@ -49,9 +52,10 @@ _DEFAULT: Final = Settings()
 
 @dataclass(frozen=True, slots=True)
 class _Labelled:
-    """Signals sorted by device and time, the spot of each (-1: too uncertain) and its weight."""
+    """Signals sorted by device and time, whether each begins an advert, its spot (-1: too uncertain), its weight."""
 
     signals: NDArray[Any]
+    first: NDArray[np.bool_]
     spot: NDArray[np.int64]
     weight: NDArray[np.float64]
 
@@ -93,13 +97,13 @@ def calibrate(
     offset_db = np.zeros(int(ordered["device"].max()) + 1)
     surveyed = 0
     if len(survey):  # begin from it: what people saw corrects a plan that is wrong before the decoder believes it
-        nothing = _unlabelled(ordered)
+        nothing = _unlabelled(ordered, settings)
         surveyed = pin(survey, nothing.signals, model, nothing.spot, nothing.weight)
-        model, offset_db = _fit(nothing, prior, model, offset_db, settings)
+        model, offset_db = _fit(nothing, prior, model, offset_db)
     for _ in range(ROUNDS):
         labelled = _label(ordered, model, settings)
         pin(survey, labelled.signals, model, labelled.spot, labelled.weight)
-        model, offset_db = _fit(labelled, prior, model, offset_db, settings)
+        model, offset_db = _fit(labelled, prior, model, offset_db)
     return replace(model, clocks=clocks, survey_signals=surveyed)
 
 
@@ -109,9 +113,16 @@ def _check(plan: StorePlan, signals: SignalArray) -> None:
             raise InputError(f"A signal's {column} is not among the {count} there are.", where=plan.id)
 
 
-def _unlabelled(ordered: NDArray[Any]) -> _Labelled:
+def _unlabelled(ordered: NDArray[Any], settings: Settings) -> _Labelled:
     signals = ordered[np.argsort(ordered["device"], kind="stable")]
-    return _Labelled(signals, np.full(len(signals), -1, np.int64), np.ones(len(signals)))
+    first = _begins_advert(signals, settings)
+    return _Labelled(signals, first, np.full(len(signals), -1, np.int64), np.ones(len(signals)))
+
+
+def _begins_advert(signals: NDArray[Any], settings: Settings) -> NDArray[np.bool_]:
+    first = np.zeros(len(signals), np.bool_)
+    kernels.find_adverts(signals, settings.step_ns // NS_PER_US, first)
+    return first
 
 
 def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled:
@@ -141,36 +152,57 @@ def _label(ordered: NDArray[Any], model: Model, settings: Settings) -> _Labelled
     certain = stays["sure"] >= CERTAINTY_LEAST * SURE_UNIT * stays["signals"]
     lasting = (stays["left_at"] - stays["entered_at"]) * NS_PER_US >= settings.stay_min_ns
     spot = np.where((certain & lasting)[stay], stays["zone"][stay], -1).astype(np.int64)
-    weight = np.ones(len(signals))
-    if len(signals):
-        kernels.weigh(signals, stay, STAY_SIGNALS, np.zeros(model.level_dbm.shape[1], np.int64), weight)
-    return _Labelled(signals, spot, weight)
+    first = _begins_advert(signals, settings)
+    return _Labelled(signals, first, spot, weights(signals["device"], first, stay, spot))
+
+
+def weights(
+    device: NDArray[np.int32], first: NDArray[np.bool_], stay: NDArray[np.int64], spot: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return what each signal counts for, at most 1, in levels and in detection alike.
+
+    The adverts of one stay weigh the same, STAY_ADVERTS together at most; then those of one device at one spot.
+
+    Parameters
+    ----------
+    device, first, stay, spot : shape (n,)
+        Of each signal: its device; whether an advert begins with it; its stay, an index; the spot of that stay,
+        negative for what teaches nothing.
+    """
+    of_stay = np.minimum(1.0, STAY_ADVERTS / np.maximum(np.bincount(stay, first), 1.0))
+    weight = of_stay[stay]
+    _, pair = np.unique(device.astype(np.int64) << 32 | (spot + 1), return_inverse=True)
+    of_pair = np.minimum(1.0, STAY_ADVERTS / np.maximum(np.bincount(pair, weight * first), 1.0))
+    weight *= of_pair[pair]
+    return weight
 
 
 def _fit(
-    labelled: _Labelled, prior: Model, before: Model, offset_db: NDArray[np.float64], settings: Settings
+    labelled: _Labelled, prior: Model, before: Model, offset_db: NDArray[np.float64]
 ) -> tuple[Model, NDArray[np.float64]]:
     """Return the model that the labels make, and each device's offset in dB; `before` tells outages of anchors."""
     spots, anchors = prior.level_dbm.shape
     block = block_of(labelled.signals["ts"])
     blocks = int(block.max()) + 1
-    sent, heard_in = np.zeros((blocks, spots)), np.zeros((blocks, anchors), np.int64)
+    sent, adverts = np.zeros((blocks, spots)), np.zeros((blocks, spots))
+    heard_in = np.zeros((blocks, anchors), np.int64)
     heard, count, total = np.zeros((spots, anchors)), np.zeros((spots, anchors)), np.zeros((spots, anchors))
     kernels.tally(
         labelled.signals,
+        labelled.first,
         labelled.spot,
         labelled.weight,
         offset_db,
-        settings.step_ns // NS_PER_US,
         block,
         sent,
+        adverts,
         heard_in,
         heard,
         count,
         total,
         np.zeros(anchors, np.int64),
     )
-    steps = sent.T @ working(sent @ before.detection.astype(np.float64), heard_in)
+    steps = adverts.T @ working(sent @ before.detection.astype(np.float64), heard_in)
     suggested = levels_of_store(prior.level_dbm.astype(np.float64), count, total)
     level_dbm = (total + LEVEL_SIGNALS * suggested) / (count + LEVEL_SIGNALS)
     devices = len(offset_db)

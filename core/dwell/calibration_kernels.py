@@ -6,32 +6,30 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def weigh(signals: Any, stay: Any, most: float, count: Any, weight: Any) -> None:
-    """Write each signal's weight: the signals of one stay at one anchor count for at most `most` together.
+def find_adverts(signals: Any, step_us: int, first: Any) -> None:
+    """Tell which signals are the first of an advert: of a device, or `step_us` after the one before.
 
-    signals : SIGNAL sorted by device and time; stay : int64 (n,), that of each signal, ascending in runs
-    count : int64 (anchors,), work space; weight : float64 (n,)
+    signals : SIGNAL in microseconds, sorted by device and time; first : bool (n,)
     """
-    begin = 0
-    for row in range(signals.size + 1):
-        if row < signals.size and stay[row] == stay[begin]:
-            continue
-        count[:] = 0
-        for inner in range(begin, row):
-            count[signals[inner]["anchor"]] += 1
-        for inner in range(begin, row):
-            weight[inner] = min(1.0, most / count[signals[inner]["anchor"]])
-        begin = row
+    device = -1
+    begun = 0
+    for row in range(signals.size):
+        at = signals[row]["ts"]
+        first[row] = signals[row]["device"] != device or at - begun >= step_us
+        if first[row]:
+            device = signals[row]["device"]
+            begun = at
 
 
 @njit(cache=True, nogil=True)
 def tally(
     signals: Any,
+    first: Any,
     spot: Any,
     weight: Any,
     offset_db: Any,
-    step_us: int,
     block: Any,
+    sent: Any,
     steps: Any,
     heard_in: Any,
     heard: Any,
@@ -41,33 +39,33 @@ def tally(
 ) -> None:
     """Count adverts by block of time and spot, and by anchor; sum levels by spot and anchor.
 
-    signals : SIGNAL in microseconds, sorted by device and time; spot : int64 (n,), -1 to leave one out
-    weight : float64 (n,); offset_db : float64 by device; block : int64 (n,), of each signal (core.dwell.outages)
-    steps : float64 (blocks, spots); heard_in : int64 (blocks, anchors), of signals that are left out too; heard,
-    count, total : float64 (spots, anchors); all added to; last_step : int64 (anchors,), work space
+    signals : SIGNAL in microseconds, sorted by device and time; first : bool (n,), from `find_adverts`
+    spot : int64 (n,), -1 to leave one out; weight : float64 (n,); offset_db : float64 by device
+    block : int64 (n,), of each signal (core.dwell.outages)
+    sent, steps : float64 (blocks, spots), adverts as they are and as they weigh; heard_in : int64 (blocks, anchors),
+    of signals that are left out too; heard, count, total : float64 (spots, anchors), as they weigh; all added to
+    last_step : int64 (anchors,), work space
     """
-    device = -1
-    begun = 0
     number = 0
+    share = 0.0
     last_step[:] = -1
     for row in range(signals.size):
-        at = signals[row]["ts"]
-        if signals[row]["device"] != device or at - begun >= step_us:
-            device = signals[row]["device"]
-            begun = at
-            number += 1
-            if spot[row] >= 0:
-                steps[block[row], spot[row]] += 1
         place = spot[row]
+        if first[row]:
+            number += 1
+            share = min(1.0, weight[row])  # however sure a label is, an advert is heard or missed once
+            if place >= 0:
+                sent[block[row], place] += 1
+                steps[block[row], place] += share
         anchor = signals[row]["anchor"]
         heard_in[block[row], anchor] += 1
         if place < 0:
             continue
         count[place, anchor] += weight[row]
-        total[place, anchor] += weight[row] * (signals[row]["rssi_dbm"] - offset_db[device])
+        total[place, anchor] += weight[row] * (signals[row]["rssi_dbm"] - offset_db[signals[row]["device"]])
         if last_step[anchor] != number:
             last_step[anchor] = number
-            heard[place, anchor] += 1
+            heard[place, anchor] += share
 
 
 @njit(cache=True, nogil=True)

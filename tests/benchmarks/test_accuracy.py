@@ -15,6 +15,7 @@ from core.records import VisitKind
 from simulators.store import START_NS
 
 TINY = Size(shoppers=6, lasts_s=300.0, stayers=5, still=12, still_s=300.0)
+SEED_USUAL = 122673249971357
 POINTS = [Point(workload=workload) for workload in WORKLOADS]
 
 
@@ -33,6 +34,29 @@ def test_every_point_and_every_number_has_a_seed_of_its_own() -> None:
     }
     points = sum(len(values) - 1 for values in DIMENSIONS.values()) + 1
     assert len(seeds) == 3 * points * len(WORKLOADS)
+
+
+def test_a_point_keeps_its_scenes_when_the_grid_gets_another_dimension() -> None:
+    assert seed_of(Point(), 0, 20_261) == SEED_USUAL
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_devices_at_rest_are_heard_besides_and_what_is_said_of_them_does_not_count(point: Point) -> None:
+    alone, scene = make(point, 3, TINY), make(replace(point, at_rest_db=-12.0), 3, TINY)
+    assert scene.truth.tobytes() == alone.truth.tobytes()
+    at_rest = scene.signals["device"] > alone.truth["device"].max()
+    for name in ("signals", "zone", "sent_at"):
+        assert getattr(scene, name)[~at_rest].tobytes() == getattr(alone, name).tobytes()
+    numbers, zone = scene.signals["device"][at_rest], scene.zone[at_rest]
+    assert len(set(zip(numbers.tolist(), zone.tolist(), strict=True))) == len(np.unique(numbers)) == 12
+    until = scene.truth["left_at"].max()
+    assert START_NS <= scene.signals["ts"][at_rest].min() <= START_NS + 5 * 10**9
+    assert until - 5 * 10**9 <= scene.signals["ts"][at_rest].max() < until
+    visits = ours(scene, prior_model(scene.plan)).visits
+    assert visits["device"].max() > alone.truth["device"].max()
+    told = score(scene.truth, visits).measures
+    of_others = score(scene.truth, visits[visits["device"] <= alone.truth["device"].max()]).measures
+    assert told == pytest.approx(of_others, nan_ok=True)
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -124,6 +124,34 @@ def walk_with_truth(plan: StorePlan, seed: int, how: Walk = WALK) -> tuple[Signa
     return signals[order], np.array(truth, np.int64)[order]
 
 
+def rest(
+    plan: StorePlan,
+    seed: int,
+    devices: NDArray[np.int64],
+    *,
+    lasts_s: float,
+    offset_db: float,
+    advert_s: float = 2.0,
+) -> SignalArray:
+    """Return the signals of devices that lie where they are, zone after zone; each keeps one shadowing."""
+    rng = np.random.default_rng([seed, 4])
+    anchors = np.array([(a.x, a.y) for a in plan.anchors], np.float64)
+    parts = []
+    for number, device in enumerate(devices):
+        home = anchors[[a.zone == plan.zones[number % len(plan.zones)].id for a in plan.anchors]].mean(axis=0)
+        metres = np.hypot(*(anchors - home - rng.normal(0, 1.5, 2)).T)
+        level = -62 + offset_db - 24 * np.log10(np.maximum(metres, 1)) + rng.normal(0, 3, len(anchors))
+        times = START_NS + (np.arange(0, lasts_s, advert_s) * 1e9).astype(np.int64)
+        heard = level + rng.normal(0, 4, (len(times), len(anchors)))
+        step, anchor = np.nonzero((heard > -92) & (rng.random(heard.shape) >= 0.2))
+        made = np.zeros(len(step), SIGNAL)
+        made["ts"] = times[step] + rng.integers(0, 30_000_000, len(step))
+        made["device"], made["anchor"] = device, anchor
+        made["rssi_dbm"] = np.round(heard[step, anchor])
+        parts.append(made)
+    return np.concatenate(parts)
+
+
 def noise(plan: StorePlan, seed: int, signals: int, devices: int = 2, gap_s: float = 1.0) -> SignalArray:
     """Return signals without any sense: any anchor, any level, gaps from none to departures."""
     rng = np.random.default_rng([seed, 2])
@@ -173,5 +201,6 @@ __all__ = [
     "prior_model",
     "pseudonyms",
     "random_model",
+    "rest",
     "with_words",
 ]

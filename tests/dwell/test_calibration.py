@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.floorplan import StorePlan
 from core.records import SIGNAL, SignalArray, VisitKind
 from tests.dwell.comparing import run
-from tests.dwell.scenes import Walk, grid_plan, pseudonyms, walk, walk_with_truth
+from tests.dwell.scenes import Walk, grid_plan, pseudonyms, rest, walk, walk_with_truth
 
 pytestmark = pytest.mark.kernels
 PLAN = grid_plan(6)
@@ -68,6 +68,28 @@ def test_another_path_loss_is_found_and_used() -> None:
         spans.append(float(np.diag(model.level_dbm).mean() - model.level_dbm[0, 2]))
         assert right_share(PLAN, signals, truth, model) >= right_share(PLAN, signals, truth, None) - 0.02
     assert spans[0] + 2 < spans[1] < spans[2] - 2
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("tags", [1, 6])
+def test_weak_tags_that_lie_still_teach_a_store_nothing_wrong(tags: int) -> None:
+    how = Walk(devices=20, stays=6, stay_s=60.0, advert_s=10.0)
+    signals, truth = walk_with_truth(PLAN, 2, how)
+    still = rest(PLAN, 2, how.devices + np.arange(tags), lasts_s=3600.0, offset_db=-16.0)
+    usual = right_share(PLAN, signals, truth, calibrate(PLAN, signals))
+    model = calibrate(PLAN, np.concatenate([signals, still]))
+    assert usual > 0.8
+    assert right_share(PLAN, signals, truth, model) > usual - 0.04
+
+
+@pytest.mark.compiled
+def test_a_tag_tells_in_a_day_what_it_tells_in_an_hour() -> None:
+    shoppers = walk(PLAN, 3, SHOPPERS)
+    day = rest(PLAN, 3, np.array([SHOPPERS.devices]), lasts_s=86_400.0, offset_db=-12.0, advert_s=10.0)
+    hour = day[day["ts"] < day["ts"][0] + 3600 * 10**9]
+    one, other = (calibrate(PLAN, np.concatenate([shoppers, still])) for still in (hour, day))
+    assert np.abs(one.level_dbm - other.level_dbm).max() < 1
+    assert np.abs(one.detection - other.detection).max() < 0.05
 
 
 def test_no_places_are_needed() -> None:
