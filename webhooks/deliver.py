@@ -17,10 +17,10 @@ import structlog
 
 from core.errors import UnavailableError
 from core.webhooks import Network
-from storage.connect import Connection
+from storage.connect import Connection, read_url
 from storage.privacy.keys import PrivacyFolder
 from storage.privacy.restored import Restored
-from storage.reading import Reader, check_url
+from storage.reading import Reader
 from storage.webhooks.queue import (
     Attempt,
     DueDelivery,
@@ -84,7 +84,7 @@ def run(
     UnavailableError
         If `metrics` cannot be listened on.
     """
-    check_url(database_url)
+    read_url(database_url)
     meters = Meters(make_registry("webhooks"))
     with exposed(meters.registry, metrics):
         asyncio.run(Deliverer(database_url, allowed, meters, privacy=privacy).run(stop))
