@@ -1,6 +1,5 @@
 """Run the application until it is told to stop."""
 
-import logging
 import signal
 import socket
 import ssl
@@ -182,8 +181,6 @@ def run(
     """
     transport = transport if transport is not None else Transport()
     transport.check(host)
-    # psycopg's pool repeats itself with every attempt; Reader says once what it means
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     meters = Meters(make_registry("api"))
     app = create_app(database_url, settings, meters=meters, tracing=tracing)
     with exposed(meters.registry, metrics), _listening_socket(host, port) as listener:
