@@ -102,9 +102,8 @@ def _migrations(connection: Connection) -> CheckOut:
     if left:
         says = f"{len(left)} migrations are to be applied, {left[0]} first: run `sojourn migrate`."
         return CheckOut(name="migrations", state="behind", says=says, blocks=True)
-    lacks = ungranted(connection)
-    if lacks is not None:  # each answer would be a refusal, whoever asks
-        says = f"The migrations did not end, {lacks}: run `sojourn migrate`."
+    if ungranted(connection) is not None:  # each answer would be a refusal, whoever asks
+        says = "The migrations did not end, rights are lacking (doctor says which): run `sojourn migrate`."
         return CheckOut(name="migrations", state="behind", says=says, blocks=True)
     return CheckOut(name="migrations", state="ok", says="The schema is that of this program.", blocks=True)
 
