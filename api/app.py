@@ -44,13 +44,14 @@ from api.stores.drawing import DrawingCache
 from api.stores.live import LiveHub
 from api.stores.models import LiveStateOut
 from core.errors import SojournError
+from storage.connect import read_url
 from storage.cues.log import listen as listen_to_cues
 from storage.live import listen
 from storage.occupancy import PlanCache
 from storage.privacy.keys import PrivacyFolder
 from storage.privacy.restored import Restored
 from storage.privacy.suppression import Guard
-from storage.reading import Reader, check_url
+from storage.reading import Reader
 from storage.writing import Writer
 from telemetry.faults import place_of
 from telemetry.tracing import OFF, Tracing
@@ -87,7 +88,7 @@ def create_app(
     """
     settings = settings if settings is not None else Settings()
     for url in (database_url, settings.databases.listen_url, settings.databases.analytics_url):
-        check_url(url if url is not None else "")
+        read_url(url if url is not None else "")
     limits = Limits(settings.rates)
     meters = meters if meters is not None else Meters()
     app = FastAPI(

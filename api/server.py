@@ -1,6 +1,5 @@
 """Run the application until it is told to stop."""
 
-import logging
 import signal
 import socket
 import ssl
@@ -182,8 +181,6 @@ def run(
     """
     transport = transport if transport is not None else Transport()
     transport.check(host)
-    # psycopg's pool repeats itself with every attempt; Reader says once what it means
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     meters = Meters(make_registry("api"))
     app = create_app(database_url, settings, meters=meters, tracing=tracing)
     with exposed(meters.registry, metrics), _listening_socket(host, port) as listener:
@@ -199,16 +196,20 @@ def run(
 def _terminated_as_interrupted() -> Iterator[None]:
     """Take SIGTERM as Ctrl-C: uvicorn raises again what stopped it, once it has stopped in order.
 
-    Left as it is, SIGTERM would then end the process on the spot, before the last traces are sent.
+    Left as it is, SIGTERM would then end the process on the spot, before the last traces are sent. A terminal that is
+    closed (but for nohup) is SIGTERM, as in `commands.running.stop_on_signals`; uvicorn does not know SIGHUP.
     """
     if threading.current_thread() is not threading.main_thread():  # only there can signals be taken
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, signal.default_int_handler)}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _config(app: FastAPI, transport: Transport, log_level: str, bounds: Bounds = _USUAL) -> uvicorn.Config:

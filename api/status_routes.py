@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.service import Service, ServiceDep
 from core.errors import ConfigurationError, UnavailableError
+from storage.access.grants import ungranted
 from storage.connect import Connection
 from storage.migrate import pending
 from storage.occupancy import IngestState, ingest_state
@@ -100,6 +101,9 @@ def _migrations(connection: Connection) -> CheckOut:
         return CheckOut(name="migrations", state="behind", says=str(error), blocks=True)
     if left:
         says = f"{len(left)} migrations are to be applied, {left[0]} first: run `sojourn migrate`."
+        return CheckOut(name="migrations", state="behind", says=says, blocks=True)
+    if ungranted(connection) is not None:  # each answer would be a refusal, whoever asks
+        says = "The migrations did not end, rights are lacking (doctor says which): run `sojourn migrate`."
         return CheckOut(name="migrations", state="behind", says=says, blocks=True)
     return CheckOut(name="migrations", state="ok", says="The schema is that of this program.", blocks=True)
 

@@ -129,7 +129,8 @@ def _told(what: str, said: str) -> Finding:
 
 
 def _sentence(said: str) -> str:
-    return f"{said[:1].upper()}{said[1:].rstrip('.')}."
+    said = f"{said[:1].upper()}{said[1:]}"
+    return said if said.endswith(("?", ".")) else f"{said}."
 
 
 def _connect(broker: Broker) -> Finding:

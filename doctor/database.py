@@ -6,6 +6,7 @@ from typing import Final
 from core.errors import SojournError, UnavailableError
 from doctor.clock import check_offset, offset_s
 from doctor.findings import Finding, fail, ok, warn
+from storage.access.grants import ungranted
 from storage.connect import Connection
 from storage.edition import Edition, read_edition
 from storage.facts import connect_whatever, log_facts, server_facts, server_now_ns
@@ -80,7 +81,13 @@ def _schema(connection: Connection) -> list[Finding]:
     if lacking:
         says = f"{len(lacking)} are to be applied, {lacking[0]} first."
         return [fail("migrations", says, "Run `sojourn migrate`; older programs may run on meanwhile.")]
-    return [ok("migrations", "The schema is that of this program."), _ingest(connection), *_log(connection)]
+    lacks = ungranted(connection)
+    schema = (
+        ok("migrations", "The schema is that of this program.")
+        if lacks is None
+        else fail("migrations", f"They did not end: {lacks}.", "Run `sojourn migrate`; it says what it lacks.")
+    )
+    return [schema, _ingest(connection), *_log(connection)]
 
 
 def _erasures(connection: Connection, privacy: Path) -> Finding:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import SojournError
@@ -12,10 +12,11 @@ from doctor.clock import check_ntp, synchronised
 from doctor.database import check_database
 from doctor.findings import Finding, fail, warn
 from doctor.kafka import KafkaPlace, check_kafka
-from doctor.machine import check_disk, check_kernels, check_private, check_versions
+from doctor.machine import check_disk, check_kernels, check_private, check_versions, check_writes
 from edge.broker import KEY, identities
 from edge.settings import EdgeSettings
 from servers.home import sojourn_home
+from storage.privacy.keys import LIST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,8 @@ def look(installation: Installation) -> Iterator[Finding]:
     yield check_disk("disk", sojourn_home())
     yield check_kernels(os.environ)
     yield from _not_named(installation)
+    if installation.privacy is not None:
+        yield _privacy(installation.privacy)
     if installation.database_url is not None:
         yield from check_database(installation.database_url, installation.privacy)
     if installation.mqtt_url is not None:
@@ -84,6 +87,14 @@ def _not_named(installation: Installation) -> Iterator[Finding]:
             "Not looked at: SOJOURN_MQTT_URL is not set.",
             "Set it as ingest has it; a machine with nothing but API and webhooks needs none.",
         )
+
+
+def _privacy(folder: Path) -> Finding:
+    """Look at the folder that an erasure is written to: the first one must not be the one that fails."""
+    found = check_writes("privacy folder", folder)
+    if found.state != "ok" or (folder / LIST).exists():
+        return found
+    return replace(found, says=f"{found.says} Nobody is on its list.")
 
 
 def _edge(settings: EdgeSettings) -> Iterator[Finding]:

@@ -1,9 +1,11 @@
 """Room, versions, compiled kernels, and who may read the keys of this machine."""
 
+import os
 import platform
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +18,8 @@ WARN_BYTES: Final = 5_000_000_000
 """A day of a hundred busy stores."""
 FAIL_BYTES: Final = 500_000_000
 """PostgreSQL stops at a full disk; so much is used up within hours."""
+_TRIAL_BYTES: Final = 4096
+"""A block; a full disk has none left, and still takes empty files."""
 _TOLD: Final = ("numba", "numpy", "fastapi", "paho-mqtt", "psycopg")
 
 
@@ -31,6 +35,23 @@ def check_disk(what: str, folder: Path) -> Finding:
     if usage.free < WARN_BYTES:
         return warn(what, says, "Make room, or let retention keep less: SOJOURN_RETAIN, docs/protect.md.")
     return ok(what, says)
+
+
+def check_writes(what: str, folder: Path) -> Finding:
+    """Judge whether something can be written into a folder, or where it is to be made; this makes none."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
+    try:
+        with tempfile.NamedTemporaryFile(dir=there, prefix=".sojourn-doctor-") as trial:
+            trial.write(bytes(_TRIAL_BYTES))
+            trial.flush()
+            os.fsync(trial.fileno())
+    except OSError as error:
+        return fail(
+            what,
+            f"{there} takes no file: {error.strerror}.",
+            "Make room there, or let this user write; doctor is to be run as the user of the services.",
+        )
+    return ok(what, f"{folder} can be written.")
 
 
 def check_versions() -> Finding:

@@ -162,6 +162,8 @@ def why_not(error: Exception, broker: Broker) -> str:
     """Say why a connection was not made, and what to do where that can be told."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_broker(error, broker)
+    if isinstance(error, SojournError) and error.hint:  # of our own files
+        return f"{error.what.rstrip('.')}; {error.hint}"
     said = str(error)
     if any(word in said for word in _NO_TLS) or (broker.tls and isinstance(error, ConnectionResetError)):
         return f"{broker.host}:{broker.port} speaks no TLS, it seems; name its port for TLS, as a rule 8883"

@@ -1,7 +1,7 @@
 """The first transaction: batches into the signal log, cursors forward, faults into dead letters; all or nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from core.errors import ModelError, WireError
+from core.floorplan import StorePlan
 from core.privacy.batches import without
 from core.privacy.masking import masked
 from core.privacy.suppression import KeptOut, Suppressed
@@ -70,6 +71,8 @@ class Directory:
 
     plans: dict[str, AdoptedPlan] = field(default_factory=dict)
     edges: dict[EdgeKey, EdgeNumber] = field(default_factory=dict)
+    ready: Callable[[Connection, Sequence[StorePlan]], None] = lambda _connection, _plans: None
+    """Called with plans before they are taken into use: their first signals are not to wait for a compiler."""
     owner: str = ""
     """Claims each store before it takes its plan into use; empty: all stores are this ingest's anyway."""
     epochs: dict[int, int] = field(default_factory=dict)
@@ -103,6 +106,7 @@ class Directory:
             self.epochs |= claim_stores(connection, self.owner, unclaimed) if unclaimed else {}
         found = adopt_plans(connection, stores, owned=self.owned)
         new = [adopted for adopted in found if self.plans.get(adopted.plan.id) != adopted]
+        self.ready(connection, [adopted.plan for adopted in new])
         self.plans.update({adopted.plan.id: adopted for adopted in new})
         return new
 

@@ -1,13 +1,14 @@
 """The stores that come to this ingest: an engine each, in step with the log, with plans, models and erasures."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
 
 from core.dwell.alike import WHAT_TO_DO, sounding_alike
 from core.errors import FencedError, UnavailableError
+from core.floorplan import StorePlan
 from ingest.commit import Committed, Directory
 from ingest.feed import StoreFeed, restore
 from ingest.logged import Logged
@@ -44,6 +45,8 @@ class Holding:
     tracing : Tracing
     stopped : callable
         Whether ingest is to end; a replay of the log is then cut short.
+    ready : callable
+        Called with plans before they are taken into use.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Holding:
         telling: Telling,
         tracing: Tracing,
         stopped: Callable[[], bool],
+        ready: Callable[[Connection, Sequence[StorePlan]], None],
     ) -> None:
         self.feeds: dict[int, StoreFeed] = {}
         self._source = source
@@ -70,6 +74,7 @@ class Holding:
         self._timers = Timers()
         self._pace = pace
         self._traced: dict[int, str] = {}  # by store: the span of the newest batch that its visits are not written of
+        self._ready = ready
         self.directory = self._new_directory()
 
     def forget(self) -> None:
@@ -78,7 +83,7 @@ class Holding:
         self.directory = self._new_directory()
 
     def _new_directory(self) -> Directory:
-        return Directory(owner=self._name if self._source.shared else "")
+        return Directory(ready=self._ready, owner=self._name if self._source.shared else "")
 
     def begin(self, connection: Connection, *, leads: bool) -> None:
         """Bring everything to where the log is, after a start or any doubt about what the last commit did."""

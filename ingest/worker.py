@@ -132,11 +132,13 @@ class _Worker:
             telling=self._telling,
             tracing=tracing,
             stopped=self._stopped,
+            ready=self._compile,
         )
         self._house = Housekeeping(database_url, settings)
         self._refresh = Refresh(database_url, settings.calibrate_every_s, settings.calibrate_last_s)
         self._tell_alive: Callable[[], None] = lambda: None
-        self._starting = True  # has not asked for messages yet, in this session
+        self._starting = True  # has not asked for messages yet, in this session, or compiles
+        self._compiled: set[int] = set()  # for plans of how many zones
         self._leads = False  # does what is done once a database
         self._parked: Parked[CursorKey, Arrival] = {}
         self._failures = 0
@@ -217,16 +219,22 @@ class _Worker:
         _log.info("ingest has the database", timescaledb=version, edition=edition.value, name=self._name)
         if not self._holding.feeds:
             # a fresh process: it takes half a minute the very first time, and nobody waits for it yet
-            self._compile(connection)
+            self._compile(connection, [stored.plan for stored in load_plans(connection)])
             if self._stop.is_set():
                 return False
         make_room(connection)
         self._holding.begin(connection, leads=self._leads)
         return not self._stop.is_set()
 
-    def _compile(self, connection: Connection) -> None:
-        """Let kernels be compiled or loaded by a thread of their own, telling all the while that ingest is alive."""
-        sizes = {len(stored.plan.zones): stored.plan for stored in load_plans(connection)}
+    def _compile(self, connection: Connection, plans: Iterable[StorePlan]) -> None:
+        """Let kernels be compiled or loaded by a thread of their own, telling all the while that ingest is alive.
+
+        Those of the plans that are there at the start, and of each that comes later before it is taken into use.
+        """
+        sizes = {len(plan.zones): plan for plan in plans if len(plan.zones) not in self._compiled}
+        if not sizes:
+            return
+        before, self._starting = self._starting, True
         begun_s, every_s = time.monotonic(), self._settings.status_s
         with ThreadPoolExecutor(1, "compile kernels") as pool:
             compiled = pool.submit(self._compile_all, list(sizes.values()))
@@ -239,6 +247,8 @@ class _Worker:
             compiled.result()
         if (took_s := time.monotonic() - begun_s) > every_s:
             _log.info("kernels are compiled", took_s=round(took_s, 1))
+        self._compiled |= sizes.keys()
+        self._starting = before
 
     def _compile_all(self, plans: Iterable[StorePlan]) -> None:
         with compiling_until(self._stop.is_set):

@@ -1,7 +1,7 @@
 """The one place that opens connections to the database, and that says what its failures mean."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeVar
@@ -13,7 +13,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import ConfigurationError, UnavailableError
-from storage.refusals import refusal
+from storage.refusals import SPELT_OUT, refusal
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 AsyncConnection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -79,6 +79,26 @@ def connect(database_url: str, *, application_name: str = "sojourn") -> Connecti
         return psycopg.connect(database_url, **_settings(database_url, application_name))
 
 
+def read_url(database_url: str) -> dict[str, Any]:
+    """Return the parameters of a libpq URL or connection string, by their names.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, or a host or port of it can be none. Of the URL it says nothing: libpq repeats the part
+        that it cannot read, which is the password where that has a character with a meaning in URLs.
+    """
+    with suppress(psycopg.ProgrammingError):
+        given = conninfo_to_dict(database_url)
+        ports = str(given.get("port") or "0").split(",")
+        if "@" not in str(given.get("host") or "") and all(not port or port.isdecimal() for port in ports):
+            return given
+    raise ConfigurationError(
+        "The database URL cannot be read.",
+        hint=f"SOJOURN_DATABASE_URL looks like postgresql://user:password@host:5432/sojourn; {SPELT_OUT}.",
+    )
+
+
 def address_digest(database_url: str) -> str:
     """Return 16 hexadecimal digits that stand for the database at this address, whoever asks for it.
 
@@ -87,8 +107,7 @@ def address_digest(database_url: str) -> str:
     ConfigurationError
         If `database_url` cannot be read.
     """
-    with reachable():
-        asked = conninfo_to_dict(database_url)
+    asked = read_url(database_url)
     address = "|".join(str(asked.get(word, "")) for word in ("host", "hostaddr", "port", "dbname"))
     return blake2b(address.encode(), digest_size=8).hexdigest()
 
@@ -208,13 +227,7 @@ def in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T
 
 
 def _settings(database_url: str, application_name: str, *, pooled: bool = False) -> dict[str, Any]:
-    try:
-        given = psycopg.conninfo.conninfo_to_dict(database_url)
-    except psycopg.ProgrammingError as error:
-        raise ConfigurationError(
-            f"The database URL cannot be read: {' '.join(str(error).split())}.",
-            hint="It looks like postgresql://user:secret@host:5432/name.",
-        ) from error
+    given = read_url(database_url)
     options = f"-c timezone=UTC -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION} {_SERVER_KEEPALIVE}"
     settings: dict[str, Any] = {
         "autocommit": True,  # else a read would open a transaction that nobody ends

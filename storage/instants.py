@@ -8,6 +8,9 @@ from core.limits import NS_PER_US
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2261
+"""The last whole one in 64 bits of nanoseconds."""
 
 
 def to_datetime(instant_ns: int) -> datetime:
@@ -43,7 +46,7 @@ def read_days(first: str, last: str) -> tuple[int, int]:
     Raises
     ------
     ConfigurationError
-        If one is no day, or the last is before the first.
+        If one is no day, or one that nanoseconds of 64 bits do not reach, or the last is before the first.
     """
     begin, end = (_read_day(text, name=name) for text, name in ((first, "--from"), (last, "--to")))
     if end < begin:
@@ -54,8 +57,13 @@ def read_days(first: str, last: str) -> tuple[int, int]:
 
 def _read_day(text: str, *, name: str) -> date:
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError as error:
         raise ConfigurationError(
             f"{name} is {text.strip()[:40]!r}, which is no day.", hint="Write it like 2026-11-21."
         ) from error
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ConfigurationError(
+            f"{name} is {day}, a day without signals.", hint=f"Days are those of {_FIRST_YEAR} to {_LAST_YEAR}."
+        )
+    return day

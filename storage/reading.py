@@ -12,12 +12,11 @@ from weakref import WeakKeyDictionary
 
 import structlog
 from psycopg import IsolationLevel, OperationalError, errors
-from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
-from core.errors import ConfigurationError, ForbiddenError, InputError, UnavailableError
+from core.errors import ForbiddenError, InputError, UnavailableError
 from storage.access.acting import reading_as, take_role
-from storage.connect import LOOK_EVERY_S, Connection, open_pool, reachable
+from storage.connect import LOOK_EVERY_S, Connection, open_pool, reachable, read_url
 
 POOL_CONNECTIONS: Final = 8
 """Queries take milliseconds; on the smallest machine two cores are busy with four of them."""
@@ -56,8 +55,7 @@ class Reader:
     def __init__(
         self, database_url: str, *, connections: int = POOL_CONNECTIONS, pooled: bool = False, replica: bool = False
     ) -> None:
-        check_url(database_url)
-        asked = conninfo_to_dict(database_url)
+        asked = read_url(database_url)
         attributes: dict[str, object] = {} if "tcp_user_timeout" in asked else {"tcp_user_timeout": DEAD_AFTER_MS}
         if "target_session_attrs" not in asked:
             attributes["target_session_attrs"] = _wanted(str(asked.get("host") or ""), replica=replica)
@@ -142,17 +140,6 @@ class Reader:
             _log.warning("the database is away", hint="is it running, and is SOJOURN_DATABASE_URL right?")
         else:
             _log.info("the database is back")
-
-
-def check_url(database_url: str) -> None:
-    """Raise ConfigurationError if a database URL cannot be read; nothing is asked of the database."""
-    try:
-        conninfo_to_dict(database_url)
-    except errors.ProgrammingError as error:
-        raise ConfigurationError(
-            "The database URL cannot be read.",
-            hint="It looks like postgresql://user:password@host:5432/sojourn; see SOJOURN_DATABASE_URL.",
-        ) from error
 
 
 def _wanted(hosts: str, *, replica: bool) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _URL: Final = "SOJOURN_DATABASE_URL"
+SPELT_OUT: Final = "in a URL, % in a password is %25, @ is %40, / is %2F and : is %3A"
 _AWAY_HINT: Final = f"Is it running, and is {_URL} right?"
 
 
@@ -22,7 +23,7 @@ def _said(says: str, do: str) -> Refusal:
 
 _WRONG_PASSWORD: Final = _said(
     "It answers, and refuses this user with this password.",
-    f"Look at user and password in {_URL}; in a URL, @ in a password is %40, / is %2F, : is %3A and % is %25.",
+    f"Look at user and password in {_URL}; {SPELT_OUT}.",
 )
 _ENTRIES: Final = (
     # more special ones first: several of these stand in one message where a URL names several hosts

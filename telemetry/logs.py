@@ -52,6 +52,8 @@ def configure(form: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], force=True)
+    # psycopg's pool repeats itself with every attempt; whoever uses one says once what it means
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def read_by_a_person(stream: TextIO) -> bool:

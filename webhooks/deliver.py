@@ -17,10 +17,10 @@ import structlog
 
 from core.errors import UnavailableError
 from core.webhooks import Network
-from storage.connect import Connection
+from storage.connect import Connection, read_url
 from storage.privacy.keys import PrivacyFolder
 from storage.privacy.restored import Restored
-from storage.reading import Reader, check_url
+from storage.reading import Reader
 from storage.webhooks.queue import (
     Attempt,
     DueDelivery,
@@ -34,6 +34,7 @@ from storage.webhooks.queue import (
 )
 from storage.webhooks.subscriptions import pause
 from storage.writing import Writer
+from telemetry.absence import Absence
 from telemetry.exposition import exposed, make_registry
 from webhooks.meters import Meters
 from webhooks.sending import GONE, Sender
@@ -84,7 +85,7 @@ def run(
     UnavailableError
         If `metrics` cannot be listened on.
     """
-    check_url(database_url)
+    read_url(database_url)
     meters = Meters(make_registry("webhooks"))
     with exposed(meters.registry, metrics):
         asyncio.run(Deliverer(database_url, allowed, meters, privacy=privacy).run(stop))
@@ -105,6 +106,8 @@ class Deliverer:
         self._meters = meters if meters is not None else Meters()
         self._writer = Writer(database_url, application_name="sojourn webhooks")
         self._reader = Reader(database_url, connections=1)
+        self._waits = Absence("webhooks wait", "webhooks go on")
+        self._deaf = Absence("webhooks are only looked for", "webhooks are heard of again")
         self._restored = Restored(None if privacy is None else PrivacyFolder(privacy), self._reader)
         self._sender = Sender(allowed)
         self._wake = asyncio.Event()
@@ -152,9 +155,10 @@ class Deliverer:
             await asyncio.to_thread(self._restored.check)
             due = await asyncio.to_thread(self._writer.write, work)
         except UnavailableError as error:
-            _log.warning("webhooks wait", error=str(error), hint=error.hint)
+            self._waits.lasts(error=str(error), hint=error.hint)
             await asyncio.sleep(AGAIN_S)
             return True
+        self._waits.is_over()
         for one in due:
             self._busy[one.subscription_id] += 1
             task = asyncio.create_task(self._deliver(one))
@@ -183,9 +187,10 @@ class Deliverer:
         while True:
             try:
                 async for _ in listen(self._database_url):
+                    self._deaf.is_over()
                     self._wake.set()
             except UnavailableError as error:
-                _log.warning("webhooks are only looked for", error=str(error))
+                self._deaf.lasts(error=str(error))
             await asyncio.sleep(AGAIN_S)
 
     async def _sweep(self) -> None:

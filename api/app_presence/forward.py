@@ -32,10 +32,9 @@ from core.errors import InputError, UnavailableError
 from edge.broker import Broker, Topics
 from edge.tls import ends_at, refused_because, take_renewed, use_tls, why_ended
 from storage.app.outbox import EDGE, outboxes, remove_committed, take_due
-from storage.connect import Connection
+from storage.connect import Connection, read_url
 from storage.inputs.idempotency import once
 from storage.occupancy import PlanCache
-from storage.reading import check_url
 from storage.writing import Writer
 from telemetry.exposition import exposed, make_registry
 
@@ -74,7 +73,7 @@ def run(
     UnavailableError
         If `metrics` cannot be listened on.
     """
-    check_url(database_url)
+    read_url(database_url)
     forwarder = _Forwarder(database_url, Broker.from_url(mqtt_url, credentials))
     registry = make_registry("app-presence")
     registry.register(forwarder)

@@ -5,16 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
-import structlog
-
 from core.errors import UnavailableError
+from telemetry.absence import Absence
 
 WATCHERS: Final = 100
 """Pages of staff that are open at the same time, in all stores of this service."""
 AGAIN_S: Final = 1.0
 """Before listening is tried again after the database was away."""
-
-_log = structlog.get_logger()
 
 
 class CueWatcher:
@@ -50,6 +47,7 @@ class CueHub:
 
     def __init__(self, listen: Callable[[], AsyncIterator[str | None]]) -> None:
         self.listening = False
+        self._deaf = Absence("cues are not heard", "cues are heard again")
         self._listen = listen
         self._watchers: set[CueWatcher] = set()
         self._closed = False
@@ -87,11 +85,12 @@ class CueHub:
         while True:
             try:
                 async for store in self._listen():
+                    self._deaf.is_over()
                     self.listening = True
                     for watcher in self._watchers:
                         if store in {None, watcher.store}:
                             watcher.wake()
             except UnavailableError as error:
-                _log.warning("cues are not heard", error=str(error))
+                self._deaf.lasts(error=str(error))
             self.listening = False
             await asyncio.sleep(AGAIN_S)

@@ -1,7 +1,7 @@
 """Copy the pages to where the site is built, and turn links that leave `docs/` into links that stay inside.
 
 A forge shows the repository, the site only its pages. So a link to a file elsewhere in the repository becomes a link
-to its copy (Markdown and pictures) or its bare name (source).
+to its copy (Markdown and pictures) or its bare name (source), and a page that is named in a sentence a link to it.
 """
 
 import posixpath
@@ -21,6 +21,11 @@ BROUGHT_ALONG: Final = {"benchmarks/RESULTS.md": "results/results.md", "README.m
 """Files elsewhere in the repository that are pages of the site."""
 _PICTURES: Final = {"api/static/mark.svg": "mark.svg", "docs/site/site.css": "stylesheets/site.css"}
 _LINK: Final = re.compile(r"(!?\[[^\]\n]*\])\(([^)\s]+)\)")
+_MENTION: Final = re.compile(
+    r"`docs/(?P<code>[\w./-]+\.md)`"  # before other code, which stays, as links do
+    r"|`(?:[^`\n]|\n(?!\n))*`|\[[^\]\n]*\]\([^)\n]*\)"
+    r"|(?<![\w./-])docs/(?P<plain>[\w./-]+\.md)"
+)
 _ELSEWHERE: Final = re.compile(r"^([a-z][a-z0-9+.-]*:|#)")
 
 
@@ -79,7 +84,13 @@ def relink(text: str, at: str, inside: str) -> str:
         moved = posixpath.relpath(page, posixpath.dirname(inside) or ".")
         return f"{words}({moved}{'#' + anchor if anchor else ''})"
 
-    return _outside_code(text, lambda part: _LINK.sub(link, part))
+    def mention(found: re.Match[str]) -> str:
+        named = found["code"] or found["plain"]
+        if named is None or named == inside or not (DOCS / named).is_file():
+            return found.group(0)
+        return f"[{found.group(0)}]({posixpath.relpath(named, posixpath.dirname(inside) or '.')})"
+
+    return _outside_code(text, lambda part: _MENTION.sub(mention, _LINK.sub(link, part)))
 
 
 def _outside_code(text: str, change: Callable[[str], str]) -> str:

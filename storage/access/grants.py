@@ -6,12 +6,13 @@ bound to some. Row-level security lets `sojourn_everywhere` see every row, by a 
 plan its index, and `sojourn_own` the rows of own stores; whoever is granted `sojourn_crm` alone sees none.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
-import structlog
-from psycopg import errors
+from psycopg import errors, sql
 
+from core.errors import ConfigurationError
 from storage.access.acting import ROLES
 from storage.access.tables import (
     AROUND_PROFILE,
@@ -29,7 +30,10 @@ from storage.access.tables import (
 )
 from storage.connect import Connection
 
-_log = structlog.get_logger()
+_WITHOUT_DEVICE: Final = ("operations", "admin")
+_SET_FROM: Final = 160_000
+_CHANGES: Final = ("insert", "update", "delete")
+_READ: Final = PLAIN | OF_HOUSE | PSEUDONYMOUS | BY_PROFILE | AROUND_PROFILE.keys() | FOR_PEOPLE
 
 _KNOWN: Final = (
     "exists (select from profile_store known where known.profile_id = {table}.profile_id"
@@ -60,14 +64,18 @@ superuser's, so another owner of the database cannot take them from anybody (doc
 def grant(connection: Connection) -> bool:
     """Make roles, grants and policies as they are written here; True if something had to change.
 
-    Where the owner of the database may not make roles, the log says which are to be made by hand.
+    Raises
+    ------
+    ConfigurationError
+        If this login may not make the roles or let itself be them; it says what somebody else is to run.
     """
     held = _columns(connection)
     statements = _statements(held)
     digest = sha256("\n".join(statements).encode()).digest()
-    if connection.execute("select sha256 from access_granted").fetchone() == (digest,):
+    lacking = _lacking(connection)
+    if not lacking and connection.execute("select sha256 from access_granted").fetchone() == (digest,):
         return False
-    _make_roles(connection)
+    _enrol(connection, lacking)
     with connection.transaction():
         for statement in statements:
             connection.execute(statement.encode())
@@ -77,6 +85,31 @@ def grant(connection: Connection) -> bool:
             [digest],
         )
     return True
+
+
+def ungranted(connection: Connection) -> str | None:
+    """Return what the API lacks of what is granted here, for it or for whoever signs in; None where it lacks nothing.
+
+    What a newer program granted beside it, or took from others, lacks nobody here anything.
+    """
+    lacking = _lacking(connection)
+    if lacking:
+        return f"{len(lacking)} statements about roles are to be run, `{lacking[0]}` first"
+    changed = [(f"sojourn_{role}", table) for role, tables in WRITES.items() for table in tables]
+    wanted = [(role, table, change) for role, table in changed for change in _CHANGES]
+    wanted += [(role, table, "select") for table in sorted(_READ) for role in _readers(table)]
+    row = connection.execute(
+        "select role, tab from unnest(%s::text[], %s::text[], %s::text[]) wanted (role, tab, right_to)"
+        " where to_regclass(tab) is not null and not case right_to when 'delete'"
+        "   then has_table_privilege(role, tab, right_to) else has_any_column_privilege(role, tab, right_to) end"
+        " limit 1",
+        _columns_of(wanted),
+    ).fetchone()
+    return None if row is None else f"the role {row[0]} may not use the table {row[1]}"
+
+
+def _columns_of(rows: Iterable[tuple[str, str, str]]) -> list[list[str]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
 
 
 def _columns(connection: Connection) -> dict[str, list[str]]:
@@ -97,22 +130,57 @@ def roles() -> tuple[str, ...]:
 
 
 def enrol(connection: Connection) -> None:
-    """Make the roles where the server does not have them, and let each be what it is made for, in a new database."""
-    _make_roles(connection)
-    for statement in (*_memberships(), _locks()):
-        connection.execute(statement.encode())
+    """Make the roles where the server does not have them, and let each be what it is made for, in a new database.
+
+    Raises
+    ------
+    ConfigurationError
+        As `grant` does.
+    """
+    _enrol(connection, _lacking(connection))
+    connection.execute(_locks().encode())
 
 
-def _make_roles(connection: Connection) -> None:
-    for role in roles():
+def _lacking(connection: Connection) -> list[str]:
+    """Return the statements that make what the server lacks of roles, and of who may be which."""
+    there = {name for (name,) in connection.execute("select rolname::text from pg_roles").fetchall()}
+    user, may_be_all = connection.execute(
+        "select rolname::text, rolsuper from pg_roles where rolname = session_user"
+    ).fetchone() or ("", False)
+    asked = [(role, member or user) for role, member in _memberships() if member is not None or not may_be_all]
+    held = connection.execute(
+        "select role, member from unnest(%s::text[], %s::text[], %s::text[]) asked (role, member, right_to)"
+        " where pg_has_role(member, role, right_to)",
+        # who only has a role's rights cannot serve as that role; before 16 each member may do both
+        _columns_of(
+            (role, member, "set" if member == user and connection.info.server_version >= _SET_FROM else "member")
+            for role, member in asked
+            if {role, member} <= there
+        ),
+    ).fetchall()
+    lacking: dict[str, list[str]] = {}
+    for role, member in asked:
+        if (role, member) not in held:
+            lacking.setdefault(member, []).append(role)
+    made = [f"create role {role} nologin" for role in roles() if role not in there]
+    return made + [
+        f"grant {', '.join(granted)} to {sql.Identifier(member).as_string(connection)}"
+        for member, granted in lacking.items()
+    ]
+
+
+def _enrol(connection: Connection, lacking: list[str]) -> None:
+    for statement in lacking:
         try:
-            if connection.execute("select from pg_roles where rolname = %s", [role]).fetchone() is None:
-                connection.execute(f"create role {role} nologin".encode())
+            connection.execute(statement.encode())
         except (errors.DuplicateObject, errors.UniqueViolation):
             continue  # another database of this server is migrated meanwhile
-        except errors.InsufficientPrivilege:
-            _log.error("a role is to be made by hand", role=role, hint=f"create role {role} nologin;")
-            raise
+        except errors.InsufficientPrivilege as error:
+            left = "; ".join(_lacking(connection))
+            raise ConfigurationError(
+                "This login may not make the roles that whoever signs in is served by, or not act as them.",
+                hint=f"Let a superuser run: {left}; then run `sojourn migrate` again.",
+            ) from error
 
 
 def _grouped() -> list[str]:
@@ -123,10 +191,13 @@ def _acting() -> list[tuple[str, str]]:
     return [(role, of) for role in _grouped() for of in ("everywhere", "own")]
 
 
-def _memberships() -> list[str]:
-    made = [f"grant {role}, sojourn_{of} to {role}_{of}" for role, of in _acting()]
+def _memberships() -> list[tuple[str, str | None]]:
+    """Return which role is granted to which; None is whoever migrates."""
+    made: list[tuple[str, str | None]] = []
+    for role, of in _acting():
+        made += [(role, f"{role}_{of}"), (f"sojourn_{of}", f"{role}_{of}")]
     # whoever migrates may act as each of them, and so may the API that comes with the same login
-    return made + [f"grant {role}_{of} to current_user" for role, of in _acting()]
+    return made + [(f"{role}_{of}", None) for role, of in _acting()]
 
 
 def _locks() -> str:
@@ -136,15 +207,14 @@ def _locks() -> str:
 def _statements(held: dict[str, list[str]]) -> list[str]:
     """Return what gives each role its rights, and takes what an earlier version gave."""
     everybody = ", ".join(_grouped())
-    made = _memberships()
-    made += [
+    made = [
         f"revoke all on all tables in schema public from {everybody}",
         f"grant usage on schema public to {everybody}",
     ]
     for table, columns in held.items():
         made += _reads(table, columns)
     made += [
-        f"grant insert, update, delete on {', '.join(table for table in tables if table in held)} to sojourn_{role}"
+        f"grant {', '.join(_CHANGES)} on {', '.join(table for table in tables if table in held)} to sojourn_{role}"
         for role, tables in WRITES.items()
     ]
     made += _SENDERS
@@ -168,23 +238,29 @@ def _statements(held: dict[str, list[str]]) -> list[str]:
     return made
 
 
-def _reads(table: str, columns: list[str]) -> list[str]:
-    def to(*roles: str) -> str:
-        return ", ".join(f"sojourn_{role}" for role in roles)
-
+def _readers(table: str) -> list[str]:
+    """Return the roles that read a table, or some of its columns."""
+    readers: tuple[str, ...] = ()
     if table in PLAIN:
-        return [f"grant select on {table} to {to(*COUNTS)}"]
-    if table in OF_HOUSE:
-        return [f"grant select on {table} to {to(*HOUSE)}"]
-    if table in PSEUDONYMOUS:
-        shown = ", ".join(column for column in columns if column != DEVICE)
-        return [
-            f"grant select on {table} to {to(*PEOPLE)}",
-            f"grant select ({shown}) on {table} to {to('operations', 'admin')}",
-        ]
-    if table in BY_PROFILE or table in AROUND_PROFILE or table in FOR_PEOPLE:
-        return [f"grant select on {table} to {to(*PEOPLE)}"]
-    return []
+        readers = COUNTS
+    elif table in OF_HOUSE:
+        readers = HOUSE
+    elif table in PSEUDONYMOUS:
+        readers = (*PEOPLE, *_WITHOUT_DEVICE)
+    elif table in BY_PROFILE or table in AROUND_PROFILE or table in FOR_PEOPLE:
+        readers = PEOPLE
+    return [f"sojourn_{role}" for role in readers]
+
+
+def _reads(table: str, columns: list[str]) -> list[str]:
+    readers = _readers(table)
+    if table not in PSEUDONYMOUS:
+        return [f"grant select on {table} to {', '.join(readers)}"] if readers else []
+    shown = ", ".join(column for column in columns if column != DEVICE)
+    return [
+        f"grant select on {table} to {', '.join(readers[: len(PEOPLE)])}",
+        f"grant select ({shown}) on {table} to {', '.join(readers[len(PEOPLE) :])}",
+    ]
 
 
 def _rows(table: str) -> list[str]:

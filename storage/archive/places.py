@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
@@ -54,14 +55,14 @@ class Place:
                         hint="Is it spelled right, and mounted on this machine? `sojourn archive --to` makes one.",
                     )
                 return LocalStore(self._folder)
-            if not self.target.startswith("s3://"):
+            if not self.target.startswith("s3://") or not urlsplit(self.target).netloc:
                 raise ConfigurationError(
                     f"{self.target!r} is no place for an archive.", hint="A folder, or s3://bucket/prefix."
                 )
             plain = os.environ.get("AWS_ENDPOINT", "").startswith("http://")
             return from_url(self.target, client_options={"allow_http": plain, "timeout": "60s"})
         except (OSError, BaseError) as error:
-            raise ConfigurationError(f"{self.target!r} cannot be used: {error}", hint=_HINT) from error
+            raise ConfigurationError(f"{self.target!r} cannot be used: {_first_line(error)}.", hint=_HINT) from error
 
     def write(self, path: str, content: bytes | Path) -> None:
         """Put a file there: under its name stands all of it, or what stood before.
@@ -199,6 +200,11 @@ def _write(path: Path, content: bytes | Path) -> None:
     finally:
         draft.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says first; after it obstore prints how it is made up."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
 
 
 def _make(folder: Path) -> None:

@@ -5,9 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from core.errors import ConfigurationError, UnavailableError
+from storage.connect import read_url
 
 
 def find_program(name: str, folder: Path | None) -> str:
@@ -35,7 +36,7 @@ def run(program: str, database_url: str, *arguments: str) -> str:
     UnavailableError
         If it fails.
     """
-    given = conninfo_to_dict(database_url)
+    given = read_url(database_url)
     password = given.pop("password", None)
     environment = os.environ if password is None else {**os.environ, "PGPASSWORD": str(password)}
     done = subprocess.run(  # noqa: S603 - a program that the operator named

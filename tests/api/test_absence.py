@@ -25,6 +25,13 @@ def check(client: httpx.Client, name: str) -> dict[str, object]:
     return next(found for found in checks if found["name"] == name)
 
 
+def test_it_cannot_serve_where_a_migration_stopped_short_of_rights(store: SeededStore, client: httpx.Client) -> None:
+    assert client.get("/v1/ready").status_code == 200
+    store.connection.execute("revoke select on note from sojourn_crm")
+    assert client.get("/v1/ready").status_code == 503
+    assert "run `sojourn migrate`" in str(check(client, "migrations")["says"])
+
+
 def test_it_starts_without_a_database_and_serves_when_it_comes(
     store: SeededStore, proxy_to: Callable[[str], TcpProxy]
 ) -> None:

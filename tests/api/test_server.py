@@ -44,7 +44,7 @@ def test_whoever_asks_after_a_long_body_is_asked_who_he_is(client: httpx.Client)
     assert client.get("/login", headers=nobody).status_code == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_what_is_around_the_server_ends_in_order_when_it_is_told_to_stop(
     store: SeededStore, number: signal.Signals
 ) -> None:

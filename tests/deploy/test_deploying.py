@@ -64,6 +64,18 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert (told.returncode, told.stderr) == (0, "")
 
 
+def test_the_steps_make_what_the_units_read() -> None:
+    """A unit whose certificate is not there ends with 78, and nobody starts it again."""
+    steps = (TOP / "docs/deploy.md").read_text()
+    made = re.search(r"for service in ([a-z -]+); do", steps)
+    started = re.search(r"enable --now (.+)", steps)
+    assert made is not None
+    assert started is not None
+    units = "".join((DEPLOY / "systemd" / f"{unit}.service").read_text() for unit in started[1].split())
+    assert set(made[1].split()) == set(re.findall(r"/etc/sojourn/credentials/([a-z-]+)", units))
+    assert "chown -R sojourn: /etc/sojourn/credentials" in steps
+
+
 def test_the_environment_file_is_an_example_without_a_secret() -> None:
     text = (DEPLOY / "systemd/sojourn.env").read_text()
     assert "CHANGE-ME" in text

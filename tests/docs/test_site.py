@@ -25,6 +25,16 @@ def test_links_that_leave_the_docs_lead_to_what_was_brought_along_or_become_word
     assert relink("```\n[x](../y.md)\n```\n", "docs/a.md", "a.md") == "```\n[x](../y.md)\n```\n"
 
 
+def test_a_page_that_a_sentence_names_is_a_link_to_it() -> None:
+    text = "Held (docs/edge.md), see `docs/wire.md`; [docs/edge.md](../edge.md),"
+    text += " `cat docs/edge.md`, docs/none.md, ../docs/edge.md."
+    assert relink(text, "docs/adr/0001-a.md", "adr/0001-a.md") == (
+        "Held ([docs/edge.md](../edge.md)), see [`docs/wire.md`](../wire.md); [docs/edge.md](../edge.md),"
+        " `cat docs/edge.md`, docs/none.md, ../docs/edge.md."
+    )
+    assert relink("This is docs/edge.md.", "docs/edge.md", "edge.md") == "This is docs/edge.md."
+
+
 def test_what_is_brought_along_is_there() -> None:
     assert [name for name in BROUGHT_ALONG if not (TOP / name).exists()] == []
 

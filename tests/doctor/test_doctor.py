@@ -70,6 +70,9 @@ def test_what_comes_in_is_looked_at(store: SeededStore) -> None:
     save_gaps(store.connection, [gap_of(store.connection, store.store_no, now_ns, now_ns, signals=41_000, last=1)])
     (gaps,) = (finding for finding in check_database(store.database_url) if finding.what == "gaps")
     assert (gaps.state, "41,000 signals" in gaps.says, "marktplatz/north" in gaps.says) == ("warn", True, True)
+    store.connection.execute("revoke select on note from sojourn_crm")
+    (half,) = (finding for finding in check_database(store.database_url) if finding.what == "migrations")
+    assert (half.state, "the role sojourn_crm may not use the table note" in half.says) == ("fail", True)
     store.connection.execute("update ingest_status set changed_at = now() - interval '2 minutes'")
     store.connection.execute("insert into sojourn_migration (name, sha256) values ('9999_newer.sql', '')")
     store.connection.execute("delete from sojourn_migration where name < '0002'")
@@ -150,6 +153,19 @@ def test_keys_that_others_may_read(tmp_path: Path) -> None:
     found = machine.check_private("keys", [keys])
     assert (found.state, "chmod -R go-rwx" in found.do) == ("fail", True)
     assert machine.check_private("keys", [tmp_path / "nowhere"]).state == "warn"
+
+
+def test_a_privacy_folder_that_takes_nothing_is_found_before_the_first_erasure(tmp_path: Path) -> None:
+    good = tmp_path / "privacy" / "folder"
+    assert looked_at(Installation(privacy=good))["privacy folder"].says.endswith("Nobody is on its list.")
+    assert not good.parent.exists()
+    good.mkdir(parents=True)
+    (good / "suppressed").touch()
+    assert looked_at(Installation(privacy=good))["privacy folder"].says == f"{good} can be written."
+    assert [one.name for one in good.iterdir()] == ["suppressed"]
+    for bad in (Path("/proc/none"), Path("/dev/full/privacy")):
+        found = looked_at(Installation(privacy=bad))["privacy folder"]
+        assert (found.state, "takes no file" in found.says) == ("fail", True)
 
 
 def test_disk_versions_and_kernels(tmp_path: Path) -> None:

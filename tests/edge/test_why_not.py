@@ -7,6 +7,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+from core.errors import UnavailableError
 from edge.broker import Broker
 from edge.tls import refused_because, why_not
 
@@ -42,3 +43,9 @@ def test_what_the_network_says_comes_with_what_to_do(error: OSError, sentence: s
 )
 def test_what_the_broker_says_comes_with_what_to_do(packet: int, word: str, sentence: str) -> None:
     assert refused_because(ReasonCode(packet, word)).startswith(sentence)
+
+
+def test_what_is_wrong_with_our_own_files_comes_with_what_to_do() -> None:
+    ended = UnavailableError("The certificate c.pem ended on 2026-01-02.", hint="Renew it: `sojourn edge request`.")
+    said = why_not(ended, Broker("broker.example", 8883, tls=True))
+    assert said == "The certificate c.pem ended on 2026-01-02; Renew it: `sojourn edge request`."

@@ -445,6 +445,13 @@ def test_without_an_archive_or_signals_nothing_is_made_and_it_is_said(
     assert open_run(connection) is None
 
 
+@pytest.mark.parametrize("target", ["s3://", "S3://chain/signals", "s3:///signals", "gs://chain"])
+def test_what_is_no_place_for_an_archive_is_said_in_a_sentence(target: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no place for an archive") as refused:
+        Place(target)
+    assert "\n" not in str(refused.value)
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """A bucket of an S3 that runs on this machine."""

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from core.errors import ConfigurationError
+from core.floorplan import StorePlan
 from core.limits import FUTURE_BOUND_NS, NS_PER_S, PAST_BOUND_NS
 from core.records import APP_EXIT
 from core.wire import Batch, Gap, decode, encode
@@ -26,7 +27,7 @@ from storage.migrate import migrate
 from storage.stores import save_plan
 from tests.api.serving import wait_for
 from tests.ingest import world
-from tests.ingest.conftest import QUICK, Store, await_subscription, ingesting
+from tests.ingest.conftest import QUICK, Store, add_store, await_subscription, ingesting
 from tests.ingest.edge_double import EdgeDouble
 from tests.ingest.world import S, batch, cold_replay, digests, stored_visits, walks
 
@@ -430,6 +431,38 @@ def test_an_ingest_that_compiles_its_kernels_says_so_and_that_it_is_alive(
     assert not status.starting
     said = capsys.readouterr()
     assert (said.out + said.err).count("compiling kernels, once for this version") == 1
+
+
+def test_the_first_plan_is_compiled_for_before_it_is_used_and_that_is_told(
+    database_url: str, mqtt_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation starts ingest before anybody has loaded a floor plan."""
+    go_on = threading.Event()
+    asked: list[int] = []
+
+    def slowly(plan: StorePlan) -> None:
+        asked.append(len(plan.zones))
+        assert go_on.wait(60)
+
+    monkeypatch.setattr("ingest.worker.compile_kernels", slowly)
+    with ingesting(database_url, mqtt_url) as stop, connect(database_url) as connection:
+        store = add_store(database_url)
+        words: set[int] = set()
+        while len(words) < 3 and not stop.wait(0.02):
+            status = load_status(connection)
+            if status is not None and status.starting:
+                words.add(status.changed_at)
+        assert connection.execute("select count(*) from engine_progress").fetchone() == (0,)
+        go_on.set()
+        edge = EdgeDouble(mqtt_url, store.id)
+        edge.send(*walks(5, BOOT, batches=12))
+        edge.drain()
+        edge.close()
+        while (status := load_status(connection)) is None or status.starting:
+            assert not stop.wait(0.02)
+    assert asked == [world.ZONES]
+    with connect(store.url) as connection:
+        assert stored_visits(connection, store.no) == cold_replay(connection, store.no)
 
 
 def test_an_ingest_that_replays_a_long_log_says_that_it_is_alive(

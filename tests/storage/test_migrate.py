@@ -1,11 +1,16 @@
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from core.errors import ConfigurationError, UnavailableError
 from servers.process import free_port
-from storage.connect import connect
+from storage.access.grants import ungranted
+from storage.connect import Connection, connect
 from storage.edition import Edition, read_edition
 from storage.migrate import NO_TRANSACTION, migrate, migrations, pending
 
@@ -89,3 +94,47 @@ def test_a_url_that_is_none_is_a_sentence() -> None:
 def test_a_database_without_the_extension_says_what_to_run(empty_database_url: str) -> None:
     with connect(empty_database_url) as connection, pytest.raises(UnavailableError, match="sojourn migrate"):
         read_edition(connection)
+
+
+@pytest.fixture
+def nobody_special(empty_database_url: str) -> Iterator[tuple[str, Connection]]:
+    """The URL of a login that owns the database and may make no roles, and a superuser's connection."""
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute("create extension timescaledb")
+        connection.execute("create role nobody_special login password 'known'")
+        connection.execute(f'alter database "{connection.info.dbname}" owner to nobody_special')
+        connection.execute("alter schema public owner to nobody_special")
+        yield make_conninfo(empty_database_url, user="nobody_special", password="known"), connection
+        connection.execute("reassign owned by nobody_special to current_user")
+        connection.execute("drop owned by nobody_special")
+        connection.execute("drop role nobody_special")
+
+
+def test_a_login_that_may_not_make_roles_is_told_what_to_have_run(
+    nobody_special: tuple[str, Connection], database_template: str
+) -> None:
+    """The server has the roles of another database already; this login may not act as them."""
+    assert database_template
+    url, superuser = nobody_special
+    with pytest.raises(ConfigurationError) as refused:
+        migrate(url)
+    with connect(url) as connection:
+        assert pending(connection) == []
+        lacks = ungranted(connection)
+        assert lacks is not None
+        assert "sojourn_operations_everywhere" in lacks
+    to_run = re.search("Let a superuser run: (.*); then run", refused.value.hint)
+    assert to_run is not None
+    superuser.execute(to_run[1].encode())
+    assert migrate(url) == []
+    with connect(url) as connection:
+        assert ungranted(connection) is None
+        connection.execute("set role sojourn_operations_everywhere")
+        assert connection.execute("select count(*) from store").fetchone() == (0,)
+
+
+def test_a_right_that_is_lacking_is_found(database_url: str) -> None:
+    with connect(database_url) as connection:
+        assert ungranted(connection) is None
+        connection.execute("revoke update on note from sojourn_crm")
+        assert ungranted(connection) == "the role sojourn_crm may not use the table note"
