@@ -158,7 +158,8 @@ def test_two_identified_profiles_wait_for_a_person_and_can_come_apart_again(
     assert send(client, path, {"keep": ada, "by": "N. Weber"}).status_code == 200
     assert send(client, path, {"keep": None, "by": "N. Weber"}).status_code == 409
     assert visits(client, ada) == 2
-    assert client.get(f"/v1/profiles/{mail}").status_code == 404
+    led = client.get(f"/v1/profiles/{mail}")
+    assert (led.status_code, led.headers["location"].endswith(f"/v1/profiles/{ada}")) == (307, True)
     sent = {"source": "web", "events": [{"key": "1", "kind": "searched", "occurred_at": store.now.isoformat(),
                                           "email": "ADA@shop.test"}]}  # fmt: skip
     assert send(client, "/v1/inputs/online", sent).json()["taken_count"] == 1

@@ -133,6 +133,10 @@ def out_of_order(of: House, mutant: str) -> list[str]:
         payloads = {sequence: encode(world.batch(sequence, boot=_BOOT)) for sequence in range(1, 7)}
         for sequence, payload in payloads.items():
             journal.accept("plain", _BOOT, sequence, payload, signals=1, at_ns=sequence)
+        edge.hello()
+        edge.await_acknowledged(
+            1
+        )  # a connection that is new sends what waits: it would bring the third before the fourth
         edge._outbox.append((_BOOT, 3, payloads[3]))  # kept, and lost on its first way
         edge.send(*(payload for sequence, payload in payloads.items() if sequence != 3))
         edge.drain()
