@@ -75,9 +75,8 @@ def write_interaction(
     that only sends is not told whether it was.
     """
     asked_of = principal_of(request)
-    if asked_of is not None and not asked_of.may(
-        Role.CRM
-    ):  # who only sends may not read notes, nor write them by hand
+    # who only sends may not read notes, nor write them by hand
+    if asked_of is not None and not asked_of.may(Role.CRM):
         with acting_as(None), service.reader.connection() as own:
             if asked_of.stores is None:
                 return _keep(asked, service, own, operator, response)
